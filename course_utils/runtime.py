@@ -1,10 +1,13 @@
-"""The machine under the lesson: device, seed, folders, and a doctor that says what is wrong."""
+"""The machine under the lesson: device, seed, folders, progress, and a doctor that says what is wrong."""
 
 import os
 import platform
 import random
+import shutil
 import sys
+import tempfile
 import time
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -12,6 +15,8 @@ import numpy as np
 import platformdirs
 import psutil
 import torch
+import tqdm
+import tqdm.auto
 
 
 def device() -> torch.device:
@@ -86,3 +91,118 @@ def front_end() -> bool:
     signs = ("JPY_SESSION_NAME", "COLAB_RELEASE_TAG", "VSCODE_PID", "VSCODE_CWD")
     kaggle = os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Interactive"
     return "ipykernel" in sys.modules and (kaggle or any(sign in os.environ for sign in signs))
+
+
+def progress(total: int, description: str, show: bool = True) -> tqdm.std.tqdm:
+    """A progress bar for work of ``total`` steps; it appears after half a second and is advanced by ``bar.update()``.
+
+    >>> with progress(3, "counting", show=False) as bar:
+    ...     for _ in range(3):
+    ...         _ = bar.update()
+    """
+    bar = tqdm.auto.tqdm if front_end() else tqdm.tqdm
+    return bar(total=total, desc=description, disable=not show, delay=0.5, mininterval=0.2)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `doctor` found: ``findings`` are (fine?, topic, text); printed, it is the block for a bug report."""
+
+    findings: list[tuple[bool, str, str]]
+
+    @property
+    def healthy(self) -> bool:
+        return all(fine for fine, _, _ in self.findings)
+
+    def __repr__(self) -> str:
+        lines = [f"{'ok ' if fine else 'BAD'}  {topic:9} {text}" for fine, topic, text in self.findings]
+        last = "All is well." if self.healthy else "Something is wrong: see the lines marked BAD."
+        return "\n".join([*lines, last, "Paste this whole block into a bug report."])
+
+
+def doctor(seconds: float = 3.0) -> Diagnosis:
+    """Look at versions, device, threads, memory, disk and data, then train for ``seconds`` as a smoke test.
+
+    Nothing is raised: what is wrong stands in the report, with what to do.
+    """
+    topics = {
+        "versions": _versions,
+        "device": _device,
+        "memory": _memory,
+        "cache": _cache,
+        "data": _data,
+        "training": lambda: _smoke(seconds),
+    }
+    findings = []
+    for topic, look in topics.items():
+        try:
+            findings.append((True, topic, look()))
+        except Exception as error:  # a doctor reports every failure and goes on
+            findings.append((False, topic, f"{type(error).__name__}: {error}"))
+    return Diagnosis(findings)
+
+
+def _versions() -> str:
+    names = ("deep-flaw", "torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "anywidget", "jupyterlab")
+    found = []
+    for name in names:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            found.append(f"{name} -")
+    system = f"{platform.system()} {platform.machine()}"
+    return f"Python {platform.python_version()} on {system}; " + ", ".join(found)
+
+
+def _device() -> str:
+    where = device()
+    name = f" ({torch.cuda.get_device_name(where)})" if where.type == "cuda" else ""
+    return f"{where}{name}; torch uses {torch.get_num_threads()} of {os.cpu_count()} CPU cores"
+
+
+def _memory() -> str:
+    memory = psutil.virtual_memory()
+    text = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
+    if memory.available < 1.5 * 2**30:
+        raise MemoryError(f"{text}; the course wants 1.5: shut down other kernels (menu Kernel, Shut Down All Kernels)")
+    return text
+
+
+def _cache() -> str:
+    folder = home()
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    free = shutil.disk_usage(folder).free
+    if free < 2**29:
+        raise OSError(f"only {free / 2**20:.0f} MiB of disk left for trained networks: free some, or move COURSE_HOME")
+    shown = "$COURSE_HOME" if os.environ.get("COURSE_HOME") else str(folder).replace(str(Path.home()), "~")
+    return f"{shown} is writable, {free / 2**30:.0f} GiB free"
+
+
+def _data() -> str:
+    from course_utils import data  # data stands on this module; the doctor looks at both
+
+    states = data.verify()
+    damaged = [name for name, state in states.items() if state.startswith("damaged")]
+    if damaged:
+        raise OSError(f"{', '.join(damaged)} damaged: `python -m course_utils.data verify` says how")
+    missing = [name for name, state in states.items() if state == "missing"]
+    return "MNIST is not beside the course and will be downloaded" if missing else "MNIST is here, checksums right"
+
+
+def _smoke(seconds: float) -> str:
+    from course_utils import models
+
+    where = device()
+    images = torch.rand(128, 1, 28, 28, device=where)
+    labels = torch.randint(0, 10, (128,), device=where)
+    model = models.LeNet5().to(where, memory_format=torch.channels_last)
+    steps, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        loss = torch.nn.functional.cross_entropy(model(images), labels)
+        loss.backward()
+        if not torch.isfinite(loss):
+            raise ArithmeticError("the loss of a fresh network is not finite: the torch installation is broken")
+        steps += 1
+    rate = 128 * steps / elapsed
+    return f"{rate:,.0f} images a second; three rounds of MNIST will take about {180_000 / rate:.0f} s"

@@ -1,0 +1,243 @@
+"""MNIST, all of it, as tensors on the device.
+
+The four files of Y. LeCun, C. Cortes and C. Burges come with the checkout in ``data/MNIST/raw`` (origin, licence and
+checksums: ``data/README.md``). They are verified once, unpacked, and read by torchvision. A notebook without the
+checkout downloads them into the user's cache.
+
+    python -m course_utils.data verify
+
+says which files are there and whole.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torchvision
+from torch import Tensor
+
+from course_utils import runtime
+
+CHECKOUT = Path(__file__).resolve().parents[1] / "data" / "MNIST" / "raw"
+
+RAW_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+PACKED_SHA256 = {
+    "train-images-idx3-ubyte.gz": "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971",
+    "train-labels-idx1-ubyte.gz": "1787548bbe0bff1ec2ecdc0ef292b02df999e2d1a6002d27500982c652b17203",
+    "t10k-images-idx3-ubyte.gz": "1a1a05eab793c14bb050b398624a11b0ffd1a2953baed553b1b9bd079e2a20be",
+    "t10k-labels-idx1-ubyte.gz": "b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b",
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images float32 ``(N, 1, 28, 28)`` in [0, 1] and labels int64 ``(N,)``, on one device.
+
+    A slice or a mask of a split is a split: ``split[:1000]``, ``split[split.labels == 7]``.
+    """
+
+    images: Tensor
+    labels: Tensor
+
+    __iter__ = None  # a split is not a pair and not a stream of images
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Split":
+        if isinstance(rows, int):
+            raise TypeError(f"split[{rows}] is one image: write split[{rows} : {rows + 1}], or split.images[{rows}]")
+        return Split(self.images[rows], self.labels[rows])
+
+    def __repr__(self) -> str:
+        return f"Split of {len(self):,} images {tuple(self.images.shape[1:])} on {self.images.device}"
+
+
+class MNIST(NamedTuple):
+    """The two splits: 60,000 digits to train on, 10,000 to test on."""
+
+    train: Split
+    test: Split
+
+
+class DamagedFile(OSError):
+    """A data file whose checksum is wrong; the message says which, and how to restore it."""
+
+
+def mnist(device: torch.device | str | None = None) -> MNIST:
+    """The full MNIST on ``device`` (None takes `runtime.device`).
+
+    Raises:
+        DamagedFile: a file has the wrong checksum. It is left as it is.
+        OSError: the files are neither here nor to be downloaded.
+
+    >>> digits = mnist()
+    >>> digits.train.images.shape, digits.test.labels[:3].tolist()
+    (torch.Size([60000, 1, 28, 28]), [7, 2, 1])
+    """
+    device = runtime.device() if device is None else torch.device(device)
+    root = _unpacked().parents[1]
+    splits = []
+    for train in (True, False):
+        read = torchvision.datasets.MNIST(root, train=train, download=False)
+        splits.append(Split(read.data[:, None].to(device).float().div_(255), read.targets.to(device)))
+    return MNIST(*splits)
+
+
+def verify(folder: Path | str = CHECKOUT) -> dict[str, str]:
+    """The state of each MNIST file in ``folder``: "ok", "missing", or "damaged: …" with both checksums.
+
+    Unpacked files are listed only where they exist.
+
+    >>> set(verify().values()) <= {"ok", "missing"}
+    True
+    """
+    folder, states = Path(folder), {}
+    for name, expected in (PACKED_SHA256 | RAW_SHA256).items():
+        if not (folder / name).exists():
+            if name in PACKED_SHA256:
+                states[name] = "missing"
+            continue
+        found = _sha256(folder / name)
+        states[name] = "ok" if found == expected else f"damaged: SHA-256 is {found}, expected {expected}"
+    return states
+
+
+def _unpacked() -> Path:
+    """The folder that holds the four raw files, verified; unpacks or downloads them when there is none."""
+    cache = runtime.home("MNIST", "raw")
+    for folder in (CHECKOUT, cache):
+        if _raw_is_whole(folder):
+            return folder
+    if all((CHECKOUT / name).exists() for name in PACKED_SHA256):
+        folder = CHECKOUT if _writable(CHECKOUT) else cache
+        for name in RAW_SHA256:
+            _unpack(CHECKOUT / f"{name}.gz", folder)
+    else:
+        folder = cache
+        _download(cache)
+    _stamp(folder)
+    return folder
+
+
+def _raw_is_whole(folder: Path) -> bool:
+    """Whether the raw files are all there and match. Files not changed since the last look are not hashed again."""
+    if not all((folder / name).exists() for name in RAW_SHA256):
+        return False
+    try:
+        if json.loads((folder / "verified.json").read_text()) == _fingerprint(folder):
+            return True
+    except (OSError, ValueError):
+        pass
+    for name, expected in RAW_SHA256.items():
+        found = _sha256(folder / name)
+        if found != expected:
+            restore = "delete it, and it is unpacked or downloaded again"
+            raise DamagedFile(_damage(folder / name, found, expected, restore))
+    _stamp(folder)
+    return True
+
+
+def _unpack(packed: Path, folder: Path) -> None:
+    """Unpack one file into ``folder``. It appears there whole or not at all, however many kernels do this at once."""
+    expected = PACKED_SHA256[packed.name]
+    found = _sha256(packed)
+    if found != expected:
+        restore = f"git checkout -- data/MNIST/raw/{packed.name}"
+        raise DamagedFile(_damage(packed, found, expected, restore))
+    target = folder / packed.stem
+    if target.exists() and _sha256(target) == RAW_SHA256[target.name]:
+        return
+    _write(target, gzip.decompress(packed.read_bytes()))
+
+
+def _download(folder: Path) -> None:
+    """Let torchvision fetch the files, with its progress bar, then check them."""
+    print(f"MNIST is not beside the course; downloading it (11 MB) into {folder}")
+    try:
+        torchvision.datasets.MNIST(folder.parents[1], download=True)
+    except Exception as error:  # torchvision raises RuntimeError, URLError and others
+        raise OSError(
+            f"MNIST could not be downloaded ({error}): connect to the internet and run the cell again, or clone the "
+            "whole course, which holds the files in data/MNIST/raw"
+        ) from error
+    for name, expected in RAW_SHA256.items():
+        found = _sha256(folder / name)
+        if found != expected:
+            raise DamagedFile(_damage(folder / name, found, expected, "delete it and run the cell again"))
+
+
+def _damage(path: Path, found: str, expected: str, restore: str) -> str:
+    return (
+        f"{path} is damaged: its SHA-256 is {found}, expected {expected}. Nothing was changed. To restore it: {restore}"
+    )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _fingerprint(folder: Path) -> dict[str, list[int]]:
+    """Size and time of change of each raw file."""
+    stats = {name: (folder / name).stat() for name in RAW_SHA256}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+
+
+def _stamp(folder: Path) -> None:
+    """Remember that the raw files were found whole, where that can be written."""
+    if _writable(folder):
+        _write(folder / "verified.json", json.dumps(_fingerprint(folder)).encode())
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a file can really be made in ``folder``; permission bits alone say too little on shared drives."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write a file in one step: a reader sees the old content or the new, never half."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _main(arguments: list[str]) -> int:
+    if arguments != ["verify"]:
+        print("usage: python -m course_utils.data verify")
+        return 2
+    damaged = False
+    for folder in (CHECKOUT, runtime.home() / "MNIST" / "raw"):
+        states = verify(folder)
+        if folder != CHECKOUT and set(states.values()) == {"missing"}:
+            continue
+        print(folder)
+        for name, state in states.items():
+            print(f"  {name:28} {state}")
+            damaged |= state.startswith("damaged")
+    return int(damaged)
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

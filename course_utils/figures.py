@@ -1,0 +1,354 @@
+"""Figures: one look in every lesson.
+
+A colour means the same thing everywhere (the palette of Wong, *Nature Methods* 8, 441, 2011, is safe for
+colour-blind readers), images are shown pixel by pixel on one grey scale, and every picture carries a sentence for
+those who cannot see it.
+"""
+
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import matplotlib
+import matplotlib.image
+import matplotlib.ticker
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+CLEAN = "#0072B2"
+ADVERSARIAL = "#D55E00"
+NOISE = "#7F7F7F"
+FOOLING = "#CC79A7"
+DEFENDED = "#009E73"
+THEORY = "black"
+
+PLOT, ROW = 6.4, 9.0  # widths in inches: a plot, a row of images
+DPI = 110
+
+STYLE = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.grid": False,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture: the bytes of a PNG file, and what it shows in one or two sentences."""
+
+    png: bytes = field(repr=False)
+    alt: str
+
+    def _repr_png_(self):
+        return self.png, {"alt": self.alt}
+
+    def __repr__(self) -> str:
+        return self.alt
+
+
+def figure(width: float = PLOT, height: float = 3.2, **subplots) -> tuple[Figure, np.ndarray | Axes]:
+    """An empty figure in the course's look, and its axes (see matplotlib's ``Figure.subplots``).
+
+    >>> canvas, axes = figure()
+    >>> _ = axes.plot([0, 1], [0, 1], color=CLEAN)
+    >>> picture(canvas, "A line that climbs from 0 to 1.")
+    A line that climbs from 0 to 1.
+    """
+    with matplotlib.rc_context(STYLE):
+        canvas = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+        return canvas, canvas.subplots(**subplots)
+
+
+def picture(canvas: Figure, alt: str) -> Picture:
+    """Turn a figure into a `Picture`; ``alt`` says what it shows, for readers who cannot see it.
+
+    Raises:
+        ValueError: ``alt`` is empty.
+    """
+    if not alt.strip():
+        raise ValueError("alt is empty: say in a sentence what the picture shows")
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        canvas.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12)
+    return Picture(buffer.getvalue(), alt)
+
+
+def images(
+    batch: Tensor | Sequence[Tensor],
+    captions: Sequence[str] | None = None,
+    *,
+    columns: int | None = None,
+    title: str = "",
+    alt: str,
+    colors: Sequence[str] | None = None,
+) -> Picture:
+    """A grid of images with a caption beneath each.
+
+    Args:
+        batch: images in [0, 1], shape ``(N, C, H, W)`` with C = 1 (grey) or 3 (colour).
+        captions: N short texts, such as ``"7  99.3 %"``.
+        columns: images in a row; None takes up to ten.
+        title: the finding.
+        alt: the picture in words.
+        colors: colours of the N captions, from the palette; None is black.
+
+    Raises:
+        ValueError: the images have another shape, or captions and images differ in number.
+
+    >>> images(torch.rand(4, 1, 28, 28), list("abcd"), alt="Four squares of noise.")
+    Four squares of noise.
+    """
+    shown = _as_batch(batch)
+    number = len(shown)
+    for name, given in (("captions", captions), ("colors", colors)):
+        if given is not None and len(given) != number:
+            raise ValueError(f"{len(given)} {name} for {number} images: give one for each")
+    columns = min(columns or 10, number)
+    rows = -(-number // columns)
+    cell = min(ROW / columns, 1.5)
+    lines = max((text.count("\n") + 1 for text in captions), default=0) if captions else 0
+    height = rows * (cell + 0.2 * lines) + 0.4 * bool(title)
+    canvas, axes = figure(cell * columns, height, nrows=rows, ncols=columns, squeeze=False)
+    for axis in axes.flat[number:]:
+        axis.axis("off")
+    for i, axis in enumerate(axes.flat[:number]):
+        show(axis, shown[i], captions[i] if captions else "", color=colors[i] if colors else "black")
+    if title:
+        canvas.suptitle(title, fontsize=11)
+    return picture(canvas, alt)
+
+
+def show(axis: Axes, image: Tensor, caption: str = "", *, title: str = "", color: str = "black") -> None:
+    """Draw one image ``(C, H, W)`` in [0, 1] on an axis: no ticks, nearest neighbour, black is 0 and white is 1."""
+    pixels = image.detach().float().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
+    axis.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    _frame(axis)
+    axis.set_xlabel(caption, fontsize=9, color=color, labelpad=3)
+    axis.set_title(title, fontsize=10, loc="center")
+
+
+def confidence_bars(
+    image: Tensor,
+    confidence: Tensor,
+    *,
+    title: str = "",
+    names: Sequence[str] | None = None,
+    color: str = CLEAN,
+) -> Picture:
+    """One image beside the confidence that a network gives to each class.
+
+    Args:
+        image: pixels in [0, 1], shape ``(C, H, W)`` or ``(1, C, H, W)``.
+        confidence: softmax outputs in [0, 1], shape ``(K,)``.
+        names: K class names; None counts from 0.
+
+    Raises:
+        ValueError: shapes do not fit, or ``confidence`` does not sum to 1.
+
+    >>> confidence_bars(torch.rand(1, 28, 28), torch.full((10,), 0.1))
+    An image beside bars: the network says 0 with 10.0 % confidence.
+    """
+    image = _as_batch(image[None] if image.ndim == 3 else image)[0]
+    confidence = confidence.detach().float().flatten().tolist()
+    total = sum(confidence)
+    if not abs(total - 1) < 1e-3:
+        raise ValueError(f"confidences sum to {total:.3g}, not 1: pass softmax outputs of one image, not logits")
+    names = [str(k) for k in range(len(confidence))] if names is None else names
+    if len(names) != len(confidence):
+        raise ValueError(f"{len(names)} names for {len(confidence)} classes: give one for each")
+    canvas, (left, right) = figure(PLOT, 2.3, ncols=2, width_ratios=[1, 2.2])
+    best = max(range(len(confidence)), key=confidence.__getitem__)
+    show(left, image, f"{names[best]}  {percent(confidence[best])}", color=color)
+    colors = [color if k == best else NOISE for k in range(len(names))]
+    right.bar(range(len(names)), confidence, color=colors)
+    right.set(ylim=(0, 1), ylabel="confidence", xlabel="class", title=title)
+    right.set_xticks(range(len(names)), names)
+    right.grid(axis="y")
+    alt = f"An image beside bars: the network says {names[best]} with {percent(confidence[best])} confidence."
+    return picture(canvas, alt)
+
+
+def curves(
+    series: Mapping[str, Sequence[float]],
+    *,
+    x: Sequence[float] | None = None,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    alt: str,
+    bands: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    colors: Mapping[str, str] | None = None,
+    log: str = "",
+    reported: Mapping[str, tuple[float, float]] | None = None,
+) -> Picture:
+    """Up to five curves, each named at its right end.
+
+    Args:
+        series: name -> y values.
+        bands: name of a curve -> ``(low, high)``, two sequences: its spread, over seeds for example.
+        x: the common x values; None counts from 1.
+        log: axes on a logarithmic scale: ``""``, ``"x"``, ``"y"`` or ``"xy"``.
+        reported: name -> (x, y) of points from a paper, drawn as open markers; put the trust mark into the name.
+
+    Raises:
+        ValueError: more than five curves, or a length that differs from that of ``x``.
+
+    >>> curves({"train": [3, 2, 1]}, xlabel="epoch", ylabel="loss (nats)", alt="A loss that falls from 3 to 1.")
+    A loss that falls from 3 to 1.
+    """
+    if len(series) > 5:
+        raise ValueError(f"{len(series)} curves are too many to tell apart: five at most, or make two figures")
+    palette = dict(zip(series, (CLEAN, ADVERSARIAL, DEFENDED, FOOLING, NOISE), strict=False)) | dict(colors or {})
+    canvas, axis = figure(PLOT, 3.2)
+    ends = {}
+    for name, values in series.items():
+        values = [float(v) for v in values]
+        along = range(1, len(values) + 1) if x is None else x
+        if len(along) != len(values):
+            raise ValueError(f"curve {name!r} has {len(values)} points and x has {len(along)}")
+        dashed = "--" if palette[name] == THEORY else "-"
+        axis.plot(along, values, dashed, color=palette[name], marker="o" if len(values) < 13 else None, ms=4)
+        if len(values):
+            ends[name] = (along[-1], values[-1])
+        if name in (bands or {}):
+            axis.fill_between(along, *bands[name], color=palette[name], alpha=0.18, linewidth=0)
+    for name, point in (reported or {}).items():
+        axis.plot(*point, "o", mfc="none", color="black", ms=7)
+        axis.annotate(name, point, xytext=(8, 4), textcoords="offset points", fontsize=9)
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    if x is None:
+        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    if "x" in log:
+        axis.set_xscale("log")
+    if "y" in log:
+        axis.set_yscale("log")
+    axis.grid(axis="y")
+    _label_ends(axis, ends, palette)
+    return picture(canvas, alt)
+
+
+def triptych(
+    clean: Tensor,
+    adversarial: Tensor,
+    *,
+    factor: float | None = None,
+    captions: Sequence[str] = ("", "", ""),
+    titles: Sequence[str] = ("clean", "difference", "adversarial"),
+    alt: str,
+) -> Picture:
+    """A clean image, the difference made visible, and the adversarial image.
+
+    Args:
+        clean, adversarial: pixels in [0, 1], one image each, shape ``(C, H, W)`` or ``(1, C, H, W)``.
+        factor: the difference is shown multiplied by this; None takes a round factor that fills the range. It
+            stands in the middle title. Grey is 0; red and blue are up and down.
+
+    Raises:
+        ValueError: the two shapes differ.
+    """
+    clean, adversarial = (_as_batch(i[None] if i.ndim == 3 else i)[0].cpu() for i in (clean, adversarial))
+    if clean.shape != adversarial.shape:
+        raise ValueError(f"the images differ in shape: {tuple(clean.shape)} and {tuple(adversarial.shape)}")
+    change = (adversarial - clean).mean(dim=0)
+    largest = change.abs().max().item()
+    factor = factor or (float(f"{1 / largest:.0e}") if largest > 0 else 1.0)
+    canvas, axes = figure(6.6, 2.6, ncols=3)
+    show(axes[0], clean, captions[0], title=titles[0], color=CLEAN)
+    show(axes[2], adversarial, captions[2], title=titles[2], color=ADVERSARIAL)
+    axes[1].imshow((change * factor).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
+    _frame(axes[1])
+    axes[1].set_title(f"{titles[1]} × {factor:g}", fontsize=10, loc="center")
+    axes[1].set_xlabel(captions[1], fontsize=9, labelpad=3)
+    return picture(canvas, alt)
+
+
+def tile(pictures: Mapping[str, Picture], columns: int = 2) -> Picture:
+    """Several pictures in one grid, each under its caption: the still twin of a widget.
+
+    >>> one = images(torch.rand(1, 1, 28, 28), alt="Noise.")
+    >>> tile({"first": one, "second": one})
+    first: Noise. second: Noise.
+    """
+    decoded = {caption: matplotlib.image.imread(io.BytesIO(one.png)) for caption, one in pictures.items()}
+    columns = min(columns, len(decoded))
+    rows = -(-len(decoded) // columns)
+    wide = max(pixels.shape[1] for pixels in decoded.values()) / DPI
+    high = max(pixels.shape[0] for pixels in decoded.values()) / DPI
+    shrink = min(1.0, 2 * ROW / (columns * wide))
+    canvas, axes = figure(
+        columns * wide * shrink, rows * (high * shrink + 0.3), nrows=rows, ncols=columns, squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, (caption, pixels) in zip(axes.flat, decoded.items(), strict=False):
+        axis.imshow(pixels, interpolation="antialiased")
+        axis.set_title(caption, fontsize=10)
+    return picture(canvas, " ".join(f"{caption}: {one.alt}" for caption, one in pictures.items()))
+
+
+def percent(share: float | Tensor) -> str:
+    """A share in [0, 1] as text that never rounds up to certainty.
+
+    >>> percent(0.993), percent(0.99996), percent(1.0)
+    ('99.3 %', '99.996 %', '100 %')
+    """
+    share = float(share)
+    if share in (0.0, 1.0):
+        return f"{share:.0%}".replace("%", " %")
+    digits = 1
+    while digits < 6 and round(100 * share, digits) >= 100:
+        digits += 1
+    return f"{100 * share:.{digits}f} %" if round(100 * share, digits) < 100 else "> 99.9999 %"
+
+
+def _as_batch(batch: Tensor | Sequence[Tensor]) -> Tensor:
+    """Images as one tensor ``(N, C, H, W)``, or a message that says what is wrong with the shape."""
+    try:
+        shown = batch if isinstance(batch, Tensor) else torch.stack([b[0] if b.ndim == 4 else b for b in batch])
+    except (RuntimeError, AttributeError, TypeError) as error:
+        raise ValueError(f"cannot put these images into one grid ({error}): give tensors of one shape") from error
+    if shown.ndim != 4 or shown.shape[1] not in (1, 3) or len(shown) == 0:
+        raise ValueError(f"images have shape {tuple(shown.shape)}, not (N, 1, H, W) or (N, 3, H, W) with N > 0")
+    return shown
+
+
+def _frame(axis: Axes) -> None:
+    """A thin frame and no ticks, so that a black image has an edge on white paper and a white one too."""
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set(visible=True, color="#BBBBBB", linewidth=0.6)
+
+
+def _label_ends(axis: Axes, ends: Mapping[str, tuple[float, float]], palette: Mapping[str, str]) -> None:
+    """Name each curve at its right end, moved apart where two ends would collide."""
+    axis.figure.draw_without_rendering()  # the layout settles here
+    gap = 13  # points between two lines of text
+    to_points = 72 / axis.figure.dpi
+    placed = float("-inf")
+    for name, point in sorted(ends.items(), key=lambda item: axis.transData.transform(item[1])[1]):
+        height = axis.transData.transform(point)[1] * to_points
+        placed = max(height, placed + gap)
+        text = "\n".join(textwrap.wrap(name, 22))
+        axis.annotate(
+            text,
+            point,
+            xytext=(7, placed - height),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            color=palette[name],
+        )

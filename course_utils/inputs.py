@@ -1,0 +1,71 @@
+"""What images and labels must look like, checked in one place, with messages that name the likely mistake.
+
+The convention of the course: images are float32 ``(N, C, H, W)`` in [0, 1], labels are int64 ``(N,)``.
+"""
+
+import torch
+from torch import Tensor
+
+
+def check_images(images: Tensor, *, empty: bool = False) -> Tensor:
+    """Return ``images`` unchanged if they are floats ``(N, C, H, W)`` in [0, 1]; ``empty`` allows N = 0.
+
+    Raises:
+        TypeError: no tensor, or a tensor of integers.
+        ValueError: wrong shape, no images, NaN, or pixels outside [0, 1].
+
+    >>> check_images(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 1, 28, 28])
+    >>> check_images(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
+    Traceback (most recent call last):
+    ...
+    TypeError: images are torch.uint8, not floats in [0, 1]: convert with images.float() / 255
+    """
+    if not isinstance(images, Tensor):
+        hint = "torch.as_tensor(...) converts an array; for a split, pass its .images"
+        raise TypeError(f"images are a {type(images).__name__}, not a tensor: {hint}")
+    if not images.is_floating_point():
+        hint = "convert with images.float() / 255" if images.dtype == torch.uint8 else "convert with images.float()"
+        raise TypeError(f"images are {images.dtype}, not floats in [0, 1]: {hint}")
+    if images.ndim != 4:
+        hint = {2: "for one image write image[None, None]", 3: "for one image write image[None]"}.get(images.ndim, "")
+        raise ValueError(f"images have shape {tuple(images.shape)}, not (N, C, H, W)" + (f": {hint}" if hint else ""))
+    if images.numel() == 0:
+        if empty:
+            return images
+        raise ValueError(f"images have shape {tuple(images.shape)}: the batch is empty, check how it was selected")
+    low, high = torch.aminmax(images)
+    low, high = low.item(), high.item()
+    if not (low == low and high == high):
+        raise ValueError("images hold NaN: look for a division by zero or a logarithm of zero before this call")
+    if low < 0 or high > 1:
+        if low >= 0 and high <= 255 and high > 2:
+            hint = "these look like grey levels, divide by 255"
+        else:
+            hint = "pass the images before normalisation, it lives inside the model; or use .clamp(0, 1)"
+        raise ValueError(f"pixels run from {low:.3g} to {high:.3g}, not 0 to 1: {hint}")
+    return images
+
+
+def check_labels(labels: Tensor, number: int, classes: int | None = None) -> Tensor:
+    """Return ``labels`` unchanged if they are ``number`` int64 class numbers, below ``classes`` where that is given.
+
+    Raises:
+        TypeError: no tensor, or not int64.
+        ValueError: wrong shape, or a class that does not exist.
+
+    >>> check_labels(torch.tensor([3, 1]), number=2, classes=10)
+    tensor([3, 1])
+    """
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels are a {type(labels).__name__}, not a tensor: write torch.as_tensor(labels)")
+    if labels.shape != (number,):
+        one_hot = labels.ndim == 2 and len(labels) == number
+        hint = "turn one-hot rows into class numbers with .argmax(1)" if one_hot else "give one class number an image"
+        raise ValueError(f"labels have shape {tuple(labels.shape)}, not ({number},): {hint}")
+    if labels.dtype != torch.int64:
+        raise TypeError(f"labels are {labels.dtype}, not int64 class numbers: convert with labels.long()")
+    if classes is not None and number and not (labels.min() >= 0 and labels.max() < classes):
+        low, high = labels.min().item(), labels.max().item()
+        raise ValueError(f"labels run from {low} to {high}, but the classes are 0 to {classes - 1}")
+    return labels

@@ -1,0 +1,84 @@
+"""LeNet and friends: a model maps images ``(N, 1, 28, 28)`` in [0, 1] to logits ``(N, 10)``.
+
+Normalisation is a layer of the model. So an attack, a drawing or a learner meets pixels in [0, 1] everywhere, and
+nobody can forget to normalise, or do it twice.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the 47 million training pixels
+
+
+class Normalise(nn.Module):
+    """``(x - mean) / std``, channel by channel, with constants that travel with the model and are never trained.
+
+    Args:
+        mean, std: one number for each channel, in pixel units [0, 1].
+
+    Raises:
+        ValueError: different lengths, or a ``std`` that is not positive.
+
+    >>> Normalise([0.5], [0.25])(torch.ones(1, 1, 2, 2)).unique()
+    tensor([2.])
+    """
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+        super().__init__()
+        if len(mean) != len(std) or min(std) <= 0:
+            raise ValueError(f"mean {mean} and std {std}: give one number a channel in both, and every std above 0")
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(std)[:, None, None])
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Shape in, shape out."""
+        return (images - self.mean) / self.std
+
+
+class LeNet5(nn.Sequential):
+    """LeNet-5 of LeCun et al. 1998, adapted: ReLU, max pooling, full connections. 61,706 parameters.
+
+    >>> sum(p.numel() for p in LeNet5().parameters())
+    61706
+    """
+
+    def __init__(self):
+        super().__init__(
+            Normalise([MNIST_MEAN], [MNIST_STD]),
+            nn.Conv2d(1, 6, 5, padding=2),  # (N, 6, 28, 28)
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # (N, 6, 14, 14)
+            nn.Conv2d(6, 16, 5),  # (N, 16, 10, 10)
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # (N, 16, 5, 5)
+            nn.Flatten(),
+            nn.Linear(400, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
+            nn.Linear(84, 10),
+        )
+
+
+class CaffeLeNet(nn.Sequential):
+    """The LeNet that ships with Caffe, the net that Nguyen et al. fooled. 431,080 parameters.
+
+    The convolutions are linear: the only ReLU stands after the first dense layer. Pixels are used as they are.
+
+    >>> sum(p.numel() for p in CaffeLeNet().parameters())
+    431080
+    """
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(1, 20, 5),  # (N, 20, 24, 24)
+            nn.MaxPool2d(2),  # (N, 20, 12, 12)
+            nn.Conv2d(20, 50, 5),  # (N, 50, 8, 8)
+            nn.MaxPool2d(2),  # (N, 50, 4, 4)
+            nn.Flatten(),
+            nn.Linear(800, 500),
+            nn.ReLU(),
+            nn.Linear(500, 10),
+        )

@@ -1,0 +1,321 @@
+"""Train a classifier, ask it, keep it.
+
+The data already live on the device as two tensors, so there is no loader: an epoch is a random order of the rows, cut
+into batches. AdamW with the one-cycle schedule (Smith and Topin, arXiv 1708.07120) brings a LeNet to 99 % on MNIST in
+two or three epochs.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils import data, models, runtime
+from course_utils.data import Split
+from course_utils.inputs import check_images, check_labels
+
+REPORT = 50  # steps between two looks at the loss
+
+
+@dataclass
+class History:
+    """What `fit` saw: the loss of each step in nats, and whether it ran to its end."""
+
+    losses: list[float] = field(default_factory=list)
+    finished: bool = False
+
+
+class Prediction(NamedTuple):
+    """The class that a model names, int64 ``(N,)``, and its softmax confidence in [0, 1], ``(N,)``."""
+
+    labels: Tensor
+    confidences: Tensor
+
+
+def fit(
+    model: nn.Module,
+    split: Split,
+    *,
+    epochs: int,
+    lr: float = 4e-3,
+    batch: int = 128,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+    on_report: Callable[[History], None] | None = None,
+) -> History:
+    """Train ``model`` in place to name the labels of ``split``, on the device where the split lives.
+
+    Interrupting the kernel ends the training and leaves the best weights so far in the model.
+
+    Args:
+        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
+        epochs: rounds through the split.
+        lr: the highest learning rate of the one-cycle schedule.
+        generator: draws the order of the images, on the CPU; None takes torch's own.
+        on_report: called with the `History` so far every 50 steps, for live curves.
+
+    Raises:
+        TypeError, ValueError: images, labels or settings that cannot be trained on.
+        FloatingPointError: the loss became NaN or infinite; the model keeps the best weights before that.
+
+    >>> digits = data.mnist().train[:256]
+    >>> history = fit(models.LeNet5(), digits, epochs=1, progress=False)
+    >>> len(history.losses), history.finished
+    (2, True)
+    """
+    classes = logits(model, split.images[:1]).shape[1]
+    check_labels(split.labels, len(check_images(split.images)), classes)
+    if epochs < 1 or batch < 1 or not 0 < lr < 1:
+        raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
+    device = split.images.device
+    model.to(device, memory_format=torch.channels_last)  # the layout in which convolutions are fastest
+    steps = epochs * -(-len(split) // batch)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, fused=device.type in ("cpu", "cuda"))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
+    history, best, fresh = History(), _Best(model), []
+    try:
+        with _mode(model, True), _fast_matmul(device), runtime.progress(steps, "training", progress) as bar:
+            for step, rows in enumerate(_batches(len(split), epochs, batch, generator), start=1):
+                rows = rows.to(device)
+                loss = F.cross_entropy(model(split.images[rows]), split.labels[rows])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                fresh.append(loss.detach())
+                if len(fresh) == REPORT or step == steps:
+                    recent = torch.stack(fresh).tolist()
+                    fresh.clear()
+                    history.losses += recent
+                    best.offer(sum(recent) / len(recent))
+                    bar.update(len(recent))
+                    bar.set_postfix(loss=f"{recent[-1]:.3f}")
+                    if on_report:
+                        on_report(history)
+        history.finished = True
+    except KeyboardInterrupt:
+        best.restore()
+        print(f"Interrupted after {len(history.losses) + len(fresh)} of {steps} steps: the best weights are kept.")
+    return history
+
+
+def accuracy(model: nn.Module, split: Split) -> float:
+    """The share of ``split`` that ``model`` names correctly, in [0, 1].
+
+    >>> 0 <= accuracy(models.LeNet5(), data.mnist().test[:100]) <= 1
+    True
+    """
+    check_labels(split.labels, len(split.images))
+    return (predict(model, split.images).labels == split.labels.to(_where(model))).float().mean().item()
+
+
+def predict(model: nn.Module, images: Tensor) -> Prediction:
+    """The class that ``model`` names for each image, and how sure its softmax is.
+
+    >>> predict(models.LeNet5(), torch.rand(3, 1, 28, 28)).confidences.shape
+    torch.Size([3])
+    """
+    confidences, labels = logits(model, images).softmax(1).max(1)
+    return Prediction(labels, confidences)
+
+
+def logits(model: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
+    """The outputs of ``model`` for images of any number, ``(N, K)``, computed in batches, in evaluation mode.
+
+    The model's mode and gradients are left as they were. The result lives on the model's device.
+
+    Raises:
+        TypeError, ValueError: images outside the convention; a model that does not fit them, or that returns NaN,
+            probabilities, or anything but one row an image.
+
+    >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape
+    torch.Size([3, 10])
+    """
+    check_images(images)
+    device = _where(model)
+    with torch.no_grad(), _mode(model, False):
+        try:
+            outputs = [model(part.to(device)) for part in images.split(batch)]
+        except RuntimeError as error:
+            shape = tuple(images.shape)
+            raise ValueError(f"the model cannot take images of shape {shape}: {error}") from error
+    return check_logits(torch.cat(outputs), len(images))
+
+
+def check_logits(outputs: Tensor, number: int) -> Tensor:
+    """Return ``outputs`` if they are ``number`` rows of finite logits.
+
+    Raises:
+        ValueError: another shape, NaN or infinity, or rows that are probabilities already.
+
+    >>> check_logits(torch.tensor([[0.25, 0.75]]), 1)
+    Traceback (most recent call last):
+    ...
+    ValueError: the model returns probabilities, not logits: leave out the softmax at its end
+    """
+    if outputs.ndim != 2 or len(outputs) != number:
+        raise ValueError(
+            f"the model returns shape {tuple(outputs.shape)} for {number} images, not ({number}, K) logits"
+        )
+    if not outputs.isfinite().all():
+        raise ValueError("the model returns NaN or infinity: did its training diverge (a high learning rate)?")
+    if outputs.shape[1] > 1 and outputs.min() >= 0 and torch.allclose(outputs.sum(1), torch.ones_like(outputs[:, 0])):
+        raise ValueError("the model returns probabilities, not logits: leave out the softmax at its end")
+    return outputs
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network of the course was trained: enough to train it again."""
+
+    network: str
+    epochs: int
+    lr: float
+    batch: int = 128
+
+
+RECIPES = {
+    "lenet5": Recipe("LeNet5", epochs=3, lr=4e-3),
+    "caffe_lenet": Recipe("CaffeLeNet", epochs=3, lr=2e-3),
+}
+
+
+def trained(name: str, *, seed: int = 0, device: torch.device | str | None = None, progress: bool = True) -> nn.Module:
+    """A network trained on all of MNIST by its recipe: from the user's cache, or trained now and kept there.
+
+    A file that is damaged, or was written by another recipe, is reported and replaced. An interrupted training is
+    returned, but not kept.
+
+    Args:
+        name: a key of `RECIPES`: "lenet5" or "caffe_lenet".
+        seed: of the first weights and of the order of the images; another seed is another network.
+
+    Raises:
+        ValueError: no such recipe.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"no network is called {name!r}: the recipes are {', '.join(RECIPES)}")
+    recipe = RECIPES[name]
+    device = runtime.device() if device is None else torch.device(device)
+    stamp = json.dumps(asdict(recipe) | {"seed": seed}, sort_keys=True)
+    file = runtime.home("models") / f"{name}-{seed}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}.safetensors"
+    with torch.random.fork_rng(devices=[]):
+        generator = torch.Generator().manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        model = getattr(models, recipe.network)()
+    if not _load(model, file, stamp):
+        settings = dict(epochs=recipe.epochs, lr=recipe.lr, batch=recipe.batch)
+        history = fit(model, data.mnist(device).train, generator=generator, progress=progress, **settings)
+        if history.finished:
+            _save(model, file, stamp)
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def _load(model: nn.Module, file: Path, stamp: str) -> bool:
+    """Fill ``model`` from ``file`` if that is whole and of this recipe. Says what is wrong with it if not."""
+    if not file.exists():
+        return False
+    try:
+        tensors = safetensors.torch.load_file(file)
+        with safetensors.safe_open(file, "pt") as opened:
+            notes = opened.metadata() or {}
+        if notes.get("recipe") != stamp:
+            raise ValueError("it was written by another recipe")
+        if notes.get("sha256") != _checksum(tensors):
+            raise ValueError("its checksum is wrong")
+        expected = {key: value.shape for key, value in model.state_dict().items()}
+        if {key: value.shape for key, value in tensors.items()} != expected:
+            raise ValueError("it holds another network")
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        warnings.warn(f"the saved network {file.name} cannot be used ({error}); training it again", stacklevel=3)
+        return False
+    model.load_state_dict(tensors)
+    return True
+
+
+def _save(model: nn.Module, file: Path, stamp: str) -> None:
+    """Write the weights without pickle, in one step: another kernel sees the whole file or none."""
+    tensors = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
+    notes = {"recipe": stamp, "sha256": _checksum(tensors)}
+    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    os.close(handle)
+    safetensors.torch.save_file(tensors, name, metadata=notes)
+    os.replace(name, file)
+
+
+def _checksum(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        digest.update(key.encode() + tensors[key].contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _batches(number: int, epochs: int, batch: int, generator: torch.Generator | None):
+    """Row numbers, batch by batch, in a new random order each epoch."""
+    for _ in range(epochs):
+        yield from torch.randperm(number, generator=generator).split(batch)
+
+
+class _Best:
+    """The weights with the lowest training loss so far."""
+
+    def __init__(self, model: nn.Module):
+        self.model, self.loss, self.weights = model, float("inf"), None
+
+    def offer(self, loss: float) -> None:
+        """Keep the present weights if ``loss`` is the lowest; refuse a loss that is not a number."""
+        if not abs(loss) < float("inf"):
+            self.restore()
+            raise FloatingPointError(
+                f"the training loss became {loss}: lower the learning rate, and look for NaN in the images. "
+                "The model holds its best weights before that"
+            )
+        if loss < self.loss:
+            self.loss = loss
+            self.weights = {key: value.clone() for key, value in self.model.state_dict().items()}
+
+    def restore(self) -> None:
+        if self.weights:
+            self.model.load_state_dict(self.weights)
+
+
+def _where(model: nn.Module) -> torch.device:
+    """The device of the model's parameters; a model without any computes on the CPU."""
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+@contextmanager
+def _mode(model: nn.Module, training: bool):
+    """Training or evaluation mode for a while; each module gets its own mode back."""
+    modes = {module: module.training for module in model.modules()}
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+@contextmanager
+def _fast_matmul(device: torch.device):
+    """TF32 products on an NVIDIA GPU: 10 bits of mantissa are plenty for training, and several times faster."""
+    before = torch.get_float32_matmul_precision()
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
