@@ -12,7 +12,6 @@ says which files are there and whole.
 import gzip
 import hashlib
 import json
-import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -160,7 +159,7 @@ def _unpack(packed: Path, folder: Path) -> None:
     target = folder / packed.stem
     if target.exists() and _sha256(target) == RAW_SHA256[target.name]:
         return
-    _write(target, gzip.decompress(packed.read_bytes()))
+    runtime.write_atomically(target, gzip.decompress(packed.read_bytes()))
 
 
 def _download(folder: Path) -> None:
@@ -198,7 +197,7 @@ def _fingerprint(folder: Path) -> dict[str, list[int]]:
 def _stamp(folder: Path) -> None:
     """Remember that the raw files were found whole, where that can be written."""
     if _writable(folder):
-        _write(folder / "verified.json", json.dumps(_fingerprint(folder)).encode())
+        runtime.write_atomically(folder / "verified.json", json.dumps(_fingerprint(folder)).encode())
 
 
 def _writable(folder: Path) -> bool:
@@ -208,19 +207,6 @@ def _writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
-
-
-def _write(target: Path, content: bytes) -> None:
-    """Write a file in one step: a reader sees the old content or the new, never half."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _main(arguments: list[str]) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from tabulate import tabulate
 from torch import Tensor
 
 CLEAN = "#0072B2"
@@ -57,6 +58,27 @@ class Picture:
 
     def __repr__(self) -> str:
         return self.alt
+
+
+class Table:
+    """Rows under headings, as a table in a notebook and as aligned text elsewhere.
+
+    >>> Table(["name", "error"], [["LeNet", 0.008]])
+    name      error
+    ------  -------
+    LeNet     0.008
+    """
+
+    def __init__(self, headers: Sequence[str], rows: Sequence[Sequence]):
+        self.headers, self.rows = list(headers), [list(row) for row in rows]
+
+    def __repr__(self) -> str:
+        return tabulate(self.rows, self.headers, maxcolwidths=[28] * len(self.headers) if self.rows else None)
+
+    def _repr_html_(self) -> str:
+        html = tabulate(self.rows, self.headers, tablefmt="html")
+        left = "text-align: left; vertical-align: top"
+        return html.replace("<td>", f'<td style="{left}">').replace("<th>", f'<th style="{left}">')
 
 
 def figure(width: float = PLOT, height: float = 3.2, **subplots) -> tuple[Figure, np.ndarray | Axes]:
@@ -162,7 +184,7 @@ def confidence_bars(
     An image beside bars: the network says 0 with 10.0 % confidence.
     """
     image = _as_batch(image[None] if image.ndim == 3 else image)[0]
-    confidence = confidence.detach().float().flatten().tolist()
+    confidence = confidence.detach().flatten().tolist()
     total = sum(confidence)
     if not abs(total - 1) < 1e-3:
         raise ValueError(f"confidences sum to {total:.3g}, not 1: pass softmax outputs of one image, not logits")
@@ -231,10 +253,9 @@ def curves(
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if x is None:
         axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
-    if "x" in log:
-        axis.set_xscale("log")
-    if "y" in log:
-        axis.set_yscale("log")
+    for letter in log:
+        getattr(axis, f"set_{letter}scale")("log")
+        getattr(axis, f"{letter}axis").set_major_formatter("{x:g}")
     axis.grid(axis="y")
     _label_ends(axis, ends, palette)
     return picture(canvas, alt)
@@ -302,16 +323,15 @@ def tile(pictures: Mapping[str, Picture], columns: int = 2) -> Picture:
 def percent(share: float | Tensor) -> str:
     """A share in [0, 1] as text that never rounds up to certainty.
 
-    >>> percent(0.993), percent(0.99996), percent(1.0)
-    ('99.3 %', '99.996 %', '100 %')
+    >>> percent(0.993), percent(0.9996), percent(0.99996), percent(1.0)
+    ('99.3 %', '99.96 %', '> 99.99 %', '100 %')
     """
     share = float(share)
     if share in (0.0, 1.0):
         return f"{share:.0%}".replace("%", " %")
-    digits = 1
-    while digits < 6 and round(100 * share, digits) >= 100:
-        digits += 1
-    return f"{100 * share:.{digits}f} %" if round(100 * share, digits) < 100 else "> 99.9999 %"
+    if share > 0.9999:
+        return "> 99.99 %"
+    return f"{100 * share:.{2 if share > 0.999 else 1}f} %"
 
 
 def _as_batch(batch: Tensor | Sequence[Tensor]) -> Tensor:

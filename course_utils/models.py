@@ -37,32 +37,30 @@ class Normalise(nn.Module):
         return (images - self.mean) / self.std
 
 
-class LeNet5(nn.Sequential):
+def LeNet5() -> nn.Sequential:
     """LeNet-5 of LeCun et al. 1998, adapted: ReLU, max pooling, full connections. 61,706 parameters.
 
     >>> sum(p.numel() for p in LeNet5().parameters())
     61706
     """
-
-    def __init__(self):
-        super().__init__(
-            Normalise([MNIST_MEAN], [MNIST_STD]),
-            nn.Conv2d(1, 6, 5, padding=2),  # (N, 6, 28, 28)
-            nn.ReLU(),
-            nn.MaxPool2d(2),  # (N, 6, 14, 14)
-            nn.Conv2d(6, 16, 5),  # (N, 16, 10, 10)
-            nn.ReLU(),
-            nn.MaxPool2d(2),  # (N, 16, 5, 5)
-            nn.Flatten(),
-            nn.Linear(400, 120),
-            nn.ReLU(),
-            nn.Linear(120, 84),
-            nn.ReLU(),
-            nn.Linear(84, 10),
-        )
+    return nn.Sequential(
+        Normalise([MNIST_MEAN], [MNIST_STD]),
+        nn.Conv2d(1, 6, 5, padding=2),  # (N, 6, 28, 28)
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # (N, 6, 14, 14)
+        nn.Conv2d(6, 16, 5),  # (N, 16, 10, 10)
+        nn.ReLU(),
+        nn.MaxPool2d(2),  # (N, 16, 5, 5)
+        nn.Flatten(),
+        nn.Linear(400, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, 10),
+    )
 
 
-class CaffeLeNet(nn.Sequential):
+def CaffeLeNet() -> nn.Sequential:
     """The LeNet that ships with Caffe, the net that Nguyen et al. fooled. 431,080 parameters.
 
     The convolutions are linear: the only ReLU stands after the first dense layer. Pixels are used as they are.
@@ -70,15 +68,13 @@ class CaffeLeNet(nn.Sequential):
     >>> sum(p.numel() for p in CaffeLeNet().parameters())
     431080
     """
-
-    def __init__(self):
-        super().__init__(
-            nn.Conv2d(1, 20, 5),  # (N, 20, 24, 24)
-            nn.MaxPool2d(2),  # (N, 20, 12, 12)
-            nn.Conv2d(20, 50, 5),  # (N, 50, 8, 8)
-            nn.MaxPool2d(2),  # (N, 50, 4, 4)
-            nn.Flatten(),
-            nn.Linear(800, 500),
-            nn.ReLU(),
-            nn.Linear(500, 10),
-        )
+    return nn.Sequential(
+        nn.Conv2d(1, 20, 5),  # (N, 20, 24, 24)
+        nn.MaxPool2d(2),  # (N, 20, 12, 12)
+        nn.Conv2d(20, 50, 5),  # (N, 50, 8, 8)
+        nn.MaxPool2d(2),  # (N, 50, 4, 4)
+        nn.Flatten(),
+        nn.Linear(800, 500),
+        nn.ReLU(),
+        nn.Linear(500, 10),
+    )

@@ -79,6 +79,22 @@ def home(*parts: str) -> Path:
     return folder
 
 
+def write_atomically(file: Path, content: bytes) -> None:
+    """Write a file in one step: whoever reads it sees the old content or the new, never half.
+
+    >>> write_atomically(home() / "note.txt", b"done")
+    """
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as temporary:
+            temporary.write(content)
+        os.chmod(name, 0o644)
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def front_end() -> bool:
     """Whether somebody sits before a live notebook, so that sliders and buttons will answer.
 

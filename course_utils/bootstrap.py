@@ -1,0 +1,81 @@
+"""The course for a notebook on its own, as in Colab: what its first cell calls after fetching the course.
+
+Only packages that are absent are installed, and everything that is there stays at its version. numpy, torch and
+torchvision are never touched: a hosted notebook comes with the builds that fit its machine.
+"""
+
+import importlib
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    from pip._vendor import tomli as tomllib
+
+from packaging.requirements import Requirement
+
+KEPT = {"numpy", "torch", "torchvision"}
+
+
+def project(root: Path | None = None) -> dict:
+    """The contents of a checkout's ``pyproject.toml``, by default of the checkout that this file lies in.
+
+    Raises:
+        FileNotFoundError: there is no such file, as where the course was installed without ``-e``.
+
+    >>> project()["project"]["name"]
+    'deep-flaw'
+    """
+    root = root or Path(__file__).resolve().parents[1]
+    return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def absent(requirements: list[str]) -> list[Requirement]:
+    """The requirements whose package is not installed, in any version.
+
+    >>> [requirement.name for requirement in absent(["packaging>=1", "no-such-package>=2"])]
+    ['no-such-package']
+    """
+    return [r for r in map(Requirement, requirements) if not _version(r.name)]
+
+
+def install_missing() -> None:
+    """Install the packages of the course that are absent, and say which ones are too old.
+
+    Raises:
+        SystemExit: numpy, torch or torchvision is absent, or pip failed; the message says what to do.
+    """
+    requirements = project()["project"]["dependencies"]
+    missing = absent(requirements)
+    if kept := sorted(KEPT & {r.name for r in missing}):
+        raise SystemExit(f"This Python lacks {', '.join(kept)}: see https://pytorch.org/get-started/locally/")
+    for r in map(Requirement, requirements):
+        if (version := _version(r.name)) and not r.specifier.contains(version, prereleases=True):
+            print(f"{r.name} {version} is older than the course was written for: it asks for {r}")
+    if missing:
+        print("Installing", *[r.name for r in missing])
+        _install(missing)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _install(missing: list[Requirement]) -> None:
+    """Call pip with a constraint on every installed package, so that none of them changes."""
+    installed = {d.metadata["Name"]: d.version for d in metadata.distributions()}
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder, "installed.txt")
+        constraints.write_text("".join(f"{name}=={version}\n" for name, version in installed.items() if name))
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints)]
+        done = subprocess.run([*pip, *map(str, missing)], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"pip could not install {', '.join(r.name for r in missing)}:\n{done.stderr}")
+    importlib.invalidate_caches()

@@ -1,0 +1,179 @@
+"""The claims ledger: every claim of the debate, beside what you measured and what was reported.
+
+A lesson ends in rows of this ledger. They are kept in a small file of your own (``ledger.json`` in `runtime.home`),
+one row for each claim and measured thing; running a lesson again replaces its rows.
+"""
+
+import json
+import warnings
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from course_utils import runtime
+from course_utils.figures import Table
+
+VERDICTS = ("holds", "fails", "depends")
+MARKS = {
+    "P": "the paper's own",
+    "S": "as quoted by later texts",
+    "M": "reported, unchecked",
+    "C": "computed",
+    "": "",
+}
+
+
+class Claim(NamedTuple):
+    """What was said, by whom, and the lessons that test it."""
+
+    text: str
+    source: str
+    lessons: str
+
+
+CLAIMS = {
+    "T1": Claim("a LeNet reads MNIST with an error below 1 %", "LeCun 1998, Caffe, Nguyen", "01"),
+    "S1": Claim("a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02"),
+    "S2": Claim(
+        "the same twin fools other networks, and networks trained on other data", "article, Szegedy T2-T4", "02"
+    ),
+    "S3": Claim("the change is spread over all pixels", "article", "02"),
+    "S4": Claim("an iterative optimiser is needed to find it", "blog", "03"),
+    "N1": Claim(
+        "evolution breeds noise-like images at 99.99 % confidence on LeNet in fewer than 50 generations",
+        "article, Nguyen",
+        "04",
+    ),
+    "N2": Claim("an indirect (CPPN) encoding breeds regular images at 99.99 %", "article, Nguyen", "04"),
+    "N3": Claim("evolution is not needed: plain gradient ascent does it too", "article, Nguyen", "04"),
+    "N4": Claim("it scales to ImageNet", "article", "05"),
+    "N5": Claim("removing repeated copies of an element lowers confidence", "article, Nguyen", "05"),
+    "N6": Claim("networks see parts, not how they relate: shuffled patches keep their class", "article", "05"),
+    "N7": Claim("images bred on one network fool another", "article, Nguyen", "04, 05"),
+    "N8": Claim(
+        "confidence follows distance to the boundary and ignores nearness to the class", "article", "01, 06, 08"
+    ),
+    "B1": Claim("images of a fixed 3-D scene form a manifold of about 7 dimensions", "blog", "06"),
+    "B2": Claim("its geodesics follow optical flow, not pixel blending", "blog", "06"),
+    "B3": Claim("fooling images lie off the image manifold, and that excuses the network", "blog", "06"),
+    "B4": Claim(
+        "the adversarial set near an image has near-zero measure, far below the ordinary error rate", "blog", "07"
+    ),
+    "B5": Claim(
+        "a network is piecewise linear, with faces not aligned to the axes: one pixel pushed far enough leaves the "
+        "class",
+        "blog",
+        "07",
+    ),
+    "B6": Claim("the bad regions of different pixels are nearly uncorrelated", "blog", "07"),
+    "B7": Claim("P(stable) is about (1-eps)^n, hence near 0", "blog", "07"),
+    "B8": Claim("dimension alone explains it, not the network", "blog's conclusion", "07"),
+    "C1": Claim(
+        "humans are not fooled (comment 1); humans are fooled too (comments 2, 3)", "comments on the blog", "08"
+    ),
+    "C2": Claim("more data, including abstract patterns, would cure it", "comment 3", "08, 09"),
+    "C3": Claim("functions of data must map different inputs to the same output", "comment 4", "08"),
+    "A1": Claim("a margin or distance-based objective (SVM, RBF) would cure it", "article", "08"),
+    "A2": Claim("training on the fooling images cures it", "Nguyen: MNIST no, ImageNet yes", "09"),
+    "A3": Claim(
+        "a security camera can be fooled by noise bred to be a face; wallpaper can sway a classifier", "article", "10"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement beside its report."""
+
+    claim: str
+    what: str
+    measured: str
+    reported: str
+    mark: str
+    verdict: str
+    condition: str
+
+
+def record(
+    claim: str,
+    what: str,
+    *,
+    measured: str,
+    verdict: str,
+    condition: str,
+    reported: str = "",
+    mark: str = "",
+) -> Table:
+    """Write a row into the ledger, in place of an older one with the same ``claim`` and ``what``, and show it.
+
+    Args:
+        claim: a key of `CLAIMS`.
+        what: what was measured, in a few words.
+        measured: the number with its unit and sample, such as ``"0.8 % of 10,000"``.
+        verdict: "holds", "fails" or "depends".
+        condition: for what it was seen: which network, how many images and seeds; or on what it depends.
+        reported: the number in the literature.
+        mark: how far that can be trusted: "P" read in the paper, "S" in a later text, "M" recalled, "C" computed.
+
+    Raises:
+        ValueError: unknown claim, verdict or mark, no condition, or a report without a mark.
+    """
+    if claim not in CLAIMS:
+        raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
+    if verdict not in VERDICTS:
+        raise ValueError(f"verdict {verdict!r} is not one of {', '.join(VERDICTS)}")
+    if mark not in MARKS or bool(reported) != bool(mark):
+        raise ValueError(f"reported {reported!r} with mark {mark!r}: a reported number needs one of P, S, M, C")
+    if not condition.strip():
+        raise ValueError(f"say for what claim {claim} {verdict}: which network, how many images, how many seeds")
+    row = Row(claim, what, str(measured), reported, mark, verdict, condition)
+    rows = [other for other in _read() if (other.claim, other.what) != (claim, what)] + [row]
+    content = json.dumps([asdict(r) for r in rows], indent=1)
+    runtime.write_atomically(runtime.home() / "ledger.json", content.encode())
+    return _table([row])
+
+
+def rows() -> list[Row]:
+    """All rows that you have recorded, in the order of the claims."""
+    order = list(CLAIMS)
+    return sorted(_read(), key=lambda row: order.index(row.claim))
+
+
+def show(*claims: str) -> Table:
+    """The ledger as a table: the rows recorded so far, and a line for each claim that still waits for its lesson.
+
+    Raises:
+        ValueError: one of ``claims`` is not in the ledger.
+    """
+    for claim in claims:
+        if claim not in CLAIMS:
+            raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
+    found = rows()
+    missing = [claim for claim in CLAIMS if claim not in {row.claim for row in found}]
+    chosen = claims or tuple(CLAIMS)
+    return _table([row for row in found if row.claim in chosen], [claim for claim in missing if claim in chosen])
+
+
+def _table(found: list[Row], waiting: list[str] = ()) -> Table:
+    lines = []
+    for row in found:
+        reported = f"{row.reported} ({MARKS[row.mark]})" if row.reported else "-"
+        verdict = f"{row.verdict}: {row.condition}"
+        lines.append([row.claim, CLAIMS[row.claim].text, row.what, row.measured, reported, verdict])
+    for claim in waiting:
+        lines.append([claim, CLAIMS[claim].text, f"lesson {CLAIMS[claim].lessons}", "-", "-", "not measured yet"])
+    lines.sort(key=lambda line: list(CLAIMS).index(line[0]))
+    return Table(["", "claim", "what", "measured", "reported", "verdict"], lines)
+
+
+def _read() -> list[Row]:
+    """The rows in the file. A file that cannot be read is put aside under another name, and said so."""
+    file = runtime.home() / "ledger.json"
+    try:
+        return [row for row in (Row(**entry) for entry in json.loads(file.read_text())) if row.claim in CLAIMS]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError) as error:
+        aside = file.with_suffix(".damaged.json")
+        file.replace(aside)
+        warnings.warn(f"the ledger could not be read ({error}); it now lies in {aside}, a new one begins", stacklevel=3)
+        return []

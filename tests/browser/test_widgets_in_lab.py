@@ -1,0 +1,282 @@
+"""The live widgets in a real JupyterLab in headless Chromium: what a unit test cannot see."""
+
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
+pytest.importorskip("jupyterlab", reason="needs jupyterlab: pip install -e '.[lab]'")
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="needs chromium on the PATH, or its path in the variable CHROMIUM"),
+]
+
+CELLS = [
+    """
+    import time, torch
+    from course_utils import figures, models
+    from course_utils.predict import predict
+    from course_utils.sketchpad import sketchpad
+    from course_utils.widgets import controls
+    torch.manual_seed(0)
+    drawn = []
+    """,
+    "sketchpad(models.CaffeLeNet())",
+    "sketchpad(models.LeNet5())",
+    """
+    def square(size, invert):
+        time.sleep(0.1)
+        drawn.append(size)
+        if size == 31:
+            raise ValueError("31 is prime")
+        image = torch.zeros(1, 1, 32, 32)
+        image[..., :size, :size] = 1
+        image = 1 - image if invert else image
+        return figures.images(image, alt=f"A square of side {size}.")
+    controls(square, [dict(size=4, invert=False), dict(size=16, invert=True)], size=(0, 32), invert=False)
+    """,
+    'guess = predict("How many of the 10,000 test digits does `LeNet5` get wrong?", unit="digits")',
+    'which = predict("What will it say to a blank image?", choices=["none", "a digit, surely", "a digit, in doubt"])',
+    "guess.reveal(83)",
+    'which.reveal("a digit, surely")',
+]
+
+SETTINGS = {
+    "notebook-extension/tracker": {"windowingMode": "none"},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """The address of a JupyterLab of its own, on a notebook with all the widgets."""
+    home = tmp_path_factory.mktemp("lab")
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell("\n".join(line.removeprefix("    ") for line in c.strip("\n").split("\n")))
+            for c in CELLS
+        ],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    (home / "work").mkdir()
+    nbformat.write(notebook, home / "work" / "widgets.ipynb")
+    for name, value in SETTINGS.items():
+        path = home / "settings/@jupyterlab" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value))
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    environment = os.environ | {
+        "COURSE_HOME": str(home / "course"),
+        "COURSE_STATIC": "",
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "PYTHONPATH": str(ROOT),
+    }
+    options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token="]
+    options += [f"--ServerApp.root_dir={home / 'work'}", "--LabApp.expose_app_in_browser=True"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.25)
+        yield f"http://127.0.0.1:{port}/doc/tree/widgets.ipynb"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    """The notebook in a browser, with all cells run but the two reveals."""
+    with sync_api.sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.goto(lab)
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
+        page.wait_for_function(
+            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+            timeout=60_000,
+        )
+        run(page, range(len(CELLS) - 2))
+        yield page
+        browser.close()
+
+
+def run(page, cells):
+    """Run these cells one after the other, and wait for the kernel."""
+    for index in cells:
+        page.evaluate(
+            """async index => {
+                window.jupyterapp.shell.currentWidget.content.activeCellIndex = index
+                await window.jupyterapp.commands.execute('notebook:run-cell')
+            }""",
+            index,
+        )
+
+
+def cell(page, index):
+    return page.locator(".jp-Cell").nth(index)
+
+
+def stroke(page, canvas, points, pause=0):
+    """Move the pressed mouse through points in [0, 1] x [0, 1] of the canvas."""
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for x, y in points[1:]:
+        page.mouse.move(x, y)
+        page.wait_for_timeout(pause)
+    page.mouse.up()
+
+
+WATCH = """pad => {
+    pad.events = []; pad.answers = []
+    for (const kind of ['pointerdown', 'pointermove'])
+        pad.querySelector('canvas').addEventListener(kind, e => e.buttons && pad.events.push(performance.now()), true)
+    new MutationObserver(() => pad.answers.push(performance.now())).observe(
+        pad.querySelector('.sketchpad-bars'), {subtree: true, attributes: true, childList: true})
+}"""
+
+
+def test_the_bars_follow_a_stroke_within_100_ms(page):
+    pad = cell(page, 1).locator(".sketchpad")
+    readout = pad.locator(".sketchpad-readout")
+    assert readout.inner_text() == "Draw a digit."
+    canvas = pad.locator(".sketchpad-canvas")
+    stroke(page, canvas, [(0.3, 0.2), (0.7, 0.2)])
+    sync_api.expect(readout).to_contain_text("The network says")
+    assert pad.locator(".sketchpad-best").count() == 1
+    shares = pad.locator(".sketchpad-text").all_inner_texts()
+    assert abs(sum(float(text.removesuffix(" %")) for text in shares) - 100) < 0.6
+
+    pad.evaluate(WATCH)
+    line = [(0.7 - 0.01 * i, 0.2 + 0.02 * i) for i in range(30)]
+    stroke(page, canvas, line, pause=120)  # one event at a time
+    events, answers = pad.evaluate("pad => [pad.events, pad.answers]")
+    delays = [min(a for a in answers if a > event) - event for event in events[1:-1]]
+    stroke(page, canvas, line, pause=5)  # a quick hand: many events for one answer
+    page.wait_for_timeout(500)
+    events, answers = pad.evaluate("pad => [pad.events, pad.answers]")
+    settled = answers[-1] - events[-1]
+    print(
+        f"\nms from pointer to bars: median {statistics.median(delays):.0f}, max {max(delays):.0f}; "
+        f"after a quick stroke {settled:.0f}"
+    )
+    assert statistics.median(delays) < 100
+    assert settled < 200
+
+
+def test_undo_and_clear(page):
+    pad = cell(page, 2).locator(".sketchpad")
+    canvas, readout = pad.locator(".sketchpad-canvas"), pad.locator(".sketchpad-readout")
+    undo, clear = pad.get_by_text("Undo stroke"), pad.get_by_text("Clear")
+    assert undo.is_disabled()
+    assert readout.inner_text() == "Draw a digit."  # although the other pad has a drawing
+    stroke(page, canvas, [(0.3, 0.2), (0.3, 0.8)])
+    sync_api.expect(readout).to_contain_text("The network says")
+    page.wait_for_timeout(500)  # the answer to the whole stroke
+    one = pad.locator(".sketchpad-bars").inner_text()
+    stroke(page, canvas, [(0.7, 0.2), (0.7, 0.8)])
+    sync_api.expect(pad.locator(".sketchpad-bars")).not_to_have_text(one, use_inner_text=True)
+    undo.click()
+    sync_api.expect(pad.locator(".sketchpad-bars")).to_have_text(one, use_inner_text=True)
+    clear.press("Enter")  # JupyterLab keeps its shortcuts to itself
+    sync_api.expect(readout).to_have_text("Draw a digit.")
+    assert pad.locator(".sketchpad-best").count() == 0
+
+
+def test_a_slider_redraws_without_queueing(page):
+    play = cell(page, 3)
+    image = play.locator("img[alt^='A square']")
+    sync_api.expect(image).to_have_attribute("alt", "A square of side 4.")
+    play.get_by_role("button", name="size = 16, invert = True").click()
+    sync_api.expect(image).to_have_attribute("alt", "A square of side 16.")
+    handle = play.locator(".noUi-handle")
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(60):
+        page.mouse.move(x - 2 * step, y)
+    page.mouse.move(x - 400, y)
+    page.mouse.up()
+    sync_api.expect(image).to_have_attribute("alt", "A square of side 0.", timeout=2000)
+    assert play.locator(".noUi-handle").count() == 1
+
+
+def test_an_error_is_shown_and_the_picture_stays(page):
+    play = cell(page, 3)
+    handle = play.locator(".noUi-handle")
+    handle.press("End")
+    sync_api.expect(play.locator("img")).to_have_attribute("alt", "A square of side 32.")
+    handle.press("ArrowLeft")
+    sync_api.expect(play.get_by_role("alert")).to_contain_text("ValueError: 31 is prime")
+    sync_api.expect(play.locator("img")).to_have_attribute("alt", "A square of side 32.")
+    handle.press("ArrowLeft")
+    sync_api.expect(play.locator("img")).to_have_attribute("alt", "A square of side 30.")
+    sync_api.expect(play.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_guess_is_locked_in_and_revealed(page):
+    ask = cell(page, 4)
+    ask.locator("input").fill("lots")
+    ask.get_by_role("button", name="Lock in").click()
+    sync_api.expect(ask).to_contain_text("'lots' is not one number")
+    ask.locator("input").fill("1,200")
+    ask.get_by_role("button", name="Lock in").click()
+    sync_api.expect(ask).to_contain_text("Locked in: 1,200 digits")
+    run(page, [4])  # the guess outlives the cell
+    sync_api.expect(ask).to_contain_text("Locked in: 1,200 digits")
+    ask.get_by_role("button", name="Guess again").click()
+    ask.locator("input").fill("120")
+    ask.locator("input").press("Enter")
+    sync_api.expect(ask).to_contain_text("Locked in: 120 digits")
+    run(page, [6])
+    sync_api.expect(cell(page, 6)).to_contain_text("You said 120 digits, measured 83 digits: 1.4 times too high.")
+    assert cell(page, 6).locator("img").count() == 1
+    sync_api.expect(ask.get_by_role("button", name="Guess again")).to_have_count(0)
+
+
+def test_a_choice(page):
+    ask = cell(page, 5)
+    ask.get_by_label("a digit, in doubt").check()
+    ask.get_by_role("button", name="Lock in").click()
+    sync_api.expect(ask).to_contain_text("Locked in: “a digit, in doubt”")
+    run(page, [7])
+    sync_api.expect(cell(page, 7)).to_contain_text("You said “a digit, in doubt”, but it is “a digit, surely”.")
+
+
+def test_a_pad_says_that_its_kernel_is_gone(page):
+    page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    page.wait_for_timeout(1000)
+    pad = cell(page, 2).locator(".sketchpad")
+    stroke(page, pad.locator(".sketchpad-canvas"), [(0.3, 0.2), (0.3, 0.8)])
+    sync_api.expect(pad.locator(".sketchpad-readout")).to_contain_text("run the cell of this pad again", timeout=8000)

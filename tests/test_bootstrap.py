@@ -1,0 +1,160 @@
+"""A lesson alone in a folder fetches its course; elsewhere its first cell does nothing."""
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from course_utils import bootstrap
+from tools import address, hygiene, lessons
+from tools.books import ROOT, paths, read
+
+PACKAGES = sysconfig.get_path("purelib")
+WHERE = "from course_utils import bootstrap\nprint(bootstrap.__file__)"
+
+
+def run_cell(folder, repo="", ref="main", then=WHERE, more_path="", **environment):
+    """Run a bootstrap cell and what follows in ``folder``, by a Python that has all packages but not the course.
+
+    Without the module site the .pth file of an editable install goes unread, so ``course_utils`` is not found.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    code = f"{address.bootstrap_cell(repo, ref)}\n{then}"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [more_path, PACKAGES]))} | environment
+    return subprocess.run([sys.executable, "-S", "-c", code], cwd=folder, env=env, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory):
+    """A git repository with the working tree's package and data, on the branch main and with the tag v1."""
+    folder = tmp_path_factory.mktemp("remote of the course")
+    for name in ("course_utils", "data"):
+        leave = shutil.ignore_patterns("__pycache__", "*-ubyte", "verified.json")
+        shutil.copytree(ROOT / name, folder / name, ignore=leave)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    who = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (["init", "-q", "-b", "main"], ["add", "."], [*who, "commit", "-qm", "course"], ["tag", "v1"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    return folder.as_uri().replace("%20", " ")
+
+
+@pytest.mark.parametrize("ref", ["main", "v1"])
+def test_a_lesson_alone_fetches_the_course_once(remote, ref, tmp_path):
+    first = run_cell(tmp_path, remote, ref)
+    assert first.stdout.strip() == str(tmp_path / "deep-flaw/course_utils/bootstrap.py"), first.stderr
+    assert first.stderr == ""
+    again = run_cell(tmp_path, "file:///no/longer/there", ref)
+    assert again.stdout == first.stdout, again.stderr
+
+
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+def test_a_lesson_alone_finds_all_that_it_imports(path, remote, tmp_path):
+    trees = [ast.parse(hygiene.python(cell.source)) for _, cell in hygiene.code_cells(read(path))]
+    nodes = [node for tree in trees for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert any("course_utils" in ast.unparse(node) for node in nodes)
+    done = run_cell(tmp_path, remote, then="\n".join(map(ast.unparse, nodes)))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", paths()[:1], ids=lambda path: path.stem)
+def test_a_lesson_alone_runs_to_its_end(path, remote, tmp_path, monkeypatch):
+    """In a kernel that has all packages but not the course."""
+    argv = [sys.executable, "-S", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "alone", "language": "python", "env": {"PYTHONPATH": PACKAGES}}
+    (tmp_path / "kernels/alone").mkdir(parents=True)
+    (tmp_path / "kernels/alone/kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    book = read(path)
+    for cell in hygiene.tagged(book, "bootstrap"):
+        cell.source = address.bootstrap_cell(remote, "main")
+    (tmp_path / "alone").mkdir()
+    lessons.execute(book, tmp_path / "alone", kernel="alone")
+    assert (tmp_path / "alone/deep-flaw/data/MNIST/raw/train-images-idx3-ubyte").exists()
+
+
+def test_a_lesson_in_a_checkout_finds_it_upwards(tmp_path):
+    (tmp_path / "course_utils").symlink_to(ROOT / "course_utils")
+    for folder in (tmp_path, tmp_path / "lessons", tmp_path / "build/solved"):
+        done = run_cell(folder)
+        assert done.stdout.strip() == str(tmp_path / "course_utils/bootstrap.py"), done.stderr
+
+
+def test_the_cell_does_nothing_where_the_course_is_installed(tmp_path):
+    done = run_cell(tmp_path, "file:///nowhere", more_path=str(ROOT))
+    assert done.stdout.strip() == str(ROOT / "course_utils/bootstrap.py")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("repo", "environment", "messages"),
+    [
+        ("", {}, ["Cannot fetch the course (no address).", "inside a copy of the whole course"]),
+        ("file:///nowhere", {}, ["Cannot fetch the course (file:///nowhere).", "fatal: "]),
+        ("file:///nowhere", {"PATH": ""}, ["Cannot fetch the course (file:///nowhere).", "git: "]),
+    ],
+    ids=["no address", "no such remote", "no git"],
+)
+def test_a_course_that_cannot_be_fetched_is_said_plainly(repo, environment, messages, tmp_path):
+    done = run_cell(tmp_path, repo, **environment)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert all(message in done.stderr for message in messages)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A Python with these packages, and a pip that records its calls: ``machine.installed`` and ``machine.calls``."""
+
+    installed = {"numpy": "2.1", "torch": "2.9+cu130", "torchvision": "0.24", "ipywidgets": "7.7.1"}
+    machine = SimpleNamespace(installed=installed, calls=[], returncode=0)
+
+    def run(command, **_):
+        at = command.index("--constraint")
+        machine.calls.append((command[at + 2 :], Path(command[at + 1]).read_text().split()))
+        return subprocess.CompletedProcess(command, machine.returncode, "", "no network")
+
+    def distributions():
+        return [SimpleNamespace(metadata={"Name": name}, version=version) for name, version in installed.items()]
+
+    monkeypatch.setattr(bootstrap, "_version", installed.get)
+    monkeypatch.setattr(bootstrap.metadata, "distributions", distributions)
+    monkeypatch.setattr(bootstrap.subprocess, "run", run)
+    return machine
+
+
+def test_only_absent_packages_are_installed_and_none_changes(machine, capsys):
+    bootstrap.install_missing()
+    [(asked, constraints)] = machine.calls
+    names = {bootstrap.Requirement(line).name for line in asked}
+    everything = {bootstrap.Requirement(line).name for line in bootstrap.project()["project"]["dependencies"]}
+    assert names == everything - set(machine.installed)
+    assert constraints == ["numpy==2.1", "torch==2.9+cu130", "torchvision==0.24", "ipywidgets==7.7.1"]
+    assert "ipywidgets 7.7.1 is older than the course was written for" in capsys.readouterr().out
+
+
+def test_nothing_is_called_where_nothing_is_absent(machine):
+    for line in bootstrap.project()["project"]["dependencies"]:
+        machine.installed.setdefault(bootstrap.Requirement(line).name, "99")
+    bootstrap.install_missing()
+    assert machine.calls == []
+
+
+def test_torch_is_asked_for_and_never_installed(machine):
+    del machine.installed["torch"], machine.installed["numpy"]
+    with pytest.raises(SystemExit, match=r"lacks numpy, torch: see https://pytorch.org"):
+        bootstrap.install_missing()
+    assert machine.calls == []
+
+
+def test_a_pip_that_fails_is_quoted(machine):
+    machine.returncode = 1
+    with pytest.raises(SystemExit, match=r"pip could not install anywidget.*\n.*no network"):
+        bootstrap.install_missing()

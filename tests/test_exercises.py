@@ -1,0 +1,183 @@
+"""Every reference passes its check, every listed mistake meets its message, and the desk behaves."""
+
+import re
+
+import pytest
+import torch
+
+from course_utils import exercises
+from course_utils.exercises import _core, _desk, check, hint, solution
+
+ALL = exercises.every()
+MISTAKES = [(e, i) for e in ALL for i in range(len(e.mistakes))]
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+def test_the_reference_is_right(exercise):
+    exercise.examine(exercise.reference)
+    assert len(exercise.mistakes) >= 4 and len(exercise.hints) >= 2
+
+
+@pytest.mark.parametrize(("exercise", "number"), MISTAKES, ids=[f"{e.id}-{i}" for e, i in MISTAKES])
+def test_a_known_mistake_meets_its_message(exercise, number):
+    mistake = exercise.mistakes[number]
+    with pytest.raises(exercises.NotYet) as caught:
+        exercise.examine(mistake.answer)
+    assert str(caught.value) == mistake.message
+
+
+def test_ids_are_unique_and_numbered():
+    ids = [e.id for e in ALL]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"\d+\.\d+", id) for id in ids)
+
+
+def test_judging_leaves_the_random_numbers_alone():
+    state = torch.get_rng_state()
+    ALL[0].examine(ALL[0].reference)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+# Answers that are right in another way, and wrong in ways that no list foresees.
+
+RIGHT = {
+    "0.1": lambda logits: torch.nn.functional.softmax(logits, -1).amax(-1),
+    "1.1": lambda: torch.nn.Sequential(exercises._core.torch.nn.Identity(), *_reference("1.1")()),
+    "1.2": lambda *a: torch.tensor(_reference("1.2")(*a)),
+    "1.3": lambda model, mean, std: lambda images: model(images.sub(mean).div(std)),
+    "1.4": lambda confidences, correct, bins=15: torch.tensor(_reference("1.4")(confidences, correct, bins)),
+    "1.5": lambda logits, labels, candidates: torch.tensor(_reference("1.5")(logits, labels, candidates)),
+}
+
+
+def _reference(id):
+    return _desk._find(id).reference
+
+
+@pytest.mark.parametrize("id", RIGHT)
+def test_another_right_answer_is_right(id):
+    _desk._find(id).examine(RIGHT[id])
+
+
+UNFORESEEN = {
+    "0.1": (lambda logits: logits.softmax(1).min(1).values, "the values are not"),
+    "1.1": (lambda: torch.nn.Linear(784, 10), "your code raised"),
+    "1.2": (lambda model, images, labels, optimiser: 1.0, "the weights after 3 steps"),
+    "1.3": (lambda model, mean, std: None, "return a function"),
+    "1.4": (lambda confidences, correct, bins=15: 0.0, "got 0, expected"),
+    "1.5": (lambda logits, labels, candidates: 100.0, "got 100, expected"),
+}
+
+
+@pytest.mark.parametrize("id", UNFORESEEN)
+def test_an_unforeseen_answer_is_described(id):
+    answer, message = UNFORESEEN[id]
+    with pytest.raises(exercises.NotYet) as caught:
+        _desk._find(id).examine(answer)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+@pytest.mark.parametrize("answer", [lambda *a: None, lambda *a: "text", lambda: 1, lambda *a: torch.ones(2)])
+def test_nonsense_never_breaks_the_check(exercise, answer):
+    with pytest.raises(exercises.NotYet):
+        exercise.examine(answer)
+
+
+# The desk.
+
+
+def unsolved(logits):
+    raise NotImplementedError  # your code
+
+
+def broken(logits):
+    middle = logits * 2
+    return middle.no_such_method()
+
+
+def endless(logits):
+    while True:
+        pass
+
+
+def stubborn(logits):
+    while True:
+        try:  # noqa: SIM105
+            logits.sum()
+        except:  # noqa: E722
+            pass
+
+
+def test_not_attempted_hands_back_the_reference(capsys):
+    assert check("0.1", unsolved) is _reference("0.1")
+    assert 'not attempted yet. The lesson goes on with the reference; `hint("0.1")`' in capsys.readouterr().out
+
+
+def test_right_hands_back_the_learners_own(capsys):
+    assert check("0.1", RIGHT["0.1"]) is RIGHT["0.1"]
+    assert "✓ 0.1 right" in capsys.readouterr().out
+
+
+def test_an_exception_is_told_at_the_learners_own_line(capsys):
+    assert check("0.1", broken) is _reference("0.1")
+    out = capsys.readouterr().out
+    line = broken.__code__.co_firstlineno + 2
+    assert f"in line {line} of its cell" in out and "return middle.no_such_method()" in out
+    assert "AttributeError: 'Tensor' object has no attribute 'no_such_method'" in out
+
+
+def test_a_library_error_is_told_at_the_learners_own_line(capsys):
+    check("0.1", lambda logits: logits.long().softmax(1))
+    out = capsys.readouterr().out
+    assert "logits.long().softmax(1)" in out and "NotImplementedError" in out
+
+
+@pytest.mark.parametrize("loop", [endless, stubborn])
+def test_an_endless_loop_is_stopped(loop, capsys, monkeypatch):
+    monkeypatch.setattr(_core, "SECONDS", 0.3)
+    assert check("0.1", loop) is _reference("0.1")
+    assert "a loop that never ends?" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("attempt", [None, 3, torch.ones(2), "text"])
+def test_something_that_is_no_function_is_named(attempt, capsys):
+    check("0.1", attempt)
+    assert "not a function: pass the function itself" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("attempt", [unsolved, broken, lambda logits: logits])
+def test_strict_mode_is_an_assert(attempt, monkeypatch):
+    monkeypatch.setenv("COURSE_STRICT", "1")
+    with pytest.raises(AssertionError, match=r"0\.1 not"):
+        check("0.1", attempt)
+    assert check("0.1", _reference("0.1")) is _reference("0.1")
+
+
+def test_hints_come_one_by_one(monkeypatch):
+    monkeypatch.setattr(_desk, "_hints_given", _desk.Counter())
+    hints = _desk._find("0.1").hints
+    shown = [repr(hint("0.1")) for _ in range(len(hints) + 1)]
+    assert all(text in note for text, note in zip(hints, shown, strict=False))
+    assert 'solution("0.1")' in shown[-1] and shown[-1] == shown[-2]
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+def test_the_solution_is_code_that_a_learner_can_paste(exercise):
+    text = repr(solution(exercise.id))
+    compile(text, "solution", "exec")
+    assert text.startswith("def ") and "```python" in solution(exercise.id)._repr_markdown_()
+
+
+@pytest.mark.parametrize("id", ["1.99", "77.1", "x", "", 1.2])
+def test_an_unknown_exercise_lists_the_known_ones(id):
+    if id == 1.2:
+        with pytest.raises(ValueError, match="there is no exercise"):
+            check(id, unsolved)
+    else:
+        with pytest.raises(ValueError, match=r"there is no exercise .*1\.1"):
+            check(id, unsolved)
+
+
+def test_a_note_is_safe_html():
+    note = _desk.Note("✗", "#000000", "1.1", "got <b> and `a < b`")
+    assert "&lt;b&gt;" in note._repr_html_() and "<code>a &lt; b</code>" in note._repr_html_()

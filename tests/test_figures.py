@@ -1,0 +1,87 @@
+"""Figures: real pictures with alt text, and clear errors."""
+
+import io
+
+import pytest
+import torch
+from PIL import Image
+
+from course_utils import figures
+
+NOISE = torch.rand(5, 1, 28, 28)
+SURE = torch.tensor([0.9, *[0.1 / 9] * 9])
+
+PICTURES = {
+    "a grid": lambda: figures.images(NOISE, list("abcde"), columns=3, title="Five", alt="Five squares of noise."),
+    "a list": lambda: figures.images(list(NOISE), alt="Noise."),
+    "colour": lambda: figures.images(torch.rand(2, 3, 8, 8), alt="Two coloured squares."),
+    "bars": lambda: figures.confidence_bars(NOISE[:1], SURE),
+    "curves": lambda: figures.curves(
+        {"a": [3, 2, 1], "b": [3.0, 2.0, 1.01]},
+        bands={"a": ([2, 1, 0.5], [4, 3, 2])},
+        reported={"paper [M]": (2, 2.5)},
+        log="y",
+        xlabel="x",
+        ylabel="y",
+        alt="Two falling curves.",
+    ),
+    "triptych": lambda: figures.triptych(NOISE[0], (NOISE[0] + 0.1).clamp(0, 1), alt="Noise, a shift, noise."),
+    "equal triptych": lambda: figures.triptych(NOISE[:1], NOISE[:1], alt="Nothing changed."),
+    "tiles": lambda: figures.tile({"one": PICTURES["a grid"](), "two": PICTURES["bars"]()}),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_a_png_with_alt_text(name):
+    picture = PICTURES[name]()
+    png, metadata = picture._repr_png_()
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    assert metadata["alt"] and repr(picture) == metadata["alt"]
+    assert 50 < image.width <= 2200 and image.height > 50
+    assert image.getpixel((0, 0)) == (255, 255, 255)  # a white margin, also in a dark theme
+
+
+def test_grey_levels_are_absolute():
+    """A dark image stays dark: nothing is stretched."""
+    picture = figures.images(torch.full((1, 1, 4, 4), 0.25), alt="A dark square.")
+    image = Image.open(io.BytesIO(picture.png)).convert("L")
+    middle = image.getpixel((image.width // 2, image.height // 2))
+    assert abs(middle - 64) <= 2
+
+
+def test_triptych_states_its_factor(monkeypatch):
+    titles = []
+    real = figures.Axes.set_title
+    monkeypatch.setattr(figures.Axes, "set_title", lambda *a, **k: titles.append(a[1]) or real(*a, **k))
+    figures.triptych(torch.zeros(1, 4, 4), torch.full((1, 4, 4), 0.05), alt="Black, a shift, nearly black.")
+    assert "difference × 20" in titles
+
+
+BAD = {
+    "not (N, 1, H, W)": lambda: figures.images(NOISE[0], alt="x"),
+    "cannot put these images into one grid": lambda: figures.images([NOISE[0], NOISE[0, 0]], alt="x"),
+    "2 captions for 5 images": lambda: figures.images(NOISE, ["a", "b"], alt="x"),
+    "alt is empty": lambda: figures.images(NOISE, alt=" "),
+    "pass softmax outputs": lambda: figures.confidence_bars(NOISE[0], 10 * SURE),
+    "3 names for 10 classes": lambda: figures.confidence_bars(NOISE[0], SURE, names=list("abc")),
+    "differ in shape": lambda: figures.triptych(NOISE[0], torch.rand(1, 8, 8), alt="x"),
+    "too many to tell apart": lambda: figures.curves({str(k): [1] for k in range(6)}, xlabel="", ylabel="", alt="x"),
+    "has 2 points and x has 3": lambda: figures.curves({"a": [1, 2]}, x=[1, 2, 3], xlabel="", ylabel="", alt="x"),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_bad_input_is_named(message):
+    with pytest.raises(ValueError) as caught:
+        BAD[message]()
+    assert message in str(caught.value)
+
+
+def test_percent_never_rounds_up_to_certainty():
+    assert figures.percent(0.99996) == "> 99.99 %" and figures.percent(torch.tensor(0.5)) == "50.0 %"
+    assert figures.percent(1) == "100 %" and figures.percent(0) == "0 %"
+
+
+def test_a_table_is_text_and_html():
+    table = figures.Table(["a", "b"], [["<x>", 1.5]])
+    assert "1.5" in repr(table) and "&lt;x&gt;" in table._repr_html_()

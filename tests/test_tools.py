@@ -1,0 +1,158 @@
+"""tools/lessons.py and tools/address.py on small notebooks, and what conftest.py needs of nbval."""
+
+import base64
+import subprocess
+import sys
+
+import pytest
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbval.plugin import IPyNbCell
+
+from tools import address, lessons
+from tools.books import ROOT, paths, read, write
+
+TITLE = "# Doubling\n\n**Measured:** 0 s on 8 CPU cores"
+STUB = "def double(x):\n    raise NotImplementedError  # your code: 1 line"
+REFERENCE = 'def double(x):\n    """Twice x."""\n    # on both sides\n    y = x + x\n    return y\n'
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A course of one lesson."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "small"\n\n[project.urls]\n\n[tool.x]\n')
+    book = new_notebook(cells=[new_markdown_cell(TITLE), new_code_cell("", metadata={"tags": ["bootstrap"]})])
+    book.metadata.course = {"budget": 30, "seconds": 0, "summary": "You double.", "claims": ["N3", "B7"]}
+    write(book, tmp_path / "lessons/01_doubling.ipynb")
+    return tmp_path
+
+
+def add(root, *cells):
+    """Append cells to the lesson and return its path."""
+    path = root / "lessons/01_doubling.ipynb"
+    book = read(path)
+    book.cells += cells
+    write(book, path)
+    return path
+
+
+def test_lessons_are_found_by_the_start_of_their_names(root):
+    write(new_notebook(), root / "lessons/00_start.ipynb")
+    assert [p.name for p in paths(root)] == ["00_start.ipynb", "01_doubling.ipynb"]
+    assert [p.name for p in paths(root, ["01"])] == ["01_doubling.ipynb"]
+    assert [p.name for p in paths(root, ["lessons/01_doubling.ipynb"])] == ["01_doubling.ipynb"]
+    with pytest.raises(SystemExit, match="no lesson starts with '07'"):
+        paths(root, ["07"])
+
+
+def test_run_stores_outputs_counts_and_time_and_reports_stderr(root):
+    code = "import os, sys\nprint(os.environ['COURSE_STATIC'], os.listdir(os.environ['COURSE_HOME']))"
+    bar = "print('\\r 10%|#    | 1/10 [00:00<00:09]', 'beware', sep='\\n', file=sys.stderr)"
+    path = add(root, new_code_cell(code), new_code_cell(bar))
+    assert lessons.run(path) == ["cell 3 on stderr: beware"]
+    book = read(path)
+    assert [c.execution_count for c in book.cells[2:]] == [1, 2]
+    assert book.cells[2].outputs[0].text == "1 []\n" and book.cells[3].outputs == []
+    assert set(book.metadata) == {"course", "kernelspec", "language_info"}
+    assert f"**Measured:** {book.metadata.course.seconds} s on " in book.cells[0].source
+    assert all("execution" not in cell.metadata for cell in book.cells)
+
+
+def test_run_drops_widgets_that_the_web_cannot_show():
+    view = new_output("display_data", {lessons.WIDGET: {}, "text/plain": " 0%|   | 0/9"})
+    book = new_notebook(cells=[new_code_cell("bar()", outputs=[view])], metadata={"widgets": {}})
+    assert lessons.tidy(book) == []
+    assert book.cells[0].outputs == [] and "widgets" not in book.metadata
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "message"),
+    [("1 / 0", CellExecutionError, "ZeroDivisionError"), ("object()", SystemExit, "cell 2 holds .* at 0x")],
+)
+def test_run_stores_nothing_when_a_cell_fails_or_leaves_traces_of_the_machine(root, code, error, message):
+    path = add(root, new_code_cell(code))
+    before = path.read_bytes()
+    with pytest.raises(error, match=message):
+        lessons.run(path)
+    assert path.read_bytes() == before
+
+
+def test_solve_marks_the_body_only_and_clears_outputs():
+    stub = new_code_cell(STUB, metadata={"course": {"exercise": "1.1"}}, execution_count=3)
+    stub.outputs = [new_output("stream", text="x")]
+    solved = lessons.solve(new_notebook(cells=[new_markdown_cell(TITLE), stub]), {"1.1": REFERENCE}.get)
+    assert solved.cells[1].source == (
+        'def double(x):\n    """Twice x."""\n    ### BEGIN SOLUTION\n    # on both sides\n    y = x + x\n    return y\n'
+        "    ### END SOLUTION"
+    )
+    assert solved.cells[1].outputs == [] and solved.cells[1].execution_count is None
+    assert solved.cells[0].source == TITLE
+
+
+@pytest.mark.parametrize(
+    "reference", ["def twice(x):\n    return 2 * x", "def double(y):\n    return 2 * y", "double = 2"]
+)
+def test_solve_refuses_a_reference_that_does_not_fit_its_stub(reference):
+    with pytest.raises(ValueError, match=r"the stub is double\(x\)|expected one function"):
+        lessons.solution(STUB, reference)
+
+
+@pytest.mark.parametrize("ref", ["main", "v1.0"])
+def test_badges_are_stamped_once_and_taken_off_without_a_trace(root, ref):
+    address.stamp(root, "", "main")  # fills in the bootstrap cell
+    files = [root / "pyproject.toml", root / "lessons/01_doubling.ipynb"]
+    bare = [path.read_text() for path in files]
+    address.stamp(root, "owner/name", ref)
+    stamped = [path.read_text() for path in files]
+    assert address.current(root) == ("https://github.com/owner/name", ref)
+    title, bootstrap = (cell.source for cell in read(files[1]).cells)
+    assert title.startswith(
+        "# Doubling\n\n[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    )
+    assert f"/github/owner/name/blob/{ref}/lessons/01_doubling.ipynb)" in title
+    assert f"/gh/owner/name/{ref}?urlpath=lab/tree/lessons/01_doubling.ipynb)" in title
+    assert f'repo, ref = "https://github.com/owner/name", "{ref}"' in bootstrap
+    address.stamp(root, *address.current(root))
+    assert [path.read_text() for path in files] == stamped
+    address.stamp(root, "", "main")
+    assert [path.read_text() for path in files] == bare
+
+
+def test_a_course_that_is_not_on_github_gets_no_badges(root):
+    address.stamp(root, "file:///srv/course", "main")
+    title, bootstrap = (cell.source for cell in read(paths(root)[0]).cells)
+    assert title == TITLE
+    assert 'repo, ref = "file:///srv/course", "main"' in bootstrap
+
+
+def test_the_table_has_a_row_and_a_picture_for_each_lesson(root):
+    png = base64.b64encode(b"png").decode()
+    figure = new_output("display_data", {"image/png": png}, metadata={"image/png": {"alt": 'a "3"'}})
+    add(root, new_code_cell("show()", metadata={"tags": ["picture"]}, outputs=[figure]))
+    rows, pictures = lessons.table(root)
+    assert rows.splitlines()[2] == (
+        '| <img src="lessons/pictures/01.png" width="220" alt="a &quot;3&quot;"> '
+        "| [Doubling](lessons/01_doubling.ipynb) | You double. | N3, B7 | 0 s |"
+    )
+    assert pictures == {root / "lessons/pictures/01.png": b"png"}
+    readme = f"before\n{lessons.MARKS[0]}\nold\n{lessons.MARKS[1]}\nafter\n"
+    assert lessons.with_table(readme, "new") == readme.replace("old", "new")
+
+
+def test_a_lesson_without_a_picture_is_named(root):
+    with pytest.raises(ValueError, match="01_doubling: no figure"):
+        lessons.table(root)
+
+
+def test_nbval_still_has_the_attribute_that_conftest_sets():
+    assert "output_timeout" in IPyNbCell.__init__.__code__.co_names
+
+
+def test_pytest_stops_a_lesson_at_its_first_failure(root):
+    path = add(root, new_code_cell("x = 1"), new_code_cell("1 / 0"), new_code_cell("x"))
+    (root / "conftest.py").write_bytes((ROOT / "conftest.py").read_bytes())
+    nbval = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax", "--nbval-current-env", str(path)]
+    done = subprocess.run(nbval, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "1 failed, 2 passed, 1 skipped" in done.stdout
+    assert "lessons/01_doubling.ipynb" in done.stdout.split("seconds per lesson")[1]

@@ -1,0 +1,254 @@
+"""fit, predict, accuracy and trained: right, repeatable, interruptible, and clear about bad input."""
+
+import _thread
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from course_utils import data, models, runtime, training
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.mnist("cpu").train[:1280]
+
+
+def small():
+    torch.manual_seed(0)
+    return models.LeNet5()
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_fit_learns(digits):
+    model = small()
+    history = training.fit(model, digits, epochs=8, generator=runtime.seed(0), progress=False)
+    assert history.finished and len(history.losses) == 80
+    assert training.accuracy(model, digits) > 0.9
+
+
+def test_the_same_seed_gives_the_same_network(digits):
+    runs = []
+    for _ in range(2):
+        model = small()
+        training.fit(model, digits, epochs=1, generator=runtime.seed(3), progress=False)
+        runs.append(weights(model))
+    assert torch.equal(*runs)
+
+
+def test_fit_is_adamw_and_one_cycle_in_plain_steps(digits):
+    """The plain twin, as lesson 1 writes it."""
+    model, twin = small(), small()
+    training.fit(model, digits[:256], epochs=2, lr=1e-3, batch=100, generator=runtime.seed(5), progress=False)
+
+    generator = runtime.seed(5)
+    optimiser = torch.optim.AdamW(twin.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=6)
+    for _ in range(2):
+        for rows in torch.randperm(256, generator=generator).split(100):
+            loss = nn.functional.cross_entropy(twin(digits.images[rows]), digits.labels[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    assert torch.allclose(weights(model), weights(twin), atol=2e-5)
+
+
+def test_fit_leaves_modes_and_precision_as_they_were(digits):
+    model = nn.Sequential(nn.Dropout(), small()).eval()
+    precision = torch.get_float32_matmul_precision()
+    training.fit(model, digits[:128], epochs=1, progress=False)
+    assert not model.training and not model[0].training
+    assert torch.get_float32_matmul_precision() == precision
+
+
+def test_an_interrupt_keeps_the_best_weights(digits, capsys):
+    model, seen = small(), []
+
+    def report(history):
+        seen.append(weights(model).clone())
+        if len(seen) == 2:
+            _thread.interrupt_main()  # as the stop button of the notebook does
+
+    history = training.fit(model, digits, epochs=40, generator=runtime.seed(0), progress=False, on_report=report)
+    assert not history.finished and len(history.losses) < 400
+    assert torch.equal(weights(model), seen[1])
+    assert "best weights are kept" in capsys.readouterr().out
+
+
+def test_a_diverging_loss_is_reported_and_the_best_weights_kept(digits):
+    model, seen = small(), []
+
+    def report(history):
+        seen.append(weights(model).clone())
+        with torch.no_grad():
+            next(model.parameters()).fill_(torch.nan)
+
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        training.fit(model, digits, epochs=20, progress=False, on_report=report)
+    assert torch.equal(weights(model), seen[0])
+
+
+BAD = {
+    "convert with images.float() / 255": lambda s: data.Split((s.images * 255).byte(), s.labels),
+    "convert with labels.long()": lambda s: data.Split(s.images, s.labels.float()),
+    "the batch is empty": lambda s: s[:0],
+    "hold NaN": lambda s: data.Split(s.images * torch.nan, s.labels),
+    "divide by 255": lambda s: data.Split(s.images * 255, s.labels),
+    "cannot take images of shape (1, 1, 32, 32)": lambda s: data.Split(torch.rand(9, 1, 32, 32), s.labels[:9]),
+    "labels have shape (5,), not (9,)": lambda s: data.Split(s.images[:9], s.labels[:5]),
+    "the classes are 0 to 9": lambda s: data.Split(s.images[:9], s.labels[:9] + 9),
+}
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_fit_names_what_is_wrong_with_a_split(message, digits):
+    model = small()
+    before = weights(model)
+    with pytest.raises((TypeError, ValueError)) as caught:
+        training.fit(model, BAD[message](digits), epochs=1, progress=False)
+    assert message in str(caught.value)
+    assert torch.equal(weights(model), before)
+
+
+@pytest.mark.parametrize("settings", [dict(epochs=0), dict(epochs=1, batch=0), dict(epochs=1, lr=0)])
+def test_fit_refuses_impossible_settings(settings, digits):
+    with pytest.raises(ValueError, match="want at least 1"):
+        training.fit(small(), digits, progress=False, **settings)
+
+
+def test_logits_in_batches_are_the_models_own(digits):
+    model = small()
+    with torch.no_grad():
+        whole = model(digits.images)
+    assert torch.allclose(training.logits(model, digits.images, batch=77), whole, atol=1e-5)
+    confidence, named = whole.softmax(1).max(1)
+    prediction = training.predict(model, digits.images)
+    assert torch.equal(prediction.labels, named) and torch.allclose(prediction.confidences, confidence, atol=1e-5)
+    assert training.accuracy(model, digits) == pytest.approx((named == digits.labels).float().mean().item())
+
+
+def test_logits_touch_neither_mode_nor_gradients(digits):
+    model = nn.Sequential(nn.Dropout(), small())
+    model[1].eval()
+    first, second = (training.logits(model, digits.images[:5]) for _ in range(2))
+    assert torch.equal(first, second) and not first.requires_grad
+    assert model.training and not model[1].training
+
+
+MODELS = {
+    "leave out the softmax": lambda: nn.Sequential(small(), nn.Softmax(1)),
+    "NaN or infinity": lambda: nn.Sequential(small(), nn.Threshold(float("inf"), float("nan"))),
+    "not (4, K) logits": lambda: nn.Flatten(0),
+}
+
+
+@pytest.mark.parametrize("message", MODELS)
+def test_a_model_without_logits_is_explained(message):
+    with pytest.raises(ValueError) as caught:
+        training.logits(MODELS[message](), torch.rand(4, 1, 28, 28))
+    assert message in str(caught.value)
+
+
+@pytest.fixture
+def quick(monkeypatch, tmp_path, digits):
+    """`trained` with a recipe of one second, an empty cache, and a count of the trainings."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    monkeypatch.setitem(training.RECIPES, "lenet5", training.Recipe("LeNet5", epochs=1, lr=1e-3))
+    monkeypatch.setattr(data, "mnist", lambda device: data.MNIST(digits, digits))
+    runs, real = [], training.fit
+
+    def counting(*args, **kwargs):
+        runs.append(kwargs)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(training, "fit", counting)
+    return tmp_path / "models", runs
+
+
+def test_trained_trains_once_and_remembers(quick):
+    folder, runs = quick
+    state = torch.get_rng_state()
+    first = training.trained("lenet5", progress=False)
+    second = training.trained("lenet5", progress=False)
+    other = training.trained("lenet5", seed=1, progress=False)
+    assert len(runs) == 2 and len(list(folder.iterdir())) == 2
+    assert torch.equal(weights(first), weights(second)) and not torch.equal(weights(first), weights(other))
+    assert not first.training and torch.equal(torch.get_rng_state(), state)
+    images = torch.rand(50, 1, 28, 28)
+    assert torch.equal(training.logits(first, images), training.logits(second, images))
+
+
+def damage(file):
+    content = bytearray(file.read_bytes())
+    content[-5] ^= 255
+    file.write_bytes(content)
+
+
+def foreign(file):
+    safetensors.torch.save_file({"weight": torch.zeros(3)}, file)
+
+
+def other_recipe(file):
+    tensors = safetensors.torch.load_file(file)
+    safetensors.torch.save_file(tensors, file, metadata={"recipe": "{}", "sha256": training._checksum(tensors)})
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (damage, "its checksum is wrong"),
+        (foreign, "another recipe"),
+        (other_recipe, "another recipe"),
+        (lambda file: file.write_bytes(b"x" * 100), "cannot be used"),
+        (lambda file: file.write_bytes(b""), "cannot be used"),
+    ],
+)
+def test_a_damaged_or_foreign_file_is_reported_and_replaced(quick, harm, message):
+    folder, runs = quick
+    good = training.trained("lenet5", progress=False)
+    (file,) = folder.iterdir()
+    harm(file)
+    with pytest.warns(UserWarning, match=message):
+        again = training.trained("lenet5", progress=False)
+    assert torch.equal(weights(again), weights(good)) and len(runs) == 2
+    assert training.trained("lenet5", progress=False) is not None and len(runs) == 2
+
+
+def test_an_interrupted_training_is_not_kept(quick, monkeypatch):
+    folder, _ = quick
+    monkeypatch.setattr(training, "fit", lambda *args, **kwargs: training.History([2.3], finished=False))
+    training.trained("lenet5", progress=False)
+    assert list(folder.iterdir()) == []
+
+
+def test_an_unknown_network_lists_the_known_ones():
+    with pytest.raises(ValueError, match="lenet5, caffe_lenet"):
+        training.trained("resnet")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_fit_uses_the_gpu_where_the_split_lives():
+    digits = data.mnist("cuda")
+    model = models.LeNet5()
+    training.fit(model, digits.train, epochs=3, generator=runtime.seed(0), progress=False)
+    assert next(model.parameters()).is_cuda and training.accuracy(model, digits.test) > 0.985
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "target", "seconds"), [("lenet5", 0.990, 15), ("caffe_lenet", 0.991, 45)])
+def test_the_recipes_reach_their_targets_in_time(name, target, seconds, monkeypatch, tmp_path):
+    import time
+
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    digits = data.mnist("cpu")
+    start = time.perf_counter()
+    model = training.trained(name, device="cpu", progress=False)
+    elapsed = time.perf_counter() - start
+    assert training.accuracy(model, digits.test) >= target
+    assert elapsed <= seconds
