@@ -186,7 +186,7 @@ class Recipe:
 
 RECIPES = {
     "lenet5": Recipe("LeNet5", epochs=3, lr=4e-3),
-    "caffe_lenet": Recipe("CaffeLeNet", epochs=3, lr=2e-3),
+    "caffe_lenet": Recipe("CaffeLeNet", epochs=3, lr=3e-3),
 }
 
 
