@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 
-def check_images(images: Tensor, *, empty: bool = False) -> Tensor:
-    """Return ``images`` unchanged if they are floats ``(N, C, H, W)`` in [0, 1]; ``empty`` allows N = 0.
+def check_images(images: Tensor) -> Tensor:
+    """Return ``images`` unchanged if they are floats ``(N, C, H, W)`` in [0, 1].
 
     Raises:
         TypeError: no tensor, or a tensor of integers.
@@ -31,8 +31,6 @@ def check_images(images: Tensor, *, empty: bool = False) -> Tensor:
         hint = {2: "for one image write image[None, None]", 3: "for one image write image[None]"}.get(images.ndim, "")
         raise ValueError(f"images have shape {tuple(images.shape)}, not (N, C, H, W)" + (f": {hint}" if hint else ""))
     if images.numel() == 0:
-        if empty:
-            return images
         raise ValueError(f"images have shape {tuple(images.shape)}: the batch is empty, check how it was selected")
     low, high = torch.aminmax(images)
     low, high = low.item(), high.item()

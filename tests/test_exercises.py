@@ -26,6 +26,13 @@ def test_a_known_mistake_meets_its_message(exercise, number):
     assert str(caught.value) == mistake.message
 
 
+def test_a_wrong_step_is_shown_beside_the_right_one():
+    exercise = _desk._find("1.2")
+    with pytest.raises(exercises.NotYet) as caught:
+        exercise.examine(exercise.mistakes[0].answer)
+    assert caught.value.picture.png and "yours to" in caught.value.picture.alt
+
+
 def test_ids_are_unique_and_numbered():
     ids = [e.id for e in ALL]
     assert len(set(ids)) == len(ids) and all(re.fullmatch(r"\d+\.\d+", id) for id in ids)
@@ -61,7 +68,7 @@ def test_another_right_answer_is_right(id):
 UNFORESEEN = {
     "0.1": (lambda logits: logits.softmax(1).min(1).values, "the values are not"),
     "1.1": (lambda: torch.nn.Linear(784, 10), "your code raised"),
-    "1.2": (lambda model, images, labels, optimiser: 1.0, "the weights after 3 steps"),
+    "1.2": (lambda model, images, labels, optimiser: 1.0, "the weights after 12 steps"),
     "1.3": (lambda model, mean, std: None, "return a function"),
     "1.4": (lambda confidences, correct, bins=15: 0.0, "got 0, expected"),
     "1.5": (lambda logits, labels, candidates: 100.0, "got 100, expected"),

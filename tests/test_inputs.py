@@ -32,7 +32,6 @@ def test_bad_images_get_a_message_that_helps(message):
 
 def test_good_images_come_back_untouched():
     assert check_images(GOOD) is GOOD
-    assert check_images(GOOD[:0], empty=True).shape == (0, 1, 28, 28)
     assert check_images(torch.zeros(1, 3, 5, 7, dtype=torch.float64)).dtype == torch.float64
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from course_utils import figures
 from course_utils.exercises._core import Exercise, Mistake, NotYet
 from course_utils.models import MNIST_MEAN, MNIST_STD, Normalise
 
@@ -161,21 +162,33 @@ def _attached(model, images, labels, optimiser):
     return loss
 
 
+STEPS = 12
+
+
 def _probe_step(step):
-    """Three steps on a small model whose gradients are not empty at the start."""
+    """Some steps on a small model whose gradients are not empty at the start."""
     model = nn.Linear(4, 3)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
     images, labels = torch.rand(8, 4), torch.randint(0, 3, (8,))
     F.cross_entropy(model(images), 2 - labels).backward()  # somebody's old gradients
-    returned = [step(model, images, labels, optimiser) for _ in range(3)]
+    returned = [step(model, images, labels, optimiser) for _ in range(STEPS)]
     attached = any(isinstance(value, torch.Tensor) and value.requires_grad for value in returned)
     return {
-        "the weights after 3 steps": model.weight.detach().clone(),
-        "the loss it returns, 3 steps in a row": [
-            value.item() if isinstance(value, torch.Tensor) else value for value in returned
-        ],
+        f"the weights after {STEPS} steps": model.weight.detach().clone(),
+        "the loss it returns, step by step": [v.item() if isinstance(v, torch.Tensor) else v for v in returned],
         "whether the loss it returns still drags its graph along": attached,
     }
+
+
+def _draw_step(seen, expected):
+    losses = [observed["the loss it returns, step by step"] for observed in (expected, seen)]
+    return figures.curves(
+        {"reference": losses[0], "yours": losses[1]},
+        xlabel="step",
+        ylabel="loss (nats)",
+        title="The loss on one small batch",
+        alt=f"The reference brings the loss to {losses[0][-1]:.2f} in {STEPS} steps, yours to {losses[1][-1]:.2f}.",
+    )
 
 
 NO_MOVE = (
@@ -187,6 +200,7 @@ EX_STEP = Exercise(
     id="1.2",
     reference=train_step,
     probe=_probe_step,
+    picture=_draw_step,
     mistakes=(
         Mistake(
             _stepping(F.cross_entropy, "backward step"),
