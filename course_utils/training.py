@@ -145,11 +145,11 @@ def logits(model: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
     device = _where(model)
     with torch.no_grad(), _mode(model, False):
         try:
-            outputs = [model(part.to(device)) for part in images.split(batch)]
+            outputs = [check_logits(model(part.to(device)), len(part)) for part in images.split(batch)]
         except RuntimeError as error:
             shape = tuple(images.shape)
-            raise ValueError(f"the model cannot take images of shape {shape}: {error}") from error
-    return check_logits(torch.cat(outputs), len(images))
+            raise ValueError(f"the model cannot take {images.dtype} images of shape {shape}: {error}") from error
+    return torch.cat(outputs)
 
 
 def check_logits(outputs: Tensor, number: int) -> Tensor:
@@ -163,6 +163,8 @@ def check_logits(outputs: Tensor, number: int) -> Tensor:
     ...
     ValueError: the model returns probabilities, not logits: leave out the softmax at its end
     """
+    if not isinstance(outputs, Tensor):
+        raise ValueError(f"the model returns a {type(outputs).__name__}, not a tensor of logits")
     if outputs.ndim != 2 or len(outputs) != number:
         raise ValueError(
             f"the model returns shape {tuple(outputs.shape)} for {number} images, not ({number}, K) logits"

@@ -99,7 +99,9 @@ BAD = {
     "the batch is empty": lambda s: s[:0],
     "hold NaN": lambda s: data.Split(s.images * torch.nan, s.labels),
     "divide by 255": lambda s: data.Split(s.images * 255, s.labels),
-    "cannot take images of shape (1, 1, 32, 32)": lambda s: data.Split(torch.rand(9, 1, 32, 32), s.labels[:9]),
+    "cannot take torch.float32 images of shape (1, 1, 32, 32)": lambda s: data.Split(
+        torch.rand(9, 1, 32, 32), s.labels[:9]
+    ),
     "labels have shape (5,), not (9,)": lambda s: data.Split(s.images[:9], s.labels[:5]),
     "the classes are 0 to 9": lambda s: data.Split(s.images[:9], s.labels[:9] + 9),
 }
@@ -140,9 +142,15 @@ def test_logits_touch_neither_mode_nor_gradients(digits):
     assert model.training and not model[1].training
 
 
+class Pair(nn.Module):
+    def forward(self, images):
+        return images, images
+
+
 MODELS = {
     "leave out the softmax": lambda: nn.Sequential(small(), nn.Softmax(1)),
     "NaN or infinity": lambda: nn.Sequential(small(), nn.Threshold(float("inf"), float("nan"))),
+    "returns a tuple, not a tensor": lambda: Pair(),
     "not (4, K) logits": lambda: nn.Flatten(0),
 }
 
