@@ -8,8 +8,9 @@ from collections import defaultdict
 
 import pytest
 
-os.environ.setdefault("COURSE_STATIC", "1")
-if "COURSE_HOME" not in os.environ:  # xdist's workers inherit the one of their parent
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit from their parent; a learner's own files stay out of it
+    os.environ["COURSE_STATIC"] = "1"
+    os.environ.pop("COURSE_DEVICE", None)
     os.environ["COURSE_HOME"] = tempfile.mkdtemp(prefix="course-home-")
     atexit.register(shutil.rmtree, os.environ["COURSE_HOME"], ignore_errors=True)
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -17,6 +17,7 @@ else:
     from pip._vendor import tomli as tomllib
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 KEPT = {"numpy", "torch", "torchvision"}
 
@@ -70,10 +71,13 @@ def _version(name: str) -> str | None:
 
 def _install(missing: list[Requirement]) -> None:
     """Call pip with a constraint on every installed package, so that none of them changes."""
-    installed = {d.metadata["Name"]: d.version for d in metadata.distributions()}
+    installed = {}
+    for found in metadata.distributions():
+        if found.metadata["Name"]:  # of two with one name, the first on the path is the one in use
+            installed.setdefault(canonicalize_name(found.metadata["Name"]), found.version)
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder, "installed.txt")
-        constraints.write_text("".join(f"{name}=={version}\n" for name, version in installed.items() if name))
+        constraints.write_text("".join(f"{name}=={version}\n" for name, version in installed.items()))
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints)]
         done = subprocess.run([*pip, *map(str, missing)], capture_output=True, text=True)
     if done.returncode:

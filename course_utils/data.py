@@ -40,7 +40,7 @@ PACKED_SHA256 = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Images float32 ``(N, 1, 28, 28)`` in [0, 1] and labels int64 ``(N,)``, on one device.
 
@@ -49,6 +49,10 @@ class Split:
 
     images: Tensor
     labels: Tensor
+
+    def __post_init__(self):
+        if len(self.images) != len(self.labels):
+            raise ValueError(f"{len(self.images)} images and {len(self.labels)} labels: a split has one label an image")
 
     __iter__ = None  # a split is not a pair and not a stream of images
 
@@ -116,10 +120,11 @@ def verify(folder: Path | str = CHECKOUT) -> dict[str, str]:
 
 def _unpacked() -> Path:
     """The folder that holds the four raw files, verified; unpacks or downloads them when there is none."""
+    if _raw_is_whole(CHECKOUT):
+        return CHECKOUT
     cache = runtime.home("MNIST", "raw")
-    for folder in (CHECKOUT, cache):
-        if _raw_is_whole(folder):
-            return folder
+    if _raw_is_whole(cache):
+        return cache
     if all((CHECKOUT / name).exists() for name in PACKED_SHA256):
         folder = CHECKOUT if _writable(CHECKOUT) else cache
         for name in RAW_SHA256:

@@ -20,6 +20,8 @@ from matplotlib.figure import Figure
 from tabulate import tabulate
 from torch import Tensor
 
+from course_utils.inputs import check_images
+
 CLEAN = "#0072B2"
 ADVERSARIAL = "#D55E00"
 NOISE = "#7F7F7F"
@@ -183,10 +185,10 @@ def confidence_bars(
     >>> confidence_bars(torch.rand(1, 28, 28), torch.full((10,), 0.1))
     An image beside bars: the network says 0 with 10.0 % confidence.
     """
-    image = _as_batch(image[None] if image.ndim == 3 else image)[0]
+    image = _as_one(image)
     confidence = confidence.detach().flatten().tolist()
     total = sum(confidence)
-    if not abs(total - 1) < 1e-3:
+    if not (abs(total - 1) < 1e-3 and min(confidence) >= 0):
         raise ValueError(f"confidences sum to {total:.3g}, not 1: pass softmax outputs of one image, not logits")
     names = [str(k) for k in range(len(confidence))] if names is None else names
     if len(names) != len(confidence):
@@ -197,7 +199,8 @@ def confidence_bars(
     colors = [color if k == best else NOISE for k in range(len(names))]
     right.bar(range(len(names)), confidence, color=colors)
     right.set(ylim=(0, 1), ylabel="confidence", xlabel="class", title=title)
-    right.set_xticks(range(len(names)), names)
+    every = range(0, len(names), -(-len(names) // 20))
+    right.set_xticks(every, [names[k] for k in every])
     right.grid(axis="y")
     alt = f"An image beside bars: the network says {names[best]} with {percent(confidence[best])} confidence."
     return picture(canvas, alt)
@@ -280,10 +283,11 @@ def triptych(
     Raises:
         ValueError: the two shapes differ.
     """
-    clean, adversarial = (_as_batch(i[None] if i.ndim == 3 else i)[0].cpu() for i in (clean, adversarial))
+    clean, adversarial = _as_one(clean), _as_one(adversarial)
     if clean.shape != adversarial.shape:
         raise ValueError(f"the images differ in shape: {tuple(clean.shape)} and {tuple(adversarial.shape)}")
-    change = (adversarial - clean).mean(dim=0)
+    change = adversarial - clean
+    change = change.gather(0, change.abs().argmax(dim=0, keepdim=True))[0]  # of three channels, the one that moved most
     largest = change.abs().max().item()
     factor = factor or (float(f"{1 / largest:.0e}") if largest > 0 else 1.0)
     canvas, axes = figure(6.6, 2.6, ncols=3)
@@ -337,12 +341,20 @@ def percent(share: float | Tensor) -> str:
 def _as_batch(batch: Tensor | Sequence[Tensor]) -> Tensor:
     """Images as one tensor ``(N, C, H, W)``, or a message that says what is wrong with the shape."""
     try:
-        shown = batch if isinstance(batch, Tensor) else torch.stack([b[0] if b.ndim == 4 else b for b in batch])
+        shown = batch if isinstance(batch, Tensor) else torch.stack([_as_one(image) for image in batch])
     except (RuntimeError, AttributeError, TypeError) as error:
         raise ValueError(f"cannot put these images into one grid ({error}): give tensors of one shape") from error
-    if shown.ndim != 4 or shown.shape[1] not in (1, 3) or len(shown) == 0:
-        raise ValueError(f"images have shape {tuple(shown.shape)}, not (N, 1, H, W) or (N, 3, H, W) with N > 0")
-    return shown
+    if shown.ndim != 4 or shown.shape[1] not in (1, 3):
+        raise ValueError(f"images have shape {tuple(shown.shape)}, not (N, 1, H, W) or (N, 3, H, W)")
+    return check_images(shown)
+
+
+def _as_one(image: Tensor) -> Tensor:
+    """One image as ``(C, H, W)`` on the CPU."""
+    shown = _as_batch(image[None] if image.ndim == 3 else image)
+    if len(shown) != 1:
+        raise ValueError(f"{len(shown)} images where one is shown: choose one, such as images[0]")
+    return shown[0].detach().cpu()
 
 
 def _frame(axis: Axes) -> None:

@@ -9,6 +9,8 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+from filelock import FileLock
+
 from course_utils import runtime
 from course_utils.figures import Table
 
@@ -126,16 +128,18 @@ def record(
     if not condition.strip():
         raise ValueError(f"say for what claim {claim} {verdict}: which network, how many images, how many seeds")
     row = Row(claim, what, str(measured), reported, mark, verdict, condition)
-    rows = [other for other in _read() if (other.claim, other.what) != (claim, what)] + [row]
-    content = json.dumps([asdict(r) for r in rows], indent=1)
-    runtime.write_atomically(runtime.home() / "ledger.json", content.encode())
+    with FileLock(runtime.home() / "ledger.lock"):  # two lessons may run at once
+        rows = [other for other in _read() if (other.claim, other.what) != (claim, what)] + [row]
+        content = json.dumps([asdict(r) for r in rows], indent=1)
+        runtime.write_atomically(runtime.home() / "ledger.json", content.encode())
     return _table([row])
 
 
 def rows() -> list[Row]:
     """All rows that you have recorded, in the order of the claims."""
     order = list(CLAIMS)
-    return sorted(_read(), key=lambda row: order.index(row.claim))
+    known = [row for row in _read() if row.claim in CLAIMS]
+    return sorted(known, key=lambda row: order.index(row.claim))
 
 
 def show(*claims: str) -> Table:
@@ -169,10 +173,13 @@ def _read() -> list[Row]:
     """The rows in the file. A file that cannot be read is put aside under another name, and said so."""
     file = runtime.home() / "ledger.json"
     try:
-        return [row for row in (Row(**entry) for entry in json.loads(file.read_text())) if row.claim in CLAIMS]
+        entries = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(entries, list) or not all(entry["mark"] in MARKS for entry in entries):
+            raise ValueError("it is no list of rows, or has an unknown mark")
+        return [Row(**entry) for entry in entries]
     except FileNotFoundError:
         return []
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         aside = file.with_suffix(".damaged.json")
         file.replace(aside)
         warnings.warn(f"the ledger could not be read ({error}); it now lies in {aside}, a new one begins", stacklevel=3)

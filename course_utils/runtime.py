@@ -210,13 +210,17 @@ def _smoke(seconds: float) -> str:
     from course_utils import models
 
     where = device()
-    images = torch.rand(128, 1, 28, 28, device=where)
-    labels = torch.randint(0, 10, (128,), device=where)
-    model = models.LeNet5().to(where, memory_format=torch.channels_last)
+    with torch.random.fork_rng(devices=[]):
+        model = models.LeNet5().to(where, memory_format=torch.channels_last)
+        images = torch.rand(128, 1, 28, 28).to(where)
+    labels = torch.arange(128, device=where) % 10
+    optimiser = torch.optim.AdamW(model.parameters())
     steps, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds:
         loss = torch.nn.functional.cross_entropy(model(images), labels)
+        optimiser.zero_grad()
         loss.backward()
+        optimiser.step()
         if not torch.isfinite(loss):
             raise ArithmeticError("the loss of a fresh network is not finite: the torch installation is broken")
         steps += 1

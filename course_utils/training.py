@@ -73,18 +73,22 @@ def fit(
     >>> len(history.losses), history.finished
     (2, True)
     """
-    classes = logits(model, split.images[:1]).shape[1]
+    if not isinstance(model, nn.Module) or not isinstance(split, Split):
+        raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
+    device = split.images.device
+    classes = _lay_out(model, split).shape[1]
     check_labels(split.labels, len(check_images(split.images)), classes)
     if epochs < 1 or batch < 1 or not 0 < lr < 1:
         raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
-    device = split.images.device
-    model.to(device, memory_format=torch.channels_last)  # the layout in which convolutions are fastest
     steps = epochs * -(-len(split) // batch)
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, fused=device.type in ("cpu", "cuda"))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     history, best, fresh = History(), _Best(model), []
     try:
-        with _mode(model, True), _fast_matmul(device), runtime.progress(steps, "training", progress) as bar:
+        bar = runtime.progress(steps, "training", progress)
+        with torch.enable_grad(), _mode(model, True), _fast_matmul(device), bar:
             for step, rows in enumerate(_batches(len(split), epochs, batch, generator), start=1):
                 rows = rows.to(device)
                 loss = F.cross_entropy(model(split.images[rows]), split.labels[rows])
@@ -93,19 +97,22 @@ def fit(
                 optimiser.step()
                 schedule.step()
                 fresh.append(loss.detach())
+                bar.update()
                 if len(fresh) == REPORT or step == steps:
                     recent = torch.stack(fresh).tolist()
                     fresh.clear()
                     history.losses += recent
                     best.offer(sum(recent) / len(recent))
-                    bar.update(len(recent))
                     bar.set_postfix(loss=f"{recent[-1]:.3f}")
                     if on_report:
                         on_report(history)
         history.finished = True
     except KeyboardInterrupt:
         best.restore()
-        print(f"Interrupted after {len(history.losses) + len(fresh)} of {steps} steps: the best weights are kept.")
+        history.losses += [loss.item() for loss in fresh]
+        print(f"Interrupted after {len(history.losses)} of {steps} steps: the best weights are kept.")
+    finally:
+        optimiser.zero_grad()
     return history
 
 
@@ -115,8 +122,9 @@ def accuracy(model: nn.Module, split: Split) -> float:
     >>> 0 <= accuracy(models.LeNet5(), data.mnist().test[:100]) <= 1
     True
     """
-    check_labels(split.labels, len(split.images))
-    return (predict(model, split.images).labels == split.labels.to(_where(model))).float().mean().item()
+    outputs = logits(model, split.images)
+    labels = check_labels(split.labels, len(outputs), outputs.shape[1]).to(outputs.device)
+    return (outputs.argmax(1) == labels).float().mean().item()
 
 
 def predict(model: nn.Module, images: Tensor) -> Prediction:
@@ -146,6 +154,8 @@ def logits(model: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
     with torch.no_grad(), _mode(model, False):
         try:
             outputs = [check_logits(model(part.to(device)), len(part)) for part in images.split(batch)]
+        except torch.cuda.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             shape = tuple(images.shape)
             raise ValueError(f"the model cannot take {images.dtype} images of shape {shape}: {error}") from error
@@ -219,7 +229,10 @@ def trained(name: str, *, seed: int = 0, device: torch.device | str | None = Non
         settings = dict(epochs=recipe.epochs, lr=recipe.lr, batch=recipe.batch)
         history = fit(model, data.mnist(device).train, generator=generator, progress=progress, **settings)
         if history.finished:
-            _save(model, file, stamp)
+            try:
+                _save(model, file, stamp)
+            except OSError as error:
+                warnings.warn(f"the network works but could not be kept ({error})", stacklevel=2)
     return model.to(device, memory_format=torch.channels_last).eval()
 
 
@@ -262,14 +275,29 @@ def _checksum(tensors: dict[str, Tensor]) -> str:
 def _batches(number: int, epochs: int, batch: int, generator: torch.Generator | None):
     """Row numbers, batch by batch, in a new random order each epoch."""
     for _ in range(epochs):
-        yield from torch.randperm(number, generator=generator).split(batch)
+        yield from torch.randperm(number, generator=generator, device="cpu").split(batch)
+
+
+def _lay_out(model: nn.Module, split: Split) -> Tensor:
+    """Move the model to the split's device, in the layout that is fastest for convolutions if it can; try one image."""
+    for layout in (torch.channels_last, torch.contiguous_format):
+        model.to(split.images.device, memory_format=layout)
+        try:
+            return logits(model, split.images[:1])
+        except ValueError:  # a forward with .view() wants the ordinary layout
+            if layout == torch.contiguous_format:
+                raise
 
 
 class _Best:
     """The weights with the lowest training loss so far."""
 
     def __init__(self, model: nn.Module):
-        self.model, self.loss, self.weights = model, float("inf"), None
+        self.model, self.loss = model, float("inf")
+        self.keep()
+
+    def keep(self) -> None:
+        self.weights = {key: value.clone() for key, value in self.model.state_dict().items()}
 
     def offer(self, loss: float) -> None:
         """Keep the present weights if ``loss`` is the lowest; refuse a loss that is not a number."""
@@ -281,11 +309,10 @@ class _Best:
             )
         if loss < self.loss:
             self.loss = loss
-            self.weights = {key: value.clone() for key, value in self.model.state_dict().items()}
+            self.keep()
 
     def restore(self) -> None:
-        if self.weights:
-            self.model.load_state_dict(self.weights)
+        self.model.load_state_dict(self.weights)
 
 
 def _where(model: nn.Module) -> torch.device:
@@ -309,9 +336,15 @@ def _mode(model: nn.Module, training: bool):
 @contextmanager
 def _fast_matmul(device: torch.device):
     """TF32 products on an NVIDIA GPU: 10 bits of mantissa are plenty for training, and several times faster."""
-    before = torch.get_float32_matmul_precision()
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
+    if device.type != "cuda":
+        yield
+        return
+    try:
+        before = torch.get_float32_matmul_precision()
+    except RuntimeError:  # set by torch's newer switches: then it is the user's choice
+        yield
+        return
+    torch.set_float32_matmul_precision("high")
     try:
         yield
     finally:

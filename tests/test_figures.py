@@ -59,9 +59,14 @@ def test_triptych_states_its_factor(monkeypatch):
 
 BAD = {
     "not (N, 1, H, W)": lambda: figures.images(NOISE[0], alt="x"),
-    "cannot put these images into one grid": lambda: figures.images([NOISE[0], NOISE[0, 0]], alt="x"),
+    "cannot put these images into one grid": lambda: figures.images([NOISE[0], NOISE[0, :, :9]], alt="x"),
     "2 captions for 5 images": lambda: figures.images(NOISE, ["a", "b"], alt="x"),
     "alt is empty": lambda: figures.images(NOISE, alt=" "),
+    "convert with images.float() / 255": lambda: figures.images((255 * NOISE).byte(), alt="x"),
+    "divide by 255": lambda: figures.images(255 * NOISE, alt="x"),
+    "hold NaN": lambda: figures.triptych(NOISE[0] * torch.nan, NOISE[0], alt="x"),
+    "5 images where one is shown": lambda: figures.confidence_bars(NOISE, SURE),
+    "sum to 1, not 1": lambda: figures.confidence_bars(NOISE[0], torch.tensor([1.5, -0.5])),
     "pass softmax outputs": lambda: figures.confidence_bars(NOISE[0], 10 * SURE),
     "3 names for 10 classes": lambda: figures.confidence_bars(NOISE[0], SURE, names=list("abc")),
     "differ in shape": lambda: figures.triptych(NOISE[0], torch.rand(1, 8, 8), alt="x"),
@@ -72,7 +77,7 @@ BAD = {
 
 @pytest.mark.parametrize("message", BAD)
 def test_bad_input_is_named(message):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises((TypeError, ValueError)) as caught:
         BAD[message]()
     assert message in str(caught.value)
 

@@ -1,5 +1,8 @@
 """The claims ledger: rows are kept, replaced, shown beside their claim, and never lost."""
 
+import json
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -59,7 +62,23 @@ def test_show_refuses_unknown_claims():
         ledger.show("Z9")
 
 
-@pytest.mark.parametrize("content", ["{half", "[1, 2]", '[{"claim": "T1"}]'])
+def test_two_lessons_at_once_lose_no_row(empty):
+    code = "import sys; from course_utils import ledger\n" + (
+        "for i in range(20): ledger.record('T1', sys.argv[1] + str(i), measured='1', verdict='holds', condition='x')"
+    )
+    runs = [subprocess.Popen([sys.executable, "-c", code, name]) for name in "ab"]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert len(ledger.rows()) == 40
+
+
+def test_a_row_of_a_newer_course_is_kept(empty):
+    row = dict(claim="X9", what="w", measured="1", reported="", mark="", verdict="holds", condition="c")
+    empty.write_text(json.dumps([row]))
+    ledger.record("T1", "LeNet-5", **GOOD)
+    assert row in json.loads(empty.read_text()) and len(ledger.rows()) == 1
+
+
+@pytest.mark.parametrize("content", ["{}", "{half", "[1, 2]", '[{"claim": "T1"}]'])
 def test_a_damaged_ledger_is_put_aside_and_said_so(content, empty):
     empty.write_text(content)
     with pytest.warns(UserWarning, match="could not be read"):

@@ -60,10 +60,49 @@ def test_fit_is_adamw_and_one_cycle_in_plain_steps(digits):
 
 def test_fit_leaves_modes_and_precision_as_they_were(digits):
     model = nn.Sequential(nn.Dropout(), small()).eval()
-    precision = torch.get_float32_matmul_precision()
     training.fit(model, digits[:128], epochs=1, progress=False)
     assert not model.training and not model[0].training
-    assert torch.get_float32_matmul_precision() == precision
+
+
+def test_fit_takes_the_tutorial_net_whose_forward_needs_the_ordinary_layout(digits):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.dense = nn.Conv2d(1, 4, 5), nn.Linear(576 * 4, 10)
+
+        def forward(self, images):
+            return self.dense(self.conv(images).view(-1, 576 * 4))
+
+    model = Net()
+    assert training.fit(model, digits, epochs=1, progress=False).finished
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_a_frozen_model_is_refused(digits):
+    with pytest.raises(ValueError, match="no parameter to train"):
+        training.fit(small().requires_grad_(False), digits, epochs=1, progress=False)
+
+
+def test_a_net_that_diverges_at_once_keeps_its_first_weights(digits):
+    model = small()
+    before = weights(model).clone()
+    with pytest.raises(FloatingPointError):
+        training.fit(nn.Sequential(model, Explode()), digits, epochs=1, progress=False)
+    assert torch.equal(weights(model), before)
+
+
+class Explode(nn.Module):
+    def forward(self, logits):
+        return logits * float("inf") if self.training else logits
+
+
+def test_tf32_is_switched_on_for_cuda_only_and_back_again():
+    before = torch.get_float32_matmul_precision()
+    with training._fast_matmul(torch.device("cuda")):
+        assert torch.get_float32_matmul_precision() == "high"
+    assert torch.get_float32_matmul_precision() == before
+    with training._fast_matmul(torch.device("cpu")):
+        assert torch.get_float32_matmul_precision() == before
 
 
 def test_an_interrupt_keeps_the_best_weights(digits, capsys):
@@ -102,7 +141,8 @@ BAD = {
     "cannot take torch.float32 images of shape (1, 1, 32, 32)": lambda s: data.Split(
         torch.rand(9, 1, 32, 32), s.labels[:9]
     ),
-    "labels have shape (5,), not (9,)": lambda s: data.Split(s.images[:9], s.labels[:5]),
+    "9 images and 5 labels": lambda s: data.Split(s.images[:9], s.labels[:5]),
+    "fit wants a network and a split": lambda s: (s.images, s.labels),
     "the classes are 0 to 9": lambda s: data.Split(s.images[:9], s.labels[:9] + 9),
 }
 
@@ -225,6 +265,15 @@ def test_a_damaged_or_foreign_file_is_reported_and_replaced(quick, harm, message
         again = training.trained("lenet5", progress=False)
     assert torch.equal(weights(again), weights(good)) and len(runs) == 2
     assert training.trained("lenet5", progress=False) is not None and len(runs) == 2
+
+
+def test_a_full_disk_does_not_cost_the_network(quick, monkeypatch):
+    def full(file, content):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(runtime, "write_atomically", full)
+    with pytest.warns(UserWarning, match="could not be kept"):
+        assert training.trained("lenet5", progress=False) is not None
 
 
 def test_an_interrupted_training_is_not_kept(quick, monkeypatch):

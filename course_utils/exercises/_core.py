@@ -6,13 +6,13 @@ with one of the listed classic mistakes, that mistake's message is shown; otherw
 """
 
 import ctypes
-import linecache
 import math
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +20,8 @@ from torch import Tensor
 
 from course_utils.figures import Picture
 
+COURSE = str(Path(__file__).resolve().parents[1])
+LIBRARIES = ("<frozen", *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, *torch.__path__)
 SECONDS = 10.0  # an attempt that runs longer is taken for an endless loop
 
 
@@ -70,7 +72,7 @@ class Exercise:
             NotYet: it is not, and this is why.
             NotImplementedError: it has not been written.
         """
-        if not callable(attempt):
+        if not callable(attempt) or isinstance(attempt, torch.nn.Module):
             raise NotYet(
                 f"check got {_named(attempt)}, not a function: pass the function itself, without brackets after its "
                 f"name"
@@ -89,9 +91,9 @@ class Exercise:
     def _observe(self, function: Callable) -> Any:
         """What the probe sees, with the same random numbers each time and a limit on its time; or what was raised."""
         try:
-            with torch.random.fork_rng(devices=[]), _time_limit(SECONDS):
+            with torch.random.fork_rng(devices=[]), torch.enable_grad():
                 torch.default_generator.manual_seed(0)
-                return self.probe(function)
+                return _limited(SECONDS, lambda: self.probe(function))
         except NotYet:
             raise
         except TooLong:
@@ -99,10 +101,10 @@ class Exercise:
                 f"your code was stopped after {SECONDS:g} s: is there a loop that never ends? "
                 "The inputs are small, a right answer takes well under a second"
             ) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if isinstance(error, NotImplementedError) and not error.args:
                 raise
-            return Raised(f"{type(error).__name__}: {error}", _point_at(error, function))
+            return Raised(f"{type(error).__name__}: {error}", _point_at(error))
 
     def _draw(self, seen: Any, expected: Any) -> Picture | None:
         """The exercise's picture. One that cannot be drawn from what was seen must not hide the message."""
@@ -136,7 +138,8 @@ def describe_difference(seen: Any, expected: Any, where: str = "your function") 
         return next(filter(None, (describe_difference(*pair) for pair in pairs)), "")
     if isinstance(expected, (tuple, list)):
         if not isinstance(seen, (tuple, list)) or len(seen) != len(expected):
-            return f"{where}: got {_named(seen)}, expected {len(expected)} values"
+            found = f"{len(seen)} values" if isinstance(seen, (tuple, list)) else _named(seen)
+            return f"{where}: got {found}, expected {len(expected)}"
         pairs = [(a, b, where) for a, b in zip(seen, expected, strict=True)]
         return next(filter(None, (describe_difference(*pair) for pair in pairs)), "")
     if seen is None and expected is not None:
@@ -144,7 +147,7 @@ def describe_difference(seen: Any, expected: Any, where: str = "your function") 
     if isinstance(expected, Tensor):
         return _describe_tensor(seen, expected, where)
     if isinstance(expected, float) and not isinstance(seen, str):
-        if isinstance(seen, Tensor) and seen.numel() == 1:
+        if getattr(seen, "ndim", None) == 0:  # a tensor or an array that is one number
             seen = seen.item()
         if not isinstance(seen, (int, float)):
             return f"{where}: got {_named(seen)}, expected one number"
@@ -160,6 +163,8 @@ def _describe_tensor(seen: Any, expected: Tensor, where: str) -> str:
         return f"{where}: got {_named(seen)}, expected a tensor of shape {tuple(expected.shape)}"
     if seen.shape != expected.shape:
         return f"{where}: got shape {tuple(seen.shape)}, expected {tuple(expected.shape)}"
+    if seen.is_complex():
+        return f"{where}: got complex numbers, expected real ones"
     seen = seen.detach().to("cpu", expected.dtype)
     if seen.isnan().any() and not expected.isnan().any():
         return f"{where}: got NaN; look for a division by zero or for an exponential that overflows"
@@ -181,29 +186,18 @@ def _named(thing: Any) -> str:
     return f"a {type(thing).__name__}"
 
 
-def _point_at(error: Exception, function: Callable) -> str:
+def _point_at(error: BaseException) -> str:
     """An error told at the learner's own line, however deep in a library it was raised."""
-    files = {code.co_filename for code in _codes(function)}
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
     told = f"{type(error).__name__}: {error}"
-    if not frames:
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith((COURSE, *LIBRARIES))]
+    if not own:
         return f"your code raised {told}"
-    line = frames[-1].lineno
-    text = linecache.getline(frames[-1].filename, line).strip()
-    return f"your code raised an error in line {line} of its cell:\n\n    {text}\n\n{told}"
+    return f"your code raised an error in line {own[-1].lineno} of its cell:\n\n    {own[-1].line}\n\n{told}"
 
 
-def _codes(function: Callable):
-    """The code objects of a function, of a class's methods, or of a module's forward."""
-    holders = (
-        vars(function).values() if isinstance(function, type) else (function, type(function).__dict__.get("forward"))
-    )
-    return [holder.__code__ for holder in holders if hasattr(holder, "__code__")]
-
-
-@contextmanager
-def _time_limit(seconds: float):
-    """Raise `TooLong` in this thread when ``seconds`` are over, and again until it has got through."""
+def _limited(seconds: float, call: Callable[[], Any]) -> Any:
+    """What ``call()`` returns; `TooLong` is raised in it after ``seconds``, and again until that got through."""
     thread, over = ctypes.c_ulong(threading.get_ident()), threading.Event()
 
     def watch():
@@ -212,11 +206,18 @@ def _time_limit(seconds: float):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TooLong))
             pause = 0.05
 
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
+    def stop():
         over.set()
         watcher.join()
         ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    try:
+        watcher.start()
+        try:
+            return call()
+        finally:
+            stop()
+    except TooLong:  # it may have struck inside stop(); the next one is 50 ms away
+        stop()
+        raise

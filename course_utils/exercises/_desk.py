@@ -27,6 +27,9 @@ def check(id: str, attempt: Callable) -> Callable:
         ValueError: there is no such exercise.
     """
     exercise = _find(id)
+    if attempt is exercise.reference:
+        text = "this is the reference, from an earlier check: run the cell of your own function, then this one."
+        return _fall_back(exercise, Note("○", NOISE, id, text))
     try:
         exercise.examine(attempt)
     except NotImplementedError:
@@ -102,7 +105,7 @@ def _find(id: str) -> Exercise:
         known = ", ".join(exercise.id for exercise in every())
         raise ValueError(f"there is no exercise {id!r}: the course has {known}") from None
     for exercise in module.EXERCISES:
-        if exercise.id == id:
+        if exercise.id == str(id).strip():
             return exercise
     raise ValueError(f"there is no exercise {id!r}: this lesson has {', '.join(e.id for e in module.EXERCISES)}")
 

@@ -48,6 +48,10 @@ EXERCISES = [
                 "`max(dim=1)` gives a pair, values and indices: return its `.values`",
             ),
             Mistake(
+                lambda logits: logits.softmax(dim=1).softmax(dim=1).max(dim=1).values,
+                "softmax twice: the first has made probabilities already, and the second flattens them",
+            ),
+            Mistake(
                 lambda logits: logits.softmax(dim=1),
                 "these are the probabilities of all classes: keep the largest of each row",
             ),

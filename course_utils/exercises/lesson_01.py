@@ -39,23 +39,30 @@ def _lenet(*, padding=2, act=nn.ReLU, pool=nn.MaxPool2d, dense_act=nn.ReLU, flat
 
 def _probe_lenet(build):
     """Give the attempt the weights of a reference network: then the two must agree on every image."""
+    images, reference = torch.rand(4, 1, 28, 28), lenet5()
     model = build()
     if isinstance(model, type):
         raise NotYet("this returns a class: build the network, with brackets after its name")
     if not isinstance(model, nn.Module):
-        raise NotYet(f"this returned a {type(model).__name__}, not a network: return nn.Sequential(...)")
-    reference = lenet5()
+        missing = ": is the `return` missing?" if model is None else ": return nn.Sequential(...)"
+        raise NotYet(f"this returned {type(model).__name__}, not a network{missing}")
+    if not isinstance(model, nn.Sequential) or len(model) < 2 or not isinstance(model[-1], nn.Module):
+        raise NotYet(
+            "the lesson takes the network apart: return one nn.Sequential that begins with Normalise and Conv2d"
+        )
     weights = [tuple(p.shape) for p in model.parameters()]
     if weights == [tuple(p.shape) for p in reference.parameters()]:
         with torch.no_grad():
             for mine, theirs in zip(model.parameters(), reference.parameters(), strict=True):
-                mine.copy_(2.0 * theirs)  # large enough that every ReLU, tanh and softmax shows
+                mine.copy_(4.0 * theirs)  # large enough that every ReLU, tanh and softmax shows
     with torch.no_grad():
-        outputs = model(torch.rand(4, 1, 28, 28))
+        outputs = model(images)
     return {
         "the logits of 4 images": outputs.shape if isinstance(outputs, torch.Tensor) else outputs,
+        "the number of tensors of weights and biases": len(weights),
         "the shapes of weights and biases, first to last": weights,
         "the logits, once your network holds the weights of the reference": outputs,
+        "its first two layers": " and ".join(type(layer).__name__ for layer in model[:2]),
     }
 
 
@@ -154,6 +161,11 @@ def _stepping(loss_of, order="zero backward step", sign=1.0):
     return step
 
 
+def _late(model, images, labels, optimiser):
+    train_step(model, images, labels, optimiser)
+    return F.cross_entropy(model(images), labels).item()
+
+
 def _attached(model, images, labels, optimiser):
     loss = F.cross_entropy(model(images), labels)
     optimiser.zero_grad()
@@ -166,11 +178,10 @@ STEPS = 12
 
 
 def _probe_step(step):
-    """Some steps on a small model whose gradients are not empty at the start."""
+    """Some steps on a small model."""
     model = nn.Linear(4, 3)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
     images, labels = torch.rand(8, 4), torch.randint(0, 3, (8,))
-    F.cross_entropy(model(images), 2 - labels).backward()  # somebody's old gradients
     returned = [step(model, images, labels, optimiser) for _ in range(STEPS)]
     attached = any(isinstance(value, torch.Tensor) and value.requires_grad for value in returned)
     return {
@@ -192,8 +203,8 @@ def _draw_step(seen, expected):
 
 
 NO_MOVE = (
-    "the weights do not move: step is missing, or the gradients are cleared between backward and step, or step comes "
-    "first and finds none. The order is zero_grad, backward, step"
+    "the weights do not move: `backward` or `step` is missing, or the gradients are cleared between the two. The "
+    "order is zero_grad, backward, step"
 )
 
 EX_STEP = Exercise(
@@ -218,11 +229,6 @@ EX_STEP = Exercise(
         Mistake(
             _stepping(F.cross_entropy, "zero step backward"),
             NO_MOVE,
-        ),
-        Mistake(
-            _stepping(F.cross_entropy, "backward step zero"),
-            "zero_grad at the end cleans up for the next call only, and the gradients that are there before the first "
-            "one are added to it: call it before backward",
         ),
         Mistake(
             _stepping(F.cross_entropy, "zero backward"),
@@ -256,6 +262,10 @@ EX_STEP = Exercise(
             "this is the squared error; the lesson trains with F.cross_entropy(logits, labels)",
         ),
         Mistake(
+            _late,
+            "this is the loss after the step; return the one that you called `backward` on",
+        ),
+        Mistake(
             _attached,
             "the loss that you return still carries its graph, and a list of them eats memory: return loss.item()",
         ),
@@ -286,6 +296,8 @@ def _probe_normalisation(wrap):
         images = torch.rand(5, 1, 4, 4) ** 2
         before = images.clone()
         repaired = wrap(network, mean, std)
+        if repaired is None:
+            raise NotYet("your function returned None: is the `return` missing?")
         if not callable(repaired):
             raise NotYet("return a function (or a network) that maps images to logits, not the logits themselves")
         seen[f"the logits of 5 images with {case}"] = repaired(images)
@@ -305,6 +317,12 @@ def _normalising(prepare):
 
 def _in_place(images, mean, std):
     return images.data.sub_(mean).div_(std)
+
+
+def _in_place_on_a_leaf(images, mean, std):
+    images -= mean
+    images /= std
+    return images
 
 
 EX_NORMALISATION = Exercise(
@@ -357,6 +375,22 @@ EX_NORMALISATION = Exercise(
             _normalising(_in_place),
             "this changes the caller's images in place, and cuts the gradient: compute a new tensor, (images - mean) "
             "/ std",
+        ),
+        Mistake(
+            _normalising(_in_place_on_a_leaf),
+            "`images -= mean` changes the caller's images: write `images - mean`, which makes a new tensor",
+        ),
+        Mistake(
+            _normalising(lambda x, mean, std: (x - 0.1307) / 0.3081),
+            "0.1307 and 0.3081 stand in your code: use the arguments `mean` and `std`, which may be others",
+        ),
+        Mistake(
+            _normalising(lambda x, mean, std: (x - std) / mean),
+            "mean and std have changed places: subtract the mean, divide by std",
+        ),
+        Mistake(
+            lambda model, mean, std: lambda images: (images - mean) / std,
+            "this returns the normalised images: ask the network with them, `model(...)`",
         ),
         Mistake(
             _normalising(lambda x, mean, std: (x.detach() - mean) / std),
@@ -413,15 +447,17 @@ def _overall(confidences, correct, bins=15):
 
 
 def _probe_calibration(error):
-    honest = torch.rand(2000)
-    sure = 0.5 + 0.5 * torch.rand(500)
+    honest, coins = torch.rand(2000), torch.rand(3, 2000)
+    sure = 0.5 + 0.5 * torch.rand(300)
     certain = torch.ones(40)
+    wavy = torch.rand(500) < 0.5 + 0.4 * (25 * honest[:500]).sin()
     return {
-        "300 answers that are too sure": error(sure[:300], torch.rand(300) < sure[:300] - 0.2),
-        "2,000 honest answers": error(honest, torch.rand(2000) < honest),
-        "too sure in some places, too modest in others": error(honest, torch.rand(2000) < 0.5),
+        "300 answers that are too sure": error(sure.clone(), coins[0, :300] < sure - 0.2),
+        "2,000 answers that are too modest": error(0.7 * honest, coins[1] < honest),
+        "too sure in some places, too modest in others": error(honest.clone(), coins[2] < 0.5),
         "40 answers with confidence exactly 1, half of them wrong": error(certain, torch.arange(40) < 20),
-        "the same with 5 bins": error(honest[:500], torch.rand(500) < honest[:500] ** 2, 5),
+        "500 answers in 5 bins": error(honest[:500], wavy, 5),
+        "3 answers, each alone in its bin": error(torch.tensor([0.52, 0.75, 0.98]), torch.tensor([True, False, True])),
     }
 
 
@@ -464,6 +500,10 @@ EX_CALIBRATION = Exercise(
         Mistake(
             _calibration(empty=False),
             "an empty bin gives the mean of nothing, which is NaN: skip bins without images",
+        ),
+        Mistake(
+            lambda confidences, correct, bins=15: expected_calibration_error(confidences, correct),
+            "your function ignores its argument `bins`",
         ),
         Mistake(
             _calibration(scale=100.0),
@@ -517,15 +557,34 @@ def _accurate(logits, labels, t):
     return ((logits / t).argmax(1) == labels).float().mean().item()
 
 
+def _humble(logits, labels, t):
+    confidence, named = (logits / t).softmax(1).max(1)
+    return abs(confidence.mean() - (named == labels).float().mean()).item()
+
+
+def _calibrated(logits, labels, t):
+    confidence, named = (logits / t).softmax(1).max(1)
+    return expected_calibration_error(confidence, named == labels)
+
+
+TOO_CALIBRATED = (
+    "this is the temperature at which confidence and accuracy agree best; the task asks for the lowest cross-entropy"
+)
+
+
 def _probe_temperature(choose):
-    """Logits that are three times too large, and some that are half as large as they should be."""
+    """Logits that are too large, too small, and logits of which every fifth label is wrong."""
     seen = {}
-    for case, factor in {"logits 3 times too large": 3.0, "logits half as large as they should be": 0.5}.items():
+    for case, (factor, wrong) in {
+        "logits 3 times too large": (3.0, 0.0),
+        "logits half as large as they should be": (0.5, 0.0),
+        "labels of which a fifth are wrong": (4.0, 0.2),
+    }.items():
         honest = 2 * torch.randn(1000, 5)
         labels = torch.multinomial(honest.softmax(1), 1)[:, 0]
-        candidates = [1.0, 0.25, 0.5, 0.75, 1.5, 2.0, 3.0, 4.0]
-        chosen = choose(factor * honest, labels, candidates)
-        seen[case] = chosen if chosen is None else float(chosen)
+        labels = torch.where(torch.rand(1000) < wrong, torch.randint(0, 5, (1000,)), labels)
+        chosen = choose(factor * honest, labels, [1.0, 0.25, 0.5, 0.75, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+        seen[case] = float(chosen) if isinstance(chosen, int) else chosen
     return seen
 
 
@@ -542,7 +601,7 @@ EX_TEMPERATURE = Exercise(
         Mistake(
             _choosing(_accurate, max),
             "a temperature never changes which logit is largest, so the accuracy is the same for all of them and the "
-            "first one wins. Compare the cross-entropy",
+            "first one wins (or you always return the same one). Compare the cross-entropy",
         ),
         Mistake(
             _choosing(lambda z, y, t: F.cross_entropy(z / t, y).item(), max),
@@ -555,6 +614,14 @@ EX_TEMPERATURE = Exercise(
         Mistake(
             _choosing(lambda z, y, t: F.cross_entropy(z.softmax(1) / t, y).item()),
             "the temperature divides the logits, before the softmax; here it divides the probabilities",
+        ),
+        Mistake(
+            _choosing(_calibrated),
+            TOO_CALIBRATED,
+        ),
+        Mistake(
+            _choosing(_humble),
+            TOO_CALIBRATED,
         ),
         Mistake(_place, "this is the place of the best candidate in the list: return the candidate itself"),
         Mistake(_lowest, "this is the lowest loss: return the temperature that reaches it"),
