@@ -143,7 +143,7 @@ def test_an_error_goes_into_the_pad(live):
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (nn.Conv2d(3, 10, 3), "cannot take images"),
+        (nn.Conv2d(3, 10, 3), "cannot take torch.float32 images"),
         (nn.Sequential(models.LeNet5(), nn.Softmax(1)), "probabilities"),
         (nn.Identity(), r"not \(1, K\) logits"),
     ],
