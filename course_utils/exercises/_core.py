@@ -74,8 +74,8 @@ class Exercise:
         """
         if not callable(attempt) or isinstance(attempt, torch.nn.Module):
             raise NotYet(
-                f"check got {_named(attempt)}, not a function: pass the function itself, without brackets after its "
-                f"name"
+                f"check got {_named(attempt)}, not a function: pass the function itself, "
+                "without brackets after its name"
             )
         seen = self._observe(attempt)
         expected = self._observe(self.reference)
