@@ -150,11 +150,13 @@ def doctor(seconds: float = 3.0) -> Diagnosis:
         "training": lambda: _smoke(seconds),
     }
     findings = []
-    for topic, look in topics.items():
-        try:
-            findings.append((True, topic, look()))
-        except Exception as error:  # a doctor reports every failure and goes on
-            findings.append((False, topic, f"{type(error).__name__}: {error}"))
+    with progress(len(topics), "looking") as bar:
+        for topic, look in topics.items():
+            try:
+                findings.append((True, topic, look()))
+            except Exception as error:  # a doctor reports every failure and goes on
+                findings.append((False, topic, f"{type(error).__name__}: {error}"))
+            bar.update()
     return Diagnosis(findings)
 
 
