@@ -146,21 +146,14 @@ def _raw_is_whole(folder: Path) -> bool:
     except (OSError, ValueError):
         pass
     for name, expected in RAW_SHA256.items():
-        found = _sha256(folder / name)
-        if found != expected:
-            restore = "delete it, and it is unpacked or downloaded again"
-            raise DamagedFile(_damage(folder / name, found, expected, restore))
+        _require(folder / name, expected, restore="delete it, and it is unpacked or downloaded again")
     _stamp(folder)
     return True
 
 
 def _unpack(packed: Path, folder: Path) -> None:
     """Unpack one file into ``folder``. It appears there whole or not at all, however many kernels do this at once."""
-    expected = PACKED_SHA256[packed.name]
-    found = _sha256(packed)
-    if found != expected:
-        restore = f"git checkout -- data/MNIST/raw/{packed.name}"
-        raise DamagedFile(_damage(packed, found, expected, restore))
+    _require(packed, PACKED_SHA256[packed.name], restore=f"git checkout -- data/MNIST/raw/{packed.name}")
     target = folder / packed.stem
     if target.exists() and _sha256(target) == RAW_SHA256[target.name]:
         return
@@ -178,15 +171,17 @@ def _download(folder: Path) -> None:
             "whole course, which holds the files in data/MNIST/raw"
         ) from error
     for name, expected in RAW_SHA256.items():
-        found = _sha256(folder / name)
-        if found != expected:
-            raise DamagedFile(_damage(folder / name, found, expected, "delete it and run the cell again"))
+        _require(folder / name, expected, restore="delete it and run the cell again")
 
 
-def _damage(path: Path, found: str, expected: str, restore: str) -> str:
-    return (
-        f"{path} is damaged: its SHA-256 is {found}, expected {expected}. Nothing was changed. To restore it: {restore}"
-    )
+def _require(path: Path, expected: str, *, restore: str) -> None:
+    """Raise `DamagedFile` if the checksum of a file is not the expected one."""
+    found = _sha256(path)
+    if found != expected:
+        raise DamagedFile(
+            f"{path} is damaged: its SHA-256 is {found}, expected {expected}. Nothing was changed. "
+            f"To restore it: {restore}"
+        )
 
 
 def _sha256(path: Path) -> str:

@@ -119,8 +119,7 @@ def record(
     Raises:
         ValueError: unknown claim, verdict or mark, no condition, or a report without a mark.
     """
-    if claim not in CLAIMS:
-        raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
+    _require_claim(claim)
     if verdict not in VERDICTS:
         raise ValueError(f"verdict {verdict!r} is not one of {', '.join(VERDICTS)}")
     if mark not in MARKS or bool(reported) != bool(mark):
@@ -149,12 +148,16 @@ def show(*claims: str) -> Table:
         ValueError: one of ``claims`` is not in the ledger.
     """
     for claim in claims:
-        if claim not in CLAIMS:
-            raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
+        _require_claim(claim)
     found = rows()
     missing = [claim for claim in CLAIMS if claim not in {row.claim for row in found}]
     chosen = claims or tuple(CLAIMS)
     return _table([row for row in found if row.claim in chosen], [claim for claim in missing if claim in chosen])
+
+
+def _require_claim(claim: str) -> None:
+    if claim not in CLAIMS:
+        raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
 
 
 def _table(found: list[Row], waiting: list[str] = ()) -> Table:

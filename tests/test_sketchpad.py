@@ -20,16 +20,6 @@ def digits():
     return data.mnist("cpu").test.images[:1000]
 
 
-@pytest.fixture
-def live(monkeypatch):
-    monkeypatch.setenv("COURSE_STATIC", "0")
-
-
-@pytest.fixture
-def static(monkeypatch):
-    monkeypatch.setenv("COURSE_STATIC", "1")
-
-
 def test_an_enlarged_digit_of_mnist_comes_back_as_it_was(digits):
     large = F.interpolate(digits, scale_factor=10, mode="nearest")
     back = torch.cat([mnist_like(one[0]) for one in large])

@@ -20,16 +20,6 @@ def square(side, invert):
     return figures.images(1 - image if invert else image, alt=f"A square of side {side}{', inverted' * invert}.")
 
 
-@pytest.fixture
-def live(monkeypatch):
-    monkeypatch.setenv("COURSE_STATIC", "0")
-
-
-@pytest.fixture
-def static(monkeypatch):
-    monkeypatch.setenv("COURSE_STATIC", "1")
-
-
 def test_the_static_twin_shows_each_preset(static):
     picture = controls(square, PRESETS, **SLIDERS)
     assert isinstance(picture, figures.Picture)
