@@ -264,6 +264,57 @@ def curves(
     return picture(canvas, alt)
 
 
+def heatmap(
+    panels: Mapping[str, Sequence[Sequence[float]] | Tensor],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    alt: str,
+    form: str = ".0f",
+) -> Picture:
+    """One or two tables of numbers as colours on one scale, with the numbers in the fields. NaN stays empty.
+
+    Args:
+        panels: title -> R x C numbers.
+        rows, columns: R and C names.
+        form: how a number is written, as in f-strings.
+
+    Raises:
+        ValueError: a panel of another shape, or more than two of them.
+
+    >>> heatmap({"ours": [[1, 2]]}, ["a"], ["b", "c"], xlabel="x", ylabel="y", alt="Two fields, 1 and 2.")
+    Two fields, 1 and 2.
+    """
+    tables = {name: np.asarray(values, dtype=float) for name, values in panels.items()}
+    for name, values in tables.items():
+        if values.shape != (len(rows), len(columns)) or len(tables) > 2:
+            want = f"({len(rows)}, {len(columns)}), and two panels at most"
+            raise ValueError(f"panel {name!r} has shape {values.shape} among {len(tables)} panels: want {want}")
+    low = min(np.nanmin(values) for values in tables.values())
+    high = max(np.nanmax(values) for values in tables.values())
+    height = 1.4 + 0.36 * len(rows)
+    canvas, axes = figure(ROW if len(tables) > 1 else PLOT, height, ncols=len(tables), squeeze=False)
+    for axis, (name, values) in zip(axes.flat, tables.items(), strict=True):
+        axis.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
+        for i, j in np.ndindex(values.shape):
+            if not np.isnan(values[i, j]):
+                dark = values[i, j] > (low + high) / 2
+                text = dict(ha="center", va="center", fontsize=8, color="white" if dark else "black")
+                axis.text(j, i, f"{values[i, j]:{form}}", **text)
+        axis.set_xticks(range(len(columns)), columns, rotation=0 if max(map(len, columns)) < 4 else 30, fontsize=9)
+        axis.set_yticks(range(len(rows)), rows, fontsize=9)
+        axis.tick_params(length=0)
+        axis.spines[:].set_visible(False)
+        axis.set(xlabel=xlabel, ylabel=ylabel if axis is axes.flat[0] else "")
+        axis.set_title(name, fontsize=10)
+    if title:
+        canvas.suptitle(title, fontsize=11)
+    return picture(canvas, alt)
+
+
 def triptych(
     clean: Tensor,
     adversarial: Tensor,

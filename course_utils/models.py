@@ -4,7 +4,7 @@ Normalisation is a layer of the model. So an attack, a drawing or a learner meet
 nobody can forget to normalise, or do it twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -78,3 +78,34 @@ def CaffeLeNet() -> nn.Sequential:
         nn.ReLU(),
         nn.Linear(500, 10),
     )
+
+
+def FC(*hidden: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
+    """A net of dense layers of the given widths, and ten outputs. Pixels are used as they are.
+
+    ``FC()`` is softmax regression, the FC10 of Szegedy et al. 2013, whose FC100-100-10 has sigmoid units.
+
+    Raises:
+        ValueError: a width that is no whole number above 0.
+
+    >>> [layer.out_features for layer in FC(100, 100, activation=nn.Sigmoid) if isinstance(layer, nn.Linear)]
+    [100, 100, 10]
+    """
+    if not all(isinstance(width, int) and width > 0 for width in hidden):
+        raise ValueError(f"widths {hidden}: give whole numbers above 0, such as FC(100, 100)")
+    layers, width = [nn.Flatten()], 784
+    for units in hidden:
+        layers += [nn.Linear(width, units), activation()]
+        width = units
+    return nn.Sequential(*layers, nn.Linear(width, 10))
+
+
+def AE400() -> nn.Sequential:
+    """The AE400-10 of Szegedy et al. 2013: softmax regression on the 400 sigmoid units of an autoencoder.
+
+    `training.autoencode` trains the first dense layer without labels; `training.trained` then leaves that as it is.
+
+    >>> sum(p.numel() for p in AE400().parameters())
+    318010
+    """
+    return FC(400, activation=nn.Sigmoid)

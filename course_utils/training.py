@@ -8,9 +8,10 @@ two or three epochs.
 import hashlib
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +30,7 @@ REPORT = 100  # steps between two looks at the loss
 
 @dataclass
 class History:
-    """What `fit` saw: the loss of each step in nats, and whether it ran to its end."""
+    """What a training saw: the loss of each step in nats, and whether it ran to its end."""
 
     losses: list[float] = field(default_factory=list)
     finished: bool = False
@@ -49,6 +50,7 @@ def fit(
     epochs: int,
     lr: float = 4e-3,
     batch: int = 128,
+    penalty: Callable[[nn.Module], Tensor] | None = None,
     generator: torch.Generator | None = None,
     progress: bool = True,
     on_report: Callable[[History], None] | None = None,
@@ -61,6 +63,8 @@ def fit(
         model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
         epochs: rounds through the split.
         lr: the highest learning rate of the one-cycle schedule.
+        penalty: a number to add to the loss of each step, such as `weight_decay`. It takes the place of AdamW's own
+            decay of 0.01, which is switched off.
         generator: draws the order of the images, on the CPU; None takes torch's own.
         on_report: called with the `History` so far every 100 steps, for live curves.
 
@@ -77,43 +81,101 @@ def fit(
         raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
-    device = split.images.device
     classes = _lay_out(model, split).shape[1]
     check_labels(split.labels, len(check_images(split.images)), classes)
-    if epochs < 1 or batch < 1 or not 0 < lr < 1:
-        raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
-    steps = epochs * -(-len(split) // batch)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, fused=device.type in ("cpu", "cuda"))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
-    history, best, fresh = History(), _Best(model), []
-    try:
-        bar = runtime.progress(steps, "training", progress)
-        with torch.enable_grad(), _mode(model, True), _fast_matmul(device), bar:
-            for step, rows in enumerate(_batches(len(split), epochs, batch, generator), start=1):
-                rows = rows.to(device)
-                loss = F.cross_entropy(model(split.images[rows]), split.labels[rows])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-                fresh.append(loss.detach())
-                bar.update()
-                if len(fresh) == REPORT or step == steps:
-                    recent = torch.stack(fresh).tolist()
-                    fresh.clear()
-                    history.losses += recent
-                    best.offer(sum(recent) / len(recent))
-                    bar.set_postfix(loss=f"{recent[-1]:.3f}")
-                    if on_report:
-                        on_report(history)
-        history.finished = True
-    except KeyboardInterrupt:
-        best.restore()
-        history.losses += [loss.item() for loss in fresh]
-        print(f"Interrupted after {len(history.losses)} of {steps} steps: the best weights are kept.")
-    finally:
-        optimiser.zero_grad()
-    return history
+
+    def loss(rows: Tensor) -> Tensor:
+        error = F.cross_entropy(model(split.images[rows]), split.labels[rows])
+        return error if penalty is None else error + penalty(model)
+
+    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01 if penalty is None else 0.0)
+    return _descend(model, loss, len(split), **settings, generator=generator, progress=progress, on_report=on_report)
+
+
+def weight_decay(model: nn.Module, lambdas: Sequence[float], *, per_unit: bool = True) -> Tensor:
+    """The penalty of Szegedy et al. 2013 on the dense layers, with one lambda for each, as a number to add to the loss.
+
+    As later texts quote the paper, a layer of k units costs lambda * sum(w^2) / k, and biases cost nothing. But the
+    errors of Table 1 belong to lambda / 2 * (sum(w^2) + sum(b^2)), which is ``per_unit=False``. Softmax regression can
+    tell, since its loss has a single minimum for each lambda. The train errors there, in percent:
+
+        lambda                         1e-4   1e-2   1
+        Table 1                         6.7   10     21.2
+        lambda / 2, with the biases     6.6    9.9   21.3
+        lambda / k, as quoted           6.2    8.3   15.6
+
+    Raises:
+        ValueError: more lambdas than dense layers, or fewer.
+
+    >>> layer = nn.Linear(3, 2)
+    >>> _ = nn.init.ones_(layer.weight), nn.init.ones_(layer.bias)
+    >>> weight_decay(layer, [1.0]).item(), weight_decay(layer, [1.0], per_unit=False).item()
+    (3.0, 4.0)
+    """
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if len(layers) != len(lambdas) or not layers:
+        raise ValueError(f"{len(lambdas)} lambdas for {len(layers)} dense layers: give one a layer, 0 for no decay")
+    if per_unit:
+        costs = [layer.weight.square().sum() / layer.out_features for layer in layers]
+    else:
+        costs = [sum(p.square().sum() for p in layer.parameters()) / 2 for layer in layers]
+    return sum(number * cost for number, cost in zip(lambdas, costs, strict=True))
+
+
+def autoencode(
+    encoder: nn.Linear,
+    images: Tensor,
+    *,
+    epochs: int,
+    lr: float = 0.02,
+    batch: int = 125,
+    rho: float = 0.05,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> History:
+    """Train ``encoder`` in place, without labels, as the first half of a sparse sigmoid autoencoder.
+
+    The codes h = sigmoid(W x + b) have to rebuild the pixels, x' = sigmoid(V h + c), while each unit is on for few
+    images: its mean rho_j over the batch is drawn to ``rho``. A little decay keeps W smooth. The loss is
+
+        mean cross-entropy(x, x') + mean KL(rho || rho_j) + 3e-6 * (sum(W^2) + sum(V^2) + sum(b^2) + sum(c^2))
+
+    Args:
+        encoder: from the pixels of an image to the units of the code. The decoder starts as its transpose, and is
+            thrown away at the end.
+        rho: the wanted mean of a unit, in (0, 1).
+        epochs, lr, batch, generator, progress: as in `fit`, and so is what an interrupt does.
+
+    Raises:
+        TypeError, ValueError: images outside the convention, or not of the encoder's size; impossible settings.
+        FloatingPointError: the loss became NaN or infinite.
+
+    >>> encoder = nn.Linear(784, 16)
+    >>> autoencode(encoder, data.mnist().train.images[:250], epochs=1, lr=0.01, progress=False).finished
+    True
+    """
+    size = check_images(images)[0].numel()
+    if size != encoder.in_features or not 0 < rho < 1:
+        raise ValueError(
+            f"images of {size} pixels, an encoder of {encoder.in_features}, rho={rho}: want as many, and 0 < rho < 1"
+        )
+    decoder = nn.utils.skip_init(nn.Linear, encoder.out_features, encoder.in_features)
+    with torch.no_grad():
+        decoder.weight.copy_(encoder.weight.T)
+        decoder.bias.zero_()
+        encoder.bias.fill_(torch.logit(torch.tensor(rho)))  # sparse from the start
+    model = nn.Sequential(encoder, decoder).to(images.device)
+
+    def loss(rows: Tensor) -> Tensor:
+        pixels = images[rows].flatten(1)
+        codes = encoder(pixels).sigmoid()
+        rebuilt = F.binary_cross_entropy_with_logits(decoder(codes), pixels)
+        means = codes.mean(0)
+        divergence = rho * (rho / means).log() + (1 - rho) * ((1 - rho) / (1 - means)).log()
+        return rebuilt + divergence.mean() + weight_decay(model, [6e-6, 6e-6], per_unit=False)
+
+    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.0)
+    return _descend(model, loss, len(images), **settings, generator=generator, progress=progress)
 
 
 def accuracy(model: nn.Module, split: Split) -> float:
@@ -150,8 +212,8 @@ def logits(model: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
     torch.Size([3, 10])
     """
     check_images(images)
-    device = _where(model)
-    with torch.no_grad(), _mode(model, False):
+    device = device_of(model)
+    with torch.no_grad(), mode(model, False):
         try:
             outputs = [check_logits(model(part.to(device)), len(part)) for part in images.split(batch)]
         except torch.cuda.OutOfMemoryError:
@@ -186,30 +248,65 @@ def check_logits(outputs: Tensor, number: int) -> Tensor:
     return outputs
 
 
+PARTS = {"all": slice(None), "P1": slice(30_000), "P2": slice(30_000, None)}  # of the training images
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How a network of the course was trained: enough to train it again."""
+    """How a network of the course was trained: enough to train it again.
+
+    Args:
+        hidden, activation: what `models.FC` is made of; the activation is a name in ``torch.nn``.
+        decay: the lambdas of `weight_decay`, one for each dense layer that `fit` trains; () is the decay of AdamW.
+        part: the training images used, a key of `PARTS`.
+        unsupervised: epochs of `autoencode` before that, for the first dense layer, which `fit` then leaves as it is.
+    """
 
     network: str
     epochs: int
     lr: float
     batch: int = 128
+    hidden: tuple[int, ...] = ()
+    activation: str = ""
+    decay: tuple[float, ...] = ()
+    part: str = "all"
+    unsupervised: int = 0
 
+    def build(self) -> nn.Sequential:
+        """The network, with fresh weights."""
+        options = {"activation": getattr(nn, self.activation)} if self.activation else {}
+        return getattr(models, self.network)(*self.hidden, **options)
+
+
+SIGMOID = dict(network="FC", activation="Sigmoid", lr=0.03, batch=500, decay=(1e-5, 1e-5, 1e-6))
 
 RECIPES = {
     "lenet5": Recipe("LeNet5", epochs=3, lr=4e-3),
     "caffe_lenet": Recipe("CaffeLeNet", epochs=3, lr=3e-3),
+    # Szegedy et al. 2013, Table 1
+    "fc10-1e-4": Recipe("FC", epochs=10, lr=0.03, batch=500, decay=(1e-4,)),
+    "fc10-1e-2": Recipe("FC", epochs=8, lr=0.01, batch=500, decay=(1e-2,)),
+    "fc10-1": Recipe("FC", epochs=8, lr=3e-3, batch=500, decay=(1.0,)),
+    "fc100": Recipe(hidden=(100, 100), epochs=15, **SIGMOID),
+    "fc200": Recipe(hidden=(200, 200), epochs=12, **SIGMOID),
+    "ae400": Recipe("AE400", epochs=15, lr=0.2, batch=500, decay=(1e-6,), unsupervised=3),
+    # its Table 3, on halves of the training images: the paper does not say which, here the first 30,000 and the last
+    "fc100-p1": Recipe(hidden=(100, 100), epochs=20, part="P1", **SIGMOID),
+    "fc123-p1": Recipe(hidden=(123, 456), epochs=12, part="P1", **SIGMOID),
+    "fc100-p2": Recipe(hidden=(100, 100), epochs=20, part="P2", **SIGMOID),
+    # Moosavi-Dezfooli et al. 2015, DeepFool
+    "fc500-150": Recipe("FC", epochs=5, lr=4e-3, batch=250, hidden=(500, 150), activation="ReLU"),
 }
 
 
 def trained(name: str, *, seed: int = 0, device: torch.device | str | None = None, progress: bool = True) -> nn.Module:
-    """A network trained on all of MNIST by its recipe: from the user's cache, or trained now and kept there.
+    """A network trained on MNIST by its recipe: from the user's cache, or trained now and kept there.
 
     A file that is damaged, or was written by another recipe, is reported and replaced. An interrupted training is
     returned, but not kept.
 
     Args:
-        name: a key of `RECIPES`: "lenet5" or "caffe_lenet".
+        name: a key of `RECIPES`, such as "lenet5".
         seed: of the first weights and of the order of the images; another seed is another network.
 
     Raises:
@@ -224,16 +321,29 @@ def trained(name: str, *, seed: int = 0, device: torch.device | str | None = Non
     with torch.random.fork_rng(devices=[]):
         generator = torch.Generator().manual_seed(seed)
         torch.default_generator.manual_seed(seed)
-        model = getattr(models, recipe.network)()
+        model = recipe.build()
     if not _load(model, file, stamp):
-        settings = dict(epochs=recipe.epochs, lr=recipe.lr, batch=recipe.batch)
-        history = fit(model, data.mnist(device).train, generator=generator, progress=progress, **settings)
+        history = _follow(recipe, model, data.mnist(device).train, generator=generator, progress=progress)
         if history.finished:
             try:
                 _save(model, file, stamp)
             except OSError as error:
                 warnings.warn(f"the network works but could not be kept ({error})", stacklevel=2)
     return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def _follow(recipe: Recipe, model: nn.Sequential, split: Split, **how) -> History:
+    """Train ``model`` on its part of ``split`` as ``recipe`` says."""
+    split = split[PARTS[recipe.part]]
+    if recipe.unsupervised:
+        history = autoencode(model[1], split.images, epochs=recipe.unsupervised, **how)
+        if not history.finished:
+            return history
+        with torch.no_grad():
+            codes = model[:3](split.images)  # in [0, 1], as pixels are: the last layer takes them for images
+        model, split = nn.Sequential(nn.Flatten(), model[3]), Split(codes[:, :, None, None], split.labels)
+    penalty = partial(weight_decay, lambdas=recipe.decay, per_unit=False) if recipe.decay else None
+    return fit(model, split, epochs=recipe.epochs, lr=recipe.lr, batch=recipe.batch, penalty=penalty, **how)
 
 
 def _load(model: nn.Module, file: Path, stamp: str) -> bool:
@@ -270,6 +380,57 @@ def _checksum(tensors: dict[str, Tensor]) -> str:
     for key in sorted(tensors):
         digest.update(key.encode() + tensors[key].contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _descend(
+    model: nn.Module,
+    loss_of: Callable[[Tensor], Tensor],
+    number: int,
+    *,
+    epochs: int,
+    lr: float,
+    batch: int,
+    decay: float,
+    generator: torch.Generator | None,
+    progress: bool,
+    on_report: Callable[[History], None] | None = None,
+) -> History:
+    """Lower ``loss_of(rows)``, a loss over some of ``number`` rows, by AdamW with the one-cycle schedule."""
+    if epochs < 1 or batch < 1 or not 0 < lr < 1:
+        raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
+    device = device_of(model)
+    steps = epochs * -(-number // batch)
+    fused = device.type in ("cpu", "cuda")
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=decay, fused=fused)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
+    history, best, fresh = History(), _Best(model), []
+    try:
+        bar = runtime.progress(steps, "training", progress)
+        with torch.enable_grad(), mode(model, True), _fast_matmul(device), bar:
+            for step, rows in enumerate(_batches(number, epochs, batch, generator), start=1):
+                loss = loss_of(rows.to(device))
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+                fresh.append(loss.detach())
+                bar.update()
+                if len(fresh) == REPORT or step == steps:
+                    recent = torch.stack(fresh).tolist()
+                    fresh.clear()
+                    history.losses += recent
+                    best.offer(sum(recent) / len(recent))
+                    bar.set_postfix(loss=f"{recent[-1]:.3f}")
+                    if on_report:
+                        on_report(history)
+        history.finished = True
+    except KeyboardInterrupt:
+        best.restore()
+        history.losses += [loss.item() for loss in fresh]
+        print(f"Interrupted after {len(history.losses)} of {steps} steps: the best weights are kept.")
+    finally:
+        optimiser.zero_grad()
+    return history
 
 
 def _batches(number: int, epochs: int, batch: int, generator: torch.Generator | None):
@@ -315,22 +476,22 @@ class _Best:
         self.model.load_state_dict(self.weights)
 
 
-def _where(model: nn.Module) -> torch.device:
+def device_of(model: nn.Module) -> torch.device:
     """The device of the model's parameters; a model without any computes on the CPU."""
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
 
 
 @contextmanager
-def _mode(model: nn.Module, training: bool):
+def mode(model: nn.Module, training: bool):
     """Training or evaluation mode for a while; each module gets its own mode back."""
     modes = {module: module.training for module in model.modules()}
     model.train(training)
     try:
         yield
     finally:
-        for module, mode in modes.items():
-            module.training = mode
+        for module, before in modes.items():
+            module.training = before
 
 
 @contextmanager

@@ -58,6 +58,97 @@ def test_fit_is_adamw_and_one_cycle_in_plain_steps(digits):
     assert torch.allclose(weights(model), weights(twin), atol=2e-5)
 
 
+def test_fit_with_a_penalty_is_adam_without_decay_in_plain_steps(digits):
+    model, twin = small(), small()
+    how = dict(epochs=1, lr=1e-3, batch=128)
+    training.fit(model, digits[:256], **how, penalty=squares, generator=runtime.seed(5), progress=False)
+
+    generator = runtime.seed(5)
+    optimiser = torch.optim.Adam(twin.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1e-3, total_steps=2, cycle_momentum=True)
+    for rows in torch.randperm(256, generator=generator).split(128):
+        loss = nn.functional.cross_entropy(twin(digits.images[rows]), digits.labels[rows]) + squares(twin)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    assert torch.allclose(weights(model), weights(twin), atol=2e-5)
+
+
+def squares(model):
+    return 1e-2 * sum(p.square().sum() for p in model.parameters())
+
+
+def test_weight_decay_is_the_sum_by_hand():
+    model = models.FC(3, activation=nn.Sigmoid)
+    quoted = table = 0.0
+    for number, layer, units in ((0.5, model[1], 3), (2.0, model[3], 10)):
+        for weight in layer.weight.flatten().tolist():
+            quoted += number * weight**2 / units
+            table += number / 2 * weight**2
+        for bias in layer.bias.tolist():
+            table += number / 2 * bias**2
+    assert training.weight_decay(model, (0.5, 2.0)).item() == pytest.approx(quoted, rel=1e-5)
+    assert training.weight_decay(model, (0.5, 2.0), per_unit=False).item() == pytest.approx(table, rel=1e-5)
+    assert training.weight_decay(model, (0, 0)) == 0
+
+
+def test_weight_decay_passes_by_convolutions_and_bias_free_layers_cost_their_weights():
+    model = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Linear(2, 2, bias=False))
+    cost = model[1].weight.square().sum() / 2
+    assert torch.equal(training.weight_decay(model, [1.0]), cost)
+    assert torch.equal(training.weight_decay(model, [1.0], per_unit=False), cost)
+
+
+@pytest.mark.parametrize("lambdas", [(), (1.0,), (1.0, 1.0, 1.0)])
+def test_weight_decay_wants_one_lambda_a_layer(lambdas):
+    with pytest.raises(ValueError, match=f"{len(lambdas)} lambdas for 2 dense layers"):
+        training.weight_decay(models.FC(5), lambdas)
+
+
+@pytest.mark.parametrize("per_unit", [True, False])
+def test_a_penalty_shrinks_the_weights(per_unit, digits):
+    norms = []
+    for number in (0, 1):
+        torch.manual_seed(0)
+        model = models.FC()
+        training.fit(
+            model,
+            digits,
+            epochs=5,
+            penalty=lambda m, number=number: training.weight_decay(m, [number], per_unit=per_unit),
+            generator=runtime.seed(0),
+            progress=False,
+        )
+        norms.append(model[1].weight.norm().item())
+    assert norms[1] < 0.8 * norms[0]
+
+
+def test_autoencode_makes_sparse_codes_that_hold_the_image(digits):
+    torch.manual_seed(0)
+    encoder = nn.Linear(784, 50)
+    state = torch.get_rng_state()
+    generator = torch.Generator().manual_seed(0)
+    history = training.autoencode(encoder, digits.images, epochs=5, generator=generator, progress=False)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert history.finished and history.losses[-1] < history.losses[0] / 2
+    codes = encoder(digits.images.flatten(1)).sigmoid()
+    assert 0.02 < codes.mean() < 0.15 and codes.std(0).mean() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("pixels", "settings", "message"),
+    [
+        (100, {}, "images of 784 pixels, an encoder of 100"),
+        (784, dict(rho=1), "0 < rho < 1"),
+        (784, dict(epochs=0), "want at least 1"),
+    ],
+)
+def test_autoencode_refuses_what_it_cannot_train_on(pixels, settings, message, digits):
+    with pytest.raises(ValueError, match=message):
+        training.autoencode(nn.Linear(pixels, 5), digits.images, **dict(epochs=1, progress=False) | settings)
+
+
 def test_fit_leaves_modes_and_precision_as_they_were(digits):
     model = nn.Sequential(nn.Dropout(), small()).eval()
     training.fit(model, digits[:128], epochs=1, progress=False)
@@ -283,8 +374,79 @@ def test_an_interrupted_training_is_not_kept(quick, monkeypatch):
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", training.RECIPES)
+def test_each_recipe_builds_a_network_and_has_a_lambda_for_each_layer_that_it_decays(name):
+    recipe = training.RECIPES[name]
+    model = recipe.build()
+    assert model(torch.rand(2, 1, 28, 28)).shape == (2, 10)
+    if recipe.decay:
+        fitted = model[2:] if recipe.unsupervised else model
+        assert training.weight_decay(fitted, recipe.decay) > 0
+
+
+def test_the_halves_are_disjoint_and_make_up_the_training_images(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    numbered = data.Split(torch.arange(60_000.0)[:, None, None, None], torch.zeros(60_000, dtype=torch.int64))
+    monkeypatch.setattr(data, "mnist", lambda device: data.MNIST(numbered, numbered[:1]))
+    seen = {}
+
+    def watching(name):
+        def fit(model, split, **settings):
+            seen[name] = split.images.flatten().tolist()
+            return training.History()
+
+        return fit
+
+    for name in ("fc100", "fc100-p1", "fc123-p1", "fc100-p2"):
+        monkeypatch.setattr(training, "fit", watching(name))
+        training.trained(name, progress=False)
+    assert seen["fc100-p1"] == seen["fc123-p1"] and len(seen["fc100-p1"]) == 30_000
+    assert seen["fc100-p1"] + seen["fc100-p2"] == seen["fc100"] == list(range(60_000))
+
+
+def test_trained_passes_the_penalty_of_table_1_to_fit(quick, monkeypatch):
+    _, runs = quick
+    monkeypatch.setitem(training.RECIPES, "fc", training.Recipe("FC", epochs=1, lr=1e-3, decay=(0.5,)))
+    training.trained("fc", progress=False)
+    model = models.FC()
+    assert runs[0]["penalty"](model) == training.weight_decay(model, (0.5,), per_unit=False)
+    training.trained("lenet5", progress=False)
+    assert runs[1]["penalty"] is None
+
+
+def test_the_first_layer_of_ae400_comes_from_the_autoencoder_and_stays(quick, monkeypatch):
+    folder, runs = quick
+    recipe = training.Recipe("AE400", epochs=1, lr=0.1, decay=(1e-6,), unsupervised=1)
+    monkeypatch.setitem(training.RECIPES, "ae400", recipe)
+    kept, real = [], training.autoencode
+
+    def watching(encoder, images, **settings):
+        first = encoder.weight.detach().clone()
+        history = real(encoder, images, **settings)
+        kept.append(encoder.weight.detach().clone())
+        assert not torch.equal(first, kept[0])
+        return history
+
+    monkeypatch.setattr(training, "autoencode", watching)
+    state = torch.get_rng_state()
+    model = training.trained("ae400", progress=False)
+    again = training.trained("ae400", progress=False)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(model[1].weight, kept[0]) and len(runs) == len(kept) == len(list(folder.iterdir())) == 1
+    assert torch.equal(weights(model), weights(again))
+    torch.manual_seed(0)
+    assert not torch.equal(model[3].weight, models.AE400()[3].weight)
+
+
+def test_an_interrupted_autoencoder_ends_the_training_and_is_not_kept(quick, monkeypatch):
+    folder, runs = quick
+    monkeypatch.setattr(training, "autoencode", lambda *args, **kwargs: training.History([0.7], finished=False))
+    training.trained("ae400", progress=False)
+    assert runs == [] and list(folder.iterdir()) == []
+
+
 def test_an_unknown_network_lists_the_known_ones():
-    with pytest.raises(ValueError, match="lenet5, caffe_lenet"):
+    with pytest.raises(ValueError, match=r"lenet5, caffe_lenet, fc10-1e-4, .*, fc500-150"):
         training.trained("resnet")
 
 
@@ -298,7 +460,23 @@ def test_fit_uses_the_gpu_where_the_split_lives():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "target", "seconds"), [("lenet5", 0.990, 15), ("caffe_lenet", 0.991, 45)])
+@pytest.mark.parametrize(
+    ("name", "target", "seconds"),
+    [
+        ("lenet5", 0.990, 15),
+        ("caffe_lenet", 0.991, 45),
+        ("fc10-1e-4", 0.922, 10),
+        ("fc10-1e-2", 0.905, 10),
+        ("fc10-1", 0.79, 10),
+        ("fc100", 0.977, 25),
+        ("fc200", 0.980, 35),
+        ("ae400", 0.976, 40),
+        ("fc100-p1", 0.968, 20),
+        ("fc123-p1", 0.968, 20),
+        ("fc100-p2", 0.968, 20),
+        ("fc500-150", 0.978, 30),
+    ],
+)
 def test_the_recipes_reach_their_targets_in_time(name, target, seconds, monkeypatch, tmp_path):
     import time
 

@@ -1,0 +1,28 @@
+"""Attacks: ``attack(model, images, labels, *, targets=None, ...) -> images`` of the same shape, inside [0, 1].
+
+One file an idea. `fgsm` and `pgd` keep inside a budget and go for the largest loss; `lbfgs`, `deepfool` and
+`carlini_wagner` look for the smallest change that is enough, and hand back unchanged an image for which they find none;
+`universal` looks for one change for many images. ``targets`` is None (any wrong class will do), one class an image, or
+a rule of `choose_targets`.
+"""
+
+from course_utils.attacks import distances
+from course_utils.attacks._search import TARGET_RULES, choose_targets
+from course_utils.attacks.carlini_wagner import carlini_wagner
+from course_utils.attacks.deepfool import deepfool
+from course_utils.attacks.fgsm import fgsm
+from course_utils.attacks.lbfgs import lbfgs
+from course_utils.attacks.pgd import pgd
+from course_utils.attacks.universal import universal
+
+__all__ = [
+    "TARGET_RULES",
+    "carlini_wagner",
+    "choose_targets",
+    "deepfool",
+    "distances",
+    "fgsm",
+    "lbfgs",
+    "pgd",
+    "universal",
+]

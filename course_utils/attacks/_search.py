@@ -1,0 +1,276 @@
+"""What all attacks share: checked inputs, gradients with respect to pixels, success, steps, targets.
+
+An attack searches near each image of a batch, and the images do not depend on each other. So all of them share one
+forward and one backward pass, and an image that is done leaves the batch; ``rows`` are the numbers of those still in
+it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils import training
+from course_utils.inputs import check_images, check_labels
+
+TARGET_RULES = ("random", "next", "nearest", "least_likely")
+NORMS = ("linf", "l2")
+TIE = 1e-5  # a lead below this share of the largest logit could be lost to rounding in a batch of another size
+VALUES = {"cpu": 2**20}  # pixels in one pass, so that it fits the cache; elsewhere 2**25, so that it fits the memory
+
+
+class Task:
+    """One attack on one batch, on the model's device.
+
+    Attributes:
+        images: ``(N, C, H, W)``, a copy.
+        labels: ``(N,)``; targets: ``(N,)``, or None if any wrong class will do.
+        aim: the class in the loss, ``(N,)``: the target to reach, or the label to leave.
+        sign: -1 if the loss of ``aim`` is to fall, +1 if it is to rise.
+        classes: how many there are.
+    """
+
+    def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, targets: Tensor | str | None, generator=None):
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"the model is a {type(model).__name__}, not an nn.Module: wrap it in one")
+        check_images(images)
+        if images.dtype not in (torch.float32, torch.float64):
+            raise TypeError(
+                f"images are {images.dtype}, too coarse for small changes: call .float() on them and the model"
+            )
+        self.model, self.given = model, images
+        self.classes = training.logits(model, images[:1]).shape[1]
+        if self.classes < 2:
+            raise ValueError("the model returns one logit an image: an attack needs at least 2 classes")
+        self.images = images.detach().to(training.device_of(model), copy=True)
+        self.labels = check_labels(labels, len(images), self.classes).to(self.images.device)
+        if isinstance(targets, str):
+            targets = choose_targets(model, images, labels, targets, generator=generator)
+        self.targets = None if targets is None else _check_targets(targets, labels, self.classes).to(self.images.device)
+        self.aim, self.sign = (self.labels, 1) if targets is None else (self.targets, -1)
+        self.rows = torch.arange(len(images), device=self.images.device)
+
+    def finish(self, images: Tensor) -> Tensor:
+        """The attack's result, on the device and in the type in which the images came."""
+        return images.to(self.given)
+
+    def lead(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """How far the attack leads, ``(N,)`` in logits: above 0 is success, and the more the surer."""
+        return -self.sign * margin(logits, self.aim[rows])
+
+    def fooled(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Whether the attack has succeeded, beyond the reach of rounding: bool ``(N,)``."""
+        return self.lead(logits, rows) > TIE * logits.abs().amax(1)
+
+    def cross_entropy(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """The cross-entropy of the class that the attack aims at, ``(N,)`` in nats."""
+        return F.cross_entropy(logits, self.aim[rows], reduction="none")
+
+    @torch.no_grad()
+    def logits(self, x: Tensor) -> Tensor:
+        """The model's outputs ``(N, K)``, by a forward pass alone."""
+        return torch.cat([self._forward(part) for part in x.split(_portion(x))])
+
+    def gradient(self, x: Tensor, objective: Callable[[Tensor, Tensor], Tensor], rows: Tensor) -> tuple[Tensor, ...]:
+        """Logits ``(N, K)``, ``objective(logits, rows)`` ``(N,)``, and its gradient in ``x``: one pass each way."""
+
+        def differentiate(part, rows):
+            logits = self._forward(part)
+            value = objective(logits, rows)
+            return logits, value, _grad(value.sum(), part)
+
+        return _by_portions(differentiate, x, rows)
+
+    def gradients(self, x: Tensor, minus: Tensor, plus: Tensor) -> tuple[Tensor, Tensor]:
+        """For M classes an image, ``f_plus - f_minus`` ``(N, M)`` and its gradients in ``x`` ``(N, M, C, H, W)``.
+
+        ``minus`` is ``(N,)`` and ``plus`` ``(N, M)``. One forward pass, and one backward pass for all M classes.
+        """
+
+        def differentiate(part, minus, plus):
+            logits = self._forward(part)
+            value = logits.gather(1, plus) - logits.gather(1, minus[:, None])
+            each = torch.eye(value.shape[1]).to(value)[:, None].expand(-1, *value.shape)
+            return value, _grad(value, part, each, is_grads_batched=True).transpose(0, 1)
+
+        return _by_portions(differentiate, x, minus, plus, cost=plus.shape[1])
+
+    def _forward(self, x: Tensor) -> Tensor:
+        return training.check_logits(self.model(x), len(x))
+
+
+@contextmanager
+def attacking(
+    model: nn.Module, images: Tensor, labels: Tensor, targets: Tensor | str | None = None, generator=None
+) -> Iterator[Task]:
+    """The room in which an attack works: inputs checked, model in evaluation mode, an interrupt ends it quietly."""
+    with torch.inference_mode(False), torch.enable_grad():
+        task = Task(model, images, labels, targets, generator)
+        with training.mode(model, False):
+            try:
+                yield task
+            except KeyboardInterrupt:
+                print("Interrupted: these are the best images so far.")
+
+
+def margin(logits: Tensor, classes: Tensor) -> Tensor:
+    """The logit of a class minus that of the best other class: ``(N, K)``, ``(N,)`` -> ``(N,)``.
+
+    >>> margin(torch.tensor([[1.0, 4.0, 2.0]]), torch.tensor([1]))
+    tensor([2.])
+    """
+    own = logits.gather(1, classes[:, None])[:, 0]
+    return own - logits.scatter(1, classes[:, None], float("-inf")).amax(1)
+
+
+def choose_targets(
+    model: nn.Module, images: Tensor, labels: Tensor, rule: str, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """One wrong class for each image, int64 ``(N,)``. How targets are drawn changes every distortion: state the rule.
+
+    Args:
+        rule: "random" (each wrong class equally likely), "next" (the label plus 1, after the last comes 0), "nearest"
+            (the wrong class with the highest logit) or "least_likely" (the one with the lowest).
+        generator: draws the random ones, on the CPU; None starts a new one from seed 0.
+
+    Raises:
+        ValueError: no such rule, or inputs outside the convention.
+
+    >>> choose_targets(nn.Flatten(), torch.rand(2, 1, 1, 3), torch.tensor([0, 2]), "next")
+    tensor([1, 0])
+    """
+    if rule not in TARGET_RULES:
+        raise ValueError(f"there is no target rule {rule!r}: choose among {', '.join(TARGET_RULES)}")
+    logits = training.logits(model, images)
+    classes = logits.shape[1]
+    labels = check_labels(labels, len(images), classes)
+    own = labels.to(logits.device)[:, None]
+    if rule == "nearest":
+        chosen = logits.scatter(1, own, float("-inf")).argmax(1)
+    elif rule == "least_likely":
+        chosen = logits.scatter(1, own, float("inf")).argmin(1)
+    else:
+        shift = 1 if rule == "next" else torch.randint(1, classes, labels.shape, generator=source(generator))
+        chosen = (labels.cpu() + shift) % classes
+    return chosen.to(labels.device)
+
+
+class Bracket:
+    """For each image, a search for the largest weight c of the distance at which an attack still succeeds.
+
+    A success makes c ten times larger and a failure ten times smaller, until both have been seen; then c is the
+    geometric mean of the largest that succeeded and the smallest that failed.
+    """
+
+    def __init__(self, c: Tensor):
+        self.c, self.works, self.fails = c, torch.zeros_like(c), torch.full_like(c, float("inf"))
+
+    def narrow(self, rows: Tensor, success: Tensor) -> None:
+        """Take in what came of the present c for the images in ``rows``, and choose their next."""
+        c, works, fails = self.c[rows], self.works[rows], self.fails[rows]
+        works, fails = torch.where(success, c, works), torch.where(success, fails, c)
+        following = torch.where(fails.isinf(), 10 * works, torch.where(works == 0, fails / 10, (works * fails).sqrt()))
+        self.works[rows], self.fails[rows], self.c[rows] = works, fails, following
+
+
+def check_budget(eps: float, norm: str) -> None:
+    """Refuse a norm that is not offered, and a budget that is negative or looks like grey levels."""
+    if norm not in NORMS:
+        raise ValueError(f"there is no norm {norm!r} here: choose among {', '.join(NORMS)}")
+    if not 0 <= eps < float("inf"):
+        raise ValueError(f"eps={eps}: a budget is a finite number, not below 0")
+    if norm == "linf" and eps > 1:
+        raise ValueError(f"eps={eps:g}, but pixels run from 0 to 1: for {eps:g} grey levels write {eps:g}/255")
+
+
+def check_counts(**counts: int) -> None:
+    """Refuse numbers of steps, rounds and the like that are not whole and at least 1."""
+    for name, count in counts.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise ValueError(f"{name}={count!r}: want a whole number, at least 1")
+
+
+def steepest(gradient: Tensor, norm: str) -> Tensor:
+    """The step of length 1 along which a linear function climbs fastest: signs for linf, a unit vector for l2."""
+    if norm == "linf":
+        return gradient.sign()
+    _, exponent = gradient.flatten(1).abs().amax(1).frexp()
+    gradient = gradient.ldexp(spread(-exponent.clamp_min(-100), gradient))  # exact, and squares no longer vanish
+    return gradient * (1 / spread(length(gradient).clamp_min(1e-12), gradient))
+
+
+def length(change: Tensor) -> Tensor:
+    """The Euclidean length of each image's change: ``(N, C, H, W)`` -> ``(N,)``."""
+    return change.flatten(1).square().sum(1).sqrt()
+
+
+def project(x: Tensor, centre: Tensor, eps: float, norm: str) -> Tensor:
+    """The nearest point of the ball of radius ``eps`` around ``centre``, then clipped to [0, 1], which stays in it."""
+    if norm == "linf":
+        return x.clamp(centre - eps, centre + eps).clamp(0, 1)
+    change = x - centre
+    share = eps / length(change).clamp_min(max(eps, 1e-12))
+    return (centre + change * spread(share, x)).clamp(0, 1)
+
+
+def random_start(centre: Tensor, eps: float, norm: str, generator: torch.Generator | None) -> Tensor:
+    """A point drawn uniformly from the ball of radius ``eps`` around each image, clipped to [0, 1]."""
+    generator = source(generator)
+    if norm == "linf":
+        change = 2 * torch.rand(centre.shape, generator=generator, device=generator.device) - 1
+    else:
+        change = steepest(torch.randn(centre.shape, generator=generator, device=generator.device), "l2")
+        share = torch.rand(len(centre), generator=generator, device=generator.device)
+        change = change * spread(share ** (1 / centre[0].numel()), change)
+    return project(centre + eps * change.to(centre), centre, eps, norm)
+
+
+def spread(values: Tensor, like: Tensor) -> Tensor:
+    """One value an image, shaped to multiply images: ``(N,)`` -> ``(N, 1, 1, 1)``."""
+    return values.view(-1, *[1] * (like.ndim - 1))
+
+
+def _check_targets(targets: Tensor, labels: Tensor, classes: int) -> Tensor:
+    try:
+        check_labels(targets, len(labels), classes)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"targets: {error}; or name a rule: {', '.join(TARGET_RULES)}") from None
+    if (targets.to(labels.device) == labels).any():
+        raise ValueError("some targets equal the labels: a target is the wrong class that the model is to name")
+    return targets
+
+
+def source(generator: torch.Generator | None) -> torch.Generator:
+    """The generator given, or a new one from seed 0: torch's own stays untouched, and a call can be repeated."""
+    return torch.Generator().manual_seed(0) if generator is None else generator
+
+
+def _portion(x: Tensor, cost: int = 1) -> int:
+    """How many images go through the model at once; ``cost`` is how many times each is there."""
+    return max(1, VALUES.get(x.device.type, 2**25) // (cost * x[0].numel()))
+
+
+def _by_portions(compute: Callable, x: Tensor, *others: Tensor, cost: int = 1) -> tuple[Tensor, ...]:
+    """``compute`` on as many images at once as one pass holds, and the results put together again."""
+    found = []
+    for part, *rest in zip(*(each.split(_portion(x, cost)) for each in (x, *others)), strict=True):
+        found.append([output.detach() for output in compute(part.detach().requires_grad_(), *rest)])
+    return tuple(map(torch.cat, zip(*found, strict=True)))
+
+
+def _grad(value: Tensor, x: Tensor, weights: Tensor | None = None, **options) -> Tensor:
+    """The gradient with respect to ``x`` alone, so that no parameter gets one."""
+    found = None
+    if value.requires_grad:
+        (found,) = torch.autograd.grad(value, x, weights, allow_unused=True, **options)
+    if found is None:
+        raise ValueError(
+            "no gradient flows from the model's logits to the images: look for detach, no_grad, argmax, rounding"
+        )
+    if not found.isfinite().all():
+        raise ValueError(
+            "the model's gradient holds NaN or infinity: look for a root, logarithm or division at 0 in it"
+        )
+    return found

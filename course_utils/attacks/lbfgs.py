@@ -1,0 +1,194 @@
+r"""Szegedy's box-constrained L-BFGS: the attack that began the debate, for a whole batch at once.
+
+The smallest change r that makes the network say ``target`` is what one would like to know. Szegedy et al.
+(arXiv 1312.6199, section 4.1) minimise instead, for a fixed c,
+
+    F(r) = c * |r| + loss(x + r, target)    subject to    0 <= x + r <= 1
+
+and search over c: the larger c, the smaller the change. The paper speaks of the *minimum* c. With c in front of |r| the
+smallest change belongs to the **largest c whose minimiser still has the target class**, and that one is searched for.
+``|r|`` is read as the squared Euclidean length (``norm="squared_l2"``) or as the length itself (``"l2"``): the paper
+can be read in both ways.
+
+L-BFGS (Liu and Nocedal 1989) walks towards the minimum with a picture of the curvature made from its last steps. Here
+each image has its own history, its own step length and its own c, and all images share each pass through the network.
+Pixels that stand at 0 or 1 and want to go beyond are held there (two-metric projection, Bertsekas 1982).
+"""
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import runtime
+from course_utils.attacks._search import Bracket, attacking, check_counts, length, spread
+
+PENALTIES = ("squared_l2", "l2")
+MEMORY = 5  # steps that make up the picture of the curvature
+DECREASE = 1e-4  # a step must gain this share of what the slope promises (Armijo)
+ENOUGH = 2e-5  # the minimum is reached when a step gains less than this share of F
+
+
+def lbfgs(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    targets: Tensor | str | None = None,
+    c: float | None = None,
+    norm: str = "squared_l2",
+    search_steps: int = 9,
+    steps: int = 100,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """Minimise ``c * |r| + loss(x + r, target)`` in the box, and search for the largest c that reaches the target.
+
+    Args:
+        model, images, labels: as for `fgsm`.
+        targets: int64 ``(N,)`` or a rule of `choose_targets`; None takes "nearest".
+        c: None searches over c and returns the smallest change seen that reaches the target. A number minimises for
+            that c alone and returns the minimiser, whether it reaches the target or not.
+        norm: the reading of |r|: "squared_l2" or "l2".
+        search_steps: how many values of c are tried for each image.
+        steps: at most this many steps of L-BFGS for each c.
+
+    Returns:
+        Images of the same shape, type and device, inside [0, 1]. In the search, an image for which no c works comes
+        back unchanged, and so does one that has the target's class already.
+
+    Raises:
+        TypeError, ValueError: inputs or settings outside the convention; a model without logits or without gradients.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3, bias=False))
+    >>> x, y = torch.full((1, 1, 2, 2), 0.5), torch.tensor([0])
+    >>> lbfgs(model, x, y, targets="next", progress=False).shape
+    torch.Size([1, 1, 2, 2])
+    """
+    check_counts(search_steps=search_steps, steps=steps)
+    if norm not in PENALTIES:
+        raise ValueError(f"norm={norm!r} is no reading of |r|: choose among {', '.join(PENALTIES)}")
+    if c is not None and not 0 <= c < float("inf"):
+        raise ValueError(f"c={c}: want a finite number, not below 0; None searches for it")
+    search_steps = search_steps if c is None else 1
+    targets = "nearest" if targets is None else targets
+    with attacking(model, images, labels, targets, generator) as task:
+        best = task.images.clone()
+        shortest = torch.full_like(best[:, 0, 0, 0], float("inf"))
+        logits, loss, slope = task.gradient(best, task.cross_entropy, task.rows)
+        reach = loss / length(slope).clamp_min(1e-12)  # how far the target is, were the loss linear
+        bracket = Bracket(_first_c(loss, reach, norm) if c is None else torch.full_like(loss, c))
+        walk = _Walk(task.rows, best.clone(), slope, reach)
+        if c is None:
+            walk.keep(~task.fooled(logits, task.rows))
+        rounds = torch.zeros_like(task.rows)
+        bar = runtime.progress(len(walk.rows) * search_steps, "lbfgs", progress)
+        while len(walk.rows):
+            rows, trial = walk.rows, walk.trial()
+            logits, loss, slope = task.gradient(trial, task.cross_entropy, rows)
+            change, fooled = trial - task.images[rows], task.fooled(logits, rows)
+            size, weight = length(change), bracket.c[rows]
+            better = fooled & (size < shortest[rows]) if c is None else torch.ones_like(fooled)
+            best[rows[better]], shortest[rows[better]] = trial[better], size[better]
+            if norm == "squared_l2":
+                loss, slope = loss + weight * size**2, slope + spread(2 * weight, change) * change
+            else:
+                loss, slope = loss + weight * size, slope + spread(weight / size.clamp_min(1e-12), change) * change
+            settled = walk.move(trial, loss, slope, fooled, steps)
+            there = rows[settled]
+            bracket.narrow(there, walk.fooled[settled])
+            rounds[there] += 1
+            bar.update(len(there))
+            if settled.any():
+                walk.keep(rounds[rows] < search_steps)
+        bar.close()
+    return task.finish(best)
+
+
+def _first_c(loss: Tensor, reach: Tensor, norm: str) -> Tensor:
+    """The c at which a linear loss would be given up for a smaller change about half way to the target."""
+    reach = reach.clamp_min(1e-12)
+    return loss / (4 * reach**2) if norm == "squared_l2" else loss / (2 * reach)
+
+
+class _Walk:
+    """L-BFGS for each image, side by side: where it stands, what it has seen, the step that it tries next."""
+
+    def __init__(self, rows: Tensor, x: Tensor, slope: Tensor, reach: Tensor):
+        self.rows, self.x, self.slope = rows, x, slope
+        self.value = torch.full_like(reach, float("inf"))  # of F at x; infinite: unknown, any step is taken
+        self.fooled = torch.zeros_like(rows, dtype=torch.bool)  # at x
+        self.unit = reach / length(slope).clamp_min(1e-12)  # step per slope, while there is no history
+        self.stride = torch.zeros_like(reach)  # share of the direction that is tried; the first trial is x itself
+        self.taken = torch.zeros_like(rows)  # steps since c changed
+        self.direction = torch.zeros_like(x).flatten(1)
+        self.steps = torch.zeros(len(x), MEMORY, x[0].numel()).to(x)
+        self.turns = torch.zeros_like(self.steps)  # by how much each step changed the slope
+        self.slot = 0
+
+    def keep(self, mask: Tensor) -> None:
+        """Let the images outside ``mask`` go."""
+        if not mask.all():
+            for name, value in vars(self).items():
+                if name != "slot":
+                    setattr(self, name, value[mask])
+
+    def trial(self) -> Tensor:
+        """The points to look at next, inside the box."""
+        return (self.x + spread(self.stride, self.x) * self.direction.view_as(self.x)).clamp(0, 1)
+
+    def move(self, trial: Tensor, value: Tensor, slope: Tensor, fooled: Tensor, steps: int) -> Tensor:
+        """Accept the trial points that gain enough, shorten the step of the others; which images have settled?"""
+        moved = (trial - self.x).flatten(1)
+        promised = (self.slope.flatten(1) * moved).sum(1)
+        fresh = self.value.isinf()
+        gain = self.value - value
+        accepted = fresh | (gain >= -DECREASE * promised) & (promised < 0)
+        turned = (slope - self.slope).flatten(1) * spread((accepted & ~fresh).to(moved), moved)
+        moved = moved * spread((accepted & ~fresh).to(moved), moved)
+        self.steps[:, self.slot], self.turns[:, self.slot] = moved, turned
+        self.slot = (self.slot + 1) % MEMORY
+
+        shorter = -promised * self.stride / (2 * (-gain - promised)).clamp_min(1e-20)  # the parabola's lowest point
+        shorter = torch.minimum(torch.maximum(shorter, 0.1 * self.stride), 0.5 * self.stride)
+        self.taken = self.taken + accepted.long()
+        enough = accepted & ~fresh & (gain < ENOUGH * value.abs())
+        self.stride = torch.where(accepted, 1.0, shorter)
+        stuck = ~accepted & (self.stride < 1e-4)
+        self.value = torch.where(accepted, value, self.value)
+        self.fooled = torch.where(accepted, fooled, self.fooled)
+        self.x = torch.where(spread(accepted, trial), trial, self.x)
+        self.slope = torch.where(spread(accepted, trial), slope, self.slope)
+        self.direction = torch.where(accepted[:, None], self._downhill(), self.direction)
+        still = accepted & (self.direction.abs().amax(1) < 1e-7)
+        settled = enough | stuck | still | (self.taken > steps)
+        self.taken[settled], self.stride[settled], self.value[settled] = 0, 0, float("inf")
+        return settled
+
+    def _downhill(self) -> Tensor:
+        """The L-BFGS direction among the pixels that are free to follow it.
+
+        It is a sum of the last steps, the turns and the slope. So the two loops of the method run over the factors of
+        that sum, and the pixels are needed twice only: for all products of two vectors, and for the sum (Chen, Wang and
+        Zhou, *Large-scale L-BFGS using MapReduce*, 2014).
+        """
+        x, slope = self.x.flatten(1), self.slope.flatten(1)
+        free = ~((x <= 0) & (slope > 0) | (x >= 1) & (slope < 0))
+        vectors = torch.cat([self.steps, self.turns, slope[:, None]], 1) * free[:, None]
+        products = vectors @ vectors.mT
+        factors = torch.zeros_like(products[:, 0])
+        factors[:, -1] = -1
+        order, shares = [(self.slot - 1 - j) % MEMORY for j in range(MEMORY)], {}
+        unit, known = self.unit.clone(), torch.zeros_like(self.unit, dtype=torch.bool)
+        bend = products[:, :MEMORY, MEMORY:-1].diagonal(dim1=1, dim2=2)  # of each step with its own turn
+        usable = bend > 1e-10
+        inverse = torch.where(usable, 1 / bend.clamp_min(1e-10), 0.0)
+        for k in order:
+            turn = MEMORY + k
+            shares[k] = inverse[:, k] * (products[:, k] * factors).sum(1)
+            factors[:, turn] -= shares[k]
+            latest = usable[:, k] & ~known
+            unit = torch.where(latest, bend[:, k] / products[:, turn, turn].clamp_min(1e-20), unit)
+            known |= latest
+        factors *= unit[:, None]
+        for k in reversed(order):
+            factors[:, k] += shares[k] - inverse[:, k] * (products[:, MEMORY + k] * factors).sum(1)
+        return (factors[:, None] @ vectors)[:, 0]

@@ -1,0 +1,95 @@
+r"""Projected gradient descent: many small steps, each brought back into the budget.
+
+    x_0 = x + noise,    x_{t+1} = project(x_t + a * sign(grad_x loss(x_t, y)))
+
+where ``project`` finds the nearest point within eps of the clean image and inside [0, 1]. Madry et al., arXiv
+1706.06083, section 2.1. With ``norm="l2"`` the step is the gradient scaled to length a.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import runtime
+from course_utils.attacks._search import attacking, check_budget, check_counts, project, random_start, source, steepest
+
+
+def pgd(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    eps: float,
+    *,
+    targets: Tensor | str | None = None,
+    norm: str = "linf",
+    steps: int = 40,
+    step_size: float | None = None,
+    restarts: int = 1,
+    start: str = "random",
+    early_exit: bool = True,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """Climb the loss of each image within ``eps`` of it.
+
+    Args:
+        model, images, labels, targets, norm: as for `fgsm`.
+        eps: radius of the ball in pixel units.
+        step_size: length of a step in pixel units; None takes ``2.5 * eps / steps``, enough to cross the ball.
+        restarts: how many times to start anew with the images not fooled so far; the best try counts.
+        start: "random", a point of the ball, or "clean", the image itself.
+        early_exit: an image that is fooled leaves the batch as it is. False takes all steps with all images, for the
+            largest loss.
+        generator: draws the starts; None starts a new one from seed 0, so that a call can be repeated.
+
+    Returns:
+        Images of the same shape, type and device, within ``eps`` and [0, 1], successful or not.
+
+    Raises:
+        TypeError, ValueError: inputs or settings outside the convention; a model without logits or without gradients.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
+    >>> x = torch.rand(2, 1, 2, 2)
+    >>> bool((pgd(model, x, torch.tensor([0, 1]), eps=0.1) - x).abs().max() <= 0.1 + 1e-6)
+    True
+    """
+    check_budget(eps, norm)
+    check_counts(steps=steps, restarts=restarts)
+    step_size = 2.5 * eps / steps if step_size is None else step_size
+    if not 0 <= step_size < float("inf"):
+        raise ValueError(f"step_size={step_size}: want a length in pixel units, such as eps / 10")
+    if start not in ("random", "clean"):
+        raise ValueError(f'start={start!r}: want "random" or "clean"')
+    generator = source(generator)
+    bar = runtime.progress(restarts * steps, "pgd", progress)
+    with attacking(model, images, labels, targets, generator) as task, bar:
+        best = task.images.clone()
+        leads = torch.full_like(best[:, 0, 0, 0], float("-inf"))
+
+        def keep(x, rows):
+            lead = task.lead(task.logits(x), rows) if restarts > 1 else torch.zeros_like(leads[rows])
+            better = lead > leads[rows]
+            best[rows[better]], leads[rows[better]] = x[better], lead[better]
+
+        for _ in range(restarts):
+            rows = task.rows[leads <= 0] if early_exit else task.rows
+            if not len(rows):
+                break
+            centre = task.images[rows]
+            x = random_start(task.images, eps, norm, generator)[rows] if start == "random" else centre
+            try:
+                for _ in range(steps):
+                    logits, _, gradient = task.gradient(x, task.cross_entropy, rows)
+                    if early_exit:
+                        done = task.fooled(logits, rows)
+                        best[rows[done]], leads[rows[done]] = x[done], float("inf")
+                        rows, centre, x, gradient = (each[~done] for each in (rows, centre, x, gradient))
+                        if not len(rows):
+                            break
+                    x = project(x + task.sign * step_size * steepest(gradient, norm), centre, eps, norm)
+                    bar.update()
+            except KeyboardInterrupt:
+                keep(x, rows)
+                raise
+            if len(rows):
+                keep(x, rows)
+    return task.finish(best)

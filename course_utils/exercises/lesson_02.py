@@ -1,0 +1,480 @@
+"""Lesson 02: Szegedy's attack from its parts, and the measures that go with it."""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils.exercises._core import Exercise, Mistake, NotYet
+
+# 2.1
+
+
+def distortion(a, b):
+    return (b - a).flatten(1).square().mean(1).sqrt()
+
+
+def _probe_distortion(measure):
+    """Two batches of colour images, so that pixels and channels both count."""
+    a, b = torch.rand(4, 3, 5, 6), torch.rand(4, 3, 5, 6)
+    kept = a.clone(), b.clone()
+    measured = measure(a, b)
+    if not (torch.equal(a, kept[0]) and torch.equal(b, kept[1])):
+        raise NotYet("your function changes the images it was given: work on a copy, without in-place operations")
+    return {"the distortion of 4 pairs of images": measured}
+
+
+EX_DISTORTION = Exercise(
+    id="2.1",
+    reference=distortion,
+    probe=_probe_distortion,
+    mistakes=(
+        Mistake(
+            lambda a, b: (b - a).flatten(1).square().mean(1),
+            "this is the mean *square*: its root is missing, so the unit is not that of a pixel",
+        ),
+        Mistake(
+            lambda a, b: (b - a).flatten(1).norm(dim=1),
+            "this is the Euclidean length: it grows with the number of pixels. Take the mean of the squares",
+        ),
+        Mistake(
+            lambda a, b: (b - a).flatten(1).norm(dim=1) / a[0].numel(),
+            "the length is divided by n here, and has to be divided by the root of n",
+        ),
+        Mistake(
+            lambda a, b: (b - a).square().mean().sqrt(),
+            "this is one number for the whole batch: give one for each image, over its own values",
+        ),
+        Mistake(
+            lambda a, b: (b - a).square().mean((2, 3)).sqrt(),
+            "this is one number for each channel: n counts the values of all channels of an image",
+        ),
+        Mistake(
+            lambda a, b: (b - a).flatten(1).abs().mean(1),
+            "this is the mean absolute change. Szegedy's squares before the mean and takes the root after it, so that "
+            "large changes count for more",
+        ),
+        Mistake(
+            lambda a, b: (b - a).flatten(1).mean(1),
+            "ups and downs cancel in a plain mean: square first",
+        ),
+        Mistake(
+            lambda a, b: (b - a).flatten(1).abs().amax(1),
+            "this is the largest change of one value, another ruler: linf",
+        ),
+    ),
+    hints=(
+        "`flatten(1)` turns each image into one row of numbers; then everything happens along dim 1.",
+        "Root, mean, square: read the name from right to left. `.square()`, then `.mean(1)`, then `.sqrt()`.",
+    ),
+)
+
+# 2.2
+
+
+def objective(model, x, r, target, c):
+    return c * r.square().sum() + F.cross_entropy(model(x + r), target)
+
+
+def _probe_objective(function):
+    """Value and gradient for a small network, at a change of the size that the lesson meets."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 6), nn.Tanh(), nn.Linear(6, 4))
+    x, r, target, c = torch.rand(1, 1, 3, 4), 0.5 * torch.randn(1, 1, 3, 4), torch.tensor([2]), 0.7
+    kept = x.clone()
+    r.requires_grad_()
+    value = function(model, x, r, target, c)
+    if not isinstance(value, torch.Tensor):
+        detached = isinstance(value, float)
+        raise NotYet(
+            "a Python number has no gradient: return the tensor, without .item()"
+            if detached
+            else "return one tensor, the value of F"
+        )
+    if value.numel() != 1:
+        raise NotYet(f"F is one number, and this has shape {tuple(value.shape)}: is a .sum() missing?")
+    if not value.requires_grad:
+        raise NotYet("no gradient flows from this value back to r: leave out .detach(), .data and torch.no_grad")
+    (gradient,) = torch.autograd.grad(value.sum(), r, allow_unused=True)
+    if not torch.equal(x, kept):
+        raise NotYet("your function changes x: write x + r, not x += r")
+    return {
+        "the value of F": value.detach().reshape(()),
+        "the gradient of F with respect to r": torch.zeros_like(r) if gradient is None else gradient,
+    }
+
+
+EX_OBJECTIVE = Exercise(
+    id="2.2",
+    reference=objective,
+    probe=_probe_objective,
+    mistakes=(
+        Mistake(
+            lambda m, x, r, t, c: r.square().sum() + c * F.cross_entropy(m(x + r), t),
+            "c stands before the loss here. In the formula it stands before |r|: a large c asks for a small change",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.norm() + F.cross_entropy(m(x + r), t),
+            "this takes the length |r|; here the *squared* length is asked for (both readings exist, and are compared "
+            "later)",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.square().mean() + F.cross_entropy(m(x + r), t),
+            "the mean of the squares is 784 times smaller than their sum: |r|^2 is the sum",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.sum() + F.cross_entropy(m(x + r), t),
+            "r.sum() can be negative: the squares are missing",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.square().sum() - F.cross_entropy(m(x + r), t),
+            "the minus sign drives the image *away* from the target. We minimise F, so the loss of the target is added",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.square().sum() + F.cross_entropy(m(x), t),
+            "the network looks at x, not at x + r: the gradient cannot tell which change would help",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.square().sum() + F.cross_entropy(m(r), t),
+            "the network looks at the change alone, not at x + r",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.square().sum() + F.cross_entropy(m(x + r).softmax(1), t),
+            "cross_entropy applies the softmax itself: give it the logits",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * (x + r).square().sum() + F.cross_entropy(m(x + r), t),
+            "c weighs the size of the change r, not that of the changed image",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: F.cross_entropy(m(x + r), t),
+            "the price of the change, c times |r|^2, is missing: nothing keeps r small",
+        ),
+    ),
+    hints=(
+        "Two terms: what the change costs, and how far the network is from saying `target`.",
+        "The squared length of a tensor is `r.square().sum()`; the loss is `F.cross_entropy(logits, target)`.",
+        "The network has to see `x + r`: `F.cross_entropy(model(x + r), target)`.",
+    ),
+)
+
+# 2.3
+
+
+def largest_c(works, low, high, steps):
+    for _ in range(steps):
+        middle = (low * high) ** 0.5
+        if works(middle):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _probe_search(search):
+    """Thresholds near both ends, and what is asked on the way."""
+    seen = {}
+    for threshold in (0.013, 0.9, 70.0):
+        asked = []
+
+        def works(c, threshold=threshold, asked=asked):
+            asked.append(float(c))
+            return c <= threshold
+
+        seen[f"what it returns where every c up to {threshold:g} works"] = search(works, 0.01, 100.0, 10)
+        seen[f"the values of c that it tries there, how many (up to {threshold:g})"] = len(asked)
+    return seen
+
+
+def _searching(middle, give=lambda low, high: low, swap=False, extra=0):
+    """The search with one part exchanged: the source of the classic mistakes."""
+
+    def search(works, low, high, steps):
+        for _ in range(steps + extra):
+            c = middle(low, high)
+            if works(c) != swap:
+                low = c
+            else:
+                high = c
+        return give(low, high)
+
+    return search
+
+
+def _geometric(low, high):
+    return (low * high) ** 0.5
+
+
+def _one_by_one(works, low, high, steps):
+    c = low
+    for _ in range(steps):
+        if not works(c * 2):
+            break
+        c *= 2
+    return c
+
+
+EX_SEARCH = Exercise(
+    id="2.3",
+    reference=largest_c,
+    probe=_probe_search,
+    mistakes=(
+        Mistake(
+            _searching(lambda low, high: (low + high) / 2),
+            "this halves the interval in the middle. c runs over powers of ten: between 0.01 and 100 take the "
+            "geometric mean, 1, not 50",
+        ),
+        Mistake(
+            _searching(_geometric, give=lambda low, high: high),
+            "this returns the smallest c that *fails*: the largest one that was seen to work is the other end",
+        ),
+        Mistake(
+            _searching(_geometric, give=lambda low, high: (low * high) ** 0.5),
+            "the middle of the last interval was never tried, and may fail: return the end that works",
+        ),
+        Mistake(
+            _searching(_geometric, swap=True),
+            "the two ends are exchanged: if c works, the largest c that works lies *above* it, so low moves up",
+        ),
+        Mistake(
+            _one_by_one,
+            "doubling stops at the first failure, up to a factor 2 too low: halve the interval instead",
+        ),
+        Mistake(
+            _searching(_geometric, extra=-1),
+            "one value too few is tried: `steps` times means range(steps)",
+        ),
+        Mistake(
+            _searching(lambda low, high: low + high),
+            "low + high is not between the two: the geometric mean is the root of the product",
+        ),
+    ),
+    hints=(
+        "Keep two ends: `low`, which works, and `high`, which does not. Try one c between them and move one end.",
+        "Between 0.01 and 100 the middle in powers of ten is 1: `(low * high) ** 0.5`.",
+        "`if works(middle): low = middle`, else `high = middle`; in the end return `low`.",
+    ),
+)
+
+# 2.4
+
+
+def pixels_for(change, share=0.9):
+    energy = change.flatten().square().sort(descending=True).values
+    return int((energy.cumsum(0) < share * energy.sum()).sum()) + 1
+
+
+def _probe_pixels(count):
+    """A spread change, a peaked one, one where a single pixel is enough, and two other shares."""
+    spread, peaked = torch.randn(1, 1, 12, 12), torch.randn(1, 1, 12, 12) ** 3
+    single = torch.zeros(1, 1, 12, 12)
+    single[0, 0, 3, 4] = -0.5
+    return {
+        "the number for a change that is spread out": float(count(spread)),
+        "the number for a change with a few large pixels": float(count(peaked)),
+        "the number for a change of one pixel": float(count(single)),
+        "the number for half of the energy": float(count(spread, 0.5)),
+        "the number for 99 % of the energy": float(count(peaked, 0.99)),
+    }
+
+
+def _counting(energy=torch.square, descending=True, plus=1, mean=False):
+    """The count with one part exchanged: the source of the classic mistakes."""
+
+    def count(change, share=0.9):
+        held = energy(change.flatten())
+        held = held.sort(descending=descending).values if descending is not None else held
+        return int((held.cumsum(0) < share * held.sum()).sum()) + plus
+
+    return count
+
+
+EX_PIXELS = Exercise(
+    id="2.4",
+    reference=pixels_for,
+    probe=_probe_pixels,
+    mistakes=(
+        Mistake(
+            _counting(energy=torch.abs),
+            "this adds up |r_i|: the energy of a pixel is its *square*, and with squares fewer pixels carry the most",
+        ),
+        Mistake(_counting(energy=lambda r: r), "ups and downs cancel: square the changes before adding them up"),
+        Mistake(
+            _counting(descending=False),
+            "this starts with the smallest changes and counts too many pixels: sort in descending order",
+        ),
+        Mistake(
+            _counting(descending=None),
+            "the changes are added up in the order of the picture, row by row: sort them by energy first",
+        ),
+        Mistake(
+            _counting(plus=0),
+            "one pixel short: the one with which the share is reached belongs to it",
+        ),
+        Mistake(
+            lambda change, share=0.9: int((change.abs() > (1 - share) * change.abs().max()).sum()),
+            "this counts pixels above a share of the largest one: add up energy up to a share of the *sum*",
+        ),
+        Mistake(
+            lambda change, share=0.9: int(share * (change != 0).sum()),
+            "this is a share of the number of pixels, however much each of them changed",
+        ),
+        Mistake(
+            lambda change, share=0.9: _counting()(change, share) / change.numel(),
+            "this is a share of the pixels: the number itself is asked for",
+        ),
+    ),
+    hints=(
+        "Sort the energies so that the largest come first, then add them up one after another: `cumsum`.",
+        "How many partial sums are still below `share` times the whole? The next pixel is the one that reaches it.",
+    ),
+)
+
+# 2.5
+
+
+def conv_bound(weight, size):
+    spectrum = torch.fft.fft2(weight, s=(size, size))
+    return torch.linalg.svdvals(spectrum.permute(2, 3, 0, 1)).max()
+
+
+def _probe_bound(bound):
+    """Kernels whose largest frequency is not 0, at two sizes."""
+    wide, narrow = torch.randn(4, 3, 5, 5), torch.randn(2, 1, 3, 3)
+    edge = torch.tensor([[[[0.0, 0.0, 0.0], [1.0, -1.0, 0.0], [0.0, 0.0, 0.0]]]])
+    return {
+        "the bound of a convolution with 3 maps in and 4 out": _one_number(bound(wide, 12)),
+        "the bound of a convolution with 1 map in and 2 out": _one_number(bound(narrow, 8)),
+        "the bound of the kernel (1, -1), which is 2": _one_number(bound(edge, 8)),
+    }
+
+
+def _one_number(value):
+    return float(value.real if isinstance(value, torch.Tensor) and value.is_complex() else value)
+
+
+def _spectra(weight, size):
+    return torch.linalg.svdvals(torch.fft.fft2(weight, s=(size, size)).permute(2, 3, 0, 1))
+
+
+EX_BOUND = Exercise(
+    id="2.5",
+    reference=conv_bound,
+    probe=_probe_bound,
+    mistakes=(
+        Mistake(
+            lambda w, n: torch.linalg.matrix_norm(w.flatten(1), 2),
+            "this is the norm of the kernel written as one matrix. A pixel is under the window many times, so the "
+            "layer can stretch more: go to frequencies first",
+        ),
+        Mistake(
+            lambda w, n: w.norm(),
+            "this is the root of all squared weights (the Frobenius norm of the kernel), which bounds nothing here",
+        ),
+        Mistake(
+            lambda w, n: torch.linalg.matrix_norm(w.sum((2, 3)), 2),
+            "this looks at frequency 0 alone, a picture without structure: take the largest over all frequencies",
+        ),
+        Mistake(
+            lambda w, n: _spectra(w, w.shape[-1]).max(),
+            "the Fourier transform is as small as the kernel: give it the size of the image, `s=(size, size)`, which "
+            "fills up with zeros",
+        ),
+        Mistake(
+            lambda w, n: _spectra(w, n)[..., 0].mean(),
+            "this is the mean over the frequencies: the worst image puts all its energy into the one that is stretched "
+            "most",
+        ),
+        Mistake(
+            lambda w, n: torch.fft.fft2(w, s=(n, n)).abs().max(),
+            "this takes the largest entry. The maps work together: at each frequency the entries form a matrix, and "
+            "its largest singular value counts",
+        ),
+        Mistake(
+            lambda w, n: torch.linalg.svdvals(torch.fft.fft2(w, s=(n, n))).max(),
+            "svdvals takes the last two dimensions as the matrix, and these are frequencies here: bring out and in to "
+            "the end with permute(2, 3, 0, 1)",
+        ),
+        Mistake(
+            lambda w, n: _spectra(w, n)[..., -1].max(),
+            "this is the smallest singular value of each matrix: the layer stretches by the largest",
+        ),
+    ),
+    hints=(
+        "`torch.fft.fft2(weight, s=(size, size))` has shape (out, in, size, size): for each frequency one matrix.",
+        "`svdvals` works on the last two dimensions: `permute(2, 3, 0, 1)` brings out and in there.",
+        "The bound is the largest of all singular values: `.max()`.",
+    ),
+)
+
+# 2.6
+
+
+def purity(features, labels, directions, k=8):
+    top = (features @ directions.T).topk(k, dim=0).indices
+    return F.one_hot(labels[top], 10).sum(0).amax(1) / k
+
+
+def _probe_purity(score):
+    """Features in which some directions are pure and some are not; one direction points the wrong way."""
+    labels = torch.arange(60) % 10
+    features = torch.randn(60, 5)
+    features[:, 0] += 3.0 * (labels == 4)
+    features[:, 1] -= 3.0 * (labels == 7)
+    directions = torch.cat([torch.eye(5), torch.randn(3, 5)])
+    return {
+        "the purity of 8 directions": score(features, labels, directions),
+        "the purity of 8 directions with k = 3": score(features, labels, directions, 3),
+    }
+
+
+def _scoring(values=lambda f, d: f @ d.T, dim=0, largest=True, then=lambda counts, k: counts.amax(1) / k):
+    """The score with one part exchanged: the source of the classic mistakes."""
+
+    def score(features, labels, directions, k=8):
+        top = values(features, directions).topk(k, dim=dim, largest=largest).indices
+        return then(F.one_hot(labels[top], 10).sum(dim).float(), k)
+
+    return score
+
+
+EX_PURITY = Exercise(
+    id="2.6",
+    reference=purity,
+    probe=_probe_purity,
+    mistakes=(
+        Mistake(
+            _scoring(largest=False),
+            "these are the images with the smallest values: the paper shows those that excite the direction *most*",
+        ),
+        Mistake(
+            _scoring(values=lambda f, d: (f @ d.T).abs()),
+            "the absolute value mixes both ends: an image far on the other side does not excite the direction",
+        ),
+        Mistake(
+            _scoring(dim=1),
+            "topk runs over the directions here: for each direction choose among the images, dim=0",
+        ),
+        Mistake(
+            _scoring(then=lambda counts, k: counts.amax(1)),
+            "this is the count of the most common class: divide by k, so that 1 means all of one class",
+        ),
+        Mistake(
+            _scoring(then=lambda counts, k: (counts > 0).sum(1) / k),
+            "this counts how many different classes there are: the share of the most common one is asked for",
+        ),
+        Mistake(
+            _scoring(then=lambda counts, k: (counts.amax(1) / k).mean()),
+            "this is the mean over the directions: give one number for each",
+        ),
+        Mistake(
+            _scoring(values=lambda f, d: F.normalize(f, dim=1) @ d.T),
+            "the features are scaled to length 1 here, which asks for the angle: the paper takes the plain product",
+        ),
+    ),
+    hints=(
+        "`features @ directions.T` has one row an image and one column a direction.",
+        "`topk(k, dim=0).indices` has k rows: the numbers of the images. `labels[...]` turns them into classes.",
+        "`F.one_hot(..., 10).sum(0)` counts the classes for each direction; the largest count over k is the purity.",
+    ),
+)
+
+EXERCISES = (EX_DISTORTION, EX_OBJECTIVE, EX_SEARCH, EX_PIXELS, EX_BOUND, EX_PURITY)
