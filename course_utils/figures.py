@@ -75,10 +75,17 @@ class Table:
         self.headers, self.rows = list(headers), [list(row) for row in rows]
 
     def __repr__(self) -> str:
-        return tabulate(self.rows, self.headers, maxcolwidths=[28] * len(self.headers) if self.rows else None)
+        return self._as_text(maxcolwidths=[28] * len(self.headers) if self.rows else None)
+
+    def _as_text(self, **form) -> str:
+        """Columns that hold texts stay as they are written, so that "0.090" keeps its last digit."""
+        written = [
+            i for i, column in enumerate(zip(*self.rows, strict=True)) if any(isinstance(v, str) for v in column)
+        ]
+        return tabulate(self.rows, self.headers, disable_numparse=written, **form)
 
     def _repr_html_(self) -> str:
-        html = tabulate(self.rows, self.headers, tablefmt="html")
+        html = self._as_text(tablefmt="html")
         left = "text-align: left; vertical-align: top"
         return html.replace("<td>", f'<td style="{left}">').replace("<th>", f'<th style="{left}">')
 

@@ -34,11 +34,13 @@ class Claim(NamedTuple):
 
 CLAIMS = {
     "T1": Claim("a LeNet reads MNIST with an error below 1 %", "LeCun 1998, Caffe, Nguyen", "01"),
-    "S1": Claim("a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02"),
-    "S2": Claim(
-        "the same twin fools other networks, and networks trained on other data", "article, Szegedy T2-T4", "02"
+    "S1": Claim(
+        "a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02, 03"
     ),
-    "S3": Claim("the change is spread over all pixels", "article", "02"),
+    "S2": Claim(
+        "the same twin fools other networks, and networks trained on other data", "article, Szegedy T2-T4", "02, 03"
+    ),
+    "S3": Claim("the change is spread over all pixels", "article", "02, 03"),
     "S4": Claim("an iterative optimiser is needed to find it", "blog", "03"),
     "N1": Claim(
         "evolution breeds noise-like images at 99.99 % confidence on LeNet in fewer than 50 generations",

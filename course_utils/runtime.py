@@ -7,6 +7,8 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -118,6 +120,17 @@ def progress(total: int, description: str, show: bool = True) -> tqdm.std.tqdm:
     """
     bar = tqdm.auto.tqdm if front_end() else tqdm.tqdm
     return bar(total=total, desc=description, disable=not show, delay=0.5, mininterval=0.2)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch on one thread: for one small image, waiting for a second thread takes far longer than the work."""
+    number = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(number)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ levels that antialiasing leaves; then it is shifted by whole pixels until its *c
 The pad in the page, `sketchpad.js`, sends the pen's path and shows the answer; the pixels are made here.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import anywidget
@@ -66,7 +65,7 @@ class Sketchpad(anywidget.AnyWidget):
     def answer(self, message: dict) -> tuple[dict, list[bytes]]:
         """The answer to ``{"strokes": ..., "view": ...}`` from the page; an error becomes a part of the answer."""
         try:
-            with _one_thread():
+            with runtime.one_thread():
                 image = mnist_like(rasterise(message["strokes"]))
                 confidence = confidences(self.network, image)
         except Exception as error:  # whatever the learner's network raises belongs into the pad
@@ -140,17 +139,6 @@ def rasterise(strokes: Sequence[Stroke]) -> Tensor:
 def confidences(model: nn.Module, image: Tensor) -> Tensor:
     """Softmax of the model's answer to one image ``(1, 1, 28, 28)``: float64 ``(K,)`` on the CPU."""
     return training.logits(model, image)[0].cpu().double().softmax(0)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch on one thread: for one small image, waiting for a second thread takes far longer than the work."""
-    number = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(number)
 
 
 def _rounded(stroke: Stroke, times: int = 3) -> Stroke:

@@ -195,8 +195,8 @@ def predict(model: nn.Module, images: Tensor) -> Prediction:
     >>> predict(models.LeNet5(), torch.rand(3, 1, 28, 28)).confidences.shape
     torch.Size([3])
     """
-    confidences, labels = logits(model, images).softmax(1).max(1)
-    return Prediction(labels, confidences)
+    outputs = logits(model, images)
+    return Prediction(outputs.argmax(1), outputs.softmax(1).amax(1))  # two logits may differ where softmax rounds to 1
 
 
 def logits(model: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:

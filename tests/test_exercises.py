@@ -4,6 +4,8 @@ import functools
 import re
 import sys
 
+import answers_02
+import answers_03
 import pytest
 import torch
 
@@ -55,6 +57,8 @@ RIGHT = {
     "1.3": lambda model, mean, std: lambda images: model(images.sub(mean).div(std)),
     "1.4": lambda confidences, correct, bins=15: torch.tensor(_reference("1.4")(confidences, correct, bins)),
     "1.5": lambda logits, labels, candidates: torch.tensor(_reference("1.5")(logits, labels, candidates)),
+    **answers_02.RIGHT,
+    **answers_03.RIGHT,
 }
 
 
@@ -82,6 +86,8 @@ UNFORESEEN = {
     "1.3": (lambda model, mean, std: torch.ones(5, 3), "return a function"),
     "1.4": (lambda confidences, correct, bins=15: 0.0, "got 0, expected"),
     "1.5": (lambda logits, labels, candidates: 100.0, "got 100, expected"),
+    **answers_02.UNFORESEEN,
+    **answers_03.UNFORESEEN,
 }
 
 

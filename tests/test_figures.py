@@ -90,3 +90,21 @@ def test_percent_never_rounds_up_to_certainty():
 def test_a_table_is_text_and_html():
     table = figures.Table(["a", "b"], [["<x>", 1.5]])
     assert "1.5" in repr(table) and "&lt;x&gt;" in table._repr_html_()
+
+
+def test_a_heatmap_writes_its_numbers_and_leaves_nan_empty():
+    picture = figures.heatmap(
+        {"ours": [[1.0, float("nan")]], "paper": torch.tensor([[3.0, 100.0]])},
+        ["row"],
+        ["first", "second"],
+        xlabel="x",
+        ylabel="y",
+        alt="Four fields, one of them empty.",
+    )
+    assert picture.png.startswith(b"\x89PNG") and picture.alt == "Four fields, one of them empty."
+
+
+@pytest.mark.parametrize("panels", [{"a": [[1, 2, 3]]}, {"a": [[1, 2]], "b": [[1, 2]], "c": [[1, 2]]}])
+def test_a_heatmap_refuses_other_shapes_and_more_than_two_panels(panels):
+    with pytest.raises(ValueError, match="two panels at most"):
+        figures.heatmap(panels, ["row"], ["first", "second"], xlabel="x", ylabel="y", alt="Fields.")

@@ -82,8 +82,8 @@ def carlini_wagner(
             logits, gap, slope = task.gradient(x, hinge, rows)
             change = x - task.images[rows]
             size, over = length(change), task.fooled(logits, rows) & (gap <= 0)
-            won |= over
             better = over & (size < shortest[rows])
+            won |= better  # being over the boundary is no success: each c starts there
             best[rows[better]], shortest[rows[better]] = x[better], size[better]
 
             value = gap + c * size**2

@@ -24,6 +24,9 @@ from course_utils.attacks._search import Bracket, attacking, check_counts, lengt
 PENALTIES = ("squared_l2", "l2")
 MEMORY = 5  # steps that make up the picture of the curvature
 DECREASE = 1e-4  # a step must gain this share of what the slope promises (Armijo)
+ROUND = (
+    0.2  # |r| has a kink at 0, where L-BFGS gets stuck: it is rounded off within this share of the way to the target
+)
 ENOUGH = 2e-5  # the minimum is reached when a step gains less than this share of F
 
 
@@ -91,7 +94,8 @@ def lbfgs(
             if norm == "squared_l2":
                 loss, slope = loss + weight * size**2, slope + spread(2 * weight, change) * change
             else:
-                loss, slope = loss + weight * size, slope + spread(weight / size.clamp_min(1e-12), change) * change
+                rounded = (size**2 + (ROUND * reach[rows]) ** 2).sqrt()
+                loss, slope = loss + weight * rounded, slope + spread(weight / rounded, change) * change
             settled = walk.move(trial, loss, slope, fooled, steps)
             there = rows[settled]
             bracket.narrow(there, walk.fooled[settled])

@@ -6,6 +6,8 @@ from torch.nn import functional as F
 
 from course_utils.exercises._core import Exercise, Mistake, NotYet
 
+CHANGED = "your function changes {} in place: work on a copy, without operations whose name ends in _"
+
 # 2.1
 
 
@@ -19,7 +21,7 @@ def _probe_distortion(measure):
     kept = a.clone(), b.clone()
     measured = measure(a, b)
     if not (torch.equal(a, kept[0]) and torch.equal(b, kept[1])):
-        raise NotYet("your function changes the images it was given: work on a copy, without in-place operations")
+        raise NotYet(CHANGED.format("the images that it was given"))
     return {"the distortion of 4 pairs of images": measured}
 
 
@@ -52,6 +54,19 @@ EX_DISTORTION = Exercise(
             lambda a, b: (b - a).flatten(1).abs().mean(1),
             "this is the mean absolute change. Szegedy's squares before the mean and takes the root after it, so that "
             "large changes count for more",
+        ),
+        Mistake(
+            lambda a, b: ((b - a).flatten(1).square().sum(1) / 784).sqrt(),
+            "784 is right for MNIST alone: take n from the images, which may have another size and three channels",
+        ),
+        Mistake(
+            lambda a, b: (b - a).flatten(1).std(1),
+            "the standard deviation subtracts the mean change first, so a picture that is brightened evenly would "
+            "count as unchanged",
+        ),
+        Mistake(
+            lambda a, b: (b - a).square().mean((2, 3)).sqrt().mean(1),
+            "this takes the root in each channel and then the mean: first the mean over all values, then one root",
         ),
         Mistake(
             lambda a, b: (b - a).flatten(1).mean(1),
@@ -96,6 +111,10 @@ def _probe_objective(function):
     (gradient,) = torch.autograd.grad(value.sum(), r, allow_unused=True)
     if not torch.equal(x, kept):
         raise NotYet("your function changes x: write x + r, not x += r")
+    if any(p.grad is not None for p in model.parameters()):
+        raise NotYet("your function calls backward(): return the value only, whoever asks takes the gradient")
+    if not model.training:
+        raise NotYet("your function switches the network to another mode: leave it as it is")
     return {
         "the value of F": value.detach().reshape(()),
         "the gradient of F with respect to r": torch.zeros_like(r) if gradient is None else gradient,
@@ -119,6 +138,22 @@ EX_OBJECTIVE = Exercise(
         Mistake(
             lambda m, x, r, t, c: c * r.square().mean() + F.cross_entropy(m(x + r), t),
             "the mean of the squares is 784 times smaller than their sum: |r|^2 is the sum",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.square().mean().sqrt() + F.cross_entropy(m(x + r), t),
+            "this takes the distortion: the price is c times the squared length, the sum of the squares",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.abs().sum() + F.cross_entropy(m(x + r), t),
+            "this takes the sum of |r_i|, which likes few large changes: the squares are asked for",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c / 2 * r.square().sum() + F.cross_entropy(m(x + r), t),
+            "there is no 1/2 in this formula: c stands before the squared length",
+        ),
+        Mistake(
+            lambda m, x, r, t, c: c * r.square().sum() + F.cross_entropy(m((x + r).clamp(0, 1)), t),
+            "leave out clamp: at the edge it hides the slope. The box is kept by whoever takes the step",
         ),
         Mistake(
             lambda m, x, r, t, c: c * r.sum() + F.cross_entropy(m(x + r), t),
@@ -180,7 +215,7 @@ def _probe_search(search):
             return c <= threshold
 
         seen[f"what it returns where every c up to {threshold:g} works"] = search(works, 0.01, 100.0, 10)
-        seen[f"the values of c that it tries there, how many (up to {threshold:g})"] = len(asked)
+        seen[f"the number of values tried there (c up to {threshold:g} works)"] = len(asked)
     return seen
 
 
@@ -201,6 +236,13 @@ def _searching(middle, give=lambda low, high: low, swap=False, extra=0):
 
 def _geometric(low, high):
     return (low * high) ** 0.5
+
+
+def _last_tried(works, low, high, steps):
+    for _ in range(steps):
+        middle = (low * high) ** 0.5
+        low, high = (middle, high) if works(middle) else (low, middle)
+    return middle
 
 
 def _one_by_one(works, low, high, steps):
@@ -235,6 +277,19 @@ EX_SEARCH = Exercise(
             "the two ends are exchanged: if c works, the largest c that works lies *above* it, so low moves up",
         ),
         Mistake(
+            _searching(_geometric, give=lambda low, high: high, swap=True),
+            "this looks for the smallest c, as the paper's sentence reads: with c before |r| the *largest* one that "
+            "works is wanted",
+        ),
+        Mistake(
+            _searching(lambda low, high: (low * high) / 2),
+            "Python reads `(low * high) ** 1 / 2` as half of the product: the root is `** 0.5`",
+        ),
+        Mistake(
+            _last_tried,
+            "this returns the value tried last, which may fail: return the end that works",
+        ),
+        Mistake(
             _one_by_one,
             "doubling stops at the first failure, up to a factor 2 too low: halve the interval instead",
         ),
@@ -267,21 +322,26 @@ def _probe_pixels(count):
     spread, peaked = torch.randn(1, 1, 12, 12), torch.randn(1, 1, 12, 12) ** 3
     single = torch.zeros(1, 1, 12, 12)
     single[0, 0, 3, 4] = -0.5
-    return {
+    kept = spread.clone()
+    seen = {
         "the number for a change that is spread out": float(count(spread)),
         "the number for a change with a few large pixels": float(count(peaked)),
         "the number for a change of one pixel": float(count(single)),
+    }
+    if not torch.equal(spread, kept):
+        raise NotYet(CHANGED.format("the change"))
+    return seen | {
         "the number for half of the energy": float(count(spread, 0.5)),
         "the number for 99 % of the energy": float(count(peaked, 0.99)),
     }
 
 
-def _counting(energy=torch.square, descending=True, plus=1, mean=False):
+def _counting(energy=torch.square, descending=True, plus=1):
     """The count with one part exchanged: the source of the classic mistakes."""
 
-    def count(change, share=0.9):
+    def count(change, share=0.9, sort=True):
         held = energy(change.flatten())
-        held = held.sort(descending=descending).values if descending is not None else held
+        held = held.sort(descending=descending).values if sort and descending is not None else held
         return int((held.cumsum(0) < share * held.sum()).sum()) + plus
 
     return count
@@ -314,6 +374,14 @@ EX_PIXELS = Exercise(
             "this counts pixels above a share of the largest one: add up energy up to a share of the *sum*",
         ),
         Mistake(
+            lambda change, share=0.9: _counting()(change),
+            "0.9 is written out: use `share`, which is 0.9 only if nothing else is said",
+        ),
+        Mistake(
+            lambda change, share=0.9: _counting()(change.sort(descending=True).values, share, sort=False),
+            "this sorts each row of the picture by itself: make one long row first, with flatten()",
+        ),
+        Mistake(
             lambda change, share=0.9: int(share * (change != 0).sum()),
             "this is a share of the number of pixels, however much each of them changed",
         ),
@@ -340,14 +408,21 @@ def _probe_bound(bound):
     """Kernels whose largest frequency is not 0, at two sizes."""
     wide, narrow = torch.randn(4, 3, 5, 5), torch.randn(2, 1, 3, 3)
     edge = torch.tensor([[[[0.0, 0.0, 0.0], [1.0, -1.0, 0.0], [0.0, 0.0, 0.0]]]])
+    kept = wide.clone()
+    first = _one_number(bound(wide, 12))
+    if not torch.equal(wide, kept):
+        raise NotYet(CHANGED.format("the weights, which in the lesson are LeNet's own"))
     return {
-        "the bound of a convolution with 3 maps in and 4 out": _one_number(bound(wide, 12)),
+        "the bound of a convolution with 3 maps in and 4 out": first,
         "the bound of a convolution with 1 map in and 2 out": _one_number(bound(narrow, 8)),
-        "the bound of the kernel (1, -1), which is 2": _one_number(bound(edge, 8)),
+        "the bound of the kernel (1, -1) on 8 x 8, which is 2": _one_number(bound(edge, 8)),
+        "the bound of the kernel (1, -1) on 7 x 7": _one_number(bound(edge, 7)),
     }
 
 
 def _one_number(value):
+    if isinstance(value, tuple) or getattr(value, "numel", lambda: 1)() != 1:
+        raise NotYet("one number is asked for, the largest over all frequencies and singular values: .max() at the end")
     return float(value.real if isinstance(value, torch.Tensor) and value.is_complex() else value)
 
 
@@ -394,6 +469,22 @@ EX_BOUND = Exercise(
             "the end with permute(2, 3, 0, 1)",
         ),
         Mistake(
+            lambda w, n: torch.linalg.svdvals(torch.fft.fft2(w, s=(n, n)).real.permute(2, 3, 0, 1)).max(),
+            "half of each wave is lost with .real: the transform is complex, and svdvals takes it as it is",
+        ),
+        Mistake(
+            lambda w, n: torch.linalg.svdvals(torch.fft.fft2(w, s=(n, n)).abs().permute(2, 3, 0, 1)).max(),
+            "abs() throws the phases away, which decide how the maps add up: svdvals takes complex matrices",
+        ),
+        Mistake(
+            lambda w, n: torch.linalg.svdvals(torch.fft.fft2(w, s=(n, n), norm="ortho").permute(2, 3, 0, 1)).max(),
+            'norm="ortho" divides by the size: the plain transform gives the factor by which each wave is stretched',
+        ),
+        Mistake(
+            lambda w, n: _spectra(w, 28).max(),
+            "28 is written out: use `size`, since the layers see images of different sizes",
+        ),
+        Mistake(
             lambda w, n: _spectra(w, n)[..., -1].max(),
             "this is the smallest singular value of each matrix: the layer stretches by the largest",
         ),
@@ -420,8 +511,12 @@ def _probe_purity(score):
     features[:, 0] += 3.0 * (labels == 4)
     features[:, 1] -= 3.0 * (labels == 7)
     directions = torch.cat([torch.eye(5), torch.randn(3, 5)])
+    kept = features.clone()
+    first = score(features, labels, directions)
+    if not torch.equal(features, kept):
+        raise NotYet(CHANGED.format("the features"))
     return {
-        "the purity of 8 directions": score(features, labels, directions),
+        "the purity of 8 directions": first,
         "the purity of 8 directions with k = 3": score(features, labels, directions, 3),
     }
 
@@ -464,6 +559,14 @@ EX_PURITY = Exercise(
         Mistake(
             _scoring(then=lambda counts, k: (counts.amax(1) / k).mean()),
             "this is the mean over the directions: give one number for each",
+        ),
+        Mistake(
+            lambda f, y, d, k=8: purity(f, y, d),
+            "8 is written out: use `k`, which is 8 only if nothing else is said",
+        ),
+        Mistake(
+            _scoring(values=lambda f, d: -torch.cdist(f, d)),
+            "these are the images nearest to the direction: the largest inner product is asked for",
         ),
         Mistake(
             _scoring(values=lambda f, d: F.normalize(f, dim=1) @ d.T),

@@ -1,0 +1,857 @@
+"""Lesson 03: one step up the loss, one step to a class, other rulers, the way back into the budget, and many steps."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils import figures
+from course_utils.exercises._core import Exercise, Mistake, NotYet
+
+CLASSES, SIDE = 4, 6
+
+
+def _network():
+    """A small curved network in evaluation mode; its dropout shows who switches it to training."""
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(SIDE * SIDE, 16), nn.Tanh(), nn.Dropout(0.5), nn.Linear(16, CLASSES)
+    )
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.mul_(3)
+    return network.eval()
+
+
+def _images(number):
+    """Images with pixels inside (0, 1), and some that are exactly black or white."""
+    return (1.4 * torch.rand(number, 1, SIDE, SIDE) - 0.2).clamp(0, 1)
+
+
+def _watch(name, network, images, attack):
+    """The images that an attack returns, and what it did to its inputs on the way."""
+    before, weights = images.clone(), [p.detach().clone() for p in network.parameters()]
+    given = images.clone()
+    result = attack(given)
+    if isinstance(result, nn.Module) or callable(result):
+        raise NotYet("this returns a function: return the changed images themselves")
+    attached = isinstance(result, Tensor) and result.requires_grad
+    moved = any(not torch.equal(a, b) for a, b in zip(weights, network.parameters(), strict=True))
+    seen = {
+        f"the result for {name}": result.detach().clone() if isinstance(result, Tensor) else result,
+        f"the clean images for {name}": before,
+        "whether the result still drags its graph along": attached,
+        "whether it changed the caller's images": not torch.equal(given.detach(), before),
+        "whether it switched on `requires_grad` of the caller's images": given.requires_grad,
+        "whether it left gradients in the network's weights": any(p.grad is not None for p in network.parameters()),
+        "whether it changed the network's weights": moved,
+        "whether it switched off the gradients of the weights": not all(p.requires_grad for p in network.parameters()),
+        "whether it left the network in training mode": network.training,
+    }
+    network.zero_grad()
+    network.requires_grad_().eval()
+    return {f"{key} ({name})" if key.startswith("whether") else key: value for key, value in seen.items()}
+
+
+def _draw_change(name):
+    """Draws the changes that the reference and the attempt made to the first image."""
+
+    def draw(seen, expected):
+        clean = expected[f"the clean images for {name}"][0, 0]
+        canvas, axes = figures.figure(6.0, 2.4, ncols=3)
+        figures.show(axes[0], clean[None], title="the image")
+        for axis, observed, title in zip(axes[1:], (expected, seen), ("the reference's change", "yours"), strict=True):
+            change = observed[f"the result for {name}"][0, 0] - clean
+            scale = max(change.abs().max().item(), 1e-6)
+            axis.imshow(change / scale, cmap="RdBu_r", vmin=-1, vmax=1)
+            axis.set(xticks=[], yticks=[], title=title, xlabel=f"largest: {scale:.3g}")
+        return figures.picture(canvas, "A small image, the change that the reference makes to it, and yours.")
+
+    return draw
+
+
+def _slope(model, images, classes, loss=F.cross_entropy):
+    """The gradient of the loss in the pixels."""
+    images = images.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(model(images), classes), images)
+    return gradient
+
+
+def _twice(logits, classes):
+    return F.cross_entropy(logits.softmax(1), classes)
+
+
+def _negative(logits, classes):
+    return -logits.gather(1, classes[:, None]).sum()
+
+
+def _stepping(way=1.0, direction=torch.sign, loss=F.cross_entropy, eps_scale=1.0, finish=lambda x: x.clamp(0, 1)):
+    """One step with one part exchanged: the source of the classic mistakes."""
+
+    def step(model, images, classes, eps):
+        gradient = _slope(model, images, classes, loss)
+        return finish(images + way * eps_scale * eps * direction(gradient)).detach()
+
+    return step
+
+
+def _unit(gradient):
+    return gradient / gradient.flatten(1).norm(dim=1)[:, None, None, None]
+
+
+def _clip_before(way):
+    def step(model, images, classes, eps):
+        return images.clamp(0, 1) + way * eps * _slope(model, images, classes).sign()
+
+    return step
+
+
+def _by_weights(model, images, classes, eps):
+    images = images.clone().requires_grad_()
+    gradient = torch.autograd.grad(F.cross_entropy(model(images), classes), model.parameters())
+    return (images + eps * gradient[0].sign()).clamp(0, 1).detach()
+
+
+def _no_requires_grad(model, images, classes, eps):
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), classes), images)
+    return (images + eps * gradient.sign()).clamp(0, 1)
+
+
+def _through_backward(way):
+    def step(model, images, classes, eps):
+        images = images.clone().requires_grad_()
+        F.cross_entropy(model(images), classes).backward()
+        return (images + way * eps * images.grad.sign()).clamp(0, 1).detach()
+
+    return step
+
+
+def _backward_without_leaf(model, images, classes, eps):
+    F.cross_entropy(model(images), classes).backward()
+    return (images + eps * images.grad.sign()).clamp(0, 1)
+
+
+def _on_the_callers(way):
+    def step(model, images, classes, eps):
+        images.requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), classes), images)
+        return (images + way * eps * gradient.sign()).clamp(0, 1).detach()
+
+    return step
+
+
+def _in_place(way):
+    def step(model, images, classes, eps):
+        gradient = _slope(model, images, classes)
+        return images.add_(way * eps * gradient.sign()).clamp_(0, 1)
+
+    return step
+
+
+def _attached(way):
+    def step(model, images, classes, eps):
+        images = images.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), classes), images)
+        return (images + way * eps * gradient.sign()).clamp(0, 1)
+
+    return step
+
+
+def _in_training(way):
+    def step(model, images, classes, eps):
+        model.train()
+        return (images + way * eps * _slope(model, images, classes).sign()).clamp(0, 1)
+
+    return step
+
+
+def _own_answer(model, images, classes, eps):
+    return _stepping()(model, images, model(images).argmax(1), eps)
+
+
+def _change_only(way):
+    return lambda model, images, classes, eps: way * eps * _slope(model, images, classes).sign()
+
+
+OUTSIDE = (
+    "some pixels left [0, 1], and no screen shows them: clamp(0, 1) comes last, on the result. (The images that you "
+    "were given lie in [0, 1] already)"
+)
+
+
+def _common_mistakes(way):
+    """What goes wrong in a step up the loss (``way`` +1) and in a step down (-1) alike."""
+    step = "images + eps * sign" if way > 0 else "images - eps * sign"
+    return (
+        Mistake(
+            _stepping(way, direction=lambda g: g),
+            "the sign is missing: without it the step is as long as the gradient happens to be, which is next to "
+            f"nothing where the network is sure. Write {step}",
+        ),
+        Mistake(
+            _stepping(way, direction=_unit),
+            "this step has Euclidean length eps, spread thinly over all pixels. Here each pixel may move by eps: take "
+            "the sign of the gradient",
+        ),
+        Mistake(
+            _stepping(way, eps_scale=1 / 255),
+            "eps is divided by 255. Pixels of this course run from 0 to 1, and so does eps: use it as it is",
+        ),
+        Mistake(
+            _stepping(way, finish=lambda x: x),
+            OUTSIDE,
+        ),
+        Mistake(
+            _clip_before(way),
+            OUTSIDE,
+        ),
+        Mistake(
+            _stepping(way, loss=_twice),
+            "softmax twice: cross_entropy takes logits and applies the softmax itself. Where the network is sure, the "
+            "second softmax swallows the gradient",
+        ),
+        Mistake(
+            _stepping(way, loss=_negative),
+            "this follows the logit of one class alone and forgets the others. Take the gradient of "
+            "F.cross_entropy(model(...), ...)",
+        ),
+        Mistake(
+            _by_weights,
+            "this is the gradient with respect to the weights, which training needs. An attack leaves the weights "
+            "alone: torch.autograd.grad(loss, images)",
+        ),
+        Mistake(
+            _no_requires_grad,
+            "the images do not ask for a gradient: begin with `images = images.clone().requires_grad_()`, before they "
+            "go through the model",
+        ),
+        Mistake(
+            _backward_without_leaf,
+            "images.grad is None, because the images did not ask for a gradient: begin with "
+            "`images = images.clone().requires_grad_()`",
+        ),
+        Mistake(
+            _through_backward(way),
+            "the images are right, but `backward` has filled the .grad of every weight too, and the next training step "
+            "would use that. `torch.autograd.grad(loss, images)` touches the images alone",
+        ),
+        Mistake(
+            _on_the_callers(way),
+            "`images.requires_grad_()` switches it on for the caller's own images. Work on a copy: "
+            "`images.clone().requires_grad_()`",
+        ),
+        Mistake(
+            _in_place(way),
+            "this changes the caller's images in place: their clean digits are gone. Compute a new tensor",
+        ),
+        Mistake(
+            _attached(way),
+            "the result still carries its graph, and every later step would drag it along: end with .detach()",
+        ),
+        Mistake(
+            _in_training(way),
+            "model.train() switches dropout on and stays on after your function: an attack leaves the mode as it was",
+        ),
+        Mistake(
+            _change_only(way),
+            f"this is the change alone: return the changed images, clamped: ({step}).clamp(0, 1)",
+        ),
+    )
+
+
+# 3.1
+
+
+def fgsm(model, images, labels, eps):
+    images = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), labels), images)
+    return (images + eps * gradient.sign()).clamp(0, 1).detach()
+
+
+def _probe_step(attack):
+    network, others = _network(), _network()
+    images, labels = _images(7), torch.randint(0, CLASSES, (7,))
+    seen = {}
+    for name, model, rows, eps in (
+        ("7 images at eps = 0.1", network, slice(7), 0.1),
+        ("one image at eps = 0.3", network, slice(2, 3), 0.3),
+        ("7 images on a second network", others, slice(7), 0.05),
+        ("7 images at eps = 0", network, slice(7), 0.0),
+    ):
+        seen |= _watch(name, model, images[rows], lambda x, m=model, r=rows, e=eps: attack(m, x, labels[r], e))
+    return seen
+
+
+EX_FGSM = Exercise(
+    id="3.1",
+    reference=fgsm,
+    probe=_probe_step,
+    picture=_draw_change("7 images at eps = 0.1"),
+    mistakes=(
+        Mistake(
+            _stepping(-1.0),
+            "this descends: it makes the network surer of the right class. An attack climbs the loss: images + eps * "
+            "sign",
+        ),
+        Mistake(
+            _stepping(loss=lambda logits, labels: -F.cross_entropy(logits, labels)),
+            "this descends: it makes the network surer of the right class. An attack climbs the loss: images + eps * "
+            "sign",
+        ),
+        Mistake(
+            _own_answer,
+            "this climbs the loss of the class that the network names, also where that is wrong already. Use the "
+            "`labels` that you were given",
+        ),
+        *_common_mistakes(1.0),
+    ),
+    hints=(
+        "Ask for the gradient of the loss with respect to the pixels, and move each pixel by eps the way it points.",
+        "Line 1 makes a copy of the images that asks for a gradient: images.clone().requires_grad_(). Line 2 is "
+        "`(gradient,) = torch.autograd.grad(loss, images)` with the cross-entropy of the labels as the loss.",
+        "Line 3: return (images + eps * gradient.sign()).clamp(0, 1).detach().",
+    ),
+)
+
+# 3.2
+
+
+def fgsm_towards(model, images, targets, eps):
+    images = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), targets), images)
+    return (images - eps * gradient.sign()).clamp(0, 1).detach()
+
+
+def _twice_negative(model, images, targets, eps):
+    return _stepping(-1.0, loss=lambda z, t: -F.cross_entropy(z, t))(model, images, targets, eps)
+
+
+def _away_from_named(model, images, targets, eps):
+    return _stepping()(model, images, model(images).argmax(1), eps)
+
+
+AWAY = (
+    "this climbs, away from the target: for 3.1 the class was the one to leave, here it is the one to reach. Subtract "
+    "the step"
+)
+
+EX_TOWARDS = Exercise(
+    id="3.2",
+    reference=fgsm_towards,
+    probe=_probe_step,
+    picture=_draw_change("7 images at eps = 0.1"),
+    mistakes=(
+        Mistake(_stepping(1.0), AWAY),
+        Mistake(_twice_negative, AWAY),
+        Mistake(
+            _away_from_named,
+            "this leaves the class that the network names now, for whichever other is nearest. Go down the loss of "
+            "the `targets`",
+        ),
+        *_common_mistakes(-1.0),
+    ),
+    hints=(
+        "The loss of the target is large as long as the network does not name it. Which way does it have to go?",
+        "Take the three lines of 3.1 with `targets` for `labels`; one sign changes.",
+        "return (images - eps * gradient.sign()).clamp(0, 1).detach()",
+    ),
+)
+
+# 3.3
+
+
+def l2_step(gradient, eps):
+    length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
+    return eps * gradient / length[:, None, None, None]
+
+
+def _scaled(length, eps_power=1):
+    return lambda gradient, eps: eps**eps_power * gradient / length(gradient)
+
+
+def _each(reduce):
+    return lambda gradient: reduce(gradient.flatten(1).abs())[:, None, None, None].clamp_min(1e-12)
+
+
+def _l2_in_place(gradient, eps):
+    length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
+    return gradient.mul_(eps / length[:, None, None, None])
+
+
+def _probe_l2(step):
+    gradient = torch.randn(5, 1, SIDE, SIDE) * torch.tensor([1.0, 1e-4, 20.0, 0.3, 0.0]).view(5, 1, 1, 1)
+    colour = torch.randn(3, 3, 4, 4)
+    seen = {}
+    for name, given, eps in (
+        ("5 gradients of very different lengths, the last one zero, eps = 2", gradient, 2.0),
+        ("one gradient, eps = 0.5", gradient[:1], 0.5),
+        ("3 gradients of colour images, eps = 1", colour, 1.0),
+    ):
+        copy = given.clone()
+        seen[f"the step for {name}"] = step(copy, eps)
+        seen[f"whether it changed the gradient that it was given ({name})"] = not torch.equal(copy, given)
+    return seen
+
+
+EX_L2 = Exercise(
+    id="3.3",
+    reference=l2_step,
+    probe=_probe_l2,
+    mistakes=(
+        Mistake(
+            _scaled(lambda g: g.norm().clamp_min(1e-12)),
+            "one length for the whole batch: each image is to get a step of its own length eps. Flatten all but the "
+            "first axis, and take the norm along dim=1",
+        ),
+        Mistake(
+            lambda gradient, eps: eps * gradient.sign(),
+            "this is the step for the largest change of one pixel, as in 3.1; its Euclidean length is eps times the "
+            "root of the number of pixels",
+        ),
+        Mistake(
+            lambda gradient, eps: eps * gradient.sign() / gradient[0].numel() ** 0.5,
+            "this has the right length and the wrong direction: within a Euclidean ball the loss climbs fastest along "
+            "the gradient itself, not along its signs",
+        ),
+        Mistake(
+            lambda gradient, eps: eps * gradient,
+            "divide by the length of the gradient: as it stands, the step is eps times as long as the gradient, not "
+            "eps",
+        ),
+        Mistake(
+            _scaled(lambda g: g.flatten(1).norm(dim=1)[:, None, None, None]),
+            "a gradient of zero gives 0/0, which is NaN: use .clamp_min(1e-12) on the length, and the step is zero",
+        ),
+        Mistake(
+            _scaled(_each(lambda v: v.square().sum(1))),
+            "divided by the square of the length: take its root, or .norm(dim=1)",
+        ),
+        Mistake(
+            _scaled(_each(lambda v: v.sum(1))),
+            "divided by the sum of the absolute values: the Euclidean length is the root of the sum of squares",
+        ),
+        Mistake(
+            _scaled(_each(lambda v: v.amax(1))),
+            "divided by the largest value: now one pixel moves by eps. The Euclidean length is the root of the sum of "
+            "squares",
+        ),
+        Mistake(
+            _scaled(lambda g: g.norm(dim=1, keepdim=True).clamp_min(1e-12)),
+            "the norm ran over the channels only, so that each pixel has length eps: flatten(1) first",
+        ),
+        Mistake(
+            lambda gradient, eps: -l2_step(gradient, eps),
+            "the step points downhill: the gradient points the way up, keep its sign",
+        ),
+        Mistake(
+            _scaled(_each(lambda v: v.norm(dim=1) / v.shape[1] ** 0.5)),
+            "divided by the root mean square, Szegedy's ruler: the step is too long by the root of the number of "
+            "pixels",
+        ),
+        Mistake(
+            _scaled(lambda g: g.flatten(1).norm(dim=1).clamp_min(1e-12)),
+            "lengths in the shape (N,) do not divide gradients of shape (N, C, H, W): write [:, None, None, None] "
+            "after them",
+        ),
+        Mistake(
+            _l2_in_place,
+            "this changes the gradient that it was given: compute a new tensor",
+        ),
+    ),
+    hints=(
+        "The step is the gradient, made eps long. Each image has its own length.",
+        "gradient.flatten(1).norm(dim=1) is one length an image; reshape it with [:, None, None, None] before you "
+        "divide.",
+        "length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12), then eps * gradient / length[:, None, None, None].",
+    ),
+)
+
+# 3.4
+
+
+def project(x, clean, eps):
+    return x.clamp(clean - eps, clean + eps).clamp(0, 1)
+
+
+def _project_in_place(x, clean, eps):
+    return x.clamp_(clean - eps, clean + eps).clamp_(0, 1)
+
+
+def _shrink(x, clean, eps):
+    change = x - clean
+    largest = change.flatten(1).abs().amax(1)[:, None, None, None]
+    return (clean + change * (eps / largest.clamp_min(eps))).clamp(0, 1)
+
+
+def _shrink_l2(x, clean, eps):
+    change = x - clean
+    length = change.flatten(1).norm(dim=1)[:, None, None, None]
+    return (clean + change * (eps / length.clamp_min(eps))).clamp(0, 1)
+
+
+def _probe_project(bring_back):
+    clean = _images(5)
+    seen = {}
+    for name, x, eps in (
+        ("5 images that strayed, eps = 0.2", clean + 0.3 * torch.randn(5, 1, SIDE, SIDE), 0.2),
+        ("5 images that strayed a little, eps = 0.4", clean + 0.1 * torch.randn(5, 1, SIDE, SIDE), 0.4),
+        ("5 images that are inside already, eps = 0.1", clean.clone(), 0.1),
+    ):
+        given, centre = x.clone(), clean.clone()
+        seen[f"the images for {name}"] = bring_back(given, centre, eps)
+        seen[f"whether it changed its inputs ({name})"] = not (torch.equal(given, x) and torch.equal(centre, clean))
+    return seen
+
+
+EX_PROJECT = Exercise(
+    id="3.4",
+    reference=project,
+    probe=_probe_project,
+    mistakes=(
+        Mistake(
+            lambda x, clean, eps: x.clamp(clean - eps, clean + eps),
+            "inside the budget, but pixels below 0 or above 1 are left: clamp to [0, 1] as well",
+        ),
+        Mistake(
+            lambda x, clean, eps: x.clamp(0, 1),
+            "inside [0, 1], but some pixels are further than eps from the clean image: clamp to clean - eps and clean "
+            "+ eps as well",
+        ),
+        Mistake(
+            lambda x, clean, eps: x.clamp(-eps, eps).clamp(0, 1),
+            "this is a budget around black, not around the clean image: the centre is `clean`",
+        ),
+        Mistake(
+            lambda x, clean, eps: clean.clamp(x - eps, x + eps).clamp(0, 1),
+            "the wrong centre: this brings the clean image near x. Bring x near `clean`",
+        ),
+        Mistake(
+            lambda x, clean, eps: (x - clean).clamp(-eps, eps),
+            "this is the change alone: add it to `clean`, and clamp to [0, 1]",
+        ),
+        Mistake(
+            lambda x, clean, eps: (clean + (x - clean).clamp(0, eps)).clamp(0, 1),
+            "only changes upwards survive: a pixel may go down by eps too",
+        ),
+        Mistake(
+            _shrink,
+            "this shrinks the whole change until its largest pixel fits. The nearest point of the budget keeps every "
+            "pixel that fits as it is: clamp each on its own",
+        ),
+        Mistake(
+            _shrink_l2,
+            "this is the way back into a Euclidean ball. Here the budget is per pixel: clamp each on its own",
+        ),
+        Mistake(
+            lambda x, clean, eps: (clean + eps * (x - clean).sign()).clamp(0, 1),
+            "this pushes every pixel out to the full eps, also those that were nearer: only bring back what is outside",
+        ),
+        Mistake(
+            lambda x, clean, eps: project(x, clean, eps / 255),
+            "eps is divided by 255. Pixels run from 0 to 1, and so does eps",
+        ),
+        Mistake(
+            lambda x, clean, eps: clean.clone(),
+            "this goes all the way back to the clean image: stop at the edge of the budget",
+        ),
+        Mistake(
+            _project_in_place,
+            "the underscore in clamp_ changes the caller's images: use clamp, which makes a new tensor",
+        ),
+    ),
+    hints=(
+        "Each pixel has two fences: eps below and above its clean value, and the range from 0 to 1.",
+        "clamp takes tensors as bounds too: x.clamp(low, high) with one bound for each pixel.",
+        "x.clamp(clean - eps, clean + eps).clamp(0, 1)",
+    ),
+)
+
+# 3.5
+
+
+def pgd(model, images, labels, eps, step_size, steps):
+    x = images
+    for _ in range(steps):
+        x = project(fgsm(model, x, labels, step_size), images, eps)
+    return x
+
+
+def _walking(step=fgsm, back=project, start=lambda x: x, count=lambda n: n, final=lambda x, clean, eps: x):
+    """Many steps with one part exchanged: the source of the classic mistakes."""
+
+    def walk(model, images, labels, eps, step_size, steps):
+        x = start(images)
+        for _ in range(count(steps)):
+            x = back(step(model, x, labels, step_size), images, eps)
+        return final(x, images, eps)
+
+    return walk
+
+
+def _moving_centre(model, images, labels, eps, step_size, steps):
+    x = images
+    for _ in range(steps):
+        x = project(fgsm(model, x, labels, step_size), x, eps)
+    return x
+
+
+def _one_gradient(model, images, labels, eps, step_size, steps):
+    signs, x = _slope(model, images, labels).sign(), images
+    for _ in range(steps):
+        x = project(x + step_size * signs, images, eps)
+    return x
+
+
+def _from_the_start(model, images, labels, eps, step_size, steps):
+    for _ in range(steps):
+        x = project(fgsm(model, images, labels, step_size), images, eps)
+    return x
+
+
+def _full_steps(model, images, labels, eps, step_size, steps):
+    return pgd(model, images, labels, eps, eps, steps)
+
+
+def _divided(model, images, labels, eps, step_size, steps):
+    return pgd(model, images, labels, eps, eps / steps, steps)
+
+
+def _returns_early(model, images, labels, eps, step_size, steps):
+    return project(fgsm(model, images, labels, step_size), images, eps)
+
+
+def _accumulating(model, images, labels, eps, step_size, steps):
+    """x.grad is never cleared, so each step follows the sum of all gradients so far."""
+    x = images.clone().requires_grad_()
+    for _ in range(steps):
+        F.cross_entropy(model(x), labels).backward(inputs=[x])
+        with torch.no_grad():
+            x.copy_(project(x + step_size * x.grad.sign(), images, eps))
+    return x.detach()
+
+
+def _pgd_backward(model, images, labels, eps, step_size, steps):
+    return _walking(_through_backward(1.0))(model, images, labels, eps, step_size, steps)
+
+
+def _pgd_in_place(model, images, labels, eps, step_size, steps):
+    clean, x = images.clone(), images
+    for _ in range(steps):
+        x.copy_(project(fgsm(model, x, labels, step_size), clean, eps))
+    return x
+
+
+def _noisy(x):
+    return x + 0.05 * (2 * torch.rand_like(x) - 1)
+
+
+def _probe_pgd(attack):
+    network = _network()
+    images, labels = _images(7), torch.randint(0, CLASSES, (7,))
+    seen = {}
+    for name, eps, step_size, steps in (
+        ("8 steps of 0.05 within eps = 0.2", 0.2, 0.05, 8),
+        ("3 steps of 0.1 within eps = 0.15", 0.15, 0.1, 3),
+        ("1 step of 0.1 within eps = 0.3", 0.3, 0.1, 1),
+        ("3 steps of 0.2, longer than eps = 0.1", 0.1, 0.2, 3),
+    ):
+        seen |= _watch(
+            name, network, images, lambda x, e=eps, a=step_size, n=steps: attack(network, x, labels, e, a, n)
+        )
+    return seen
+
+
+ONE_STEP = (
+    "only one step shows in the result: is the `return` inside the loop, or does every round start from the clean "
+    "images again? Go on from x"
+)
+
+EX_PGD = Exercise(
+    id="3.5",
+    reference=pgd,
+    probe=_probe_pgd,
+    picture=_draw_change("8 steps of 0.05 within eps = 0.2"),
+    mistakes=(
+        Mistake(
+            _moving_centre,
+            "the wrong centre: each step is kept near the step before, and together they walk out of the budget. "
+            "Project around the clean `images`",
+        ),
+        Mistake(
+            _walking(back=lambda x, clean, eps: x),
+            "the budget is never enforced: project after each step",
+        ),
+        Mistake(
+            _walking(back=lambda x, clean, eps: x, final=project),
+            "projected only at the end: the gradients on the way were taken outside the budget. Project after each "
+            "step",
+        ),
+        Mistake(
+            _one_gradient,
+            "the gradient is computed once, before the loop, so that all steps go the same way: that is one long step. "
+            "Take a new gradient at each x",
+        ),
+        Mistake(
+            _from_the_start,
+            ONE_STEP,
+        ),
+        Mistake(
+            _returns_early,
+            ONE_STEP,
+        ),
+        Mistake(
+            _full_steps,
+            "each step is eps long: use step_size, the smaller one, for the step",
+        ),
+        Mistake(
+            _divided,
+            "the step is eps / steps here: use the `step_size` that you were given",
+        ),
+        Mistake(
+            _walking(step=_stepping(-1.0)),
+            "this descends: the network gets surer of the right class. An attack climbs the loss",
+        ),
+        Mistake(
+            _walking(step=_stepping(direction=lambda g: g)),
+            "the sign is missing: the steps are as short as the gradient. Each pixel moves by step_size",
+        ),
+        Mistake(
+            _walking(count=lambda n: n - 1),
+            "one step too few: range(steps)",
+        ),
+        Mistake(
+            _walking(count=lambda n: n + 1),
+            "one step too many: range(steps)",
+        ),
+        Mistake(
+            _walking(start=_noisy),
+            "this starts from a random point of the budget, which is a good idea for later; here start from the clean "
+            "images, so that your numbers can be compared",
+        ),
+        Mistake(
+            _accumulating,
+            "`backward` adds to the .grad that is there already, so that each step follows the sum of all gradients so "
+            "far. Take a new one at each step: torch.autograd.grad, or clear x.grad",
+        ),
+        Mistake(
+            _pgd_backward,
+            "the images are right, but `backward` has filled the .grad of every weight too. "
+            "`torch.autograd.grad(loss, x)` touches the images alone",
+        ),
+        Mistake(
+            _pgd_in_place,
+            "this changes the caller's images in place: begin with a new tensor",
+        ),
+        Mistake(
+            _walking(step=_in_training(1.0)),
+            "model.train() switches dropout on and stays on after your function: an attack leaves the mode as it was",
+        ),
+    ),
+    hints=(
+        "You have both parts: one step of length step_size, and the way back into the budget. Repeat them.",
+        "Begin with x = images. In the loop: a step from x with fgsm(model, x, labels, step_size), then project.",
+        "x = project(fgsm(model, x, labels, step_size), images, eps) in a loop over range(steps); return x after it.",
+    ),
+)
+
+# 3.6
+
+
+def to_boundary(value, gradient):
+    square = gradient.flatten(1).square().sum(1).clamp_min(1e-12)
+    return (-value / square)[:, None, None, None] * gradient
+
+
+def _reaching(factor):
+    return lambda value, gradient: factor(value, gradient.flatten(1))[:, None, None, None] * gradient
+
+
+def _boundary_in_place(value, gradient):
+    square = gradient.flatten(1).square().sum(1)
+    return gradient.mul_((-value / square)[:, None, None, None])
+
+
+def _probe_boundary(step):
+    gradient = torch.randn(5, 1, SIDE, SIDE) * torch.tensor([1.0, 0.2, 3.0, 0.05, 0.5]).view(5, 1, 1, 1)
+    value = torch.tensor([2.0, 0.5, -3.0, 0.0, 8.0])
+    seen = {}
+    for name, rows in (("5 images", slice(5)), ("one image", slice(1))):
+        given, slope = value[rows].clone(), gradient[rows].clone()
+        result = step(given, slope)
+        seen[f"the change for {name}"] = result
+        if isinstance(result, Tensor) and result.shape == gradient[rows].shape:
+            seen[f"the linear function after it ({name})"] = value[rows] + (gradient[rows] * result).flatten(1).sum(1)
+        seen[f"whether it changed its inputs ({name})"] = not (
+            torch.equal(slope, gradient[rows]) and torch.equal(given, value[rows])
+        )
+    return seen
+
+
+EX_BOUNDARY = Exercise(
+    id="3.6",
+    reference=to_boundary,
+    probe=_probe_boundary,
+    mistakes=(
+        Mistake(
+            _reaching(lambda f, g: f / g.square().sum(1)),
+            "the sign is wrong: this moves away from the boundary, and doubles the lead. The change has to take "
+            "`value` away",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -f.abs() / g.square().sum(1)),
+            "where the value is negative this walks away from the boundary: leave its sign as it is, without abs",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -f / g.norm(dim=1)),
+            "divide by the square of the gradient's length: one length makes the gradient a unit vector, the other "
+            "turns the value into a distance",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -f),
+            "this is -value times the gradient: divide by the square of the gradient's length",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -1 / g.square().sum(1)),
+            "the value is missing: the further the boundary, the longer the change",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -f / g.square().sum()),
+            "one length for the whole batch: each image has its own gradient. Flatten all but the first axis and sum "
+            "along dim=1",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -f.sign() / g.norm(dim=1)),
+            "this has length 1, however far the boundary is: multiply by the distance, |value| over the gradient's "
+            "length",
+        ),
+        Mistake(
+            lambda f, g: (-f / g.flatten(1).abs().sum(1))[:, None, None, None] * g.sign(),
+            "this is the shortest change for the ruler `linf`, with signs. For the Euclidean length go along the "
+            "gradient itself",
+        ),
+        Mistake(
+            lambda f, g: f.abs() / g.flatten(1).norm(dim=1),
+            "this is the distance to the boundary, one number an image: return the change itself, in the shape of the "
+            "gradient",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -1.02 * f / g.square().sum(1)),
+            "two per cent too far: the overshoot is added outside, in the loop",
+        ),
+        Mistake(
+            lambda f, g: -f / g.flatten(1).square().sum(1) * g,
+            "numbers in the shape (N,) do not multiply gradients of shape (N, C, H, W): write [:, None, None, None] "
+            "after them",
+        ),
+        Mistake(
+            _boundary_in_place,
+            "this changes the gradient that it was given: compute a new tensor",
+        ),
+    ),
+    hints=(
+        "Go straight along the gradient, r = s * gradient. What must the number s be for value + <gradient, r> = 0?",
+        "<gradient, gradient> is the square of its length, gradient.flatten(1).square().sum(1), one number an image.",
+        "s = -value / square; return s[:, None, None, None] * gradient. (A clamp_min on the square saves you from "
+        "0/0.)",
+    ),
+)
+
+EXERCISES = [EX_FGSM, EX_TOWARDS, EX_L2, EX_PROJECT, EX_PGD, EX_BOUNDARY]
