@@ -18,6 +18,7 @@ def _network():
     with torch.no_grad():
         for weights in network.parameters():
             weights.mul_(3)
+        network[1].weight[:, 0] = 0  # the first pixel has no say: its gradient is 0
     return network.eval()
 
 
@@ -33,22 +34,27 @@ def _watch(name, network, images, attack):
     result = attack(given)
     if isinstance(result, nn.Module) or callable(result):
         raise NotYet("this returns a function: return the changed images themselves")
-    attached = isinstance(result, Tensor) and result.requires_grad
     moved = any(not torch.equal(a, b) for a, b in zip(weights, network.parameters(), strict=True))
-    seen = {
-        f"the result for {name}": result.detach().clone() if isinstance(result, Tensor) else result,
-        f"the clean images for {name}": before,
-        "whether the result still drags its graph along": attached,
-        "whether it changed the caller's images": not torch.equal(given.detach(), before),
-        "whether it switched on `requires_grad` of the caller's images": given.requires_grad,
-        "whether it left gradients in the network's weights": any(p.grad is not None for p in network.parameters()),
-        "whether it changed the network's weights": moved,
-        "whether it switched off the gradients of the weights": not all(p.requires_grad for p in network.parameters()),
-        "whether it left the network in training mode": network.training,
+    traces = {
+        "the result still carries its graph (end with .detach())": isinstance(result, Tensor) and result.requires_grad,
+        "the caller's images are changed (compute a new tensor)": not torch.equal(given.detach(), before),
+        "the caller's images ask for a gradient now (work on images.clone())": given.requires_grad,
+        "the weights hold gradients (torch.autograd.grad(loss, images) touches the images alone)": any(
+            p.grad is not None for p in network.parameters()
+        ),
+        "the weights are changed": moved,
+        "the weights ask for no gradient any more (leave their requires_grad alone)": not all(
+            p.requires_grad for p in network.parameters()
+        ),
+        "the network is in training mode (leave its mode alone)": network.training,
     }
     network.zero_grad()
     network.requires_grad_().eval()
-    return {f"{key} ({name})" if key.startswith("whether") else key: value for key, value in seen.items()}
+    return {
+        f"the result for {name}": result.detach().clone() if isinstance(result, Tensor) else result,
+        f"the clean images for {name}": before,
+        f"traces that are left behind ({name})": "; ".join(text for text, left in traces.items() if left) or "none",
+    }
 
 
 def _draw_change(name):
@@ -266,6 +272,13 @@ def fgsm(model, images, labels, eps):
     return (images + eps * gradient.sign()).clamp(0, 1).detach()
 
 
+def _for_a_while_in_training(model, images, labels, eps):
+    model.train()
+    changed = fgsm(model, images, labels, eps)
+    model.eval()
+    return changed
+
+
 def _probe_step(attack):
     network, others = _network(), _network()
     images, labels = _images(7), torch.randint(0, CLASSES, (7,))
@@ -295,6 +308,18 @@ EX_FGSM = Exercise(
             _stepping(loss=lambda logits, labels: -F.cross_entropy(logits, labels)),
             "this descends: it makes the network surer of the right class. An attack climbs the loss: images + eps * "
             "sign",
+        ),
+        Mistake(
+            _stepping(direction=lambda g: (g > 0).float() * 2 - 1),
+            "where the gradient is exactly 0 this moves the pixel down: `gradient.sign()` leaves it where it is",
+        ),
+        Mistake(
+            _for_a_while_in_training,
+            "dropout was on while you took the gradient, so it is that of another network: leave the mode alone",
+        ),
+        Mistake(
+            lambda model, images, labels, eps: _stepping()(model, images, labels, 0.1),
+            "0.1 is written out: use `eps`",
         ),
         Mistake(
             _own_answer,
@@ -377,7 +402,7 @@ def _l2_in_place(gradient, eps):
 
 
 def _probe_l2(step):
-    gradient = torch.randn(5, 1, SIDE, SIDE) * torch.tensor([1.0, 1e-4, 20.0, 0.3, 0.0]).view(5, 1, 1, 1)
+    gradient = torch.randn(5, 1, SIDE, SIDE) * torch.tensor([1.0, 1e-6, 20.0, 0.3, 0.0]).view(5, 1, 1, 1)
     colour = torch.randn(3, 3, 4, 4)
     seen = {}
     for name, given, eps in (
@@ -436,6 +461,10 @@ EX_L2 = Exercise(
         Mistake(
             _scaled(lambda g: g.norm(dim=1, keepdim=True).clamp_min(1e-12)),
             "the norm ran over the channels only, so that each pixel has length eps: flatten(1) first",
+        ),
+        Mistake(
+            lambda gradient, eps: eps * gradient / (gradient.flatten(1).norm(dim=1) + 1e-6)[:, None, None, None],
+            "the number added to the length is not small beside a short gradient: use .clamp_min(1e-12) instead",
         ),
         Mistake(
             lambda gradient, eps: -l2_step(gradient, eps),
@@ -644,19 +673,48 @@ def _noisy(x):
 
 
 def _probe_pgd(attack):
-    network = _network()
-    images, labels = _images(7), torch.randint(0, CLASSES, (7,))
+    network, images = _network(), _images(7)
+    labels = network(images).argmax(1)
     seen = {}
     for name, eps, step_size, steps in (
         ("8 steps of 0.05 within eps = 0.2", 0.2, 0.05, 8),
         ("3 steps of 0.1 within eps = 0.15", 0.15, 0.1, 3),
         ("1 step of 0.1 within eps = 0.3", 0.3, 0.1, 1),
         ("3 steps of 0.2, longer than eps = 0.1", 0.1, 0.2, 3),
+        ("8 steps of 0.3 within eps = 0.9", 0.9, 0.3, 8),
     ):
         seen |= _watch(
             name, network, images, lambda x, e=eps, a=step_size, n=steps: attack(network, x, labels, e, a, n)
         )
     return seen
+
+
+def _project_before(model, images, labels, eps, step_size, steps):
+    x = images
+    for _ in range(steps):
+        x = fgsm(model, project(x, images, eps), labels, step_size)
+    return x
+
+
+def _stops_the_fooled(model, images, labels, eps, step_size, steps):
+    x = images
+    for _ in range(steps):
+        going = (model(x).argmax(1) == labels)[:, None, None, None]
+        x = torch.where(going, project(fgsm(model, x, labels, step_size), images, eps), x)
+    return x
+
+
+def _stops_all(model, images, labels, eps, step_size, steps):
+    x = images
+    for _ in range(steps):
+        if (model(x).argmax(1) != labels).all():
+            break
+        x = project(fgsm(model, x, labels, step_size), images, eps)
+    return x
+
+
+def _step_as_budget(model, images, labels, eps, step_size, steps):
+    return pgd(model, images, labels, step_size, step_size, steps)
 
 
 ONE_STEP = (
@@ -670,6 +728,22 @@ EX_PGD = Exercise(
     probe=_probe_pgd,
     picture=_draw_change("8 steps of 0.05 within eps = 0.2"),
     mistakes=(
+        Mistake(
+            _project_before,
+            "the last step is not brought back: project *after* each step, not before it",
+        ),
+        Mistake(
+            _stops_the_fooled,
+            "images that are fooled stop here. That saves work, but this pgd takes all its steps with all images",
+        ),
+        Mistake(
+            _stops_all,
+            "the loop ends as soon as all images are fooled. That saves work, but this pgd takes all its steps",
+        ),
+        Mistake(
+            _step_as_budget,
+            "the budget is eps, not step_size: project(..., images, eps)",
+        ),
         Mistake(
             _moving_centre,
             "the wrong centre: each step is kept near the step before, and together they walk out of the budget. "
@@ -772,16 +846,20 @@ def _boundary_in_place(value, gradient):
 def _probe_boundary(step):
     gradient = torch.randn(5, 1, SIDE, SIDE) * torch.tensor([1.0, 0.2, 3.0, 0.05, 0.5]).view(5, 1, 1, 1)
     value = torch.tensor([2.0, 0.5, -3.0, 0.0, 8.0])
+    colour = torch.randn(5, 3, 4, 4)
     seen = {}
-    for name, rows in (("5 images", slice(5)), ("one image", slice(1))):
-        given, slope = value[rows].clone(), gradient[rows].clone()
+    for name, rows, slopes in (
+        ("5 images", slice(5), gradient),
+        ("one image", slice(1), gradient),
+        ("colour", slice(5), colour),
+    ):
+        given, slope = value[rows].clone(), slopes[rows].clone()
         result = step(given, slope)
         seen[f"the change for {name}"] = result
-        if isinstance(result, Tensor) and result.shape == gradient[rows].shape:
-            seen[f"the linear function after it ({name})"] = value[rows] + (gradient[rows] * result).flatten(1).sum(1)
-        seen[f"whether it changed its inputs ({name})"] = not (
-            torch.equal(slope, gradient[rows]) and torch.equal(given, value[rows])
-        )
+        if isinstance(result, Tensor) and result.shape == slope.shape:
+            seen[f"the linear function after it ({name})"] = value[rows] + (slopes[rows] * result).flatten(1).sum(1)
+        same = torch.equal(slope, slopes[rows]) and torch.equal(given, value[rows])
+        seen[f"its inputs afterwards ({name})"] = "as they were" if same else "changed: compute new tensors"
     return seen
 
 
@@ -835,6 +913,14 @@ EX_BOUNDARY = Exercise(
         Mistake(
             _reaching(lambda f, g: -1.02 * f / g.square().sum(1)),
             "two per cent too far: the overshoot is added outside, in the loop",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -f / g.square().mean(1)),
+            "the mean of the squares is too small by the number of pixels: the square of the length is their sum",
+        ),
+        Mistake(
+            lambda f, g: -f[:, None, None, None] * g / g.square().sum((2, 3), keepdim=True),
+            "each channel is divided by its own sum: the square of the length runs over all values, flatten(1) first",
         ),
         Mistake(
             lambda f, g: -f / g.flatten(1).square().sum(1) * g,
