@@ -106,6 +106,18 @@ def test_nonsense_never_breaks_the_check(exercise, answer):
         exercise.examine(answer)
 
 
+def test_what_the_probe_says_to_a_listed_mistake_is_not_told_to_others():
+    def probe(function):
+        if function() is None:
+            raise _core.NotYet("only for those who return nothing")
+        return function()
+
+    mistakes = (_core.Mistake(lambda: None, "nothing"), _core.Mistake(lambda: 2, "two"))
+    exercise = _core.Exercise("9.9", lambda: 1, probe, mistakes, ("a", "b"))
+    with pytest.raises(exercises.NotYet, match="two"):
+        exercise.examine(lambda: 2)
+
+
 # The desk.
 
 

@@ -88,4 +88,5 @@ def deepfool(
             change = change + spread(far, x) * steepest(w[at, near[:, 0]], norm)
             x = (task.images[rows] + (1 + overshoot) * change).clamp(0, 1)
             bar.update()
+        bar.update(steps - bar.n)  # finished early
     return task.finish(best)

@@ -92,4 +92,5 @@ def pgd(
                 raise
             if len(rows):
                 keep(x, rows)
+        bar.update(restarts * steps - bar.n)  # finished early
     return task.finish(best)
