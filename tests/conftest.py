@@ -1,6 +1,9 @@
-"""With and without a front end, for the tests of what a learner touches."""
+"""With and without a front end, for the tests of what a learner touches; a small network for those of the attacks."""
 
 import pytest
+import torch
+
+from course_utils import data, models, runtime, training
 
 
 @pytest.fixture
@@ -11,3 +14,13 @@ def live(monkeypatch):
 @pytest.fixture
 def static(monkeypatch):
     monkeypatch.setenv("COURSE_STATIC", "1")
+
+
+@pytest.fixture(scope="session")
+def net():
+    """A LeNet-5 after three rounds of 2,000 digits."""
+    torch.manual_seed(0)
+    model = models.LeNet5()
+    split = data.mnist("cpu").train[:2000]
+    training.fit(model, split, epochs=3, generator=runtime.seed(0), progress=False)
+    return model.eval()

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils import data, models, runtime, training
+from course_utils import data, training
 from course_utils.attacks import (
     _search,
     carlini_wagner,
@@ -61,15 +61,6 @@ def spent(name, images, changed):
         return 0.0
     _, norm, eps = WITHIN[name]
     return getattr(distances, norm)(images.double(), changed.double()).max().item() - eps
-
-
-@pytest.fixture(scope="module")
-def net():
-    torch.manual_seed(0)
-    model = models.LeNet5()
-    split = data.mnist("cpu").train[:2000]
-    training.fit(model, split, epochs=3, generator=runtime.seed(0), progress=False)
-    return model.eval()
 
 
 @pytest.fixture(scope="module")

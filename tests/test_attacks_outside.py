@@ -7,22 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from course_utils import data, models, runtime, training
+from course_utils import data, runtime, training
 from course_utils.attacks import carlini_wagner, choose_targets, deepfool, distances, fgsm, lbfgs, pgd
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # foolbox imports from a part of scipy that is about to move
     foolbox = pytest.importorskip("foolbox")
 optimize = pytest.importorskip("scipy.optimize")
-
-
-@pytest.fixture(scope="module")
-def net():
-    torch.manual_seed(0)
-    model = models.LeNet5()
-    split = data.mnist("cpu").train[:2000]
-    training.fit(model, split, epochs=3, generator=runtime.seed(0), progress=False)
-    return model.eval()
 
 
 @pytest.fixture(scope="module")
