@@ -125,7 +125,12 @@ def margin(logits: Tensor, classes: Tensor) -> Tensor:
     tensor([2.])
     """
     own = logits.gather(1, classes[:, None])[:, 0]
-    return own - logits.scatter(1, classes[:, None], float("-inf")).amax(1)
+    return own - without(logits, classes).amax(1)
+
+
+def without(logits: Tensor, classes: Tensor, value: float = float("-inf")) -> Tensor:
+    """The logits with one class an image out of the running: ``(N, K)``, ``(N,)`` -> ``(N, K)``."""
+    return logits.scatter(1, classes[:, None], value)
 
 
 def choose_targets(
@@ -149,17 +154,17 @@ def choose_targets(
     logits = training.logits(model, images)
     classes = logits.shape[1]
     labels = check_labels(labels, len(images), classes)
-    own = labels.to(logits.device)[:, None]
+    own = labels.to(logits.device)
     if rule == "nearest":
-        chosen = logits.scatter(1, own, float("-inf")).argmax(1)
+        chosen = without(logits, own).argmax(1)
     elif rule == "least_likely":
-        chosen = logits.scatter(1, own, float("inf")).argmin(1)
+        chosen = without(logits, own, float("inf")).argmin(1)
+    elif rule == "next":
+        chosen = (labels + 1) % classes
     else:
         draw = source(generator)
-        shift = (
-            1 if rule == "next" else torch.randint(1, classes, labels.shape, generator=draw, device=draw.device).cpu()
-        )
-        chosen = (labels.cpu() + shift) % classes
+        shift = torch.randint(1, classes, labels.shape, generator=draw, device=draw.device)
+        chosen = (labels + shift.to(labels.device)) % classes
     return chosen.to(labels.device)
 
 
@@ -214,11 +219,14 @@ def length(change: Tensor) -> Tensor:
 
 def project(x: Tensor, centre: Tensor, eps: float, norm: str) -> Tensor:
     """The nearest point of the ball of radius ``eps`` around ``centre``, then clipped to [0, 1], which stays in it."""
+    return (centre + shorten(x - centre, eps, norm)).clamp(0, 1)
+
+
+def shorten(change: Tensor, eps: float, norm: str) -> Tensor:
+    """The nearest change of length ``eps`` or less."""
     if norm == "linf":
-        return x.clamp(centre - eps, centre + eps).clamp(0, 1)
-    change = x - centre
-    share = eps / length(change).clamp_min(max(eps, 1e-12))
-    return (centre + change * spread(share, x)).clamp(0, 1)
+        return change.clamp(-eps, eps)
+    return change * spread(eps / length(change).clamp_min(max(eps, 1e-12)), change)
 
 
 def random_start(centre: Tensor, eps: float, norm: str, generator: torch.Generator | None) -> Tensor:

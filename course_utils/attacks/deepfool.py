@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import attacking, check_budget, check_counts, spread, steepest
+from course_utils.attacks._search import attacking, check_budget, check_counts, spread, steepest, without
 
 NEAR = 2  # classes that are looked at after the first step: those whose linear boundary was nearest at the last
 
@@ -70,9 +70,9 @@ def deepfool(
                 break
             minus = task.labels[rows]
             if targets is not None:  # the strongest class other than the target
-                minus = logits.scatter(1, task.targets[rows, None], float("-inf")).argmax(1)
+                minus = without(logits, task.targets[rows]).argmax(1)
             if step == 0 and targets is None:
-                plus = logits.scatter(1, minus[:, None], float("-inf")).topk(min(candidates, task.classes) - 1).indices
+                plus = without(logits, minus).topk(min(candidates, task.classes) - 1).indices
             elif step == 0:
                 plus = task.targets[rows, None]
             else:

@@ -24,9 +24,7 @@ from course_utils.attacks._search import Bracket, attacking, check_counts, lengt
 PENALTIES = ("squared_l2", "l2")
 MEMORY = 5  # steps that make up the picture of the curvature
 DECREASE = 1e-4  # a step must gain this share of what the slope promises (Armijo)
-ROUND = (
-    0.2  # |r| has a kink at 0, where L-BFGS gets stuck: it is rounded off within this share of the way to the target
-)
+ROUND = 0.2  # |r| has a kink at 0, where L-BFGS gets stuck: rounded off within this share of the way to the target
 ENOUGH = 2e-5  # the minimum is reached when a step gains less than this share of F
 
 

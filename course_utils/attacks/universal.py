@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import attacking, check_budget, check_counts, length, source, steepest
+from course_utils.attacks._search import attacking, check_budget, check_counts, shorten, source, steepest
 
 CUT = 1.0  # nats: the network gives the label 37 % there
 
@@ -69,7 +69,6 @@ def universal(
             _, _, slope = task.gradient(moved.clamp(0, 1), gain, rows)
             out = (moved <= 0) & (slope < 0) | (moved >= 1) & (slope > 0)  # would leave [0, 1]
             slope = (slope * ~out).mean(0, keepdim=True)
-            v = best + 0.3 * eps * (1 - step / steps) * steepest(slope, norm)
-            best = v.clamp(-eps, eps) if norm == "linf" else v * (eps / length(v).clamp_min(max(eps, 1e-12)))
+            best = shorten(best + 0.3 * eps * (1 - step / steps) * steepest(slope, norm), eps, norm)
             bar.update()
     return task.finish(best)
