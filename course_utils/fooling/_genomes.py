@@ -1,0 +1,85 @@
+"""What both encodings share: populations, random draws, polynomial mutation, colours.
+
+A population of P genomes is a dict of tensors, each with P rows. Random numbers come from the generator's device and
+are brought to the genomes', so that a run can be repeated.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+Genomes = dict[str, Tensor]
+
+
+def take(genomes: Genomes, rows: Tensor) -> Genomes:
+    """The genomes in these rows, copied."""
+    return {name: genes[rows] for name, genes in genomes.items()}
+
+
+def uniform(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Numbers drawn evenly from [0, 1)."""
+    return torch.rand(shape, generator=generator, device=generator.device).to(device)
+
+
+def polynomial(draws: Tensor, eta: float) -> Tensor:
+    r"""Steps of polynomial mutation, in (-1, 1), from uniform draws u in [0, 1).
+
+        (2u)^(1 / (eta + 1)) - 1   if u < 1/2,    1 - (2 - 2u)^(1 / (eta + 1))   otherwise
+
+    Most are small: for eta = 15 half of them are shorter than 0.042 (Deb and Goyal 1996).
+
+    >>> polynomial(torch.tensor([0.25, 0.5, 0.75]), eta=15)
+    tensor([-0.0424,  0.0000,  0.0424])
+    """
+    tail = (1 - (2 * draws - 1).abs()) ** (1 / (eta + 1))
+    return (1 - tail) * (2 * draws - 1).sign()
+
+
+def happens(number: int, chance: float, *, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Which of ``number`` independent events of the same chance take place: their places, in order.
+
+    The gaps between them are drawn, so that the cost grows with the events that do.
+    """
+    if chance <= 0 or number == 0:
+        return torch.empty(0, dtype=torch.int64, device=device)
+    if chance >= 1:
+        return torch.arange(number, device=device)
+    enough = int(number * chance + 10 * (number * chance) ** 0.5 + 20)
+    draws = uniform(enough, generator=generator, device=device)
+    gaps = (torch.log1p(-draws) / math.log1p(-chance)).long() + 1
+    places = gaps.cumsum(0) - 1
+    return places[: int((places < number).sum())]
+
+
+def choose(allowed: Tensor, *, generator: torch.Generator) -> Tensor:
+    """The place of one true entry of each row, all equally likely: bool ``(P, M)`` -> int64 ``(P,)``.
+
+    For a row without any the place means nothing.
+    """
+    counts = allowed.sum(1)
+    draws = uniform(len(allowed), generator=generator, device=allowed.device)
+    rank = (draws * counts).long().minimum(counts - 1).clamp_min(0)
+    places = allowed.nonzero()[:, 1]
+    first = counts.cumsum(0) - counts
+    return places[(first + rank).clamp_max(len(places) - 1)] if len(places) else torch.zeros_like(counts)
+
+
+def hls_to_rgb(hls: Tensor) -> Tensor:
+    """Hue, lightness, saturation in [0, 1] -> red, green, blue in [0, 1]: ``(P, 3, H, W)`` -> the same shape.
+
+    >>> hls_to_rgb(torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1)).flatten()
+    tensor([1., 0., 0.])
+    """
+    hue, lightness, saturation = hls.unbind(1)
+    reach = saturation * torch.minimum(lightness, 1 - lightness)
+    turns = [(12 * hue + n) % 12 for n in (0, 8, 4)]
+    waves = [torch.minimum(k - 3, 9 - k).clamp(-1, 1) for k in turns]
+    return torch.stack([lightness - reach * wave for wave in waves], 1).clamp(0, 1)
+
+
+def check_shape(shape: tuple[int, int, int]) -> None:
+    """Refuse a shape that is no (C, H, W) with 1 or 3 channels."""
+    whole = len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
+    if not whole or shape[0] not in (1, 3):
+        raise ValueError(f"shape={shape}: want (channels, height, width) with 1 or 3 channels, such as (1, 28, 28)")

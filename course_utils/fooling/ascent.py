@@ -1,0 +1,103 @@
+r"""Gradient ascent: from noise to an image that a network is sure of.
+
+    x_{t+1} = clip(x_t + step along the gradient of  log p(target | x_t) - strength * penalty(x_t))
+
+Each image has its own optimiser state (Adam), so that a batch of any size gives the same images as one by one. Without
+a penalty the result is noise to us; a penalty on bright pixels or on edges asks for something smoother. Nguyen,
+Yosinski and Clune 2014, arXiv 1412.1897, section 3.6, after Simonyan et al. 2013, arXiv 1312.6034.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils import runtime, training
+from course_utils.inputs import check_labels
+
+
+def l2(images: Tensor) -> Tensor:
+    """The sum of the squared pixels, ``(N, C, H, W)`` -> ``(N,)``: black costs nothing."""
+    return images.square().flatten(1).sum(1)
+
+
+def total_variation(images: Tensor) -> Tensor:
+    """The sum of the absolute differences between neighbours, ``(N, C, H, W)`` -> ``(N,)``: smooth costs little."""
+    down, right = images.diff(dim=2), images.diff(dim=3)
+    return down.abs().flatten(1).sum(1) + right.abs().flatten(1).sum(1)
+
+
+REGULARIZERS = {"l2": l2, "total_variation": total_variation}
+
+
+def ascend(
+    model: nn.Module,
+    targets: Tensor,
+    *,
+    steps: int = 100,
+    regularizer: str | Callable[[Tensor], Tensor] | None = None,
+    strength: float = 0.01,
+    shape: tuple[int, int, int] = (1, 28, 28),
+    step_size: float = 0.05,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """Climb from noise to an image of each target class.
+
+    Args:
+        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
+        targets: the class that each image is to get, int64 ``(N,)``.
+        regularizer: None; "l2", which likes black; "total_variation", which likes smooth; or a function from images
+            to one penalty each, ``(N,)``.
+        strength: of the penalty, in nats for each unit of it.
+        shape: ``(C, H, W)`` of an image.
+        step_size: of Adam, about how far a pixel moves in a step at first.
+        generator: draws the noise, even in [0, 1]; None starts a new one from seed 0.
+
+    Returns:
+        Images in [0, 1], ``(N, C, H, W)``, on the model's device. An interrupted run returns what it has.
+
+    Raises:
+        TypeError, ValueError: targets or settings outside the convention; a model without logits or gradients.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    >>> images = ascend(model, torch.tensor([0, 1, 2]), steps=50, shape=(1, 4, 4))
+    >>> training.predict(model, images).labels
+    tensor([0, 1, 2])
+    """
+    penalty = _penalty(regularizer)
+    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise ValueError(f"steps={steps!r}: want a whole number, at least 1")
+    if not (0 < step_size < float("inf") and 0 <= strength < float("inf")):
+        raise ValueError(f"step_size={step_size}, strength={strength}: want finite numbers, not below 0")
+    generator = torch.Generator().manual_seed(0) if generator is None else generator
+    device = training.device_of(model)
+    number = len(targets) if isinstance(targets, Tensor) and targets.ndim else 1
+    start = torch.rand(number, *shape, generator=generator, device=generator.device).to(device)
+    check_labels(targets, number, training.logits(model, start[:1]).shape[1])
+    targets = targets.to(device)
+    with torch.inference_mode(False), torch.enable_grad(), training.mode(model, False):
+        images = start.clone().requires_grad_()
+        optimiser = torch.optim.Adam([images], lr=step_size, maximize=True)
+        with runtime.progress(steps, "ascend", progress) as bar:
+            try:
+                for _ in range(steps):
+                    gain = -F.cross_entropy(model(images), targets, reduction="sum")
+                    if penalty is not None:
+                        gain = gain - strength * penalty(images).sum()
+                    (images.grad,) = torch.autograd.grad(gain, images)
+                    optimiser.step()
+                    images.data.clamp_(0, 1)
+                    bar.update()
+            except KeyboardInterrupt:
+                print("Interrupted: these are the images so far.")
+    return images.detach().clamp(0, 1)
+
+
+def _penalty(regularizer: str | Callable[[Tensor], Tensor] | None) -> Callable[[Tensor], Tensor] | None:
+    if regularizer is None or callable(regularizer):
+        return regularizer
+    if regularizer not in REGULARIZERS:
+        raise ValueError(f"there is no regularizer {regularizer!r}: choose among {', '.join(REGULARIZERS)}, or None")
+    return REGULARIZERS[regularizer]

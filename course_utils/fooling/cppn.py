@@ -1,0 +1,295 @@
+"""The indirect encoding: a small network paints the image, pixel by pixel.
+
+A compositional pattern-producing network (CPPN; Stanley 2007) maps a place, (column, row, distance to the centre, 1), to
+a grey level. Its nodes are sines, sigmoids, Gaussians and clipped lines, so it paints with repetition, edges, symmetry.
+It starts without hidden nodes; mutation adds and deletes nodes and connections, but never closes a loop. Rates, ranges
+and inputs are those of Nguyen, Yosinski and Clune's released code (2014, arXiv 1412.1897).
+
+A population of P genomes is a set of arrays padded to N nodes: 4 inputs, then the outputs, then room for hidden nodes.
+`CPPN.render` sorts the nodes of all genomes by depth, and by function within a depth. Each such group is then one
+weighted sum of earlier rows and one call of its function, whatever the topologies.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from course_utils.fooling._genomes import Genomes, check_shape, choose, happens, hls_to_rgb, polynomial, uniform
+
+INPUTS = ("x", "y", "radius", "bias")
+FUNCTIONS = {
+    "sine": torch.sin,
+    "sigmoid": lambda total: 2 * torch.sigmoid(total) - 1,
+    "gaussian": lambda total: torch.exp(-total.square()),
+    "linear": lambda total: total.clamp(-3, 3) / 3,
+}
+WEIGHT = 10.0  # weights lie in [-10, 10]
+RATE, ETA = 0.1, 15.0  # chance that a weight or a function mutates; polynomial mutation of weights
+ADD_LINK, DELETE_LINK, ADD_NODE, DELETE_NODE = 0.5, 0.3, 0.5, 0.2  # chances for each child
+VALUES = 2**22  # numbers held while rendering
+
+
+class Graph(NamedTuple):
+    """One genome as a graph, without the nodes that reach no output.
+
+    Attributes:
+        nodes: node -> what it is: an input of `INPUTS`, or a function of `FUNCTIONS`.
+        depths: node -> how many links the longest way from an input to it has.
+        links: (source, target) -> weight.
+        outputs: the nodes that are read.
+    """
+
+    nodes: dict[int, str]
+    depths: dict[int, int]
+    links: dict[tuple[int, int], float]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CPPN:
+    """Images painted by networks of any topology.
+
+    Args:
+        shape: ``(C, H, W)`` of the images. With C = 3 there are three outputs: hue, lightness and saturation.
+        hidden: the most hidden nodes that a genome may have; where all are taken, none is added.
+
+    Raises:
+        ValueError: a shape of another form, or room for less than one hidden node.
+
+    >>> encoding = CPPN((1, 28, 28))
+    >>> genomes = encoding.random(5, generator=torch.Generator().manual_seed(0))
+    >>> encoding.render(genomes).shape, encoding.render(genomes, size=(512, 512)).shape
+    (torch.Size([5, 1, 28, 28]), torch.Size([5, 1, 512, 512]))
+    """
+
+    shape: tuple[int, int, int] = (1, 28, 28)
+    hidden: int = 32
+
+    def __post_init__(self):
+        check_shape(self.shape)
+        if not isinstance(self.hidden, int) or self.hidden < 1:
+            raise ValueError(f"hidden={self.hidden!r}: want a whole number, at least 1")
+
+    def random(self, number: int, *, generator: torch.Generator, device: torch.device | str = "cpu") -> Genomes:
+        """``number`` perceptrons: every input linked to every output, weights drawn evenly from [-10, 10].
+
+        Returns:
+            ``weights`` and ``linked``, both ``(P, N, N)`` from the last axis to the one before; ``function``
+            ``(P, N)``, places in `FUNCTIONS`; ``used`` ``(P, N)``, the nodes that exist.
+        """
+        device = torch.device(device)
+        first, last = len(INPUTS), len(INPUTS) + self.shape[0]
+        nodes = last + self.hidden
+        draws = uniform(number, self.shape[0], first, generator=generator, device=device)
+        weights = torch.zeros(number, nodes, nodes, device=device)
+        weights[:, first:last, :first] = WEIGHT * (2 * draws - 1)
+        linked = torch.zeros(number, nodes, nodes, dtype=torch.bool, device=device)
+        linked[:, first:last, :first] = True
+        used = torch.zeros(number, nodes, dtype=torch.bool, device=device)
+        used[:, :last] = True
+        function = _functions(number, nodes, generator=generator, device=device)
+        return {"weights": weights, "linked": linked, "function": function, "used": used}
+
+    def vary(self, parents: Genomes, *, generation: int, generator: torch.Generator) -> Genomes:
+        """One child of each parent: weights, functions, then a link more, one less, a node more, one less.
+
+        The published crossover exchanges whole genomes, which changes nothing here.
+        """
+        child = {name: genes.clone() for name, genes in parents.items()}
+        self._change(child, generator)
+        for chance, alter in (
+            (ADD_LINK, self._add_link),
+            (DELETE_LINK, self._delete_link),
+            (ADD_NODE, self._add_node),
+            (DELETE_NODE, self._delete_node),
+        ):
+            draws = uniform(len(child["used"]), generator=generator, device=child["used"].device)
+            alter(child, (draws < chance).nonzero()[:, 0], generator)
+        return child
+
+    def render(self, genomes: Genomes, size: tuple[int, int] | None = None) -> Tensor:
+        """The images in [0, 1], ``(P, C, H, W)``, on a grid of ``size`` (height, width) over the same square.
+
+        Differentiable in the weights. The result has their type: float64 genomes are rendered in float64.
+        """
+        height, width = size or self.shape[1:]
+        places = self._places(height, width, genomes["weights"])
+        plan = _Plan(genomes, outputs=self.shape[0])
+        portion = max(1, VALUES // plan.rows)
+        levels = torch.cat([plan.run(part) for part in places.split(portion, 1)], 1).abs()
+        images = levels.view(len(genomes["used"]), self.shape[0], height, width)
+        return hls_to_rgb(images) if self.shape[0] == 3 else images
+
+    def graph(self, genomes: Genomes, row: int) -> Graph:
+        """The genome in this row as a graph, to be drawn."""
+        one = {name: genes[row : row + 1] for name, genes in genomes.items()}
+        plan = _Plan(one, outputs=self.shape[0])
+        names = dict(enumerate(INPUTS)) | {
+            node: list(FUNCTIONS)[int(one["function"][0, node])] for node in plan.nodes.tolist()
+        }
+        links = zip(plan.sources.tolist(), plan.targets.tolist(), plan.weights.tolist(), strict=True)
+        return Graph(
+            nodes=names,
+            depths={node: int(plan.depth[node]) for node in names},
+            links={(source, target): weight for source, target, weight in links},
+            outputs=tuple(range(len(INPUTS), len(INPUTS) + self.shape[0])),
+        )
+
+    def _places(self, height: int, width: int, like: Tensor) -> Tensor:
+        """The inputs at every pixel, ``(4, H * W)``: columns and rows count the pixels of ``shape``, from 0."""
+        _, rows, columns = self.shape
+        y = ((torch.arange(height) + 0.5) * rows / height - 0.5).to(like)
+        x = ((torch.arange(width) + 0.5) * columns / width - 0.5).to(like)
+        y, x = torch.meshgrid(y, x, indexing="ij")
+        half = (columns - 1) / 2, (rows - 1) / 2
+        radius = torch.hypot(*((axis - middle) / max(middle, 1) for axis, middle in zip((x, y), half, strict=True)))
+        return torch.stack([x, y, radius, torch.ones_like(x)]).flatten(1)
+
+    def _change(self, child: Genomes, generator: torch.Generator) -> None:
+        """Mutate each weight and each function with chance 0.1."""
+        linked, function = child["linked"], child["function"]
+        device = linked.device
+        links = linked.nonzero()
+        links = links[happens(len(links), RATE, generator=generator, device=device)].unbind(1)
+        steps = polynomial(uniform(len(links[0]), generator=generator, device=device), ETA)
+        child["weights"][links] = (child["weights"][links] + 2 * WEIGHT * steps).clamp(-WEIGHT, WEIGHT)
+        nodes = happens(function.numel(), RATE, generator=generator, device=device)
+        function.view(-1)[nodes] = _functions(len(nodes), generator=generator, device=device)
+
+    def _add_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
+        """Link a random node to a random one that it does not depend on, so that no loop is closed."""
+        linked, used = child["linked"][rows], child["used"][rows]
+        inputs = torch.arange(used.shape[1], device=used.device) < len(INPUTS)
+        outputs = ~inputs & (torch.arange(used.shape[1], device=used.device) < len(INPUTS) + self.shape[0])
+        source = choose(used & ~outputs, generator=generator)
+        before = F.one_hot(source, used.shape[1]).bool()
+        while True:  # all nodes that the source depends on, itself among them
+            earlier = before | (before[:, :, None] & linked).any(1)
+            if torch.equal(earlier, before):
+                break
+            before = earlier
+        every = torch.arange(len(rows), device=rows.device)
+        free = used & ~inputs & ~before & ~linked[every, :, source]
+        target = choose(free, generator=generator)
+        weight = WEIGHT * (2 * uniform(len(rows), generator=generator, device=rows.device) - 1)
+        possible = free.any(1)
+        rows, target, source = rows[possible], target[possible], source[possible]
+        child["linked"][rows, target, source] = True
+        child["weights"][rows, target, source] = weight[possible]
+
+    def _delete_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
+        """Delete a random link."""
+        rows, target, source = self._some_link(child, rows, generator)
+        child["linked"][rows, target, source] = False
+
+    def _add_node(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
+        """Put a node into a random link; both halves get the link's weight."""
+        rows = rows[~child["used"][rows].all(1)]
+        rows, target, source = self._some_link(child, rows, generator)
+        node = (~child["used"][rows]).int().argmax(1)
+        weight = child["weights"][rows, target, source]
+        child["used"][rows, node] = True
+        child["function"][rows, node] = _functions(len(rows), generator=generator, device=rows.device)
+        child["linked"][rows, target, source] = False
+        for end, start in ((node, source), (target, node)):
+            child["linked"][rows, end, start] = True
+            child["weights"][rows, end, start] = weight
+
+    def _delete_node(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
+        """Delete a random hidden node, with its links."""
+        hidden = child["used"][rows].clone()
+        hidden[:, : len(INPUTS) + self.shape[0]] = False
+        node = choose(hidden, generator=generator)
+        rows, node = rows[hidden.any(1)], node[hidden.any(1)]
+        child["used"][rows, node] = False
+        child["linked"][rows, node] = False
+        child["linked"][rows, :, node] = False
+
+    def _some_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows that have links, and the two ends of a random one of each."""
+        linked = child["linked"][rows]
+        place = choose(linked.flatten(1), generator=generator)
+        there = linked.flatten(1).any(1)
+        target, source = place[there] // linked.shape[1], place[there] % linked.shape[1]
+        return rows[there], target, source
+
+
+def _functions(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Functions drawn evenly, as places in `FUNCTIONS`."""
+    draws = torch.randint(len(FUNCTIONS), shape, generator=generator, device=generator.device, dtype=torch.uint8)
+    return draws.to(device)
+
+
+class _Plan:
+    """The order in which the nodes of a population are computed.
+
+    Attributes:
+        nodes: the nodes that reach an output, numbered through all genomes, in that order.
+        targets, sources, weights: the links between them, sorted by target in that order.
+    """
+
+    def __init__(self, genomes: Genomes, outputs: int):
+        used, linked = genomes["used"], genomes["linked"]
+        genome, target, source = linked.nonzero(as_tuple=True)
+        number, width = used.shape
+        weights = genomes["weights"][genome, target, source]
+        target, source = genome * width + target, genome * width + source
+        place = torch.arange(number * width, device=used.device) % width
+        inputs = place < len(INPUTS)
+        needed = ~inputs & (place < len(INPUTS) + outputs)
+        read = needed.nonzero()[:, 0]
+        while True:
+            more = needed.index_fill(0, source[needed[target]], True)
+            if torch.equal(more, needed):
+                break
+            needed = more
+        kept = needed[target]
+        target, source, weights = target[kept], source[kept], weights[kept]
+        depth = (~inputs).long()
+        while True:
+            deeper = depth.scatter_reduce(0, target, depth[source] + 1, "amax")
+            if torch.equal(deeper, depth):
+                break
+            depth = deeper
+        key = depth * len(FUNCTIONS) + genomes["function"].flatten()
+        nodes = (needed & ~inputs).nonzero()[:, 0]
+        nodes = nodes[key[nodes].argsort(stable=True)]
+        row = place.clone()
+        row[nodes] = len(INPUTS) + torch.arange(len(nodes), device=nodes.device)
+        order = row[target].argsort(stable=True)
+        self.nodes, self.depth, self.rows = nodes, depth, len(INPUTS) + len(nodes)
+        self.targets, self.sources, self.weights = target[order], source[order], weights[order]
+        self.from_rows = row[self.sources]
+        self.counts = torch.bincount(row[target], minlength=self.rows)
+        self.first = self.counts.cumsum(0) - self.counts
+        self.read = row[read]
+        groups, sizes = key[nodes].unique_consecutive(return_counts=True)
+        self.groups = list(zip((groups % len(FUNCTIONS)).tolist(), sizes.tolist(), strict=True))
+
+    def run(self, places: Tensor) -> Tensor:
+        """The outputs at these places: ``(4, pixels)`` -> ``(P * outputs, pixels)``."""
+        values = places.new_empty(self.rows, places.shape[1])
+        values[: len(INPUTS)] = places
+        functions = list(FUNCTIONS.values())
+        bounds = [*self.first.tolist(), len(self.sources)]
+        start = len(INPUTS)
+        for function, size in self.groups:
+            stop = start + size
+            a, b = bounds[start], bounds[stop]
+            if b > a:
+                total = F.embedding_bag(
+                    self.from_rows[a:b],
+                    values,
+                    self.first[start:stop] - a,
+                    mode="sum",
+                    per_sample_weights=self.weights[a:b],
+                )
+            else:
+                total = torch.zeros_like(values[start:stop])
+            values[start:stop] = functions[function](total)
+            start = stop
+        return values[self.read]

@@ -1,0 +1,211 @@
+"""MAP-Elites: breed an image for every class at once.
+
+    fill the map with the best of a random population, one elite for each class; then, generation after generation,
+    draw parents evenly from the map, vary them, and let each child challenge the elite of *every* class.
+
+A child takes the place of an elite if the network gives that class a strictly higher confidence. Mouret and Clune
+2015, arXiv 1504.04909; as Nguyen, Yosinski and Clune 2014, arXiv 1412.1897, used it. A whole generation is one batch.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from course_utils import runtime, training
+from course_utils.fooling._genomes import Genomes, take
+from course_utils.fooling.cppn import CPPN
+from course_utils.fooling.direct import Direct
+
+TENSORS = ("images", "confidence", "born", "history")  # of an archive, beside the genomes
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What evolution has found: one elite for each of K classes.
+
+    Attributes:
+        images: ``(K, C, H, W)`` in [0, 1], with 256 grey levels.
+        confidence: the softmax output of each elite's class, ``(K,)`` in [0, 1].
+        genomes: a dict of tensors with K rows, to be rendered by the encoding.
+        born: the generation that found each elite, int64 ``(K,)``; 0 is the random population.
+        history: the elites' confidence after each generation, ``(generations, K)``.
+        encoding: the encoding, as text.
+    """
+
+    images: Tensor
+    confidence: Tensor
+    genomes: Genomes = field(repr=False)
+    born: Tensor
+    history: Tensor
+    encoding: str
+    random_state: Tensor = field(repr=False)
+    random_device: str = "cpu"
+
+    def save(self, file: str | Path) -> None:
+        """Write the archive to a ``.safetensors`` file, with all that is needed to go on."""
+        tensors = {f"genomes.{name}": genes for name, genes in self.genomes.items()}
+        tensors |= {name: getattr(self, name) for name in (*TENSORS, "random_state")}
+        content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        notes = {"archive": json.dumps({"encoding": self.encoding, "random_device": self.random_device})}
+        runtime.write_atomically(Path(file), safetensors.torch.save(content, metadata=notes))
+
+    @classmethod
+    def load(cls, file: str | Path, device: torch.device | str = "cpu") -> "Archive":
+        """Read an archive that `save` wrote.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file holds something else, or is damaged.
+        """
+        try:
+            with safetensors.safe_open(Path(file), "pt") as opened:
+                notes = json.loads((opened.metadata() or {})["archive"])
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            random_state = tensors.pop("random_state")
+            tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+            genomes = {name[8:]: tensors.pop(name) for name in list(tensors) if name.startswith("genomes.")}
+            return cls(genomes=genomes, random_state=random_state, **tensors, **notes)
+        except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{file} is no archive of map_elites, or is damaged: {error}") from error
+
+
+def map_elites(
+    model: nn.Module,
+    encoding: Direct | CPPN,
+    *,
+    generations: int,
+    population: int,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+    on_generation: Callable[[Archive], None] | None = None,
+    resume: Archive | None = None,
+) -> Archive:
+    """Breed one image for each class of ``model``, to the highest confidence that evolution finds.
+
+    Args:
+        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
+        encoding: `Direct` or `CPPN`, for images that the model takes.
+        generations: how many, after the random population; with ``resume``, how many more.
+        population: children in a generation, and size of the random population.
+        generator: source of all chance; None starts a new one from seed 0 on the model's device.
+        on_generation: called with the archive so far, for live plots. Clone of it what you keep: it lives on.
+        resume: an archive to go on from, with its own random state. The result is the same as without the break.
+
+    Returns:
+        The archive, on the model's device. An interrupted run returns what it has.
+
+    Raises:
+        TypeError, ValueError: settings that are no whole numbers above 0; a model that does not take these images or
+            does not return logits; an archive of another encoding or network, or a generator beside it.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    >>> archive = map_elites(model, Direct((1, 4, 4)), generations=5, population=10)
+    >>> archive.images.shape, archive.history.shape
+    (torch.Size([3, 1, 4, 4]), torch.Size([5, 3]))
+    """
+    for name, number in (("generations", generations), ("population", population)):
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise ValueError(f"{name}={number!r}: want a whole number, at least 1")
+    if resume is None:
+        generator = torch.Generator(training.device_of(model)).manual_seed(0) if generator is None else generator
+        archive = _begin(model, encoding, population, generator)
+    else:
+        if generator is not None:
+            raise ValueError("an archive to resume brings its own random state: leave generator out")
+        archive, generator = _continue(model, encoding, resume)
+    history = archive.history.new_empty(len(archive.history) + generations, len(archive.confidence))
+    history[: len(archive.history)] = archive.history
+    judged = None
+    with runtime.progress(generations, "map_elites", progress) as bar, training.mode(model, False):
+        try:
+            for _ in range(generations):
+                parents = take(archive.genomes, _parents(archive, population, generator))
+                children = encoding.vary(parents, generation=len(archive.history) + 1, generator=generator)
+                judged = _judge(model, encoding, children)
+                archive, judged = _challenge(archive, *judged, history, generator), None
+                bar.update()
+                if on_generation is not None:
+                    on_generation(archive)
+        except KeyboardInterrupt:
+            if judged is not None:  # the interrupt may have come between two of the elites
+                archive = _challenge(archive, *judged, history, generator)
+            print(f"Interrupted after generation {len(archive.history)}: this is the archive so far.")
+    return archive
+
+
+def _begin(model: nn.Module, encoding: Direct | CPPN, population: int, generator: torch.Generator) -> Archive:
+    """The archive of a random population: for each class the best of it, so that one image may stand for several."""
+    genomes = encoding.random(population, generator=generator, device=training.device_of(model))
+    if training.logits(model, encoding.render(take(genomes, torch.arange(1)))).shape[1] < 2:
+        raise ValueError("the model returns one logit an image: evolution needs at least 2 classes")
+    with training.mode(model, False):
+        genomes, images, confidences = _judge(model, encoding, genomes)
+    confidence, best = confidences.max(0)
+    return Archive(
+        images=images[best],
+        confidence=confidence,
+        genomes=take(genomes, best),
+        born=torch.zeros_like(best),
+        history=confidence.new_empty(0, len(confidence)),
+        encoding=repr(encoding),
+        random_state=generator.get_state(),
+        random_device=str(generator.device),
+    )
+
+
+def _continue(model: nn.Module, encoding: Direct | CPPN, archive: Archive) -> tuple[Archive, torch.Generator]:
+    """A copy of an archive on the model's device, and the generator as it was."""
+    if archive.encoding != repr(encoding):
+        raise ValueError(f"the archive was bred with {archive.encoding}, not with {encoding!r}")
+    confidences = training.logits(model, archive.images).softmax(1)
+    own = confidences.diagonal()
+    device = confidences.device
+    same = len(own) == confidences.shape[1] == len(confidences)
+    if not same or not torch.allclose(own, archive.confidence.to(device), atol=1e-3):
+        raise ValueError("the archive was bred on another network: this one gives its images other confidences")
+    try:
+        generator = torch.Generator(archive.random_device)
+    except RuntimeError as error:
+        raise ValueError(f"the archive's random numbers came from {archive.random_device}: {error}") from None
+    generator.set_state(archive.random_state)
+    copies = {name: getattr(archive, name).to(device, copy=True) for name in TENSORS}
+    genomes = {name: genes.to(device, copy=True) for name, genes in archive.genomes.items()}
+    return replace(archive, genomes=genomes, **copies), generator
+
+
+def _parents(archive: Archive, number: int, generator: torch.Generator) -> Tensor:
+    """Which elites have children, drawn evenly: int64 ``(number,)``."""
+    drawn = torch.randint(len(archive.confidence), (number,), generator=generator, device=generator.device)
+    return drawn.to(archive.confidence.device)
+
+
+@torch.no_grad()
+def _judge(model: nn.Module, encoding: Direct | CPPN, genomes: Genomes) -> tuple[Genomes, Tensor, Tensor]:
+    """The genomes, their images in 256 grey levels, and the network's confidence in every class, ``(P, K)``."""
+    images = (255 * encoding.render(genomes)).floor() / 255
+    logits = torch.cat([model(part) for part in images.split(1000)])
+    return genomes, images, training.check_logits(logits, len(images)).softmax(1)
+
+
+def _challenge(
+    archive: Archive, genomes: Genomes, images: Tensor, confidences: Tensor, history: Tensor, generator: torch.Generator
+) -> Archive:
+    """Let every child challenge every elite. Elites are replaced in place; done twice, the result is the same."""
+    confidence, best = confidences.max(0)
+    won = (confidence > archive.confidence).nonzero()[:, 0]
+    winners = best[won]
+    archive.images[won] = images[winners]
+    for name, genes in archive.genomes.items():
+        genes[won] = genomes[name][winners]
+    generation = len(archive.history) + 1
+    confidence = torch.maximum(confidence, archive.confidence)
+    history[generation - 1] = confidence
+    born = archive.born.index_fill(0, won, generation)
+    state = generator.get_state()
+    return replace(archive, confidence=confidence, born=born, history=history[:generation], random_state=state)
