@@ -1,7 +1,7 @@
 """The indirect encoding: a small network paints the image, pixel by pixel.
 
-A compositional pattern-producing network (CPPN; Stanley 2007) maps a place, (column, row, distance to the centre, 1), to
-a grey level. Its nodes are sines, sigmoids, Gaussians and clipped lines, so it paints with repetition, edges, symmetry.
+A compositional pattern-producing network (CPPN; Stanley 2007) maps a place, (column, row, distance to the centre, 1),
+to a grey level. Its nodes are sines, sigmoids, Gaussians and clipped lines: it paints with repetition, edges, symmetry.
 It starts without hidden nodes; mutation adds and deletes nodes and connections, but never closes a loop. Rates, ranges
 and inputs are those of Nguyen, Yosinski and Clune's released code (2014, arXiv 1412.1897).
 
@@ -10,7 +10,7 @@ A population of P genomes is a set of arrays padded to N nodes: 4 inputs, then t
 weighted sum of earlier rows and one call of its function, whatever the topologies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ INPUTS = ("x", "y", "radius", "bias")
 FUNCTIONS = {
     "sine": torch.sin,
     "sigmoid": lambda total: 2 * torch.sigmoid(total) - 1,
-    "gaussian": lambda total: torch.exp(-total.square()),
+    "gaussian": lambda total: torch.exp(-total.square().clamp_max(80)),  # below 1e-34 processors are slow
     "linear": lambda total: total.clamp(-3, 3) / 3,
 }
 WEIGHT = 10.0  # weights lie in [-10, 10]
@@ -131,11 +131,11 @@ class CPPN:
         names = dict(enumerate(INPUTS)) | {
             node: list(FUNCTIONS)[int(one["function"][0, node])] for node in plan.nodes.tolist()
         }
-        links = zip(plan.sources.tolist(), plan.targets.tolist(), plan.weights.tolist(), strict=True)
+        links = zip(*(each.tolist() for each in plan.links), strict=True)
         return Graph(
             nodes=names,
             depths={node: int(plan.depth[node]) for node in names},
-            links={(source, target): weight for source, target, weight in links},
+            links={(source, target): weight for target, source, weight in links},
             outputs=tuple(range(len(INPUTS), len(INPUTS) + self.shape[0])),
         )
 
@@ -163,17 +163,17 @@ class CPPN:
     def _add_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
         """Link a random node to a random one that it does not depend on, so that no loop is closed."""
         linked, used = child["linked"][rows], child["used"][rows]
+        ways = linked.float()
         inputs = torch.arange(used.shape[1], device=used.device) < len(INPUTS)
         outputs = ~inputs & (torch.arange(used.shape[1], device=used.device) < len(INPUTS) + self.shape[0])
         source = choose(used & ~outputs, generator=generator)
-        before = F.one_hot(source, used.shape[1]).bool()
-        while True:  # all nodes that the source depends on, itself among them
-            earlier = before | (before[:, :, None] & linked).any(1)
-            if torch.equal(earlier, before):
-                break
-            before = earlier
+
+        def earlier(nodes: Tensor) -> Tensor:
+            return torch.baddbmm(nodes[:, None], nodes[:, None], ways)[:, 0].clamp_max(1)
+
+        before = _settle(earlier, F.one_hot(source, used.shape[1]).float())
         every = torch.arange(len(rows), device=rows.device)
-        free = used & ~inputs & ~before & ~linked[every, :, source]
+        free = used & ~inputs & ~before.bool() & ~linked[every, :, source]
         target = choose(free, generator=generator)
         weight = WEIGHT * (2 * uniform(len(rows), generator=generator, device=rows.device) - 1)
         possible = free.any(1)
@@ -225,71 +225,73 @@ def _functions(*shape: int, generator: torch.Generator, device: torch.device) ->
 
 
 class _Plan:
-    """The order in which the nodes of a population are computed.
+    """How a population is computed: one row of values for each node, in groups of rows that can be computed at once.
+
+    The nodes of all genomes are numbered through. Only those that reach an output are computed.
 
     Attributes:
-        nodes: the nodes that reach an output, numbered through all genomes, in that order.
-        targets, sources, weights: the links between them, sorted by target in that order.
+        nodes: the node of each row after the inputs', which come first.
+        depth: of every node, the links on the longest way from an input.
+        links: (target, source, weight) of each link that is used.
+        groups: (function, first row, row after the last, most links of a row).
+        sources, weights: ``(rows, F)``, the rows that a row is computed from, padded with weights of 0.
+        outputs: the rows that are read.
     """
 
     def __init__(self, genomes: Genomes, outputs: int):
-        used, linked = genomes["used"], genomes["linked"]
-        genome, target, source = linked.nonzero(as_tuple=True)
-        number, width = used.shape
-        weights = genomes["weights"][genome, target, source]
-        target, source = genome * width + target, genome * width + source
-        place = torch.arange(number * width, device=used.device) % width
+        linked = genomes["linked"]
+        number, width, _ = linked.shape
+        place = torch.arange(number * width, device=linked.device) % width
         inputs = place < len(INPUTS)
-        needed = ~inputs & (place < len(INPUTS) + outputs)
-        read = needed.nonzero()[:, 0]
-        while True:
-            more = needed.index_fill(0, source[needed[target]], True)
-            if torch.equal(more, needed):
-                break
-            needed = more
-        kept = needed[target]
-        target, source, weights = target[kept], source[kept], weights[kept]
-        depth = (~inputs).long()
-        while True:
-            deeper = depth.scatter_reduce(0, target, depth[source] + 1, "amax")
-            if torch.equal(deeper, depth):
-                break
-            depth = deeper
-        key = depth * len(FUNCTIONS) + genomes["function"].flatten()
+        read = ~inputs & (place < len(INPUTS) + outputs)
+        genome, target, source = linked.nonzero(as_tuple=True)
+        weight = genomes["weights"][genome, target, source]
+        target, source = genome * width + target, genome * width + source
+
+        def reach(needed: Tensor) -> Tensor:
+            return needed.index_fill(0, source[needed[target]], True)
+
+        needed = _settle(reach, read)
+        target, source, weight = (each[needed[target]] for each in (target, source, weight))
+        self.links = target, source, weight
+        self.depth = _settle(lambda depth: depth.scatter_reduce(0, target, depth[source] + 1, "amax"), (~inputs).long())
+
+        key = self.depth * len(FUNCTIONS) + genomes["function"].flatten()
         nodes = (needed & ~inputs).nonzero()[:, 0]
-        nodes = nodes[key[nodes].argsort(stable=True)]
+        self.nodes = nodes[key[nodes].argsort(stable=True)]
         row = place.clone()
-        row[nodes] = len(INPUTS) + torch.arange(len(nodes), device=nodes.device)
-        order = row[target].argsort(stable=True)
-        self.nodes, self.depth, self.rows = nodes, depth, len(INPUTS) + len(nodes)
-        self.targets, self.sources, self.weights = target[order], source[order], weights[order]
-        self.from_rows = row[self.sources]
-        self.counts = torch.bincount(row[target], minlength=self.rows)
-        self.first = self.counts.cumsum(0) - self.counts
-        self.read = row[read]
-        groups, sizes = key[nodes].unique_consecutive(return_counts=True)
-        self.groups = list(zip((groups % len(FUNCTIONS)).tolist(), sizes.tolist(), strict=True))
+        row[self.nodes] = len(INPUTS) + torch.arange(len(nodes), device=nodes.device)
+        self.outputs, self.rows = row[read], len(INPUTS) + len(nodes)
+
+        target, order = row[target].sort(stable=True)
+        links = torch.bincount(target, minlength=self.rows)
+        slot = torch.arange(len(target), device=target.device) - (links.cumsum(0) - links)[target]
+        shape = self.rows, max(1, int(links.max()))
+        self.sources = torch.zeros(shape, dtype=torch.int64, device=row.device)
+        self.sources[target, slot] = row[source[order]]
+        self.weights = torch.zeros(shape, dtype=weight.dtype, device=row.device).index_put(
+            (target, slot), weight[order]
+        )
+
+        keys, sizes = key[self.nodes].unique_consecutive(return_counts=True)
+        ends = len(INPUTS) + sizes.cumsum(0)
+        each = torch.repeat_interleave(sizes)
+        most = torch.zeros_like(sizes).scatter_reduce(0, each, links[len(INPUTS) :], "amax").clamp_min(1)
+        self.groups = torch.stack([keys % len(FUNCTIONS), ends - sizes, ends, most], 1).tolist()
 
     def run(self, places: Tensor) -> Tensor:
         """The outputs at these places: ``(4, pixels)`` -> ``(P * outputs, pixels)``."""
+        functions = list(FUNCTIONS.values())
         values = places.new_empty(self.rows, places.shape[1])
         values[: len(INPUTS)] = places
-        functions = list(FUNCTIONS.values())
-        bounds = [*self.first.tolist(), len(self.sources)]
-        start = len(INPUTS)
-        for function, size in self.groups:
-            stop = start + size
-            a, b = bounds[start], bounds[stop]
-            if b > a:
-                total = F.embedding_bag(
-                    self.from_rows[a:b],
-                    values,
-                    self.first[start:stop] - a,
-                    mode="sum",
-                    per_sample_weights=self.weights[a:b],
-                )
-            else:
-                total = torch.zeros_like(values[start:stop])
-            values[start:stop] = functions[function](total)
-            start = stop
-        return values[self.read]
+        for function, start, stop, most in self.groups:
+            sources, weights = self.sources[start:stop, :most], self.weights[start:stop, None, :most]
+            values[start:stop] = functions[function](torch.bmm(weights, values[sources])[:, 0])
+        return values[self.outputs]
+
+
+def _settle(step: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
+    """Repeat a step until it changes nothing more."""
+    while not torch.equal(after := step(start), start):
+        start = after
+    return start
