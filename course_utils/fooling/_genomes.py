@@ -32,8 +32,8 @@ def polynomial(draws: Tensor, eta: float) -> Tensor:
     >>> polynomial(torch.tensor([0.25, 0.5, 0.75]), eta=15)
     tensor([-0.0424,  0.0000,  0.0424])
     """
-    tail = (1 - (2 * draws - 1).abs()) ** (1 / (eta + 1))
-    return (1 - tail) * (2 * draws - 1).sign()
+    signed = 2 * draws - 1
+    return (1 - (1 - signed.abs()).pow_(1 / (eta + 1))).copysign_(signed)
 
 
 def happens(number: int, chance: float, *, generator: torch.Generator, device: torch.device) -> Tensor:
@@ -47,9 +47,9 @@ def happens(number: int, chance: float, *, generator: torch.Generator, device: t
         return torch.arange(number, device=device)
     enough = int(number * chance + 10 * (number * chance) ** 0.5 + 20)
     draws = uniform(enough, generator=generator, device=device)
-    gaps = (torch.log1p(-draws) / math.log1p(-chance)).long() + 1
-    places = gaps.cumsum(0) - 1
-    return places[: int((places < number).sum())]
+    gaps = draws.neg_().log1p_().div_(math.log1p(-chance)).int().add_(1)
+    places = gaps.cumsum(0).sub_(1)
+    return places[: int(torch.searchsorted(places, number))]
 
 
 def choose(allowed: Tensor, *, generator: torch.Generator) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.fooling._genomes import Genomes, check_shape, choose, happens, hls_to_rgb, polynomial, uniform
+from course_utils.fooling._genomes import Genomes, check_shape, choose, happens, hls_to_rgb, polynomial, take, uniform
 
 INPUTS = ("x", "y", "radius", "bias")
 FUNCTIONS = {
@@ -94,12 +94,12 @@ class CPPN:
         function = _functions(number, nodes, generator=generator, device=device)
         return {"weights": weights, "linked": linked, "function": function, "used": used}
 
-    def vary(self, parents: Genomes, *, generation: int, generator: torch.Generator) -> Genomes:
-        """One child of each parent: weights, functions, then a link more, one less, a node more, one less.
+    def vary(self, genomes: Genomes, parents: Tensor, *, generation: int, generator: torch.Generator) -> Genomes:
+        """One child of each of these rows: weights, functions, then a link more, one less, a node more, one less.
 
         The published crossover exchanges whole genomes, which changes nothing here.
         """
-        child = {name: genes.clone() for name, genes in parents.items()}
+        child = take(genomes, parents)
         self._change(child, generator)
         for chance, alter in (
             (ADD_LINK, self._add_link),

@@ -43,9 +43,9 @@ class Direct:
         """``number`` genomes with every gene drawn evenly from [0, 1]."""
         return {"pixels": uniform(number, *self.shape, generator=generator, device=torch.device(device))}
 
-    def vary(self, parents: Genomes, *, generation: int, generator: torch.Generator) -> Genomes:
-        """One child of each parent; with crossover, rows 0 and 1 are a pair, rows 2 and 3 the next, and so on."""
-        pixels = parents["pixels"].clone(memory_format=torch.contiguous_format)
+    def vary(self, genomes: Genomes, parents: Tensor, *, generation: int, generator: torch.Generator) -> Genomes:
+        """One child of each of these rows of ``genomes``; with crossover, the first two are a pair, and so on."""
+        pixels = genomes["pixels"][parents]
         if self.crossover:
             half = len(pixels) // 2
             pixels[: 2 * half] = _cross(pixels[: 2 * half], generator)
@@ -53,7 +53,7 @@ class Direct:
         genes = pixels.view(-1)
         places = happens(len(genes), rate, generator=generator, device=genes.device)
         steps = polynomial(uniform(len(places), generator=generator, device=genes.device), ETA)
-        genes.put_(places, (genes.take(places) + steps).clamp(0, 1))
+        genes.put_(places, steps.add_(genes.take(places)).clamp_(0, 1))
         return {"pixels": pixels}
 
     def render(self, genomes: Genomes) -> Tensor:

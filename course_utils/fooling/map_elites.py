@@ -8,6 +8,7 @@ A child takes the place of an elite if the network gives that class a strictly h
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,8 +126,9 @@ def map_elites(
     with runtime.progress(generations, "map_elites", progress) as bar, training.mode(model, False):
         try:
             for _ in range(generations):
-                parents = take(archive.genomes, _parents(archive, population, generator))
-                children = encoding.vary(parents, generation=len(archive.history) + 1, generator=generator)
+                parents = _parents(archive, population, generator)
+                age = len(archive.history) + 1
+                children = encoding.vary(archive.genomes, parents, generation=age, generator=generator)
                 judged = _judge(model, encoding, children)
                 archive, judged = _challenge(archive, *judged, history, generator), None
                 bar.update()
@@ -188,9 +190,13 @@ def _parents(archive: Archive, number: int, generator: torch.Generator) -> Tenso
 @torch.no_grad()
 def _judge(model: nn.Module, encoding: Direct | CPPN, genomes: Genomes) -> tuple[Genomes, Tensor, Tensor]:
     """The genomes, their images in 256 grey levels, and the network's confidence in every class, ``(P, K)``."""
-    images = (255 * encoding.render(genomes)).floor() / 255
-    logits = torch.cat([model(part) for part in images.split(1000)])
-    return genomes, images, training.check_logits(logits, len(images)).softmax(1)
+    images = encoding.render(genomes).mul(255).floor_().div_(255)
+    parts = [model(part) for part in images.split(1000)]
+    logits = parts[0] if len(parts) == 1 else torch.cat(parts)
+    confidences = logits.softmax(1)
+    if math.isnan(confidences.sum()):
+        training.check_logits(logits, len(images))  # says what may be wrong
+    return genomes, images, confidences
 
 
 def _challenge(
@@ -199,13 +205,12 @@ def _challenge(
     """Let every child challenge every elite. Elites are replaced in place; done twice, the result is the same."""
     confidence, best = confidences.max(0)
     won = (confidence > archive.confidence).nonzero()[:, 0]
-    winners = best[won]
-    archive.images[won] = images[winners]
-    for name, genes in archive.genomes.items():
-        genes[won] = genomes[name][winners]
     generation = len(archive.history) + 1
-    confidence = torch.maximum(confidence, archive.confidence)
-    history[generation - 1] = confidence
-    born = archive.born.index_fill(0, won, generation)
-    state = generator.get_state()
-    return replace(archive, confidence=confidence, born=born, history=history[:generation], random_state=state)
+    if len(won):
+        archive.images[won] = images[best[won]]
+        for name, genes in archive.genomes.items():
+            genes[won] = genomes[name][best[won]]
+        confidence = torch.maximum(confidence, archive.confidence)
+        archive = replace(archive, confidence=confidence, born=archive.born.index_fill(0, won, generation))
+    history[generation - 1] = archive.confidence
+    return replace(archive, history=history[:generation], random_state=generator.get_state())

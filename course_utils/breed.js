@@ -1,0 +1,138 @@
+// Nine pictures in the page. What the learner does goes to the kernel, one thing after the other, and what comes back is
+// drawn in all views.
+
+const PATIENCE = 5000; // milliseconds without an answer after which the page says so
+
+function add(parent, tag, className, attributes = {}, text = "") {
+  const node = document.createElement(tag);
+  node.className = className;
+  node.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  parent.append(node);
+  return node;
+}
+
+function build(el) {
+  const root = add(el, "div", "breed", { "data-lm-suppress-shortcuts": "true" }); // keys are for the buttons
+  const status = add(root, "div", "breed-status", { role: "status", "aria-live": "polite" });
+  const grid = add(root, "div", "breed-grid", { role: "group", "aria-label": "Nine pictures" });
+  const tiles = Array.from({ length: 9 }, () => {
+    const tile = add(grid, "button", "breed-tile", { type: "button" });
+    const large = add(tile, "canvas", "breed-large");
+    const line = add(tile, "span", "breed-line");
+    const small = add(line, "canvas", "breed-small");
+    const text = add(line, "span", "breed-text");
+    const opinion = { says: add(text, "b", ""), text: add(text, "span", "") };
+    return { tile, large, small, ...opinion, mark: add(tile, "span", "breed-mark", { "aria-hidden": "true" }) };
+  });
+  const buttons = add(root, "div", "breed-buttons");
+  const [breed, back, over] = ["Breed", "Back", "Start over"].map((text) =>
+    add(buttons, "button", "breed-button", { type: "button" }, text),
+  );
+  breed.classList.add("breed-first");
+  const note =
+    "Beneath each picture: what the network sees of it, the class that it names, and its confidence. " +
+    "The first nine were mutated 20 times at random, to give you a start.";
+  add(root, "div", "breed-note", {}, note);
+  return { tiles, breed, back, over, status };
+}
+
+function paint(canvas, bytes, channels, width, height) {
+  canvas.width = width;
+  canvas.height = height;
+  const pen = canvas.getContext("2d");
+  const picture = pen.createImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = bytes[channels * i + (c % channels)];
+    picture.data[4 * i + 3] = 255;
+  }
+  pen.putImageData(picture, 0, 0);
+}
+
+export default () => {
+  const page = Math.random(); // another page may show the same nine
+  const views = new Set();
+  const wishes = [];
+  let now = null; // the last answer
+  let pictures = null; // the bytes of the last answer that had any: nine in fine, nine as the network sees them
+  let trouble = "";
+  let waiting = null;
+  let send = null;
+
+  function want(wish) {
+    if (wish) wishes.push(wish);
+    if (waiting || !wishes.length) return;
+    waiting = setTimeout(() => {
+      waiting = null;
+      trouble = "No answer yet. The kernel is busy, or it was restarted: then run this cell again.";
+      views.forEach((draw) => draw(false));
+    }, PATIENCE);
+    send({ page, ...wishes.shift() });
+  }
+
+  function hear(message, buffers) {
+    const mine = message.page === page;
+    if (message.error && !mine) return;
+    if (mine) {
+      clearTimeout(waiting);
+      waiting = null;
+      trouble = message.error ?? "";
+    }
+    if (!message.error) now = message;
+    if (buffers.length) pictures = buffers.map((b) => new Uint8Array(b.buffer, b.byteOffset, b.byteLength));
+    views.forEach((draw) => draw(buffers.length > 0));
+    want();
+  }
+
+  function initialize({ model }) {
+    send = (message) => model.send(message);
+    model.on("msg:custom", hear);
+    want({ do: "show" });
+    return () => {
+      clearTimeout(waiting);
+      model.off("msg:custom", hear);
+    };
+  }
+
+  function render({ el }) {
+    const { tiles, breed, back, over, status } = build(el);
+
+    function draw(fresh) {
+      breed.disabled = over.disabled = !now;
+      back.disabled = !now?.back;
+      status.classList.toggle("breed-trouble", Boolean(trouble));
+      const chosen = now?.favourites.length;
+      const hint = chosen ? `${chosen} chosen. Breed keeps them and fills the other places with their children.` : "Click the pictures that you like, then Breed.";
+      status.textContent = trouble || now?.note || (now ? hint : "Waiting for the kernel.");
+      if (!now || !pictures) return;
+      tiles.forEach(({ tile, large, small, says, text, mark }, i) => {
+        if (fresh) {
+          const [channels, height, width] = now.shape;
+          const [fine, coarse] = pictures.map((bytes) => bytes.subarray((i * bytes.length) / 9, ((i + 1) * bytes.length) / 9));
+          const times = Math.sqrt(fine.length / coarse.length);
+          paint(large, fine, channels, times * width, times * height);
+          paint(small, coarse, channels, width, height);
+        }
+        const favourite = now.favourites.includes(i);
+        const parent = now.parents.includes(i);
+        says.textContent = now.says[i];
+        text.textContent = now.texts[i];
+        mark.textContent = favourite ? "chosen" : parent ? "parent" : "";
+        mark.classList.toggle("breed-parent", !favourite);
+        tile.setAttribute("aria-pressed", favourite);
+        const label = `picture ${i + 1}${parent ? ", a parent" : ""}: the network says ${now.says[i]} at ${now.texts[i]}`;
+        tile.setAttribute("aria-label", label);
+      });
+    }
+
+    tiles.forEach(({ tile }, place) => tile.addEventListener("click", () => want({ do: "mark", place })));
+    breed.addEventListener("click", () => want({ do: "breed" }));
+    back.addEventListener("click", () => want({ do: "back" }));
+    over.addEventListener("click", () => want({ do: "over" }));
+    views.add(draw);
+    draw(true);
+    return () => views.delete(draw);
+  }
+
+  return { initialize, render };
+};
