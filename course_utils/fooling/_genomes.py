@@ -41,13 +41,13 @@ def happens(number: int, chance: float, *, generator: torch.Generator, device: t
 
     The gaps between them are drawn, so that the cost grows with the events that do.
     """
-    if chance <= 0 or number == 0:
+    if number * chance < 1e-9:
         return torch.empty(0, dtype=torch.int64, device=device)
     if chance >= 1:
         return torch.arange(number, device=device)
     enough = int(number * chance + 10 * (number * chance) ** 0.5 + 20)
     draws = uniform(enough, generator=generator, device=device)
-    gaps = draws.neg_().log1p_().div_(math.log1p(-chance)).int().add_(1)
+    gaps = draws.neg_().log1p_().div_(math.log1p(-chance)).clamp_max_(number).int().add_(1)
     places = gaps.cumsum(0).sub_(1)
     return places[: int(torch.searchsorted(places, number))]
 
