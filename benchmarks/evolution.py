@@ -2,12 +2,14 @@
 
 usage: python benchmarks/evolution.py [--quick]
 
-CaffeLeNet as `training.trained` makes it, populations of 200. The sides of a ratio run in turn, a piece at a time, and the
-medians of the pieces are compared. --quick takes fewer seeds, generations and turns.
+CaffeLeNet as `training.trained` makes it, populations of 200. Passes are timed inside the run that they belong to; the
+peers run in turn, a piece at a time, and the medians of the pieces are compared. --quick takes fewer seeds, generations
+and turns.
 """
 
 import argparse
 import itertools
+import logging
 import statistics
 import time
 import warnings
@@ -27,12 +29,10 @@ def in_turn(sides, turns):
     taken = {name: [] for name in sides}
     for turn in range(turns + 1):
         for name, run in sides.items():
-            start = time.perf_counter()
+            start = now()
             run()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
             if turn:
-                taken[name].append(time.perf_counter() - start)
+                taken[name].append(now() - start)
     return {name: statistics.median(each) for name, each in taken.items()}
 
 
@@ -53,61 +53,65 @@ def reached(net, encodings, seeds, generations):
     return figures.Table(headers, rows)
 
 
-class Stage:
-    """An evolution that goes on a few generations at each call."""
+class Timed(torch.nn.Module):
+    """A network that knows how long its own passes have taken."""
 
-    def __init__(self, net, encoding, generations, classes_first=1):
-        self.settings = dict(generations=generations, population=POPULATION, progress=False)
-        self.net, self.encoding = net, encoding
-        self.archive = map_elites(net, encoding, **self.settings)
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.seconds = net, 0.0
 
-    def __call__(self):
-        self.archive = map_elites(self.net, self.encoding, resume=self.archive, **self.settings)
-
-
-def passes(net, archive, number):
-    """The forward passes of ``number`` generations and nothing else, on populations like those of evolution."""
-    images = [archive.images[torch.randint(len(archive.images), (POPULATION,))] for _ in range(5)]
-
-    def run():
-        with torch.no_grad():
-            for i in range(number):
-                net(images[i % 5])
-
-    return run
+    def forward(self, images):
+        start = now()
+        logits = self.net(images)
+        self.seconds += now() - start
+        return logits
 
 
-def cost(net, turns, generations=20):
+def now():
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def beside_passes(net, encoding, turns, generations=200):
+    """Milliseconds of a generation and of the passes in it, and the ratio of the two: medians of whole runs."""
+    timed, found = Timed(net), []
+    for seed in range(turns + 1):
+        timed.seconds, start = 0.0, now()
+        generator = torch.Generator().manual_seed(seed)
+        map_elites(timed, encoding, generations=generations, population=POPULATION, generator=generator, progress=False)
+        whole = now() - start
+        found.append((1000 * whole / generations, 1000 * timed.seconds / generations, whole / timed.seconds))
+    return [statistics.median(each) for each in zip(*found[1:], strict=True)]
+
+
+def cost(net, turns):
     rows = []
     for encoding in (Direct(), Direct(crossover=True), CPPN()):
-        stage = Stage(net, encoding, 100)
-        stage.settings["generations"] = generations
-        times = in_turn({"floor": passes(net, stage.archive, generations), "ours": stage}, turns)
-        each = [f"{1000 * seconds / generations:.2f}" for seconds in times.values()]
-        rows.append([repr(encoding), *each[::-1], f"{times['ours'] / times['floor']:.2f}"])
+        whole, passes, ratio = beside_passes(net, encoding, turns)
+        rows.append([repr(encoding), f"{whole:.2f}", f"{passes:.2f}", f"{ratio:.3f}"])
     return figures.Table(["encoding", "a generation, ms", "its forward pass, ms", "ratio"], rows)
 
 
 def growth(net, turns):
-    """Time against generations, and against the number of classes (a wider last layer, its own pass subtracted)."""
-    sides = {}
-    for number in (50, 100, 200, 400):
-        sides[number] = lambda number=number: map_elites(
-            net, Direct(), generations=number, population=POPULATION, progress=False
-        )
-    rows = [[f"{number} generations", f"{1000 * t / number:.2f}"] for number, t in in_turn(sides, turns).items()]
-    stages = {}
+    rows = []
+    for generations in (50, 100, 200, 400):
+        whole, passes, _ = beside_passes(net, Direct(), turns, generations)
+        rows.append([f"{generations} generations", f"{whole:.2f}", f"{passes:.2f}", f"{whole - passes:.2f}"])
     for classes in (10, 100, 1000):
         wide = CaffeLeNet()
         wide[-1] = torch.nn.Linear(500, classes)
         wide = wide.to(training.device_of(net), memory_format=torch.channels_last).eval()
-        stages[f"{classes} classes"] = Stage(wide, Direct(), 20)
-    rows += [[name, f"{1000 * t / 20:.2f}"] for name, t in in_turn(stages, 2 * turns).items()]
-    return figures.Table(["", "a generation, ms"], rows)
+        whole, passes, _ = beside_passes(wide, Direct(), turns)
+        rows.append([f"{classes} classes, untrained", f"{whole:.2f}", f"{passes:.2f}", f"{whole - passes:.2f}"])
+    return figures.Table(["", "a generation, ms", "its forward pass, ms", "the rest, ms"], rows)
 
 
-def by_pyribs(net, generations):
-    """A map of ten cells, Gaussian mutation of every gene; each child can enter the cell of one class only."""
+def by_pyribs(net, generations, every_class=False):
+    """A map of ten cells, Gaussian mutation of every gene.
+
+    A child can enter the cell of the class that the network names; with ``every_class`` it is offered ten times.
+    """
     import numpy as np
     from ribs.archives import GridArchive
     from ribs.emitters import GaussianEmitter
@@ -121,14 +125,19 @@ def by_pyribs(net, generations):
     )
     scheduler = Scheduler(archive, [emitter])
     device = training.device_of(net)
+    every = np.tile(np.arange(10), POPULATION)[:, None]
 
     def run():
         for _ in range(generations):
-            children = scheduler.ask()
+            children = emitter.ask() if every_class else scheduler.ask()
             with torch.no_grad():
                 images = torch.as_tensor(children, dtype=torch.float32, device=device).view(-1, 1, 28, 28)
-                confidence, named = net(images).softmax(1).max(1)
-            scheduler.tell(confidence.cpu().numpy(), named[:, None].cpu().numpy())
+                shares = net(images).softmax(1)
+            confidence, named = shares.max(1)
+            if every_class:
+                archive.add(children.repeat(10, axis=0), shares.flatten().cpu().numpy(), every)
+            else:
+                scheduler.tell(confidence.cpu().numpy(), named[:, None].cpu().numpy())
 
     return run, lambda: float(np.median(archive.data("objective")))
 
@@ -162,25 +171,29 @@ def by_evotorch(net, generations):
 
 
 def peers(net, turns, generations=20):
-    stage = Stage(net, Direct(), 1)
-    stage.settings["generations"] = generations
-    others = {}
-    for name, make in (("pyribs", by_pyribs), ("EvoTorch", by_evotorch)):
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                others[name] = make(net, generations)
-        except ImportError as missing:
-            print(f"{missing}: for the comparison, pip install ribs evotorch")
+    """All search for the best image of each class with 200 children a generation, in turn, 20 generations at a time."""
+    settings = dict(generations=generations, population=POPULATION, progress=False)
+    ours = [map_elites(net, Direct(), **settings)]
+
+    def go_on():
+        ours[0] = map_elites(net, Direct(), resume=ours[0], **settings)
+
+    sides = {"ours": (go_on, lambda: float(ours[0].confidence.median()))}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        times = in_turn({"ours": stage} | {name: run for name, (run, _) in others.items()}, turns)
-    medians = {"ours": float(stage.archive.confidence.median())} | {name: end() for name, (_, end) in others.items()}
+        logging.disable(logging.INFO)
+        try:
+            sides["pyribs, each child to one class"] = by_pyribs(net, generations)
+            sides["pyribs, each child to all classes"] = by_pyribs(net, generations, every_class=True)
+            sides["EvoTorch, each child to one class"] = by_evotorch(net, generations)
+        except ImportError as missing:
+            print(f"{missing}: for the comparison, pip install ribs evotorch")
+        times = in_turn({name: run for name, (run, _) in sides.items()}, turns)
+    total = (turns + 1) * generations
     rows = [
-        [name, f"{1000 * t / generations:.2f}", f"{t / times['ours']:.1f}x", f"{100 * medians[name]:.4f} %"]
+        [name, f"{1000 * t / generations:.2f}", f"{t / times['ours']:.1f}x", f"{100 * sides[name][1]():.4f} %"]
         for name, t in times.items()
     ]
-    total = (turns + 1) * generations
     return figures.Table(["", "200 children, ms", "beside ours", f"median after {total} generations"], rows)
 
 
@@ -190,11 +203,10 @@ def main():
     quick = parser.parse_args().quick
     runtime.seed(0)
     net = training.trained("caffe_lenet")
-    turns = 3 if quick else 11
     print(reached(net, (Direct(), CPPN()), seeds=1 if quick else 5, generations=60 if quick else 200), "\n")
-    print(cost(net, turns), "\n")
-    print(growth(net, 1 if quick else 3), "\n")
-    print(peers(net, turns))
+    print(cost(net, turns=2 if quick else 9), "\n")
+    print(growth(net, turns=1 if quick else 5), "\n")
+    print(peers(net, turns=3 if quick else 19))
 
 
 if __name__ == "__main__":
