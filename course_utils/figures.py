@@ -14,6 +14,8 @@ import matplotlib
 import matplotlib.image
 import matplotlib.ticker
 import numpy as np
+import PIL.Image
+import PIL.ImageChops
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,6 +34,7 @@ THEORY = "black"
 
 PLOT, ROW = 6.4, 9.0  # widths in inches: a plot, a row of images
 DPI = 110
+UNSEEN = 8  # a change of that many of 255 levels is not seen
 
 STYLE = {
     "font.size": 10,
@@ -76,7 +79,8 @@ class Table:
         self.headers, self.rows = list(headers), [list(row) for row in rows]
 
     def __repr__(self) -> str:
-        return self._as_text(maxcolwidths=[28] * len(self.headers) if self.rows else None)
+        wrapped = [[textwrap.fill(cell, 28) if isinstance(cell, str) else cell for cell in row] for row in self.rows]
+        return Table([textwrap.fill(header, 28) for header in self.headers], wrapped)._as_text()
 
     def _as_text(self, **form) -> str:
         """Columns that hold texts stay as they are written, so that "0.090" keeps its last digit."""
@@ -115,7 +119,19 @@ def picture(canvas: Figure, alt: str) -> Picture:
     buffer = io.BytesIO()
     with matplotlib.rc_context(STYLE):
         canvas.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12)
-    return Picture(buffer.getvalue(), alt)
+    return Picture(_compact(buffer), alt)
+
+
+def _compact(png: io.BytesIO) -> bytes:
+    """The picture with a palette of 256 colours where nobody can see that: half the bytes."""
+    full = PIL.Image.open(png).convert("RGB")
+    few = full.quantize(256, PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE)
+    change = PIL.ImageChops.difference(full, few.convert("RGB"))
+    if max(high for _, high in change.getextrema()) > UNSEEN:
+        return png.getvalue()
+    smaller = io.BytesIO()
+    few.save(smaller, "png", optimize=True)
+    return smaller.getvalue()
 
 
 def images(

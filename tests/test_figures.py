@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 
 from course_utils import figures
+from course_utils.fooling import CPPN
+from course_utils.fooling.cppn import Graph
 
 NOISE = torch.rand(5, 1, 28, 28)
 SURE = torch.tensor([0.9, *[0.1 / 9] * 9])
@@ -108,3 +110,25 @@ def test_a_heatmap_writes_its_numbers_and_leaves_nan_empty():
 def test_a_heatmap_refuses_other_shapes_and_more_than_two_panels(panels):
     with pytest.raises(ValueError, match="two panels at most"):
         figures.heatmap(panels, ["row"], ["first", "second"], xlabel="x", ylabel="y", alt="Fields.")
+
+
+def test_a_table_writes_numbers_with_commas_as_they_are():
+    text = repr(figures.Table(["a number", "a text that is long"], [["100,000", "words " * 10], ["x", "y"]]))
+    assert "100,000" in text and max(map(len, text.splitlines())) < 45
+
+
+def test_pictures_are_small_and_nobody_sees_the_difference():
+    noise = torch.rand(10, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    grey = figures.images(noise, [f"{k}  99.9 %" for k in range(10)], colors=[figures.FOOLING] * 10, alt="Noise.")
+    assert Image.open(io.BytesIO(grey.png)).mode == "P" and len(grey.png) < 30_000
+    colours = figures.images(torch.rand(4, 3, 28, 28), alt="More colours than a palette holds.")
+    assert Image.open(io.BytesIO(colours.png)).mode != "P"
+
+
+def test_a_graph_of_any_depth_is_drawn():
+    chain = CPPN().graph(CPPN().random(1, generator=torch.Generator().manual_seed(0)), 0)
+    assert (
+        figures.graph(chain, image=NOISE[0], title="four links", alt="Four inputs and an output.").png[:4] == b"\x89PNG"
+    )
+    lonely = Graph({0: "x", 4: "sine"}, {0: 0, 4: 1}, {}, (4,))
+    assert repr(figures.graph(lonely, alt="No links.")) == "No links."

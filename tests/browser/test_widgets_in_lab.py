@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import statistics
@@ -30,8 +31,10 @@ CELLS = [
     """
     import time, torch
     from course_utils import figures, models
+    from course_utils.breed import breed
     from course_utils.predict import predict
     from course_utils.sketchpad import sketchpad
+    from course_utils.theatre import evolution_theatre
     from course_utils.widgets import controls
     torch.manual_seed(0)
     drawn = []
@@ -54,7 +57,10 @@ CELLS = [
     'which = predict("What will it say to a blank image?", choices=["none", "a digit, surely", "a digit, in doubt"])',
     "guess.reveal(83)",
     'which.reveal("a digit, surely")',
+    "evolution_theatre(models.LeNet5(), population=50)",
+    "breed(models.LeNet5())",
 ]
+REVEALS = 6, 7  # run by the tests of the guesses
 
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},
@@ -122,7 +128,7 @@ def page(lab):
             "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
             timeout=60_000,
         )
-        run(page, range(len(CELLS) - 2))
+        run(page, [index for index in range(len(CELLS)) if index not in REVEALS])
         yield page
         browser.close()
 
@@ -272,6 +278,43 @@ def test_a_choice(page):
     sync_api.expect(ask).to_contain_text("Locked in: “a digit, in doubt”")
     run(page, [7])
     sync_api.expect(cell(page, 7)).to_contain_text("You said “a digit, in doubt”, but it is “a digit, surely”.")
+
+
+def generation(theatre):
+    return int(re.search(r"[Gg]eneration (\d+)", theatre.locator(".theatre-status").inner_text())[1])
+
+
+def test_an_evolution_runs_until_it_is_paused(page):
+    theatre = cell(page, 8).locator(".theatre")
+    theatre.scroll_into_view_if_needed()
+    assert generation(theatre) == 1 and theatre.locator(".theatre-elites canvas").count() == 10
+    theatre.get_by_role("button", name="Step").click()
+    sync_api.expect(theatre.locator(".theatre-status")).to_contain_text("eneration 2")
+    theatre.get_by_role("button", name="Start").click()
+    page.wait_for_timeout(2000)
+    theatre.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(500)
+    paused = generation(theatre)
+    page.wait_for_timeout(1000)
+    assert 10 < paused == generation(theatre)
+    theatre.get_by_role("button", name="Reset").click()
+    sync_api.expect(theatre.locator(".theatre-status")).to_contain_text("eneration 1")
+
+
+def test_a_favourite_stays_among_its_children(page):
+    nine = cell(page, 9).locator(".breed")
+    tiles = nine.locator(".breed-tile")
+    pixels = "tile => tile.querySelector('canvas').toDataURL()"
+    before = [tile.evaluate(pixels) for tile in tiles.all()]
+    assert len(before) == len(set(before)) == 9
+    tiles.nth(4).click()
+    nine.get_by_role("button", name="Breed").click()
+    sync_api.expect(tiles.nth(4)).to_contain_text("parent")
+    after = [tile.evaluate(pixels) for tile in tiles.all()]
+    assert [k for k in range(9) if before[k] == after[k]] == [4]
+    nine.get_by_role("button", name="Back").click()
+    sync_api.expect(tiles.nth(4)).not_to_contain_text("parent")
+    assert [tile.evaluate(pixels) for tile in tiles.all()] == before
 
 
 def test_a_pad_says_that_its_kernel_is_gone(page):
