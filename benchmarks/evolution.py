@@ -117,7 +117,7 @@ def by_pyribs(net, generations, every_class=False):
     from ribs.emitters import GaussianEmitter
     from ribs.schedulers import Scheduler
 
-    archive = GridArchive(solution_dim=784, dims=[10], ranges=[(-0.5, 9.5)], seed=0)
+    archive = GridArchive(solution_dim=784, dims=[10], ranges=[(-0.5, 9.5)], seed=0, dtype=np.float32)
     bounds = [(0, 1)] * 784
     start = np.random.default_rng(0).uniform(size=(POPULATION, 784))
     emitter = GaussianEmitter(

@@ -58,7 +58,7 @@ def breed(model: nn.Module, *, shape: tuple[int, int, int] = (1, 28, 28)):
         return figures.tile(pictures, columns=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Litter:
     """Nine pictures.
 
@@ -102,18 +102,20 @@ class Breeder(anywidget.AnyWidget):
             ``(9, H, W, C)``. There are no buffers where the pictures have not changed.
         """
         shown = self.litter if message["do"] != "show" else None
+        before = self.litter, self.favourites, list(self.past)
         try:
             with runtime.one_thread():
                 note = self._obey(**message)
                 fresh = self.litter is not shown
                 buffers = [_bytes(self._fine()), _bytes(self.litter.images)] if fresh else []
         except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
+            self.litter, self.favourites, self.past = before
             return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
         return {"page": message["page"], "note": note, **self._texts()}, buffers
 
     def _obey(self, page: float, do: str, place: int = 0) -> str:
         """Returns what there is to say about it."""
-        if do == "mark":
+        if do == "mark" and place in range(NUMBER):
             self.favourites = sorted({place} ^ set(self.favourites))
         elif do == "breed" and not self.favourites:
             return "None is chosen: click a picture that you like first."
@@ -183,7 +185,7 @@ def worth_showing(images: Tensor, number: int, beside: Sequence[Tensor] = ()) ->
     seen, rows = list(beside), []
     for row, image in enumerate(images):
         unlike = all((image - other).square().mean().sqrt() > COPY for other in seen)
-        if len(rows) < number and unlike and image.std() > BLANK:
+        if len(rows) < number and unlike and image.std(correction=0) > BLANK:
             seen.append(image)
             rows.append(row)
     rest = [row for row in range(len(images)) if row not in rows]

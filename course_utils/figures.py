@@ -34,7 +34,7 @@ THEORY = "black"
 
 PLOT, ROW = 6.4, 9.0  # widths in inches: a plot, a row of images
 DPI = 110
-UNSEEN = 8  # a change of that many of 255 levels is not seen
+UNSEEN = 1  # a change of that many of 255 levels is not seen
 
 STYLE = {
     "font.size": 10,
@@ -79,8 +79,8 @@ class Table:
         self.headers, self.rows = list(headers), [list(row) for row in rows]
 
     def __repr__(self) -> str:
-        wrapped = [[textwrap.fill(cell, 28) if isinstance(cell, str) else cell for cell in row] for row in self.rows]
-        return Table([textwrap.fill(header, 28) for header in self.headers], wrapped)._as_text()
+        wrapped = [[_wrap(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows]
+        return Table([_wrap(str(header)) for header in self.headers], wrapped)._as_text()
 
     def _as_text(self, **form) -> str:
         """Columns that hold texts stay as they are written, so that "0.090" keeps its last digit."""
@@ -93,6 +93,10 @@ class Table:
         html = self._as_text(tablefmt="html")
         left = "text-align: left; vertical-align: top"
         return html.replace("<td>", f'<td style="{left}">').replace("<th>", f'<th style="{left}">')
+
+
+def _wrap(text: str, width: int = 28) -> str:
+    return "\n".join(textwrap.fill(line, width) for line in text.split("\n"))
 
 
 def figure(width: float = PLOT, height: float = 3.2, **subplots) -> tuple[Figure, np.ndarray | Axes]:
@@ -130,8 +134,8 @@ def _compact(png: io.BytesIO) -> bytes:
     if max(high for _, high in change.getextrema()) > UNSEEN:
         return png.getvalue()
     smaller = io.BytesIO()
-    few.save(smaller, "png", optimize=True)
-    return smaller.getvalue()
+    few.save(smaller, "png", optimize=True, dpi=(DPI, DPI))
+    return min(smaller.getvalue(), png.getvalue(), key=len)
 
 
 def images(
@@ -357,7 +361,8 @@ def graph(
     >>> graph(Graph({0: "x", 1: "sine"}, {0: 0, 1: 1}, {(0, 1): -2.0}, (1,)), alt="x leads to a sine.")
     x leads to a sine.
     """
-    nodes, depths, links, _ = network
+    nodes, depths, links, outputs = network
+    depths = depths | dict.fromkeys(outputs, max(depths.values()))
     columns = {depth: [node for node in nodes if depths[node] == depth] for depth in sorted(set(depths.values()))}
     place = {}
     for column, members in enumerate(columns.values()):
@@ -367,7 +372,7 @@ def graph(
     high = max(2.4, 0.5 * max(map(len, columns.values())))
     canvas, axes = figure(ROW, high, ncols=1 if image is None else 2, width_ratios=[1] if image is None else [3, 1])
     axis = axes if image is None else axes[0]
-    largest = max(map(abs, links.values()), default=1.0)
+    largest = max(map(abs, links.values()), default=0) or 1.0
     for (source, target), weight in links.items():
         bend = 0.0 if place[target][0] - place[source][0] == 1 else 0.18
         style = dict(lw=0.4 + 2 * abs(weight) / largest, ls="-" if weight >= 0 else (0, (3, 2)), color=NOISE, alpha=0.8)

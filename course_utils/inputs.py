@@ -3,8 +3,46 @@
 The convention of the course: images are float32 ``(N, C, H, W)`` in [0, 1], labels are int64 ``(N,)``.
 """
 
+import operator
+
 import torch
 from torch import Tensor
+
+
+def check_count(name: str, number: int) -> int:
+    """A number of steps, generations and the like as an int.
+
+    Raises:
+        ValueError: not whole, or below 1.
+
+    >>> check_count("steps", 5)
+    5
+    """
+    try:
+        if isinstance(number, bool) or operator.index(number) < 1:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={number!r}: want a whole number, at least 1") from None
+    return operator.index(number)
+
+
+def check_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The shape of an image as a tuple (C, H, W) of ints.
+
+    Raises:
+        ValueError: another number of sides, sides that are not whole and at least 1, or neither 1 nor 3 channels.
+
+    >>> check_shape(torch.zeros(1, 28, 28).shape)
+    (1, 28, 28)
+    """
+    try:
+        sides = tuple(check_count("side", side) for side in shape)
+        if len(sides) != 3 or sides[0] not in (1, 3):
+            raise ValueError
+    except (TypeError, ValueError):
+        hint = "want (channels, height, width) with 1 or 3 channels, such as (1, 28, 28)"
+        raise ValueError(f"shape={shape!r}: {hint}") from None
+    return sides
 
 
 def check_images(images: Tensor) -> Tensor:

@@ -77,14 +77,13 @@ class Theatre(anywidget.AnyWidget):
         """
         try:
             self._obey(**message)
+            return {"page": message["page"], **self._texts()}, [self._pixels(), self._lines()]
         except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
             return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
-        return {"page": message["page"], **self._texts()}, [self._pixels(), self._lines()]
 
     def _obey(self, page: float, do: str, **choice) -> None:
         if do == "step":
             self.archive = self._evolve(self.encoding, resume=self.archive)
-            self.medians.append(_median(self.archive))
         elif do == "reset":
             self._begin(self.encoding, self.seed + 1)
         elif do == "encode":
@@ -94,9 +93,8 @@ class Theatre(anywidget.AnyWidget):
 
     def _begin(self, encoding: str, seed: int) -> None:
         """A random population and the first generation after it."""
-        self.archive = self._evolve(encoding, generator=_chance(self.network, seed))
-        self.medians = [_median(self.archive)]
-        self.encoding, self.seed = encoding, seed
+        archive = self._evolve(encoding, generator=_chance(self.network, seed))
+        self.archive, self.encoding, self.seed = archive, encoding, seed
 
     def _evolve(
         self, encoding: str, resume: Archive | None = None, generator: torch.Generator | None = None
@@ -127,7 +125,7 @@ class Theatre(anywidget.AnyWidget):
             "born": int(archive.born[self.chosen]),
             "first": shown.start,
             "texts": [figures.percent(share) for share in archive.confidence[shown.start : shown.stop].tolist()],
-            "median": figures.percent(self.medians[-1]),
+            "median": figures.percent(_median(archive)),
             "shape": self.shape,
         }
 
@@ -136,8 +134,8 @@ class Theatre(anywidget.AnyWidget):
         return (255 * images).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes()
 
     def _lines(self) -> bytes:
-        chosen = self.archive.history[:, self.chosen].cpu()
-        return nines(torch.stack([chosen, torch.tensor(self.medians)])).numpy().tobytes()
+        history = self.archive.history.cpu()
+        return nines(torch.stack([history[:, self.chosen], history.quantile(0.5, dim=1)])).numpy().tobytes()
 
 
 def nines(confidence: Tensor) -> Tensor:

@@ -356,7 +356,7 @@ def _load(model: nn.Module, file: Path, stamp: str) -> bool:
             notes = opened.metadata() or {}
         if notes.get("recipe") != stamp:
             raise ValueError("it was written by another recipe")
-        if notes.get("sha256") != _checksum(tensors):
+        if notes.get("sha256") != checksum(tensors):
             raise ValueError("its checksum is wrong")
         expected = {key: value.shape for key, value in model.state_dict().items()}
         if {key: value.shape for key, value in tensors.items()} != expected:
@@ -371,11 +371,12 @@ def _load(model: nn.Module, file: Path, stamp: str) -> bool:
 def _save(model: nn.Module, file: Path, stamp: str) -> None:
     """Write the weights without pickle, in one step: another kernel sees the whole file or none."""
     tensors = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
-    notes = {"recipe": stamp, "sha256": _checksum(tensors)}
+    notes = {"recipe": stamp, "sha256": checksum(tensors)}
     runtime.write_atomically(file, safetensors.torch.save(tensors, metadata=notes))
 
 
-def _checksum(tensors: dict[str, Tensor]) -> str:
+def checksum(tensors: dict[str, Tensor]) -> str:
+    """The SHA-256 of named tensors on the CPU: their names and their values."""
     digest = hashlib.sha256()
     for key in sorted(tensors):
         digest.update(key.encode() + tensors[key].contiguous().numpy().tobytes())
@@ -477,7 +478,13 @@ class _Best:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """The device of the model's parameters; a model without any computes on the CPU."""
+    """The device of the model's parameters; a model without any computes on the CPU.
+
+    Raises:
+        TypeError: a function or something else that is no model.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the model is a {type(model).__name__}, not an nn.Module: wrap it in one")
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
 

@@ -5,6 +5,7 @@ import math
 import sys
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -165,12 +166,14 @@ def test_the_callback_sees_every_generation_and_may_interrupt():
     seen = []
 
     def watch(archive):
-        seen.append(archive.confidence)
+        seen.append(archive)
         if len(seen) == 4:
             raise KeyboardInterrupt
 
     archive = map_elites(network(), Direct(SHAPE), generations=9, on_generation=watch, **QUIET)
-    assert torch.equal(torch.stack(seen), archive.history)
+    assert torch.equal(torch.stack([each.confidence for each in seen]), archive.history)
+    assert len({each.images.data_ptr() for each in seen}) == 4
+    same(archive, map_elites(network(), Direct(SHAPE), generations=2, resume=seen[1], **QUIET))  # it was kept whole
 
 
 def test_any_number_of_classes_and_colour():
@@ -197,6 +200,11 @@ def test_lenet_is_fooled_by_evolution(net):
         (dict(model=nn.Sequential(nn.Flatten(), nn.Linear(35, 1))), "one logit"),
         (dict(model=nn.Sequential(network(), nn.Softmax(1))), "probabilities"),
         (dict(model=nn.Sequential(network(), nn.Threshold(9, float("nan")))), "NaN"),
+        (dict(model=nn.Sequential(nn.Hardtanh(0.2, 0.6, inplace=True), network())), "in place"),
+        (dict(model=lambda images: images.flatten(1)), "wrap it in one"),
+        (dict(encoding=Direct), "want Direct"),
+        (dict(encoding="direct"), "want Direct"),
+        (dict(resume="archive.safetensors"), "Archive.load"),
     ],
 )
 def test_bad_input_is_named(settings, message):
@@ -218,9 +226,23 @@ def test_an_archive_is_resumed_only_where_it_belongs(tmp_path):
         map_elites(network(), Direct(SHAPE), generator=source(), **again)
     with pytest.raises(FileNotFoundError):
         Archive.load(tmp_path / "none.safetensors")
-    (tmp_path / "text.safetensors").write_text("not an archive")
+    file = tmp_path / "archive.safetensors"
+    file.write_text("not an archive")
     with pytest.raises(ValueError, match="no archive"):
-        Archive.load(tmp_path / "text.safetensors")
+        Archive.load(file)
+    archive.save(file)
+    content = bytearray(file.read_bytes())
+    content[-50] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="checksum"):
+        Archive.load(file)
+    with pytest.raises(ValueError, match="no archive"):
+        Archive.load(tmp_path)
+    safetensors.torch.save_file({"weight": torch.ones(2)}, file)
+    with pytest.raises(ValueError, match="something else"):
+        Archive.load(file)
+    sized = map_elites(network(), Direct(torch.zeros(SHAPE).shape), generations=1, **QUIET)
+    map_elites(network(), Direct(list(SHAPE)), generations=1, resume=sized, **QUIET)
 
 
 # ------------------------------------------------------------------------------------------------ chance
@@ -510,6 +532,11 @@ def test_penalties_by_hand():
     assert l2(image).item() == 1.5 and total_variation(image).item() == 2.0
 
 
+class Rounding(nn.Module):
+    def forward(self, images):
+        return images.detach().round()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -519,12 +546,27 @@ def test_penalties_by_hand():
         (dict(regularizer="l1"), "no regularizer 'l1'"),
         (dict(step_size=-1), "step_size"),
         (dict(shape=(1, 4, 4)), "cannot take"),
+        (dict(shape=(7, 5)), "want .channels"),
+        (dict(regularizer=lambda images: images.mean()), "one penalty each"),
+        (dict(regularizer=lambda images: 1.0), "one penalty each"),
+        (dict(regularizer=lambda images: (images - images).flatten(1).sum(1).sqrt()), "root"),
+        (dict(model=nn.Sequential(Rounding(), network())), "no gradient"),
+        (dict(model=lambda images: images.flatten(1)), "wrap it in one"),
     ],
 )
 def test_ascent_names_bad_input(change, message):
     arguments = dict(targets=torch.tensor([1]), steps=5, shape=SHAPE, progress=False) | change
+    model = arguments.pop("model", None) or network()
     with pytest.raises((TypeError, ValueError), match=message):
-        ascend(network(), arguments.pop("targets"), **arguments)
+        ascend(model, arguments.pop("targets"), **arguments)
+
+
+def test_ascent_bears_a_model_that_works_in_place_and_inference_mode():
+    targets = torch.tensor([3, 0])
+    model = nn.Sequential(nn.Hardtanh(0, 0.9, inplace=True), network())
+    with torch.inference_mode():
+        images = ascend(model, torch.tensor([3, 0]), steps=60, shape=SHAPE, progress=False)
+    assert torch.equal(training.predict(model, images.clone()).labels, targets)
 
 
 def test_an_interrupted_ascent_returns_images(capsys):

@@ -334,7 +334,7 @@ def foreign(file):
 
 def other_recipe(file):
     tensors = safetensors.torch.load_file(file)
-    safetensors.torch.save_file(tensors, file, metadata={"recipe": "{}", "sha256": training._checksum(tensors)})
+    safetensors.torch.save_file(tensors, file, metadata={"recipe": "{}", "sha256": training.checksum(tensors)})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import training
-from course_utils.inputs import check_images, check_labels
+from course_utils.inputs import check_count, check_images, check_labels
 
 TARGET_RULES = ("random", "next", "nearest", "least_likely")
 NORMS = ("linf", "l2")
@@ -33,8 +33,6 @@ class Task:
     """
 
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, targets: Tensor | str | None, generator=None):
-        if not isinstance(model, nn.Module):
-            raise TypeError(f"the model is a {type(model).__name__}, not an nn.Module: wrap it in one")
         check_images(images)
         if images.dtype not in (torch.float32, torch.float64):
             raise TypeError(
@@ -199,8 +197,7 @@ def check_budget(eps: float, norm: str) -> None:
 def check_counts(**counts: int) -> None:
     """Refuse numbers of steps, rounds and the like that are not whole and at least 1."""
     for name, count in counts.items():
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise ValueError(f"{name}={count!r}: want a whole number, at least 1")
+        check_count(name, count)
 
 
 def steepest(gradient: Tensor, norm: str) -> Tensor:

@@ -76,10 +76,3 @@ def hls_to_rgb(hls: Tensor) -> Tensor:
     turns = [(12 * hue + n) % 12 for n in (0, 8, 4)]
     waves = [torch.minimum(k - 3, 9 - k).clamp(-1, 1) for k in turns]
     return torch.stack([lightness - reach * wave for wave in waves], 1).clamp(0, 1)
-
-
-def check_shape(shape: tuple[int, int, int]) -> None:
-    """Refuse a shape that is no (C, H, W) with 1 or 3 channels."""
-    whole = len(shape) == 3 and all(isinstance(n, int) and n > 0 for n in shape)
-    if not whole or shape[0] not in (1, 3):
-        raise ValueError(f"shape={shape}: want (channels, height, width) with 1 or 3 channels, such as (1, 28, 28)")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import runtime, training
-from course_utils.inputs import check_labels
+from course_utils.inputs import check_count, check_labels, check_shape
 
 
 def l2(images: Tensor) -> Tensor:
@@ -59,34 +59,40 @@ def ascend(
         Images in [0, 1], ``(N, C, H, W)``, on the model's device. An interrupted run returns what it has.
 
     Raises:
-        TypeError, ValueError: targets or settings outside the convention; a model without logits or gradients.
+        TypeError, ValueError: targets or settings outside the convention; a model without logits or gradients; a
+            regularizer that does not return one penalty an image, or whose gradient is NaN.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     >>> images = ascend(model, torch.tensor([0, 1, 2]), steps=50, shape=(1, 4, 4))
     >>> training.predict(model, images).labels
     tensor([0, 1, 2])
     """
-    penalty = _penalty(regularizer)
-    if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps={steps!r}: want a whole number, at least 1")
+    penalty, steps, shape = _penalty(regularizer), check_count("steps", steps), check_shape(shape)
     if not (0 < step_size < float("inf") and 0 <= strength < float("inf")):
-        raise ValueError(f"step_size={step_size}, strength={strength}: want finite numbers, not below 0")
+        raise ValueError(f"step_size={step_size}, strength={strength}: want finite numbers, the first above 0")
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     device = training.device_of(model)
     number = len(targets) if isinstance(targets, Tensor) and targets.ndim else 1
     start = torch.rand(number, *shape, generator=generator, device=generator.device).to(device)
-    check_labels(targets, number, training.logits(model, start[:1]).shape[1])
-    targets = targets.to(device)
+    check_labels(targets, number, training.logits(model, start[:1].clone()).shape[1])
+
+    def gain(images: Tensor) -> Tensor:
+        total = -F.cross_entropy(model(images.clone()), aim, reduction="sum")
+        if penalty is None:
+            return total
+        costs = penalty(images)
+        if not isinstance(costs, Tensor) or costs.shape != (number,):
+            found = tuple(costs.shape) if isinstance(costs, Tensor) else costs
+            raise ValueError(f"the regularizer returns {found} for {number} images: want one penalty each, ({number},)")
+        return total - strength * costs.sum()
+
     with torch.inference_mode(False), torch.enable_grad(), training.mode(model, False):
-        images = start.clone().requires_grad_()
+        aim, images = targets.to(device, copy=True), start.clone().requires_grad_()
         optimiser = torch.optim.Adam([images], lr=step_size, maximize=True)
         with runtime.progress(steps, "ascend", progress) as bar:
             try:
                 for _ in range(steps):
-                    gain = -F.cross_entropy(model(images), targets, reduction="sum")
-                    if penalty is not None:
-                        gain = gain - strength * penalty(images).sum()
-                    (images.grad,) = torch.autograd.grad(gain, images)
+                    images.grad = _slope(gain(images), images)
                     optimiser.step()
                     images.data.clamp_(0, 1)
                     bar.update()
@@ -95,9 +101,18 @@ def ascend(
     return images.detach().clamp(0, 1)
 
 
+def _slope(value: Tensor, images: Tensor) -> Tensor:
+    (slope,) = torch.autograd.grad(value, images, allow_unused=True) if value.requires_grad else (None,)
+    if slope is None:
+        raise ValueError("no gradient flows from the model to the images: look for detach, no_grad, argmax, rounding")
+    if not slope.isfinite().all():
+        raise ValueError("the gradient holds NaN or infinity: look for a root or logarithm of 0, add 1e-8 under it")
+    return slope
+
+
 def _penalty(regularizer: str | Callable[[Tensor], Tensor] | None) -> Callable[[Tensor], Tensor] | None:
     if regularizer is None or callable(regularizer):
         return regularizer
-    if regularizer not in REGULARIZERS:
+    if not isinstance(regularizer, str) or regularizer not in REGULARIZERS:
         raise ValueError(f"there is no regularizer {regularizer!r}: choose among {', '.join(REGULARIZERS)}, or None")
     return REGULARIZERS[regularizer]

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.fooling._genomes import Genomes, check_shape, choose, happens, hls_to_rgb, polynomial, take, uniform
+from course_utils.fooling._genomes import Genomes, choose, happens, hls_to_rgb, polynomial, take, uniform
+from course_utils.inputs import check_count, check_shape
 
 INPUTS = ("x", "y", "radius", "bias")
 FUNCTIONS = {
@@ -34,11 +35,11 @@ VALUES = 2**22  # numbers held while rendering
 
 
 class Graph(NamedTuple):
-    """One genome as a graph, without the nodes that reach no output.
+    """One genome as a graph: the inputs, and the nodes that reach an output.
 
     Attributes:
         nodes: node -> what it is: an input of `INPUTS`, or a function of `FUNCTIONS`.
-        depths: node -> how many links the longest way from an input to it has.
+        depths: node -> how many links the longest way to it has; at least 1, but for the inputs.
         links: (source, target) -> weight.
         outputs: the nodes that are read.
     """
@@ -70,9 +71,8 @@ class CPPN:
     hidden: int = 32
 
     def __post_init__(self):
-        check_shape(self.shape)
-        if not isinstance(self.hidden, int) or self.hidden < 1:
-            raise ValueError(f"hidden={self.hidden!r}: want a whole number, at least 1")
+        object.__setattr__(self, "shape", check_shape(self.shape))
+        object.__setattr__(self, "hidden", check_count("hidden", self.hidden))
 
     def random(self, number: int, *, generator: torch.Generator, device: torch.device | str = "cpu") -> Genomes:
         """``number`` perceptrons: every input linked to every output, weights drawn evenly from [-10, 10].
@@ -116,7 +116,7 @@ class CPPN:
 
         Differentiable in the weights. The result has their type: float64 genomes are rendered in float64.
         """
-        height, width = size or self.shape[1:]
+        height, width = (check_count("a side of size", side) for side in (self.shape[1:] if size is None else size))
         places = self._places(height, width, genomes["weights"])
         plan = _Plan(genomes, outputs=self.shape[0])
         portion = max(1, VALUES // plan.rows)
@@ -126,7 +126,7 @@ class CPPN:
 
     def graph(self, genomes: Genomes, row: int) -> Graph:
         """The genome in this row as a graph, to be drawn."""
-        one = {name: genes[row : row + 1] for name, genes in genomes.items()}
+        one = take(genomes, torch.tensor([row]))
         plan = _Plan(one, outputs=self.shape[0])
         names = dict(enumerate(INPUTS)) | {
             node: list(FUNCTIONS)[int(one["function"][0, node])] for node in plan.nodes.tolist()
@@ -179,7 +179,7 @@ class CPPN:
         possible = free.any(1)
         rows, target, source = rows[possible], target[possible], source[possible]
         child["linked"][rows, target, source] = True
-        child["weights"][rows, target, source] = weight[possible]
+        child["weights"][rows, target, source] = weight[possible].to(child["weights"])
 
     def _delete_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
         """Delete a random link."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_utils.fooling._genomes import Genomes, check_shape, happens, hls_to_rgb, polynomial, uniform
+from course_utils.fooling._genomes import Genomes, happens, hls_to_rgb, polynomial, uniform
+from course_utils.inputs import check_shape
 
 RATE, ETA = 0.1, 15.0  # chance that a gene mutates, and how much shorter than 1 its steps are
 CROSSING, ETA_CROSSING = 0.5, 10.0  # the same for two parents
@@ -18,7 +19,7 @@ CROSSING, ETA_CROSSING = 0.5, 10.0  # the same for two parents
 
 @dataclass(frozen=True)
 class Direct:
-    """Images whose genes are their pixels.
+    """Images with a gene for each pixel; in colour, three.
 
     Args:
         shape: ``(C, H, W)`` of the images. With C = 3 the genes are hue, lightness and saturation.
@@ -37,7 +38,7 @@ class Direct:
     crossover: bool = False
 
     def __post_init__(self):
-        check_shape(self.shape)
+        object.__setattr__(self, "shape", check_shape(self.shape))
 
     def random(self, number: int, *, generator: torch.Generator, device: torch.device | str = "cpu") -> Genomes:
         """``number`` genomes with every gene drawn evenly from [0, 1]."""
@@ -53,7 +54,7 @@ class Direct:
         genes = pixels.view(-1)
         places = happens(len(genes), rate, generator=generator, device=genes.device)
         steps = polynomial(uniform(len(places), generator=generator, device=genes.device), ETA)
-        genes.put_(places, steps.add_(genes.take(places)).clamp_(0, 1))
+        genes.put_(places, steps.to(genes.dtype).add_(genes.take(places)).clamp_(0, 1))
         return {"pixels": pixels}
 
     def render(self, genomes: Genomes) -> Tensor:

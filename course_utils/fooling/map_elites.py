@@ -22,11 +22,12 @@ from course_utils import runtime, training
 from course_utils.fooling._genomes import Genomes, take
 from course_utils.fooling.cppn import CPPN
 from course_utils.fooling.direct import Direct
+from course_utils.inputs import check_count
 
 TENSORS = ("images", "confidence", "born", "history")  # of an archive, beside the genomes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Archive:
     """What evolution has found: one elite for each of K classes.
 
@@ -52,9 +53,10 @@ class Archive:
         """Write the archive to a ``.safetensors`` file, with all that is needed to go on."""
         tensors = {f"genomes.{name}": genes for name, genes in self.genomes.items()}
         tensors |= {name: getattr(self, name) for name in (*TENSORS, "random_state")}
-        content = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        notes = {"archive": json.dumps({"encoding": self.encoding, "random_device": self.random_device})}
-        runtime.write_atomically(Path(file), safetensors.torch.save(content, metadata=notes))
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        texts = {"encoding": self.encoding, "random_device": self.random_device}
+        notes = {"archive": json.dumps(texts), "sha256": training.checksum(tensors)}
+        runtime.write_atomically(Path(file), safetensors.torch.save(tensors, metadata=notes))
 
     @classmethod
     def load(cls, file: str | Path, device: torch.device | str = "cpu") -> "Archive":
@@ -66,14 +68,18 @@ class Archive:
         """
         try:
             with safetensors.safe_open(Path(file), "pt") as opened:
-                notes = json.loads((opened.metadata() or {})["archive"])
+                notes = opened.metadata() or {}
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            random_state = tensors.pop("random_state")
-            tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-            genomes = {name[8:]: tensors.pop(name) for name in list(tensors) if name.startswith("genomes.")}
-            return cls(genomes=genomes, random_state=random_state, **tensors, **notes)
-        except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+            if "archive" not in notes or training.checksum(tensors) != notes.get("sha256"):
+                raise ValueError("its checksum is wrong" if "archive" in notes else "it holds something else")
+        except FileNotFoundError:
+            raise
+        except (safetensors.SafetensorError, OSError, ValueError) as error:
             raise ValueError(f"{file} is no archive of map_elites, or is damaged: {error}") from error
+        random_state = tensors.pop("random_state")
+        tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+        genomes = {name[8:]: tensors.pop(name) for name in list(tensors) if name.startswith("genomes.")}
+        return cls(genomes=genomes, random_state=random_state, **tensors, **json.loads(notes["archive"]))
 
 
 def map_elites(
@@ -95,7 +101,8 @@ def map_elites(
         generations: how many, after the random population; with ``resume``, how many more.
         population: children in a generation, and size of the random population.
         generator: source of all chance; None starts a new one from seed 0 on the model's device.
-        on_generation: called with the archive so far, for live plots. Clone of it what you keep: it lives on.
+        on_generation: called with a copy of the archive so far, for live plots. What it raises ends the run, and only
+            an interrupt keeps the archive.
         resume: an archive to go on from, with its own random state. The result is the same as without the break.
 
     Returns:
@@ -110,9 +117,9 @@ def map_elites(
     >>> archive.images.shape, archive.history.shape
     (torch.Size([3, 1, 4, 4]), torch.Size([5, 3]))
     """
-    for name, number in (("generations", generations), ("population", population)):
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"{name}={number!r}: want a whole number, at least 1")
+    generations, population = check_count("generations", generations), check_count("population", population)
+    if not isinstance(encoding, Direct | CPPN):
+        raise TypeError(f"encoding={encoding!r}: want Direct(...) or CPPN(...), with the shape of the model's images")
     if resume is None:
         generator = torch.Generator(training.device_of(model)).manual_seed(0) if generator is None else generator
         archive = _begin(model, encoding, population, generator)
@@ -133,19 +140,30 @@ def map_elites(
                 archive, judged = _challenge(archive, *judged, history, generator), None
                 bar.update()
                 if on_generation is not None:
-                    on_generation(archive)
+                    on_generation(_copy(archive))
         except KeyboardInterrupt:
             if judged is not None:  # the interrupt may have come between two of the elites
                 archive = _challenge(archive, *judged, history, generator)
             print(f"Interrupted after generation {len(archive.history)}: this is the archive so far.")
-    return archive
+    return replace(archive, history=archive.history.clone())
+
+
+def _copy(archive: Archive, device: torch.device | None = None) -> Archive:
+    """The same archive in tensors of its own, which evolution does not change."""
+    copies = {name: getattr(archive, name).to(device, copy=True) for name in TENSORS}
+    genomes = {name: genes.to(device, copy=True) for name, genes in archive.genomes.items()}
+    return replace(archive, genomes=genomes, **copies)
 
 
 def _begin(model: nn.Module, encoding: Direct | CPPN, population: int, generator: torch.Generator) -> Archive:
     """The archive of a random population: for each class the best of it, so that one image may stand for several."""
     genomes = encoding.random(population, generator=generator, device=training.device_of(model))
-    if training.logits(model, encoding.render(take(genomes, torch.arange(1)))).shape[1] < 2:
+    sample = encoding.render(take(genomes, torch.arange(1)))
+    before = sample.clone()
+    if training.logits(model, sample).shape[1] < 2:
         raise ValueError("the model returns one logit an image: evolution needs at least 2 classes")
+    if not torch.equal(sample, before):
+        raise ValueError("the model changes its input in place: let it compute new tensors (x = x - 0.5, not x -= 0.5)")
     with training.mode(model, False):
         genomes, images, confidences = _judge(model, encoding, genomes)
     confidence, best = confidences.max(0)
@@ -163,6 +181,8 @@ def _begin(model: nn.Module, encoding: Direct | CPPN, population: int, generator
 
 def _continue(model: nn.Module, encoding: Direct | CPPN, archive: Archive) -> tuple[Archive, torch.Generator]:
     """A copy of an archive on the model's device, and the generator as it was."""
+    if not isinstance(archive, Archive):
+        raise TypeError(f"resume={archive!r}: want an archive, such as Archive.load(file)")
     if archive.encoding != repr(encoding):
         raise ValueError(f"the archive was bred with {archive.encoding}, not with {encoding!r}")
     confidences = training.logits(model, archive.images).softmax(1)
@@ -170,15 +190,15 @@ def _continue(model: nn.Module, encoding: Direct | CPPN, archive: Archive) -> tu
     device = confidences.device
     same = len(own) == confidences.shape[1] == len(confidences)
     if not same or not torch.allclose(own, archive.confidence.to(device), atol=1e-3):
-        raise ValueError("the archive was bred on another network: this one gives its images other confidences")
+        raise ValueError(
+            "the archive was bred on another network: this one gives its images other confidences, or others each time"
+        )
     try:
         generator = torch.Generator(archive.random_device)
     except RuntimeError as error:
         raise ValueError(f"the archive's random numbers came from {archive.random_device}: {error}") from None
     generator.set_state(archive.random_state)
-    copies = {name: getattr(archive, name).to(device, copy=True) for name in TENSORS}
-    genomes = {name: genes.to(device, copy=True) for name, genes in archive.genomes.items()}
-    return replace(archive, genomes=genomes, **copies), generator
+    return _copy(archive, device), generator
 
 
 def _parents(archive: Archive, number: int, generator: torch.Generator) -> Tensor:
