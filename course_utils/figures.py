@@ -454,9 +454,9 @@ def tile(pictures: Mapping[str, Picture], columns: int = 2) -> Picture:
 
 
 def percent(share: float | Tensor) -> str:
-    """A share in [0, 1] as text that never rounds up to certainty.
+    """A share in [0, 1] as text that never rounds up to certainty: above 99.9 % it is rounded down.
 
-    >>> percent(0.993), percent(0.9996), percent(0.99996), percent(1.0)
+    >>> percent(0.993), percent(0.99968), percent(0.99996), percent(1.0)
     ('99.3 %', '99.96 %', '> 99.99 %', '100 %')
     """
     share = float(share)
@@ -464,7 +464,7 @@ def percent(share: float | Tensor) -> str:
         return f"{share:.0%}".replace("%", " %")
     if share > 0.9999:
         return "> 99.99 %"
-    return f"{100 * share:.{2 if share > 0.999 else 1}f} %"
+    return f"{int(10_000 * share + 1e-6) / 100:.2f} %" if share > 0.999 else f"{100 * share:.1f} %"
 
 
 def _as_batch(batch: Tensor | Sequence[Tensor]) -> Tensor:
