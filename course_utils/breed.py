@@ -48,14 +48,22 @@ def breed(model: nn.Module, *, shape: tuple[int, int, int] = (1, 28, 28)):
         litter = first(model, encoding, generator)
         if runtime.front_end():
             return Breeder(model, encoding, litter, generator)
-        pictures = {}
-        for generation in range(3):
-            favourites = least_sure(litter) if generation < 2 else []
-            rule = ": chosen are the three that the network is least sure of" if favourites else ""
-            pictures[f"generation {generation}{rule}"] = _still(litter, favourites)
-            if favourites:
-                litter = following(model, encoding, litter, favourites, generator)
-        return figures.tile(pictures, columns=1)
+        images, captions = [], []
+        for _ in range(2):
+            favourites = least_sure(litter)
+            images.append(litter.images)
+            captions += _captions(litter, favourites)
+            litter = following(model, encoding, litter, favourites, generator)
+    captions += _captions(litter, [])
+    return figures.images(
+        torch.cat([*images, litter.images]).cpu(),
+        captions,
+        columns=NUMBER,
+        title="Three generations, one a row; chosen are the three that the network is least sure of",
+        alt=f"Painted images in three rows of nine, and what the network says: {', '.join(captions)}.".replace(
+            "\n", " "
+        ),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,10 +215,7 @@ def _bytes(images: Tensor) -> bytes:
     return (255 * images).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes()
 
 
-def _still(litter: Litter, favourites: Sequence[int]) -> figures.Picture:
+def _captions(litter: Litter, favourites: Sequence[int]) -> list[str]:
     opinions = zip(litter.says.tolist(), litter.confidences, strict=True)
-    texts = [f"{k}  {figures.percent(share)}" for k, share in opinions]
-    marks = [" (chosen)" if place in favourites else "" for place in range(NUMBER)]
-    alt = f"Nine painted images, and what the network says: {', '.join(map(str.__add__, texts, marks))}."
-    captions = [text + ("\nchosen" if place in favourites else "\n") for place, text in enumerate(texts)]
-    return figures.images(litter.images, captions, columns=NUMBER, alt=alt)
+    marks = ["\n(chosen)" if place in favourites else "" for place in range(NUMBER)]
+    return [f"{k}  {figures.percent(share)}{mark}" for (k, share), mark in zip(opinions, marks, strict=True)]

@@ -127,15 +127,14 @@ def picture(canvas: Figure, alt: str) -> Picture:
 
 
 def _compact(png: io.BytesIO) -> bytes:
-    """The picture with a palette of 256 colours where nobody can see that: half the bytes."""
+    """The picture without transparency, and with a palette of 256 colours where nobody can see that: half the bytes."""
     full = PIL.Image.open(png).convert("RGB")
     few = full.quantize(256, PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE)
     change = PIL.ImageChops.difference(full, few.convert("RGB"))
-    if max(high for _, high in change.getextrema()) > UNSEEN:
-        return png.getvalue()
+    unseen = max(high for _, high in change.getextrema()) <= UNSEEN
     smaller = io.BytesIO()
-    few.save(smaller, "png", optimize=True, dpi=(DPI, DPI))
-    return min(smaller.getvalue(), png.getvalue(), key=len)
+    (few if unseen else full).save(smaller, "png", optimize=True, dpi=(DPI, DPI))
+    return smaller.getvalue()
 
 
 def images(

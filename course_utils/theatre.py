@@ -43,12 +43,19 @@ def evolution_theatre(model: nn.Module, *, population: int = 200, shape: tuple[i
     """
     if runtime.front_end():
         return Theatre(model, population, shape)
-    pictures = {}
+    rows = []
     for name, make in ENCODINGS.items():
         settings = dict(population=population, generator=_chance(model, 0), progress=False)
-        keep = partial(_keep, pictures, name)
-        map_elites(model, make(shape), generations=STILLS[-1], on_generation=keep, **settings)
-    return figures.tile(pictures, columns=1)
+        map_elites(model, make(shape), generations=STILLS[-1], on_generation=partial(_keep, rows, name), **settings)
+    images, captions, names = zip(*rows, strict=True)
+    return figures.images(
+        torch.cat(images),
+        [text for row in captions for text in row],
+        columns=len(captions[0]),
+        title="From top to bottom: " + "; ".join(names),
+        alt="Bred images, each with its class and the confidence in it. "
+        + " ".join(f"{name}: {', '.join(row)}." for name, row in zip(names, captions, strict=True)),
+    )
 
 
 class Theatre(anywidget.AnyWidget):
@@ -155,11 +162,9 @@ def _median(archive: Archive) -> float:
     return archive.confidence.quantile(0.5).item()
 
 
-def _keep(pictures: dict[str, figures.Picture], name: str, archive: Archive) -> None:
-    """Add a row of the first ten elites, if this generation belongs into the static twin."""
+def _keep(rows: list[tuple[Tensor, list[str], str]], name: str, archive: Archive) -> None:
+    """Add the first ten elites to the rows of the static twin, if this generation belongs into it."""
     generation, number = len(archive.history), min(SHOWN, len(archive.images))
     if generation in STILLS:
         texts = [f"{k}  {figures.percent(archive.confidence[k])}" for k in range(number)]
-        caption = f"{name} encoding, generation {generation}: median {figures.percent(_median(archive))}"
-        alt = f"{number} bred images, each with its class and the confidence in it: {', '.join(texts)}."
-        pictures[caption] = figures.images(archive.images[:number], texts, alt=alt)
+        rows.append((archive.images[:number].cpu(), texts, f"{name}, generation {generation}"))

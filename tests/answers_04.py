@@ -1,5 +1,6 @@
 """Answers for the exercises of lesson 04: right in other ways, and wrong in ways that no list foresees."""
 
+import math
 import random
 
 import torch
@@ -100,8 +101,8 @@ def _by_trying(clean, other, keep=0.95):
             return t, sum(c < t for c in other.tolist()) / len(other)
 
 
-def _by_quantile(clean, other, keep=0.95):
-    t = torch.quantile(clean, 1 - keep, interpolation="lower")
+def _from_the_top(clean, other, keep=0.95):
+    t = clean.topk(math.ceil(keep * len(clean) - 1e-9)).values[-1]
     return t, 1 - (other >= t).double().mean()
 
 
@@ -118,7 +119,7 @@ ALSO_RIGHT = {
     "4.2": _all_together,
     "4.3": _by_matrix,
     "4.4": _image_by_image,
-    "4.5": _by_quantile,
+    "4.5": _from_the_top,
 }
 
 
@@ -164,5 +165,5 @@ UNFORESEEN = {
     "4.2": (_blends, "who holds class 0 (5 children): got an image without a right to it, expected child 2"),
     "4.3": (_never_resets, "a hidden sine before a Gaussian: the shape is right, but the values are not"),
     "4.4": (_fills_the_weights, "got the weights hold gradients (torch.autograd.grad(loss, images)"),
-    "4.5": (_three_deviations, "the threshold for 50 clean digits and 63 weak images: got"),
+    "4.5": (_three_deviations, "the threshold for 50 clean digits and 93 weak images: got"),
 }

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises._core import Exercise, Mistake, NotYet, describe_difference
+from course_utils.exercises._core import Exercise, Mistake, NotYet, _point_at, describe_difference
 from course_utils.exercises.lesson_03 import CLASSES, _draw_change, _images, _network, _slope, _watch
 
 KEPT, CHANGED = "as it was", "changed: compute something new, or work on a copy"
@@ -24,6 +24,31 @@ def _want_two(result, what):
         raise NotYet(f"return two things: {what}")
 
 
+def _up_to_the_first_difference(pairs):
+    """What was seen, from the coarse to the fine, and no further than where it is wrong: one fault hides no other."""
+    seen = {}
+    for found, right in pairs:
+        seen |= found
+        if describe_difference(found, right):
+            break
+    return seen
+
+
+def _advised(attempt, advice):
+    """The attempt, with advice beside the errors whose text contains one of the keys."""
+
+    def advised(*given):
+        try:
+            return attempt(*given)
+        except Exception as error:
+            for text, word in advice.items():
+                if text in str(error):
+                    raise NotYet(f"{_point_at(error)}\n\n{word}") from None
+            raise
+
+    return advised
+
+
 # 4.1
 
 
@@ -34,14 +59,16 @@ def mutate(genes, rate):
     return torch.where(moves, genes + step, genes).clamp(0, 1)
 
 
+ONE_BY_ONE = (
+    "`if` decides once for the whole tensor; torch.where(u < 0.5, one half of the formula, the other) decides for "
+    "each gene"
+)
+
+
 def _probe_mutate(attempt):
     """The symptoms up to the first that is wrong. Bad luck gives a right answer one less than once in 1e9 times."""
-    seen = {}
-    for name, found, right in _symptoms(attempt):
-        seen[name] = found
-        if found != right:
-            break
-    return seen
+    attempt = _advised(attempt, {"Boolean value of Tensor": ONE_BY_ONE})
+    return _up_to_the_first_difference(({name: found}, {name: right}) for name, found, right in _symptoms(attempt))
 
 
 def _symptoms(attempt):
@@ -62,7 +89,7 @@ def _symptoms(attempt):
     first, second = children(given, 0.5), children(genes.clone(), 0.5)
     yield "what it was given, afterwards", KEPT if torch.equal(given, genes) else CHANGED, KEPT
     again = bool((first != genes).any()) and torch.equal(first, second)
-    yield "whether a second call draws the same numbers again", again, False
+    yield "whether a second call draws the same numbers again (a seed inside the function?)", again, False
     at_once = {share(genes, 0.5) for _ in range(40)} == {0.0, 1.0}
     child = children(torch.full((250, 3, 10, 10), 0.5), 0.4)
     moved = child != 0.5
@@ -118,12 +145,12 @@ def _delta(u, exponent=1 / 16):
     return torch.where(u < 0.5, (2 * u) ** exponent - 1, 1 - (2 - 2 * u) ** exponent)
 
 
-def _mutating(step=_delta, coin=torch.zeros_like, draw=torch.zeros_like, wins=torch.lt, end=lambda x: x.clamp(0, 1)):
+def _mutating(step=_delta, coin=torch.zeros_like, wins=torch.lt, end=lambda x: x.clamp(0, 1)):
     """Mutation with one part exchanged: the source of the classic mistakes."""
 
     def mutation(genes, rate):
         moves = wins(torch.rand_like(coin(genes)), rate)
-        return end(torch.where(moves, genes + step(torch.rand_like(draw(genes))), genes))
+        return end(torch.where(moves, genes + step(torch.rand_like(genes)), genes))
 
     return mutation
 
@@ -133,9 +160,6 @@ def _one_draw(genes, rate):
     return torch.where(u < rate, genes + _delta(u), genes).clamp(0, 1)
 
 
-COINS = "genes move together: throw a coin for each gene of each image, torch.rand_like(genes) < rate"
-SAME = "many genes take the same step: draw a u for each, torch.rand_like(genes)"
-NOISE = "these steps are plain noise. Polynomial mutation makes most of them small: put u through the formula"
 HALF = "half of the formula is missing: torch.where(u < 0.5, the half that goes down, the half that goes up)"
 EDGES = "a gene that would leave [0, 1] stops at its border: clamp(0, 1); do not reflect, wrap or shrink the step"
 
@@ -145,24 +169,12 @@ EX_MUTATE = Exercise(
     probe=_probe_mutate,
     mistakes=(
         Mistake(
-            lambda genes, rate: genes.copy_(mutate(genes, rate)),
-            "this changes the parents in place, and the elite that bred the child is gone: compute a new tensor",
+            _mutating(coin=lambda genes: genes[:1, :1, :1, :1]),
+            "genes move together: throw a coin for each gene of each image, torch.rand_like(genes) < rate",
         ),
-        Mistake(
-            lambda genes, rate: (torch.manual_seed(1), mutate(genes, rate))[1],
-            "each call gives the same mutation: set no seed inside the function, or evolution stands still",
-        ),
-        Mistake(_mutating(coin=lambda genes: genes[:1, :1, :1, :1]), COINS),
-        Mistake(_mutating(coin=lambda genes: genes[:, :1, :1, :1]), COINS),
-        Mistake(_mutating(coin=lambda genes: genes[:, :1]), COINS),
-        Mistake(_mutating(coin=lambda genes: genes[:1]), COINS),
         Mistake(
             _mutating(wins=torch.ge),
             "`rate` is the share of genes that *stay* here: a gene moves if its random number is below rate",
-        ),
-        Mistake(
-            _mutating(wins=lambda u, rate: u < 2),
-            "every gene moves: draw a second random number for each, and move those where it is below rate",
         ),
         Mistake(_mutating(wins=lambda u, rate: u < 0.1), "0.1 is written out: use `rate`"),
         Mistake(
@@ -177,12 +189,10 @@ EX_MUTATE = Exercise(
             _mutating(step=lambda u: _delta(u, 1 / 15)),
             "the exponent is 1 / eta: it is 1 / (eta + 1), 1/16 for eta = 15",
         ),
-        Mistake(_mutating(draw=lambda genes: genes[:1, :1, :1, :1]), SAME),
-        Mistake(_mutating(draw=lambda genes: genes[:1]), SAME),
-        Mistake(_mutating(step=lambda u: 0.2 * u - 0.1), NOISE),
-        Mistake(_mutating(step=lambda u: 0.1 * torch.randn_like(u)), NOISE),
-        Mistake(_mutating(step=lambda u: -_delta(u).abs()), HALF),
-        Mistake(_mutating(step=lambda u: _delta(u).abs()), HALF),
+        Mistake(
+            _mutating(step=lambda u: 0.2 * u - 0.1),
+            "these steps are plain noise. Polynomial mutation makes most of them small: put u through the formula",
+        ),
         Mistake(_mutating(step=lambda u: (2 * u) ** (1 / 16) - 1), HALF),
         Mistake(_mutating(step=lambda u: 1 - (2 - 2 * u) ** (1 / 16)), HALF),
         Mistake(_mutating(end=lambda x: x), "some genes left [0, 1], and no screen shows them: end with .clamp(0, 1)"),
@@ -215,8 +225,15 @@ ARENAS = {  # per cent: the elites' confidence, then the scores of each child
 }
 
 
+ONE_A_CLASS = (
+    "a condition with one entry a class needs three more dimensions to choose between images: "
+    "better[:, None, None, None], if `better` is its name"
+)
+
+
 def _probe_challenge(attempt):
     """Who holds each class after the children have challenged it, and with what confidence."""
+    attempt = _advised(attempt, {"at non-singleton dimension 3": ONE_A_CLASS})
     seen = {}
     for name, rows in ARENAS.items():
         confidence, *scores = torch.tensor(rows) / 100
@@ -253,11 +270,6 @@ def _own_class(elites, confidence, children, scores):
     return challenge(elites, confidence, children, scores * named)
 
 
-def _highest_score(elites, confidence, children, scores):
-    new, best = challenge(elites, confidence, children, scores)
-    return new, torch.where(best > confidence, scores.max(1).values[scores.argmax(0)], confidence)
-
-
 EX_CHALLENGE = Exercise(
     id="4.2",
     reference=challenge,
@@ -272,20 +284,8 @@ EX_CHALLENGE = Exercise(
             "a child that only draws level replaces the elite: the improvement has to be strict, > in place of >=",
         ),
         Mistake(
-            _crowning(choose=lambda s, c: len(s) - 1 - (s > c).long().flip(0).argmax(0)),
-            "where several children improve, the last wins, not the best: scores.max(0)",
-        ),
-        Mistake(
             _crowning(choose=lambda s, c: (s > c).long().argmax(0)),
             "where several children improve, the first wins, not the best: scores.max(0)",
-        ),
-        Mistake(
-            _crowning(wins=lambda best, confidence: best > -1),
-            "the best child wins even if it is worse than the elite: only where best > confidence",
-        ),
-        Mistake(
-            _crowning(choose=lambda s, c: s.max(1).values.argmax().expand(len(c))),
-            "the child with the highest score of all challenges every class: each class has its own best child",
         ),
         Mistake(
             lambda elites, confidence, children, scores: scores.max(1).values > confidence,
@@ -294,14 +294,6 @@ EX_CHALLENGE = Exercise(
         Mistake(
             lambda elites, confidence, *rest: (challenge(elites, confidence, *rest)[0], confidence),
             "the elites are right, but their confidence is that of the old ones: torch.where(won, best, confidence)",
-        ),
-        Mistake(
-            _highest_score,
-            "the elites are right, but a winner gets its highest score of all: in class k it is scores[child, k]",
-        ),
-        Mistake(
-            lambda elites, *rest: (elites.copy_((new := challenge(elites, *rest))[0]), new[1]),
-            "this overwrites the archive that it was given: return new tensors, or work on .clone()",
         ),
     ),
     hints=(
@@ -350,18 +342,28 @@ GENOMES = {  # functions, links
 }
 
 
+NO_LINKS = (
+    "is there a node without links? Python's `sum` of an empty list is the number 0, and torch functions take "
+    'tensors: such a node has the sum 0 everywhere, torch.zeros_like(inputs["x"])'
+)
+
+
 def _probe_paint(attempt):
+    return _up_to_the_first_difference(_paintings(_advised(attempt, {"must be Tensor, not": NO_LINKS})))
+
+
+def _paintings(attempt):
+    """Each genome's picture and what became of the inputs: found and right."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 7), indexing="ij")
     grid = {"x": x, "y": y, "radius": (x.square() + y.square()).sqrt(), "bias": torch.ones(5, 7)}
-    seen = {}
     for name, (functions, links) in GENOMES.items():
         given = dict(functions), dict(links), {key: values.clone() for key, values in grid.items()}
         result = attempt(*given)
-        seen[name] = result.clone() if isinstance(result, Tensor) else result
         kept = given[:2] == (functions, links) and given[2].keys() == grid.keys()
         kept = kept and all(torch.equal(given[2][key], grid[key]) for key in grid)
-        seen[f"what it was given, afterwards ({name})"] = KEPT if kept else CHANGED
-    return seen
+        afterwards = f"what it was given, afterwards ({name})"
+        found = {name: result.clone() if isinstance(result, Tensor) else result, afterwards: KEPT if kept else CHANGED}
+        yield found, {name: paint(functions, links, grid), afterwards: KEPT}
 
 
 def _draw_painting(seen, expected):
@@ -402,19 +404,6 @@ def _sums_travel(functions, links, inputs):
     return paint(dict.fromkeys(hidden, _as_it_is) | {last: functions[last]}, links, inputs)
 
 
-def _writes_inputs(functions, links, inputs):
-    picture = paint(functions, links, inputs)
-    inputs.update(dict.fromkeys(functions, picture))
-    return picture
-
-
-def _bare_sum(functions, links, inputs):
-    values = dict(inputs)
-    for node, function in functions.items():
-        values[node] = function(sum(weight * values[s] for (s, t), weight in links.items() if t == node))
-    return values[node].abs().clamp(max=1)
-
-
 EX_PAINT = Exercise(
     id="4.3",
     reference=paint,
@@ -445,7 +434,6 @@ EX_PAINT = Exercise(
             _painting(end=lambda level: level.clamp(0, 1)),
             "negative values turn black: the grey level is the absolute value, .abs() before .clamp(max=1)",
         ),
-        Mistake(_painting(end=torch.abs), "some levels are above 1, brighter than white: .clamp(max=1)"),
         Mistake(
             _painting(counts=lambda source, inputs: source != "bias"),
             "the bias is left out: it is an input like the others, with the same value at all pixels",
@@ -453,14 +441,6 @@ EX_PAINT = Exercise(
         Mistake(
             _painting(counts=lambda source, inputs: source in inputs),
             "only inputs count as sources: hidden nodes are sources too, so keep the values of both in one dict",
-        ),
-        Mistake(
-            _bare_sum,
-            "Python's `sum` of no links is 0, a number that torch functions refuse: begin with a tensor of zeros",
-        ),
-        Mistake(
-            _writes_inputs,
-            "the nodes are written into the caller's `inputs`: begin with a copy, values = dict(inputs)",
         ),
     ),
     hints=(
@@ -485,7 +465,18 @@ def climb(model, targets, images, steps, step_size):
     return x.detach()
 
 
+FRESH = (
+    "a gradient is kept only for a tensor that asked for it and was not computed from others: begin each step with a "
+    "fresh copy, x = x.detach().requires_grad_(), and ask with torch.autograd.grad(score, x)"
+)
+
+
 def _probe_climb(attempt):
+    advice = dict.fromkeys(("NoneType", "does not require grad", "through the graph a second time"), FRESH)
+    return _up_to_the_first_difference(_climbs(_advised(attempt, advice)))
+
+
+def _climbs(attempt):
     """A curved network; one so sure that the targets' probability is 0 in float32; one that does not look."""
     network, sure, blind = _network(), _network(), _network()
     with torch.no_grad():
@@ -494,7 +485,6 @@ def _probe_climb(attempt):
         blind[1].weight.zero_()
     images, targets = _images(7), torch.randint(0, CLASSES, (7,))
     unlikely = sure(images).argmin(1)
-    seen = {}
     for name, model, number, goals, steps, size in (
         ("7 images, 4 steps of 0.05", network, 7, targets, 4, 0.05),
         ("one image, 1 step of 0.3", network, 1, targets, 1, 0.3),
@@ -503,8 +493,10 @@ def _probe_climb(attempt):
         ("7 images, 2 steps of 0.1, and a network that does not look at them", blind, 7, targets, 2, 0.1),
     ):
         given = model, goals[:number], steps, size
-        seen |= _watch(name, model, images[:number], lambda x, g=given: attempt(g[0], g[1], x, *g[2:]))
-    return seen
+        yield tuple(
+            _watch(name, model, images[:number], lambda x, f=answer, g=given: f(g[0], g[1], x, *g[2:]))
+            for answer in (attempt, climb)
+        )
 
 
 def _largest(gradient):
@@ -544,11 +536,11 @@ EX_CLIMB = Exercise(
         ),
         Mistake(
             _climbing(gain=F.softmax),
-            "this climbs the softmax: where it is nearly 0 its gradient is 0 and nothing moves. F.log_softmax",
+            "the softmax: where it has been rounded to 0 its gradient is 0 and nothing moves: F.log_softmax",
         ),
         Mistake(
             _climbing(gain=lambda logits, dim: logits.softmax(dim).log()),
-            "softmax, then log, gives log 0 where the network is sure of other classes: F.log_softmax is safe",
+            "NaN where softmax has been rounded to 0: its log is -inf, its gradient 0 (and 0/0 is NaN). F.log_softmax",
         ),
         Mistake(
             _climbing(gain=lambda logits, dim: logits),
@@ -619,44 +611,52 @@ def catch(clean, other, keep=0.95):
 
 
 def _probe_catch(attempt):
-    """Clean confidences that lie far apart, and that tie. keep * N is never whole, where rounding would decide."""
+    return _up_to_the_first_difference(_catches(attempt))
+
+
+def _catches(attempt):
+    """Confidences that lie far apart, and that tie; keep * N is whole only in the last case, where rounding decides."""
     spread = torch.linspace(0.3, 0.99, 50)[torch.randperm(50)]
     tied = torch.tensor([0.5, 0.6, 0.8, 0.8, 0.8] + 28 * [1.0])[torch.randperm(33)]
-    weak, strong = torch.cat([spread[:20], torch.linspace(0.1, 0.6, 43)]), torch.linspace(0.9, 1.0, 11)
-    seen = {}
+    weak, strong = torch.cat([spread, torch.linspace(0.1, 0.6, 43)]), torch.linspace(0.9, 1.0, 11)
+    many = torch.linspace(0.3, 0.99, 200)[torch.randperm(200)]
     for name, clean, other, keep in (
-        ("50 clean digits and 63 weak images", spread, weak, ()),
-        ("48 clean digits and 63 weak images, keep=0.9", spread[:48], weak, (0.9,)),
+        ("50 clean digits and 93 weak images", spread, weak, ()),
+        ("48 clean digits and 93 weak images, keep=0.9", spread[:48], weak, (0.9,)),
         ("33 clean digits, many alike, keep=0.92", tied, torch.tensor([0.8, 0.8, 0.7, 1.0]), (0.92,)),
         ("33 clean digits, many alike, keep=0.8", tied, torch.tensor([0.8, 0.8, 0.7, 1.0]), (0.8,)),
         ("images that the network is surer of than of digits", spread, strong, ()),
+        ("200 clean digits, keep=0.8: 160 of them stay", many, weak, (0.8,)),
     ):
         given = clean.clone(), other.clone()
-        result = attempt(*given, *keep)
+        result, right = attempt(*given, *keep), catch(clean, other, *keep)
         _want_two(result, "the threshold, and the share of the others that it rejects")
-        seen[f"the threshold for {name}"], seen[f"the share caught for {name}"] = result
+        for what, found, expected in zip(("the threshold", "the share caught"), result, right, strict=True):
+            yield {f"{what} for {name}": found}, {f"{what} for {name}": expected}
         kept = torch.equal(given[0], clean) and torch.equal(given[1], other)
-        seen[f"what it was given, afterwards ({name})"] = KEPT if kept else CHANGED
-    return seen
+        afterwards = f"what it was given, afterwards ({name})"
+        yield {afterwards: KEPT if kept else CHANGED}, {afterwards: KEPT}
 
 
-def _detecting(
-    place=0, pick=None, rejects=torch.lt, report=lambda share, other: share, source=lambda clean, other: clean
-):
+def _place(ordered, keep):
+    return int((1 - keep) * len(ordered) + 1e-6)
+
+
+def _detecting(pick=lambda ordered, keep: ordered[_place(ordered, keep)], rejects=torch.lt):
     """The detector with one part exchanged: the source of the classic mistakes."""
 
     def detect(clean, other, keep=0.95):
-        ordered = source(clean, other).sort().values
-        right = int((1 - keep) * len(ordered) + 1e-6) + place
-        t = ordered[max(right, 0)] if pick is None else torch.as_tensor(pick(ordered, keep))
-        return t, report(rejects(other, t).float().mean(), other)
+        t = float(pick(clean.sort().values, keep))
+        return t, rejects(other, t).float().mean().item()
 
     return detect
 
 
+TOO_MANY = "one clean digit too many is rejected: below place i (from 0) of the sorted values lie i of them"
 WRONG_END = (
     "the wrong end: this accepts only the surest 1 - keep. Sort upwards and skip the share 1 - keep at the start"
 )
+ACCEPTED = "this is the share that is *accepted*: caught are those below t, other < t"
 
 EX_CATCH = Exercise(
     id="4.5",
@@ -664,42 +664,33 @@ EX_CATCH = Exercise(
     probe=_probe_catch,
     mistakes=(
         Mistake(
-            _detecting(source=lambda clean, other: other),
+            lambda clean, other, keep=0.95: catch(other, other, keep),
             "the threshold comes from the suspicious images, which no guard knows beforehand: take it from `clean`",
         ),
-        Mistake(_detecting(pick=lambda ordered, keep: ordered[int(keep * len(ordered))]), WRONG_END),
-        Mistake(_detecting(pick=lambda ordered, keep: ordered.quantile(keep)), WRONG_END),
+        Mistake(_detecting(lambda ordered, keep: ordered[int(keep * len(ordered))]), WRONG_END),
+        Mistake(_detecting(lambda ordered, keep: ordered.quantile(keep)), WRONG_END),
         Mistake(
-            _detecting(pick=lambda ordered, keep: ordered.quantile(1 - keep)),
-            'this quantile lies between two values and rejects one digit too many: interpolation="lower"',
+            _detecting(lambda ordered, keep: ordered.quantile(1 - keep)),
+            "this quantile lies between two values: t must be one of the clean confidences. Sort them and count",
         ),
+        Mistake(_detecting(lambda ordered, keep: ordered[_place(ordered, keep) + 1]), TOO_MANY),
+        Mistake(_detecting(lambda ordered, keep: ordered[round((1 - keep) * len(ordered))]), TOO_MANY),
         Mistake(
-            _detecting(place=1),
-            "one clean digit too many is rejected: below place i (from 0) of the sorted values lie i of them",
-        ),
-        Mistake(
-            _detecting(place=-1),
+            _detecting(lambda ordered, keep: ordered[_place(ordered, keep) - 1]),
             "too low by one place: below place i (from 0) of the sorted values lie i of them",
         ),
         Mistake(
-            _detecting(pick=lambda ordered, keep: keep),
-            "`keep` is a share of the clean digits, not a confidence: the threshold is one of the values of `clean`",
+            _detecting(lambda ordered, keep: ordered[int((1 - keep) * len(ordered))]),
+            "t keeps 161 of 200 digits, and 160 are enough: (1 - 0.8) * 200 is 39.99999999999999, and int cuts. "
+            "Add 1e-6 first. (A quantile counts the gaps between the digits, 199: count the digits)",
         ),
-        Mistake(
-            lambda clean, other, keep=0.95: catch(clean, other),
-            "0.95 is written out: use `keep`",
-        ),
+        Mistake(lambda clean, other, keep=0.95: catch(clean, other), "0.95 is written out: use `keep`"),
         Mistake(
             _detecting(rejects=torch.le),
             "an image with exactly the confidence t is accepted (and many have exactly 1 in float32): other < t",
         ),
-        Mistake(
-            _detecting(rejects=torch.ge), "this is the share that is *accepted*: caught are those below t, other < t"
-        ),
-        Mistake(
-            _detecting(report=lambda share, other: share * len(other)),
-            "this counts what is caught: return the share, between 0 and 1, .float().mean()",
-        ),
+        Mistake(_detecting(rejects=torch.ge), ACCEPTED),
+        Mistake(_detecting(rejects=torch.gt), ACCEPTED),
         Mistake(
             lambda clean, other, keep=0.95: catch(clean, other, keep)[::-1],
             "the threshold comes first, then the share that it catches",
