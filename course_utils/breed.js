@@ -3,15 +3,6 @@
 
 const PATIENCE = 5000; // milliseconds without an answer after which the page says so
 
-function add(parent, tag, className, attributes = {}, text = "") {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  parent.append(node);
-  return node;
-}
-
 function build(el) {
   const root = add(el, "div", "breed", { "data-lm-suppress-shortcuts": "true" }); // keys are for the buttons
   const status = add(root, "div", "breed-status", { role: "status", "aria-live": "polite" });
@@ -35,18 +26,6 @@ function build(el) {
     "The first nine were mutated 20 times at random, to give you a start.";
   add(root, "div", "breed-note", {}, note);
   return { tiles, breed, back, over, status };
-}
-
-function paint(canvas, bytes, channels, width, height) {
-  canvas.width = width;
-  canvas.height = height;
-  const pen = canvas.getContext("2d");
-  const picture = pen.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = bytes[channels * i + (c % channels)];
-    picture.data[4 * i + 3] = 255;
-  }
-  pen.putImageData(picture, 0, 0);
 }
 
 export default () => {
@@ -110,8 +89,8 @@ export default () => {
           const [channels, height, width] = now.shape;
           const [fine, coarse] = pictures.map((bytes) => bytes.subarray((i * bytes.length) / 9, ((i + 1) * bytes.length) / 9));
           const times = Math.sqrt(fine.length / coarse.length);
-          paint(large, fine, channels, times * width, times * height);
-          paint(small, coarse, channels, width, height);
+          paint(large, fine, [channels, times * height, times * width]);
+          paint(small, coarse, now.shape);
         }
         const favourite = now.favourites.includes(i);
         const parent = now.parents.includes(i);

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from course_utils import figures, runtime, training
 from course_utils.fooling import CPPN
+from course_utils.widgets import script
 
 NUMBER = 9
 WARM_UP = 20  # random mutations before the first nine: a perceptron paints little more than stripes
@@ -88,7 +89,7 @@ class Litter:
 class Breeder(anywidget.AnyWidget):
     """The live nine, those that the learner has marked, and all the nines before."""
 
-    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    _esm = script("breed")
     _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
     def __init__(self, network: nn.Module, encoding: CPPN, litter: Litter, generator: torch.Generator):

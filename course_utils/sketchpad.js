@@ -3,14 +3,6 @@
 
 const PATIENCE = 3000; // milliseconds without an answer after which the pad says so
 
-function add(parent, tag, className, attributes = {}) {
-  const node = document.createElement(tag);
-  node.className = className;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  parent.append(node);
-  return node;
-}
-
 function build(el, side, classes) {
   const root = add(el, "div", "sketchpad", { "data-lm-suppress-shortcuts": "true" }); // keys are for the buttons
   const left = add(root, "div", "sketchpad-left");

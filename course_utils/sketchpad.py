@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from course_utils import figures, runtime, training
+from course_utils.widgets import script
 
 SIDE = 280  # of the drawing, in pixels
 PEN = 24  # its width; a digit that fills three quarters of the pad gets strokes as wide as those of MNIST
@@ -51,7 +52,7 @@ def sketchpad(model: nn.Module):
 class Sketchpad(anywidget.AnyWidget):
     """The live pad: each message from the page holds all strokes, each answer the confidences and the 28 x 28 image."""
 
-    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    _esm = script("sketchpad")
     _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
     side = traitlets.Int(SIDE).tag(sync=True)
     pen = traitlets.Int(PEN).tag(sync=True)

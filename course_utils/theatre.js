@@ -6,15 +6,6 @@ const TICKS = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 
 const CEILING = 7.2; // as in theatre.py
 const REPORTED = 4; // 99.99 %
 
-function add(parent, tag, className, attributes = {}, text = "") {
-  const node = document.createElement(tag);
-  node.className = className;
-  node.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  parent.append(node);
-  return node;
-}
-
 function build(el) {
   const root = add(el, "div", "theatre", { "data-lm-suppress-shortcuts": "true" }); // keys are for the controls
   const controls = add(root, "div", "theatre-controls");
@@ -37,18 +28,6 @@ function build(el) {
   const median = add(legend, "span", "theatre-median");
   const plot = add(right, "div", "theatre-plot", { role: "img" });
   return { start, step, reset, encoding, chosen, status, elites, large, caption, own, median, plot };
-}
-
-function paint(canvas, bytes, [channels, height, width]) {
-  canvas.width = width;
-  canvas.height = height;
-  const pen = canvas.getContext("2d");
-  const picture = pen.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = bytes[channels * i + (c % channels)];
-    picture.data[4 * i + 3] = 255;
-  }
-  pen.putImageData(picture, 0, 0);
 }
 
 function end(generation) {

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from course_utils import figures, runtime, training
 from course_utils.fooling import CPPN, Archive, Direct, map_elites
+from course_utils.widgets import script
 
 ENCODINGS = {"direct": Direct, "CPPN": CPPN}
 SHOWN = 10  # elites side by side
@@ -61,7 +62,7 @@ def evolution_theatre(model: nn.Module, *, population: int = 200, shape: tuple[i
 class Theatre(anywidget.AnyWidget):
     """The live theatre: one run of evolution, and the class that is looked at."""
 
-    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    _esm = script("theatre")
     _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
     def __init__(self, network: nn.Module, population: int, shape: tuple[int, int, int]):

@@ -9,6 +9,7 @@ import html
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
@@ -82,6 +83,12 @@ def controls(
         one.observe(redraw, "value")
     row = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
     return ipywidgets.VBox([*inputs.values(), row, picture, trouble])
+
+
+def script(name: str) -> str:
+    """The JavaScript of a widget, after what all of them share."""
+    folder = Path(__file__).parent
+    return "\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in ("page", name))
 
 
 def _input(name: str, form: Slider, start: Any) -> ipywidgets.ValueWidget:

@@ -163,15 +163,16 @@ class CPPN:
     def _add_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
         """Link a random node to a random one that it does not depend on, so that no loop is closed."""
         linked, used = child["linked"][rows], child["used"][rows]
-        ways = linked.float()
-        inputs = torch.arange(used.shape[1], device=used.device) < len(INPUTS)
-        outputs = ~inputs & (torch.arange(used.shape[1], device=used.device) < len(INPUTS) + self.shape[0])
+        place = torch.arange(used.shape[1], device=used.device)
+        inputs = place < len(INPUTS)
+        outputs = ~inputs & (place < len(INPUTS) + self.shape[0])
         source = choose(used & ~outputs, generator=generator)
+        ways = linked.float()
 
         def earlier(nodes: Tensor) -> Tensor:
             return torch.baddbmm(nodes[:, None], nodes[:, None], ways)[:, 0].clamp_max(1)
 
-        before = _settle(earlier, F.one_hot(source, used.shape[1]).float())
+        before = _settle(earlier, F.one_hot(source, len(place)).float())
         every = torch.arange(len(rows), device=rows.device)
         free = used & ~inputs & ~before.bool() & ~linked[every, :, source]
         target = choose(free, generator=generator)
