@@ -48,7 +48,8 @@ def reached(net, encodings, seeds, generations):
         counts = [f"{int((each >= SURE).sum())} of {len(each)}" for each in (at_50, at_end)]
         medians = [f"{100 * each.median():.4f} %" for each in (at_50, at_end)]
         took = f"{time.perf_counter() - start:.2f}"
-        rows.append([type(encoding).__name__, seed, took, counts[0], medians[0], counts[1], medians[1]])
+        crossed = ", crossover" if encoding == Direct(crossover=True) else ""
+        rows.append([type(encoding).__name__ + crossed, seed, took, counts[0], medians[0], counts[1], medians[1]])
     headers = ["encoding", "seed", "seconds", "sure at 50", "median at 50", "sure at the end", "median at the end"]
     return figures.Table(headers, rows)
 
@@ -206,7 +207,12 @@ def main():
     quick = parser.parse_args().quick
     runtime.seed(0)
     net = training.trained("caffe_lenet")
-    print(reached(net, (Direct(), CPPN()), seeds=1 if quick else 5, generations=60 if quick else 200), "\n")
+    print(
+        reached(
+            net, (Direct(), Direct(crossover=True), CPPN()), seeds=1 if quick else 5, generations=60 if quick else 200
+        ),
+        "\n",
+    )
     print(cost(net, turns=2 if quick else 9), "\n")
     print(growth(net, turns=1 if quick else 5), "\n")
     print(peers(net, turns=3 if quick else 19))
