@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from course_utils import figures, runtime, training
 from course_utils.fooling import CPPN
-from course_utils.widgets import script
+from course_utils.widgets import pixels, script
 
 NUMBER = 9
 WARM_UP = 20  # random mutations before the first nine: a perceptron paints little more than stripes
@@ -44,7 +44,7 @@ def breed(model: nn.Module, *, shape: tuple[int, int, int] = (1, 28, 28)):
     >>> still = breed(model, shape=(1, 8, 8))
     """
     encoding = CPPN(shape)
-    generator = torch.Generator(training.device_of(model)).manual_seed(0)
+    generator = runtime.source(device=training.device_of(model))
     with runtime.one_thread():
         litter = first(model, encoding, generator)
         if runtime.front_end():
@@ -116,7 +116,7 @@ class Breeder(anywidget.AnyWidget):
             with runtime.one_thread():
                 note = self._obey(**message)
                 fresh = self.litter is not shown
-                buffers = [_bytes(self._fine()), _bytes(self.litter.images)] if fresh else []
+                buffers = [pixels(self._fine()), pixels(self.litter.images)] if fresh else []
         except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
             self.litter, self.favourites, self.past = before
             return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
@@ -210,10 +210,6 @@ def _judge(model: nn.Module, encoding: CPPN, genomes: dict[str, Tensor], parents
     """The nine in 256 grey levels, and the network's opinion of them."""
     images = (255 * encoding.render(genomes)).floor() / 255
     return Litter(genomes, images, *training.predict(model, images), parents)
-
-
-def _bytes(images: Tensor) -> bytes:
-    return (255 * images).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes()
 
 
 def _captions(litter: Litter, favourites: Sequence[int]) -> list[str]:

@@ -60,6 +60,11 @@ def seed(number: int) -> torch.Generator:
     return torch.Generator().manual_seed(number)
 
 
+def source(generator: torch.Generator | None = None, device: torch.device | str = "cpu") -> torch.Generator:
+    """The generator given, or a new one from seed 0: torch's own stays untouched, and a call can be repeated."""
+    return torch.Generator(device).manual_seed(0) if generator is None else generator
+
+
 def home(*parts: str) -> Path:
     """A folder of the course's own outside the checkout, made when missing.
 

@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from course_utils import figures, runtime, training
-from course_utils.widgets import script
+from course_utils.widgets import pixels, script
 
 SIDE = 280  # of the drawing, in pixels
 PEN = 24  # its width; a digit that fills three quarters of the pad gets strokes as wide as those of MNIST
@@ -74,7 +74,7 @@ class Sketchpad(anywidget.AnyWidget):
         shares = confidence.tolist()
         texts = [figures.percent(share) for share in shares]
         answer = {"view": message["view"], "shares": shares, "texts": texts, "best": int(confidence.argmax())}
-        return answer, [bytes((255 * image).round().byte().flatten().tolist())]
+        return answer, [pixels(image)]
 
 
 def mnist_like(drawing: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from course_utils import figures, runtime, training
 from course_utils.fooling import CPPN, Archive, Direct, map_elites
-from course_utils.widgets import script
+from course_utils.widgets import pixels, script
 
 ENCODINGS = {"direct": Direct, "CPPN": CPPN}
 SHOWN = 10  # elites side by side
@@ -85,7 +85,7 @@ class Theatre(anywidget.AnyWidget):
         """
         try:
             self._obey(**message)
-            return {"page": message["page"], **self._texts()}, [self._pixels(), self._lines()]
+            return {"page": message["page"], **self._texts()}, [pixels(self.archive.images[self._shown]), self._lines()]
         except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
             return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
 
@@ -136,10 +136,6 @@ class Theatre(anywidget.AnyWidget):
             "median": figures.percent(_median(archive)),
             "shape": self.shape,
         }
-
-    def _pixels(self) -> bytes:
-        images = self.archive.images[self._shown.start : self._shown.stop]
-        return (255 * images).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes()
 
     def _lines(self) -> bytes:
         history = self.archive.history.cpu()

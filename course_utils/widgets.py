@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
+from torch import Tensor
 
 from course_utils import figures, runtime
 
@@ -83,6 +84,11 @@ def controls(
         one.observe(redraw, "value")
     row = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
     return ipywidgets.VBox([*inputs.values(), row, picture, trouble])
+
+
+def pixels(images: Tensor) -> bytes:
+    """Images ``(N, C, H, W)`` in [0, 1] as the page paints them: bytes ``(N, H, W, C)``."""
+    return (255 * images).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes()
 
 
 def script(name: str) -> str:

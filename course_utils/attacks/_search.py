@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import training
+from course_utils import runtime, training
 from course_utils.inputs import check_count, check_images, check_labels
 
 TARGET_RULES = ("random", "next", "nearest", "least_likely")
@@ -77,7 +77,7 @@ class Task:
         def differentiate(part, rows):
             logits = self._forward(part)
             value = objective(logits, rows)
-            return logits, value, _grad(value.sum(), part)
+            return logits, value, training.gradient(value.sum(), part)
 
         return _by_portions(differentiate, x, rows)
 
@@ -91,7 +91,7 @@ class Task:
             logits = self._forward(part)
             value = logits.gather(1, plus) - logits.gather(1, minus[:, None])
             each = torch.eye(value.shape[1]).to(value)[:, None].expand(-1, *value.shape)
-            return value, _grad(value, part, each, is_grads_batched=True).transpose(0, 1)
+            return value, training.gradient(value, part, each, is_grads_batched=True).transpose(0, 1)
 
         return _by_portions(differentiate, x, minus, plus, cost=plus.shape[1])
 
@@ -160,7 +160,7 @@ def choose_targets(
     elif rule == "next":
         chosen = (labels + 1) % classes
     else:
-        draw = source(generator)
+        draw = runtime.source(generator)
         shift = torch.randint(1, classes, labels.shape, generator=draw, device=draw.device)
         chosen = (labels + shift.to(labels.device)) % classes
     return chosen.to(labels.device)
@@ -228,7 +228,7 @@ def shorten(change: Tensor, eps: float, norm: str) -> Tensor:
 
 def random_start(centre: Tensor, eps: float, norm: str, generator: torch.Generator | None) -> Tensor:
     """A point drawn uniformly from the ball of radius ``eps`` around each image, clipped to [0, 1]."""
-    generator = source(generator)
+    generator = runtime.source(generator)
     if norm == "linf":
         change = 2 * torch.rand(centre.shape, generator=generator, device=generator.device) - 1
     else:
@@ -253,11 +253,6 @@ def _check_targets(targets: Tensor, labels: Tensor, classes: int) -> Tensor:
     return targets
 
 
-def source(generator: torch.Generator | None) -> torch.Generator:
-    """The generator given, or a new one from seed 0: torch's own stays untouched, and a call can be repeated."""
-    return torch.Generator().manual_seed(0) if generator is None else generator
-
-
 def _portion(x: Tensor, cost: int = 1) -> int:
     """How many images go through the model at once; ``cost`` is how many times each is there."""
     return max(1, VALUES.get(x.device.type, 2**25) // (cost * x[0].numel()))
@@ -269,19 +264,3 @@ def _by_portions(compute: Callable, x: Tensor, *others: Tensor, cost: int = 1) -
     for part, *rest in zip(*(each.split(_portion(x, cost)) for each in (x, *others)), strict=True):
         found.append([output.detach() for output in compute(part.detach().requires_grad_(), *rest)])
     return tuple(map(torch.cat, zip(*found, strict=True)))
-
-
-def _grad(value: Tensor, x: Tensor, weights: Tensor | None = None, **options) -> Tensor:
-    """The gradient with respect to ``x`` alone, so that no parameter gets one."""
-    found = None
-    if value.requires_grad:
-        (found,) = torch.autograd.grad(value, x, weights, allow_unused=True, **options)
-    if found is None:
-        raise ValueError(
-            "no gradient flows from the model's logits to the images: look for detach, no_grad, argmax, rounding"
-        )
-    if not found.isfinite().all():
-        raise ValueError(
-            "the model's gradient holds NaN or infinity: look for a root, logarithm or division at 0 in it"
-        )
-    return found

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import attacking, check_budget, check_counts, project, random_start, source, steepest
+from course_utils.attacks._search import attacking, check_budget, check_counts, project, random_start, steepest
 
 
 def pgd(
@@ -59,7 +59,7 @@ def pgd(
         raise ValueError(f"step_size={step_size}: want a length in pixel units, such as eps / 10")
     if start not in ("random", "clean"):
         raise ValueError(f'start={start!r}: want "random" or "clean"')
-    generator = source(generator)
+    generator = runtime.source(generator)
     bar = runtime.progress(restarts * steps, "pgd", progress)
     with attacking(model, images, labels, targets, generator) as task, bar:
         best = task.images.clone()

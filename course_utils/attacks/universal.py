@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import attacking, check_budget, check_counts, shorten, source, steepest
+from course_utils.attacks._search import attacking, check_budget, check_counts, shorten, steepest
 
 CUT = 1.0  # nats: the network gives the label 37 % there
 
@@ -53,7 +53,7 @@ def universal(
     """
     check_budget(eps, norm)
     check_counts(steps=steps, batch=batch)
-    generator = source(generator)
+    generator = runtime.source(generator)
     bar = runtime.progress(steps, "universal", progress)
     with attacking(model, images, labels, targets, generator) as task, bar:
         best = torch.zeros_like(task.images[:1])

@@ -70,7 +70,7 @@ def ascend(
     penalty, steps, shape = _penalty(regularizer), check_count("steps", steps), check_shape(shape)
     if not (0 < step_size < float("inf") and 0 <= strength < float("inf")):
         raise ValueError(f"step_size={step_size}, strength={strength}: want finite numbers, the first above 0")
-    generator = torch.Generator().manual_seed(0) if generator is None else generator
+    generator = runtime.source(generator)
     device = training.device_of(model)
     number = len(targets) if isinstance(targets, Tensor) and targets.ndim else 1
     start = torch.rand(number, *shape, generator=generator, device=generator.device).to(device)
@@ -92,22 +92,13 @@ def ascend(
         with runtime.progress(steps, "ascend", progress) as bar:
             try:
                 for _ in range(steps):
-                    images.grad = _slope(gain(images), images)
+                    images.grad = training.gradient(gain(images), images)
                     optimiser.step()
                     images.data.clamp_(0, 1)
                     bar.update()
             except KeyboardInterrupt:
                 print("Interrupted: these are the images so far.")
     return images.detach().clamp(0, 1)
-
-
-def _slope(value: Tensor, images: Tensor) -> Tensor:
-    (slope,) = torch.autograd.grad(value, images, allow_unused=True) if value.requires_grad else (None,)
-    if slope is None:
-        raise ValueError("no gradient flows from the model to the images: look for detach, no_grad, argmax, rounding")
-    if not slope.isfinite().all():
-        raise ValueError("the gradient holds NaN or infinity: look for a root or logarithm of 0, add 1e-8 under it")
-    return slope
 
 
 def _penalty(regularizer: str | Callable[[Tensor], Tensor] | None) -> Callable[[Tensor], Tensor] | None:

@@ -121,7 +121,7 @@ def map_elites(
     if not isinstance(encoding, Direct | CPPN):
         raise TypeError(f"encoding={encoding!r}: want Direct(...) or CPPN(...), with the shape of the model's images")
     if resume is None:
-        generator = torch.Generator(training.device_of(model)).manual_seed(0) if generator is None else generator
+        generator = runtime.source(generator, training.device_of(model))
         archive = _begin(model, encoding, population, generator)
     else:
         if generator is not None:
