@@ -1,8 +1,6 @@
 // Nine pictures in the page. What the learner does goes to the kernel, one thing after the other, and what comes back is
 // drawn in all views.
 
-const PATIENCE = 5000; // milliseconds without an answer after which the page says so
-
 function build(el) {
   const root = add(el, "div", "breed", { "data-lm-suppress-shortcuts": "true" }); // keys are for the buttons
   const status = add(root, "div", "breed-status", { role: "status", "aria-live": "polite" });
@@ -29,48 +27,30 @@ function build(el) {
 }
 
 export default () => {
-  const page = Math.random(); // another page may show the same nine
   const views = new Set();
-  const wishes = [];
+  const wishes = [{ do: "show" }];
   let now = null; // the last answer
   let pictures = null; // the bytes of the last answer that had any: nine in fine, nine as the network sees them
   let trouble = "";
-  let waiting = null;
-  let send = null;
+
+  const { ask, initialize } = conversation(() => wishes.shift(), hear, late);
 
   function want(wish) {
-    if (wish) wishes.push(wish);
-    if (waiting || !wishes.length) return;
-    waiting = setTimeout(() => {
-      waiting = null;
-      trouble = "No answer yet. The kernel is busy, or it was restarted: then run this cell again.";
-      views.forEach((draw) => draw(false));
-    }, PATIENCE);
-    send({ page, ...wishes.shift() });
+    wishes.push(wish);
+    ask();
   }
 
-  function hear(message, buffers) {
-    const mine = message.page === page;
-    if (message.error && !mine) return;
-    if (mine) {
-      clearTimeout(waiting);
-      waiting = null;
-      trouble = message.error ?? "";
-    }
+  function hear(message, buffers, mine) {
+    if (mine) trouble = message.error ?? "";
     if (!message.error) now = message;
     if (buffers.length) pictures = buffers.map((b) => new Uint8Array(b.buffer, b.byteOffset, b.byteLength));
     views.forEach((draw) => draw(buffers.length > 0));
-    want();
+    ask();
   }
 
-  function initialize({ model }) {
-    send = (message) => model.send(message);
-    model.on("msg:custom", hear);
-    want({ do: "show" });
-    return () => {
-      clearTimeout(waiting);
-      model.off("msg:custom", hear);
-    };
+  function late() {
+    trouble = "No answer yet. The kernel is busy, or it was restarted: then run this cell again.";
+    views.forEach((draw) => draw(false));
   }
 
   function render({ el }) {

@@ -21,3 +21,44 @@ function paint(canvas, bytes, [channels, height, width]) {
   }
   pen.putImageData(picture, 0, 0);
 }
+
+// A conversation with the kernel, one question at a time. `next` gives the next question, if there is one;
+// `heard(message, buffers, mine)` takes in an answer, to this page or to another one that shows the same widget, but no
+// error of another's; `late()` is called if none comes within 5 s.
+function conversation(next, heard, late) {
+  const page = Math.random();
+  let waiting = null;
+  let send = null;
+
+  function ask() {
+    const question = waiting ? null : next();
+    if (!question) return;
+    waiting = setTimeout(() => {
+      waiting = null;
+      late();
+    }, 5000);
+    send({ page, ...question });
+  }
+
+  function hear(message, buffers) {
+    const mine = message.page === page;
+    if (message.error && !mine) return;
+    if (mine) {
+      clearTimeout(waiting);
+      waiting = null;
+    }
+    heard(message, buffers, mine);
+  }
+
+  function initialize({ model }) {
+    send = (message) => model.send(message);
+    model.on("msg:custom", hear);
+    ask();
+    return () => {
+      clearTimeout(waiting);
+      model.off("msg:custom", hear);
+    };
+  }
+
+  return { ask, initialize };
+}

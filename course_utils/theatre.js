@@ -1,7 +1,6 @@
 // The theatre in the page. It asks the kernel for one generation at a time, and for the next when the last is drawn.
 // All views of a theatre share what this file holds in `now`, and one pause button stops them all.
 
-const PATIENCE = 5000; // milliseconds without an answer after which the theatre says so
 const TICKS = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %"]; // at 0, 1, 2 ... nines
 const CEILING = 7.2; // as in theatre.py
 const REPORTED = 4; // 99.99 %
@@ -60,26 +59,13 @@ function curves(lines, width) {
 }
 
 export default () => {
-  const page = Math.random(); // another page may show the same theatre: each goes on only after answers to itself
   const views = new Set();
-  const wishes = []; // of the learner, for when the kernel has answered
+  const wishes = [{ do: "show" }]; // of the learner, for when the kernel has answered
   let now = null; // the last answer: what it says, the images, the two lines
   let running = false;
   let trouble = "";
-  let waiting = null;
-  let send = null;
 
-  function ask() {
-    if (waiting) return;
-    const wish = wishes.shift() ?? (running ? { do: "step" } : null);
-    if (!wish) return;
-    waiting = setTimeout(() => {
-      waiting = null;
-      trouble = "No answer yet. The kernel is busy, or it was restarted: then run the cell of this theatre again.";
-      views.forEach((view) => view.draw());
-    }, PATIENCE);
-    send({ page, ...wish });
-  }
+  const { ask, initialize } = conversation(() => wishes.shift() ?? (running ? { do: "step" } : null), hear, late);
 
   function want(wish) {
     wishes.push(wish);
@@ -92,14 +78,8 @@ export default () => {
     ask();
   }
 
-  function hear(message, buffers) {
-    const mine = message.page === page;
-    if (message.error && !mine) return;
-    if (mine) {
-      clearTimeout(waiting);
-      waiting = null;
-      trouble = message.error ?? "";
-    }
+  function hear(message, buffers, mine) {
+    if (mine) trouble = message.error ?? "";
     if (message.error) {
       running = false;
       wishes.length = 0;
@@ -114,14 +94,9 @@ export default () => {
     });
   }
 
-  function initialize({ model }) {
-    send = (message) => model.send(message);
-    model.on("msg:custom", hear);
-    want({ do: "show" });
-    return () => {
-      clearTimeout(waiting);
-      model.off("msg:custom", hear);
-    };
+  function late() {
+    trouble = "No answer yet. The kernel is busy, or it was restarted: then run the cell of this theatre again.";
+    views.forEach((view) => view.draw());
   }
 
   function render({ el }) {
