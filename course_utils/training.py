@@ -89,7 +89,7 @@ def fit(
         return error if penalty is None else error + penalty(model)
 
     settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01 if penalty is None else 0.0)
-    return _descend(model, loss, len(split), **settings, generator=generator, progress=progress, on_report=on_report)
+    return descend(model, loss, len(split), **settings, generator=generator, progress=progress, on_report=on_report)
 
 
 def weight_decay(model: nn.Module, lambdas: Sequence[float], *, per_unit: bool = True) -> Tensor:
@@ -175,7 +175,7 @@ def autoencode(
         return rebuilt + divergence.mean() + weight_decay(model, [6e-6, 6e-6], per_unit=False)
 
     settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.0)
-    return _descend(model, loss, len(images), **settings, generator=generator, progress=progress)
+    return descend(model, loss, len(images), **settings, generator=generator, progress=progress)
 
 
 def accuracy(model: nn.Module, split: Split) -> float:
@@ -383,7 +383,7 @@ def checksum(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _descend(
+def descend(
     model: nn.Module,
     loss_of: Callable[[Tensor], Tensor],
     number: int,
