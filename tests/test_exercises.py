@@ -7,6 +7,7 @@ import sys
 import answers_02
 import answers_03
 import answers_04
+import answers_06
 import pytest
 import torch
 
@@ -61,6 +62,7 @@ RIGHT = {
     **answers_02.RIGHT,
     **answers_03.RIGHT,
     **answers_04.RIGHT,
+    **answers_06.RIGHT,
 }
 
 
@@ -76,7 +78,7 @@ def _reference(id):
     return _desk._find(id).reference
 
 
-@pytest.mark.parametrize(("id", "answer"), [*RIGHT.items(), *answers_04.ALSO_RIGHT.items()])
+@pytest.mark.parametrize(("id", "answer"), [*RIGHT.items(), *answers_04.ALSO_RIGHT.items(), *answers_06.ALSO_RIGHT])
 def test_another_right_answer_is_right(id, answer):
     _desk._find(id).examine(answer)
 
@@ -91,12 +93,15 @@ UNFORESEEN = {
     **answers_02.UNFORESEEN,
     **answers_03.UNFORESEEN,
     **answers_04.UNFORESEEN,
+    **answers_06.UNFORESEEN,
 }
 
 
-@pytest.mark.parametrize("id", UNFORESEEN)
-def test_an_unforeseen_answer_is_described(id):
-    answer, message = UNFORESEEN[id]
+UNFORESEEN_ROWS = [*((id, *pair) for id, pair in UNFORESEEN.items()), *answers_06.ALSO_UNFORESEEN]
+
+
+@pytest.mark.parametrize(("id", "answer", "message"), UNFORESEEN_ROWS)
+def test_an_unforeseen_answer_is_described(id, answer, message):
     with pytest.raises(exercises.NotYet) as caught:
         _desk._find(id).examine(answer)
     assert message in str(caught.value)

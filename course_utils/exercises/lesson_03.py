@@ -1,84 +1,11 @@
 """Lesson 03: one step up the loss, one step to a class, other rulers, the way back into the budget, and many steps."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils import figures
-from course_utils.exercises._core import Exercise, Mistake, NotYet
-
-CLASSES, SIDE = 4, 6
-
-
-def _network():
-    """A small curved network in evaluation mode; its dropout shows who switches it to training."""
-    network = nn.Sequential(
-        nn.Flatten(), nn.Linear(SIDE * SIDE, 16), nn.Tanh(), nn.Dropout(0.5), nn.Linear(16, CLASSES)
-    )
-    with torch.no_grad():
-        for weights in network.parameters():
-            weights.mul_(3)
-        network[1].weight[:, 0] = 0  # the first pixel has no say: its gradient is 0
-    return network.eval()
-
-
-def _images(number):
-    """Images with pixels inside (0, 1), and some that are exactly black or white."""
-    return (1.4 * torch.rand(number, 1, SIDE, SIDE) - 0.2).clamp(0, 1)
-
-
-def _watch(name, network, images, attack):
-    """The images that an attack returns, and what it did to its inputs on the way."""
-    before, weights = images.clone(), [p.detach().clone() for p in network.parameters()]
-    given = images.clone()
-    result = attack(given)
-    if isinstance(result, nn.Module) or callable(result):
-        raise NotYet("this returns a function: return the changed images themselves")
-    moved = any(not torch.equal(a, b) for a, b in zip(weights, network.parameters(), strict=True))
-    traces = {
-        "the result still carries its graph (end with .detach())": isinstance(result, Tensor) and result.requires_grad,
-        "the caller's images are changed (compute a new tensor)": not torch.equal(given.detach(), before),
-        "the caller's images ask for a gradient now (work on images.clone())": given.requires_grad,
-        "the weights hold gradients (torch.autograd.grad(loss, images) touches the images alone)": any(
-            p.grad is not None for p in network.parameters()
-        ),
-        "the weights are changed": moved,
-        "the weights ask for no gradient any more (leave their requires_grad alone)": not all(
-            p.requires_grad for p in network.parameters()
-        ),
-        "the network is in training mode (leave its mode alone)": network.training,
-    }
-    network.zero_grad()
-    network.requires_grad_().eval()
-    return {
-        f"the result for {name}": result.detach().clone() if isinstance(result, Tensor) else result,
-        f"the clean images for {name}": before,
-        f"traces that are left behind ({name})": "; ".join(text for text, left in traces.items() if left) or "none",
-    }
-
-
-def _draw_change(name):
-    """Draws the changes that the reference and the attempt made to the first image."""
-
-    def draw(seen, expected):
-        clean = expected[f"the clean images for {name}"][0, 0]
-        canvas, axes = figures.figure(6.0, 2.4, ncols=3)
-        figures.show(axes[0], clean[None], title="the image")
-        for axis, observed, title in zip(axes[1:], (expected, seen), ("the reference's change", "yours"), strict=True):
-            change = observed[f"the result for {name}"][0, 0] - clean
-            scale = max(change.abs().max().item(), 1e-6)
-            axis.imshow(change / scale, cmap="RdBu_r", vmin=-1, vmax=1)
-            axis.set(xticks=[], yticks=[], title=title, xlabel=f"largest: {scale:.3g}")
-        return figures.picture(canvas, "A small image, the change that the reference makes to it, and yours.")
-
-    return draw
-
-
-def _slope(model, images, classes, loss=F.cross_entropy):
-    """The gradient of the loss in the pixels."""
-    images = images.detach().clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(loss(model(images), classes), images)
-    return gradient
+from course_utils.exercises._core import Exercise, Mistake
+from course_utils.exercises._tools import CLASSES, SIDE, draw_change, pixel_slope, small_images, small_network, watch
 
 
 def _twice(logits, classes):
@@ -93,7 +20,7 @@ def _stepping(way=1.0, direction=torch.sign, loss=F.cross_entropy, eps_scale=1.0
     """One step with one part exchanged: the source of the classic mistakes."""
 
     def step(model, images, classes, eps):
-        gradient = _slope(model, images, classes, loss)
+        gradient = pixel_slope(model, images, classes, loss)
         return finish(images + way * eps_scale * eps * direction(gradient)).detach()
 
     return step
@@ -105,7 +32,7 @@ def _unit(gradient):
 
 def _clip_before(way):
     def step(model, images, classes, eps):
-        return images.clamp(0, 1) + way * eps * _slope(model, images, classes).sign()
+        return images.clamp(0, 1) + way * eps * pixel_slope(model, images, classes).sign()
 
     return step
 
@@ -146,7 +73,7 @@ def _on_the_callers(way):
 
 def _in_place(way):
     def step(model, images, classes, eps):
-        gradient = _slope(model, images, classes)
+        gradient = pixel_slope(model, images, classes)
         return images.add_(way * eps * gradient.sign()).clamp_(0, 1)
 
     return step
@@ -164,7 +91,7 @@ def _attached(way):
 def _in_training(way):
     def step(model, images, classes, eps):
         model.train()
-        return (images + way * eps * _slope(model, images, classes).sign()).clamp(0, 1)
+        return (images + way * eps * pixel_slope(model, images, classes).sign()).clamp(0, 1)
 
     return step
 
@@ -174,7 +101,7 @@ def _own_answer(model, images, classes, eps):
 
 
 def _change_only(way):
-    return lambda model, images, classes, eps: way * eps * _slope(model, images, classes).sign()
+    return lambda model, images, classes, eps: way * eps * pixel_slope(model, images, classes).sign()
 
 
 OUTSIDE = (
@@ -280,8 +207,8 @@ def _for_a_while_in_training(model, images, labels, eps):
 
 
 def _probe_step(attack):
-    network, others = _network(), _network()
-    images, labels = _images(7), torch.randint(0, CLASSES, (7,))
+    network, others = small_network(), small_network()
+    images, labels = small_images(7), torch.randint(0, CLASSES, (7,))
     seen = {}
     for name, model, rows, eps in (
         ("7 images at eps = 0.1", network, slice(7), 0.1),
@@ -289,7 +216,7 @@ def _probe_step(attack):
         ("7 images on a second network", others, slice(7), 0.05),
         ("7 images at eps = 0", network, slice(7), 0.0),
     ):
-        seen |= _watch(name, model, images[rows], lambda x, m=model, r=rows, e=eps: attack(m, x, labels[r], e))
+        seen |= watch(name, model, images[rows], lambda x, m=model, r=rows, e=eps: attack(m, x, labels[r], e))
     return seen
 
 
@@ -297,7 +224,7 @@ EX_FGSM = Exercise(
     id="3.1",
     reference=fgsm,
     probe=_probe_step,
-    picture=_draw_change("7 images at eps = 0.1"),
+    picture=draw_change("7 images at eps = 0.1"),
     mistakes=(
         Mistake(
             _stepping(-1.0),
@@ -362,7 +289,7 @@ EX_TOWARDS = Exercise(
     id="3.2",
     reference=fgsm_towards,
     probe=_probe_step,
-    picture=_draw_change("7 images at eps = 0.1"),
+    picture=draw_change("7 images at eps = 0.1"),
     mistakes=(
         Mistake(_stepping(1.0), AWAY),
         Mistake(_twice_negative, AWAY),
@@ -517,7 +444,7 @@ def _shrink_l2(x, clean, eps):
 
 
 def _probe_project(bring_back):
-    clean = _images(5)
+    clean = small_images(5)
     seen = {}
     for name, x, eps in (
         ("5 images that strayed, eps = 0.2", clean + 0.3 * torch.randn(5, 1, SIDE, SIDE), 0.2),
@@ -623,7 +550,7 @@ def _moving_centre(model, images, labels, eps, step_size, steps):
 
 
 def _one_gradient(model, images, labels, eps, step_size, steps):
-    signs, x = _slope(model, images, labels).sign(), images
+    signs, x = pixel_slope(model, images, labels).sign(), images
     for _ in range(steps):
         x = project(x + step_size * signs, images, eps)
     return x
@@ -673,7 +600,7 @@ def _noisy(x):
 
 
 def _probe_pgd(attack):
-    network, images = _network(), _images(7)
+    network, images = small_network(), small_images(7)
     labels = network(images).argmax(1)
     seen = {}
     for name, eps, step_size, steps in (
@@ -683,9 +610,7 @@ def _probe_pgd(attack):
         ("3 steps of 0.2, longer than eps = 0.1", 0.1, 0.2, 3),
         ("8 steps of 0.3 within eps = 0.9", 0.9, 0.3, 8),
     ):
-        seen |= _watch(
-            name, network, images, lambda x, e=eps, a=step_size, n=steps: attack(network, x, labels, e, a, n)
-        )
+        seen |= watch(name, network, images, lambda x, e=eps, a=step_size, n=steps: attack(network, x, labels, e, a, n))
     return seen
 
 
@@ -726,7 +651,7 @@ EX_PGD = Exercise(
     id="3.5",
     reference=pgd,
     probe=_probe_pgd,
-    picture=_draw_change("8 steps of 0.05 within eps = 0.2"),
+    picture=draw_change("8 steps of 0.05 within eps = 0.2"),
     mistakes=(
         Mistake(
             _project_before,

@@ -5,49 +5,21 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises._core import Exercise, Mistake, NotYet, _point_at, describe_difference
-from course_utils.exercises.lesson_03 import CLASSES, _draw_change, _images, _network, _slope, _watch
-
-KEPT, CHANGED = "as it was", "changed: compute something new, or work on a copy"
-
-
-def _want_like(found, right, where):
-    """Refuse what is no tensor of the right shape and type; its values are judged elsewhere."""
-    if not isinstance(found, Tensor) or found.shape != right.shape:
-        raise NotYet(describe_difference(found, right, where))
-    if found.dtype != right.dtype:
-        raise NotYet(f"{where}: got {found.dtype}, expected {right.dtype}, the type of what it was given")
-
-
-def _want_two(result, what):
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise NotYet(f"return two things: {what}")
-
-
-def _up_to_the_first_difference(pairs):
-    """What was seen, from the coarse to the fine, and no further than where it is wrong: one fault hides no other."""
-    seen = {}
-    for found, right in pairs:
-        seen |= found
-        if describe_difference(found, right):
-            break
-    return seen
-
-
-def _advised(attempt, advice):
-    """The attempt, with advice beside the errors whose text contains one of the keys."""
-
-    def advised(*given):
-        try:
-            return attempt(*given)
-        except Exception as error:
-            for text, word in advice.items():
-                if text in str(error):
-                    raise NotYet(f"{_point_at(error)}\n\n{word}") from None
-            raise
-
-    return advised
-
+from course_utils.exercises._core import Exercise, Mistake, NotYet, describe_difference
+from course_utils.exercises._tools import (
+    CHANGED,
+    CLASSES,
+    KEPT,
+    advised,
+    draw_change,
+    pixel_slope,
+    small_images,
+    small_network,
+    up_to_the_first_difference,
+    want_like,
+    want_two,
+    watch,
+)
 
 # 4.1
 
@@ -67,8 +39,8 @@ ONE_BY_ONE = (
 
 def _probe_mutate(attempt):
     """The symptoms up to the first that is wrong. Bad luck gives a right answer one less than once in 1e9 times."""
-    attempt = _advised(attempt, {"Boolean value of Tensor": ONE_BY_ONE})
-    return _up_to_the_first_difference(({name: found}, {name: right}) for name, found, right in _symptoms(attempt))
+    attempt = advised(attempt, {"Boolean value of Tensor": ONE_BY_ONE})
+    return up_to_the_first_difference(({name: found}, {name: right}) for name, found, right in _symptoms(attempt))
 
 
 def _symptoms(attempt):
@@ -76,7 +48,7 @@ def _symptoms(attempt):
 
     def children(genes, rate):
         result = attempt(genes, rate)
-        _want_like(result, genes, f"the children of genes of shape {tuple(genes.shape)}")
+        want_like(result, genes, f"the children of genes of shape {tuple(genes.shape)}")
         if result.isnan().any():
             raise NotYet("some children are NaN: is there a root of a negative number?")
         return result.detach().double()
@@ -233,7 +205,7 @@ ONE_A_CLASS = (
 
 def _probe_challenge(attempt):
     """Who holds each class after the children have challenged it, and with what confidence."""
-    attempt = _advised(attempt, {"at non-singleton dimension 3": ONE_A_CLASS})
+    attempt = advised(attempt, {"at non-singleton dimension 3": ONE_A_CLASS})
     seen = {}
     for name, rows in ARENAS.items():
         confidence, *scores = torch.tensor(rows) / 100
@@ -241,9 +213,9 @@ def _probe_challenge(attempt):
         inputs = elites, confidence, children, torch.stack(scores)
         given = [tensor.clone() for tensor in inputs]
         result = attempt(*given)
-        _want_two(result, "the new elites and their confidence")
-        _want_like(result[0], elites, f"the new elites ({name})")
-        _want_like(result[1], confidence, f"the new confidence ({name})")
+        want_two(result, "the new elites and their confidence")
+        want_like(result[0], elites, f"the new elites ({name})")
+        want_like(result[1], confidence, f"the new confidence ({name})")
         for k, image in enumerate(result[0]):
             known = {"its old elite": elites[k]} | {f"child {p}": child for p, child in enumerate(children)}
             holder = [who for who, theirs in known.items() if torch.equal(image, theirs)]
@@ -349,7 +321,7 @@ NO_LINKS = (
 
 
 def _probe_paint(attempt):
-    return _up_to_the_first_difference(_paintings(_advised(attempt, {"must be Tensor, not": NO_LINKS})))
+    return up_to_the_first_difference(_paintings(advised(attempt, {"must be Tensor, not": NO_LINKS})))
 
 
 def _paintings(attempt):
@@ -473,17 +445,17 @@ FRESH = (
 
 def _probe_climb(attempt):
     advice = dict.fromkeys(("NoneType", "does not require grad", "through the graph a second time"), FRESH)
-    return _up_to_the_first_difference(_climbs(_advised(attempt, advice)))
+    return up_to_the_first_difference(_climbs(advised(attempt, advice)))
 
 
 def _climbs(attempt):
     """A curved network; one so sure that the targets' probability is 0 in float32; one that does not look."""
-    network, sure, blind = _network(), _network(), _network()
+    network, sure, blind = small_network(), small_network(), small_network()
     with torch.no_grad():
         network[1].weight.div_(2)
         sure[4].weight.mul_(200)
         blind[1].weight.zero_()
-    images, targets = _images(7), torch.randint(0, CLASSES, (7,))
+    images, targets = small_images(7), torch.randint(0, CLASSES, (7,))
     unlikely = sure(images).argmin(1)
     for name, model, number, goals, steps, size in (
         ("7 images, 4 steps of 0.05", network, 7, targets, 4, 0.05),
@@ -494,7 +466,7 @@ def _climbs(attempt):
     ):
         given = model, goals[:number], steps, size
         yield tuple(
-            _watch(name, model, images[:number], lambda x, f=answer, g=given: f(g[0], g[1], x, *g[2:]))
+            watch(name, model, images[:number], lambda x, f=answer, g=given: f(g[0], g[1], x, *g[2:]))
             for answer in (attempt, climb)
         )
 
@@ -516,7 +488,7 @@ def _climbing(gain=F.log_softmax, length=_largest, way=1, each=_clip, end=_as_it
     def ascent(model, targets, images, steps, step_size):
         x, gradient = images, None
         for _ in range(steps):
-            new = _slope(model, x, targets, score)
+            new = pixel_slope(model, x, targets, score)
             gradient = new if gradient is None else follow(gradient, new)
             x = each(x + way * step_size * gradient / length(gradient))
         return end(x)
@@ -528,7 +500,7 @@ EX_CLIMB = Exercise(
     id="4.4",
     reference=climb,
     probe=_probe_climb,
-    picture=_draw_change("7 images, 4 steps of 0.05"),
+    picture=draw_change("7 images, 4 steps of 0.05"),
     mistakes=(
         Mistake(
             _climbing(way=-1),
@@ -611,7 +583,7 @@ def catch(clean, other, keep=0.95):
 
 
 def _probe_catch(attempt):
-    return _up_to_the_first_difference(_catches(attempt))
+    return up_to_the_first_difference(_catches(attempt))
 
 
 def _catches(attempt):
@@ -630,7 +602,7 @@ def _catches(attempt):
     ):
         given = clean.clone(), other.clone()
         result, right = attempt(*given, *keep), catch(clean, other, *keep)
-        _want_two(result, "the threshold, and the share of the others that it rejects")
+        want_two(result, "the threshold, and the share of the others that it rejects")
         for what, found, expected in zip(("the threshold", "the share caught"), result, right, strict=True):
             yield {f"{what} for {name}": found}, {f"{what} for {name}": expected}
         kept = torch.equal(given[0], clean) and torch.equal(given[1], other)

@@ -32,6 +32,7 @@ CELLS = [
     import time, torch
     from course_utils import figures, models
     from course_utils.breed import breed
+    from course_utils.camera import camera
     from course_utils.predict import predict
     from course_utils.sketchpad import sketchpad
     from course_utils.theatre import evolution_theatre
@@ -59,6 +60,7 @@ CELLS = [
     'which.reveal("a digit, surely")',
     "evolution_theatre(models.LeNet5(), population=50)",
     "breed(models.LeNet5())",
+    "camera()",
 ]
 REVEALS = 6, 7  # run by the tests of the guesses
 
@@ -315,6 +317,29 @@ def test_a_favourite_stays_among_its_children(page):
     nine.get_by_role("button", name="Back").click()
     sync_api.expect(tiles.nth(4)).not_to_contain_text("parent")
     assert [tile.evaluate(pixels) for tile in tiles.all()] == before
+
+
+def test_a_camera_follows_keys_and_sweeps(page):
+    desk = cell(page, 10).locator(".camera")
+    status, plot = desk.locator(".camera-status"), desk.locator(".camera-plot")
+    sync_api.expect(status).to_contain_text("This picture lies 0.00 from home")
+    pitch = desk.get_by_role("slider", name="pitch")
+    for _ in range(3):
+        pitch.press("ArrowRight")  # JupyterLab keeps its shortcuts to itself
+    sync_api.expect(pitch).to_have_attribute("aria-valuetext", "+2°")
+    sync_api.expect(status).not_to_contain_text("lies 0.00 from home")
+    desk.get_by_label("slider to sweep").press("ArrowDown")
+    assert desk.get_by_label("slider to sweep").input_value() == "2"
+    desk.get_by_role("button", name="Clear trail").click()
+    sync_api.expect(plot).to_have_attribute("aria-label", re.compile(" 0 steps"))
+    start = time.perf_counter()
+    desk.get_by_role("button", name="Sweep").click()
+    sync_api.expect(desk.get_by_role("button", name="Stop")).to_be_visible()
+    sync_api.expect(desk.get_by_role("button", name="Sweep")).to_be_visible(timeout=20_000)
+    sync_api.expect(plot).to_have_attribute("aria-label", re.compile(" 80 steps"))
+    print(f"\ns for a sweep of 80 pictures: {time.perf_counter() - start:.1f}")
+    desk.get_by_role("button", name="Home").press("Enter")
+    sync_api.expect(status).to_contain_text("This picture lies 0.00 from home")
 
 
 def test_a_pad_says_that_its_kernel_is_gone(page):

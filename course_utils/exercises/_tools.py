@@ -1,0 +1,120 @@
+"""What the exercises of more than one lesson use: a small network to attack, and ways to look at an answer."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils import figures
+from course_utils.exercises._core import NotYet, _point_at, describe_difference
+
+CLASSES, SIDE = 4, 6
+KEPT, CHANGED = "as it was", "changed: compute something new, or work on a copy"
+
+
+def small_network():
+    """A small curved network in evaluation mode; its dropout shows who switches it to training."""
+    network = nn.Sequential(
+        nn.Flatten(), nn.Linear(SIDE * SIDE, 16), nn.Tanh(), nn.Dropout(0.5), nn.Linear(16, CLASSES)
+    )
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.mul_(3)
+        network[1].weight[:, 0] = 0  # the first pixel has no say: its gradient is 0
+    return network.eval()
+
+
+def small_images(number):
+    """Images with pixels inside (0, 1), and some that are exactly black or white."""
+    return (1.4 * torch.rand(number, 1, SIDE, SIDE) - 0.2).clamp(0, 1)
+
+
+def watch(name, network, images, attack):
+    """The images that an attack returns, and what it did to its inputs on the way."""
+    before, weights = images.clone(), [p.detach().clone() for p in network.parameters()]
+    given = images.clone()
+    result = attack(given)
+    if isinstance(result, nn.Module) or callable(result):
+        raise NotYet("this returns a function: return the changed images themselves")
+    moved = any(not torch.equal(a, b) for a, b in zip(weights, network.parameters(), strict=True))
+    traces = {
+        "the result still carries its graph (end with .detach())": isinstance(result, Tensor) and result.requires_grad,
+        "the caller's images are changed (compute a new tensor)": not torch.equal(given.detach(), before),
+        "the caller's images ask for a gradient now (work on images.clone())": given.requires_grad,
+        "the weights hold gradients (torch.autograd.grad(loss, images) touches the images alone)": any(
+            p.grad is not None for p in network.parameters()
+        ),
+        "the weights are changed": moved,
+        "the weights ask for no gradient any more (leave their requires_grad alone)": not all(
+            p.requires_grad for p in network.parameters()
+        ),
+        "the network is in training mode (leave its mode alone)": network.training,
+    }
+    network.zero_grad()
+    network.requires_grad_().eval()
+    return {
+        f"the result for {name}": result.detach().clone() if isinstance(result, Tensor) else result,
+        f"the clean images for {name}": before,
+        f"traces that are left behind ({name})": "; ".join(text for text, left in traces.items() if left) or "none",
+    }
+
+
+def draw_change(name):
+    """Draws the changes that the reference and the attempt made to the first image."""
+
+    def draw(seen, expected):
+        clean = expected[f"the clean images for {name}"][0, 0]
+        canvas, axes = figures.figure(6.0, 2.4, ncols=3)
+        figures.show(axes[0], clean[None], title="the image")
+        for axis, observed, title in zip(axes[1:], (expected, seen), ("the reference's change", "yours"), strict=True):
+            change = observed[f"the result for {name}"][0, 0] - clean
+            scale = max(change.abs().max().item(), 1e-6)
+            axis.imshow(change / scale, cmap="RdBu_r", vmin=-1, vmax=1)
+            axis.set(xticks=[], yticks=[], title=title, xlabel=f"largest: {scale:.3g}")
+        return figures.picture(canvas, "A small image, the change that the reference makes to it, and yours.")
+
+    return draw
+
+
+def pixel_slope(model, images, classes, loss=F.cross_entropy):
+    """The gradient of the loss in the pixels."""
+    images = images.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(model(images), classes), images)
+    return gradient
+
+
+def want_like(found, right, where):
+    """Refuse what is no tensor of the right shape and type; its values are judged elsewhere."""
+    if not isinstance(found, Tensor) or found.shape != right.shape:
+        raise NotYet(describe_difference(found, right, where))
+    if found.dtype != right.dtype:
+        raise NotYet(f"{where}: got {found.dtype}, expected {right.dtype}, the type of what it was given")
+
+
+def want_two(result, what):
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise NotYet(f"return two things: {what}")
+
+
+def up_to_the_first_difference(pairs):
+    """What was seen, from the coarse to the fine, and no further than where it is wrong: one fault hides no other."""
+    seen = {}
+    for found, right in pairs:
+        seen |= found
+        if describe_difference(found, right):
+            break
+    return seen
+
+
+def advised(attempt, advice):
+    """The attempt, with advice beside the errors whose text contains one of the keys."""
+
+    def asked(*given):
+        try:
+            return attempt(*given)
+        except Exception as error:
+            for text, word in advice.items():
+                if text in str(error):
+                    raise NotYet(f"{_point_at(error)}\n\n{word}") from None
+            raise
+
+    return asked

@@ -1,0 +1,94 @@
+r"""The nearest picture that a camera can take: project an image on the manifold.
+
+    minimise  || render(p) - x ||^2   over the pose p
+
+by damped Gauss-Newton steps (Levenberg 1944, Marquardt 1963): with J the derivative of the picture in the pose,
+
+    (J'J + damping diag(J'J)) step = J' (x - render(p))
+
+A step that helps is taken and the damping falls; one that does not is forgotten and the damping grows. The search ends
+in a valley near its start, so the start matters: the distance found is an upper bound of the true one.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from course_utils import runtime
+from course_utils.inputs import check_count, check_images
+from course_utils.manifold.tangent import _jacobians
+
+
+class Closest(NamedTuple):
+    """The poses found ``(N, p)``, their pictures ``(N, C, H, W)``, and how far these are from the images, ``(N,)``."""
+
+    poses: Tensor
+    images: Tensor
+    distances: Tensor
+
+
+def closest(
+    render: Callable[[Tensor], Tensor],
+    images: Tensor,
+    poses: Tensor,
+    *,
+    bound: Tensor | None = None,
+    steps: int = 20,
+    progress: bool = True,
+) -> Closest:
+    """The pose whose picture is nearest to each image in Euclidean distance, by descent from a first guess.
+
+    Args:
+        render: poses ``(N, p)`` -> images ``(N, C, H, W)``, differentiable.
+        images: pixels in [0, 1], ``(N, C, H, W)``.
+        poses: where to start, one for each image, ``(N, p)``.
+        bound: no number of a pose leaves plus or minus these, ``(p,)``; None sets no bound.
+        steps: of the descent.
+
+    Returns:
+        `Closest`; no distance is larger than at the start. An interrupted search returns the best so far.
+
+    Raises:
+        TypeError, ValueError: images outside the convention, or poses that are not one for each.
+
+    >>> def ramp(poses):
+    ...     return (poses.view(-1, 1, 1, 1) * torch.linspace(0, 1, 4)).clamp(0, 1)
+    >>> closest(ramp, ramp(torch.tensor([[0.7]])), torch.tensor([[0.2]]), progress=False).poses
+    tensor([[0.7000]])
+    """
+    check_images(images)
+    if poses.ndim != 2 or len(poses) != len(images):
+        raise ValueError(f"poses have shape {tuple(poses.shape)} for {len(images)} images: give a first guess for each")
+    best = poses.detach().clone()
+    shown, slopes = render(best), _jacobians(render, best)
+    if shown.shape != images.shape:
+        raise ValueError(f"render makes {tuple(shown.shape)} of the poses, and the images are {tuple(images.shape)}")
+    gap = (images - shown).flatten(1)
+    damping = torch.full_like(gap[:, 0], 1e-2)
+    with runtime.progress(check_count("steps", steps), "nearest pose", progress) as bar:
+        try:
+            for _ in range(steps):
+                normal = slopes.mT @ slopes
+                ridge = torch.diag_embed(damping[:, None] * normal.diagonal(dim1=1, dim2=2) + TINY)
+                step = torch.linalg.solve(normal + ridge, slopes.mT @ gap[..., None])[..., 0]
+                trial = best + step
+                if bound is not None:
+                    trial = trial.clamp(-bound, bound)
+                new, new_slopes = render(trial), _jacobians(render, trial)
+                new_gap = (images - new).flatten(1)
+                better = new_gap.norm(dim=1) < gap.norm(dim=1)
+                best, shown, slopes = (
+                    torch.where(better.view(-1, *[1] * (old.ndim - 1)), fresh, old)
+                    for old, fresh in ((best, trial), (shown, new), (slopes, new_slopes))
+                )
+                gap = (images - shown).flatten(1)
+                damping = torch.where(better, damping / 4, damping * 8).clamp(1e-9, 1e9)
+                bar.update()
+        except KeyboardInterrupt:
+            print("Interrupted: these are the nearest poses so far.")
+    return Closest(best, shown, gap.norm(dim=1))
+
+
+TINY = 1e-10  # keeps a number that changes nothing in the picture where it is
