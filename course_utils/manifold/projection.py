@@ -44,14 +44,15 @@ def closest(
         render: poses ``(N, p)`` -> images ``(N, C, H, W)``, differentiable.
         images: pixels in [0, 1], ``(N, C, H, W)``.
         poses: where to start, one for each image, ``(N, p)``.
-        bound: no number of a pose leaves plus or minus these, ``(p,)``; None sets no bound.
+        bound: no number of a pose leaves plus or minus these, ``(p,)``, so that the search stays where ``render`` works;
+            None sets no bound.
         steps: of the descent.
 
     Returns:
         `Closest`; no distance is larger than at the start. An interrupted search returns the best so far.
 
     Raises:
-        TypeError, ValueError: images outside the convention, or poses that are not one for each.
+        TypeError, ValueError: images outside the convention; poses or a bound that do not fit them or ``render``.
 
     >>> def ramp(poses):
     ...     return (poses.view(-1, 1, 1, 1) * torch.linspace(0, 1, 4)).clamp(0, 1)
@@ -61,6 +62,12 @@ def closest(
     check_images(images)
     if poses.ndim != 2 or len(poses) != len(images):
         raise ValueError(f"poses have shape {tuple(poses.shape)} for {len(images)} images: give a first guess for each")
+    if poses.dtype != images.dtype:
+        raise ValueError(f"poses are {poses.dtype}, images {images.dtype}: bring them to one type with .to(images)")
+    if bound is not None and bound.shape != poses.shape[1:]:
+        raise ValueError(
+            f"bound has shape {tuple(bound.shape)}, a pose {tuple(poses.shape[1:])}: give a number for each"
+        )
     best = poses.detach().clone()
     shown, slopes = render(best), _jacobians(render, best)
     if shown.shape != images.shape:
