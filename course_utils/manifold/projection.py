@@ -18,7 +18,7 @@ from torch import Tensor
 
 from course_utils import runtime
 from course_utils.inputs import check_count, check_images
-from course_utils.manifold.tangent import _jacobians
+from course_utils.manifold.tangent import jacobians
 
 TINY = 1e-10  # keeps a number that changes nothing in the picture where it is
 
@@ -71,7 +71,7 @@ def closest(
             f"bound has shape {tuple(bound.shape)}, a pose {tuple(poses.shape[1:])}: give a number for each"
         )
     best = poses.detach().clone()
-    shown, slopes = render(best), _jacobians(render, best)
+    shown, slopes = render(best), jacobians(render, best)
     if shown.shape != images.shape:
         raise ValueError(f"render makes {tuple(shown.shape)} of the poses, and the images are {tuple(images.shape)}")
     gap = (images - shown).flatten(1)
@@ -85,7 +85,7 @@ def closest(
                 trial = best + step
                 if bound is not None:
                     trial = trial.clamp(-bound, bound)
-                new, new_slopes = render(trial), _jacobians(render, trial)
+                new, new_slopes = render(trial), jacobians(render, trial)
                 new_gap = (images - new).flatten(1)
                 better = new_gap.norm(dim=1) < gap.norm(dim=1)
                 best, shown, slopes = (

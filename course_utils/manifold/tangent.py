@@ -68,10 +68,10 @@ def tangent(render: Callable[[Tensor], Tensor], poses: Tensor) -> Tangent:
     if images.numel() < poses.shape[1]:
         raise ValueError(f"{images.numel()} pixels are less than the {poses.shape[1]} numbers of a pose: render larger")
     parts = poses.split(max(1, VALUES // (images.numel() * poses.shape[1])))
-    return _join(_decompose(_jacobians(render, part)) for part in parts)
+    return _join(_decompose(jacobians(render, part)) for part in parts)
 
 
-def _jacobians(render: Callable[[Tensor], Tensor], poses: Tensor) -> Tensor:
+def jacobians(render: Callable[[Tensor], Tensor], poses: Tensor) -> Tensor:
     """One matrix of derivatives an image, ``(N, D, p)``.
 
     An image depends on no pose but its own. So the derivative in a shift that all poses share is the derivative of
