@@ -37,7 +37,7 @@ def camera(scene: scenes.Scene | None = None, *, size: int = 28):
         The live widget; without a front end its static twin, a `figures.Picture`.
 
     Raises:
-        TypeError, ValueError: something else than a scene, or one that the camera would bump into; a size below 1.
+        TypeError, ValueError: something else than a scene, or one that the camera would bump into; a size below 2.
 
     >>> still = camera(size=16)
     """
@@ -47,7 +47,9 @@ def camera(scene: scenes.Scene | None = None, *, size: int = 28):
             f"the scene is a {type(scene).__name__}, not a Scene: pass scenes.DESK or one of scenes.OBJECTS"
         )
     with runtime.one_thread():
-        plane = Plane(scene, check_count("size", size))
+        if check_count("size", size) < 2:
+            raise ValueError("size=1: the picture of one pixel moves along a line, and the plot needs a plane")
+        plane = Plane(scene, size)
         return Camera(plane) if runtime.front_end() else _still(plane)
 
 

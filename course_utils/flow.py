@@ -129,6 +129,8 @@ def _around(places: Tensor, side: int) -> list[tuple[Tensor, Tensor]]:
 def _check_pair(a: Tensor, b: Tensor) -> None:
     check_images(a)
     check_images(b)
+    if a.dtype != b.dtype:
+        raise TypeError(f"a is {a.dtype}, b {b.dtype}: write b.to(a)")
     if a.shape != b.shape:
         hint = "each image of a needs its own in b, of the same size and with the same channels"
         raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}: {hint}")

@@ -46,6 +46,10 @@ class Solid:
     grey: float = 0.5
     waves: tuple[Triple, Triple] = ((4.5, 1.0, 1.5), (-1.0, 4.5, 1.5))
 
+    def __post_init__(self):
+        if not (0 <= self.grey <= 1 and min(self.radii) > 0):
+            raise ValueError(f"grey={self.grey}, radii={self.radii}: want a grey in [0, 1] and radii above 0")
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -63,10 +67,17 @@ class Scene:
     softness: float = 0.1
     pitch: float = 0.0
 
+    def __post_init__(self):
+        if not self.solids or not 0 <= self.background <= 1 or not min(self.softness, self.focal) > 0:
+            raise ValueError(
+                f"{len(self.solids)} solids, background={self.background}, softness={self.softness}, "
+                f"focal={self.focal}: want a solid at least, a background in [0, 1], and the last two above 0"
+            )
+
     def render(self, poses: Tensor, size: int = 28) -> Tensor:
         """What the camera sees: poses ``(N, 7)`` or ``(N, 9)`` -> images ``(N, 1, size, size)`` in [0, 1].
 
-        Device and dtype are those of the poses, and gradients flow to them.
+        Device and dtype (float32 or float64) are those of the poses, and gradients flow to them.
 
         Args:
             poses: the numbers of `POSE`. Yaw, pitch and roll turn the scene about its origin, in radians; right, up
@@ -75,7 +86,8 @@ class Scene:
             size: pixels along a side.
 
         Raises:
-            TypeError, ValueError: poses of another type or shape, NaN, or a camera within the scene.
+            TypeError, ValueError: poses of another type or shape, not finite, or so far forward that the camera enters
+                the scene.
 
         >>> DESK.render(torch.zeros(2, 7)).shape
         torch.Size([2, 1, 28, 28])
@@ -114,21 +126,23 @@ class Scene:
         return ((seen * color).sum(1) + free * self.background).view(-1, 1, size, size)
 
     def _check(self, poses: Tensor) -> None:
-        if not isinstance(poses, Tensor) or not poses.is_floating_point():
-            raise TypeError(f"poses are {getattr(poses, 'dtype', type(poses).__name__)}, not a tensor of floats")
+        if not isinstance(poses, Tensor) or poses.dtype not in (torch.float32, torch.float64):
+            kind = getattr(poses, "dtype", type(poses).__name__)
+            raise TypeError(
+                f"poses are {kind}, not a tensor of float32 or float64: convert with torch.tensor(...).float()"
+            )
         if poses.ndim != 2 or poses.shape[1] not in (7, 9) or len(poses) == 0:
             hint = "for one pose write pose[None]" if poses.ndim == 1 else "7 numbers a pose, or 9 with the light"
             raise ValueError(f"poses have shape {tuple(poses.shape)}, not (N, 7) or (N, 9): {hint}")
         room = max(math.hypot(*solid.centre) + max(solid.radii) for solid in self.solids)
-        away = (poses[:, 3:6] * poses.new_tensor([1, 1, -1]) + poses.new_tensor([0, 0, self.distance])).norm(dim=1)
         try:
-            near = not (away > room).all()
+            fine = poses.isfinite().all() and (poses[:, 5] < self.distance - room).all()
         except RuntimeError:  # under torch.func.vmap nobody can look at values
             return
-        if near:
+        if not fine:
             raise ValueError(
-                f"a camera stands {away.min():.2g} from the origin, where the scene reaches {room:.2g} (or a pose is "
-                f"NaN): keep forward below {self.distance - room:.2g}"
+                f"forward goes to {poses[:, 5].max():.2g}, or a pose holds NaN: the scene begins at "
+                f"{self.distance - room:.2g}, so keep forward below {self.distance - room:.2g}"
             )
 
     def _tensors(self, like: Tensor) -> tuple[Tensor, ...]:

@@ -102,3 +102,30 @@ def test_bad_input(change, message):
     asked = dict(images=torch.rand(2, 1, 28, 28), poses=torch.zeros(2, 7)) | change
     with pytest.raises(ValueError, match=message):
         closest(DESK.render, **asked, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (dict(poses=[[0.0] * 7] * 2), TypeError, "poses are a list"),
+        (dict(bound=1.0), TypeError, "bound is a float"),
+        (dict(poses=torch.full((2, 7), torch.nan)), ValueError, "NaN"),
+        (dict(poses=torch.ones(2, 7), bound=torch.ones(7) / 2), ValueError, "outside the bound"),
+    ],
+)
+def test_bad_poses_and_bounds(change, kind, message):
+    asked = dict(images=torch.rand(2, 1, 28, 28), poses=torch.zeros(2, 7)) | change
+    with pytest.raises(kind, match=message):
+        closest(DESK.render, **asked, progress=False)
+
+
+def test_a_step_that_render_refuses_asks_for_a_bound():
+    def picky(poses):
+        if (poses.abs() > 0.5).any():
+            raise ValueError("too far")
+        return line(poses)
+
+    far = line(torch.tensor([[3.0]])).clamp(0, 1)
+    with pytest.raises(ValueError, match="give a bound: too far"):
+        closest(picky, far, torch.zeros(1, 1), progress=False)
+    assert closest(picky, far, torch.zeros(1, 1), bound=torch.full((1,), 0.5), progress=False).poses.abs() <= 0.5

@@ -193,3 +193,25 @@ def test_bad_numbers():
 def test_it_renders_the_same_on_a_gpu():
     poses = random_poses(8, 9)
     torch.testing.assert_close(DESK.render(poses.cuda()).cpu(), DESK.render(poses), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Solid((0, 0, 0), (1, 1, 1), grey=2.0),
+        lambda: Solid((0, 0, 0), (1, 0, 1)),
+        lambda: Scene(()),
+        lambda: Scene(DESK.solids, background=2.0),
+        lambda: Scene(DESK.solids, softness=0.0),
+        lambda: Scene(DESK.solids, focal=-1.0),
+    ],
+)
+def test_impossible_scenes(make):
+    with pytest.raises(ValueError, match="want a"):
+        make()
+
+
+def test_neither_a_camera_behind_the_scene_nor_a_light_that_is_nan():
+    for bad in (pose(forward=20.0), pose(yaw=math.nan), pose(light_azimuth=math.inf)):
+        with pytest.raises(ValueError, match="keep forward below"):
+            DESK.render(bad)

@@ -24,6 +24,7 @@ from course_utils.inputs import check_count
 ROWS = {"cpu": 512}  # queries in a tile; elsewhere 4096, so that a GPU has enough to do
 COLUMNS = 2**16  # points in a tile
 GROUP = 64  # columns whose minimum is looked at first
+LARGEST = 1e15  # the summed squares of larger values leave float32
 SPARE = 8  # candidates beyond k
 SLACK = 1e-5  # share of a squared distance by which a point that was left out may be nearer
 VALUES = 2**21  # numbers in a batch of differences, so that it fits the cache
@@ -52,7 +53,7 @@ def nearest(queries: Tensor, points: Tensor, k: int, *, own: Tensor | None = Non
             stays, at distance 0. None leaves nothing out.
 
     Returns:
-        `Neighbours`, right to 1e-5 of each distance. Among equal distances the lower row stands first; which of several
+        `Neighbours`, right to 1e-5 of each distance, while that is more than a millionth of what the points spread over. Among equal distances the lower row stands first; which of several
         points at the very distance of the k-th is taken is left open. An interrupt hands back the queries done so far.
 
     Raises:
@@ -180,8 +181,9 @@ def _flat(name: str, images: Tensor) -> Tensor:
     if images.numel() == 0:
         raise ValueError(f"{name} have shape {tuple(images.shape)}: they are empty, check how they were selected")
     images = images.detach().flatten(1)
-    if not images.sum(1).isfinite().all():
-        raise ValueError(f"{name} hold NaN or infinity: look for a division by zero or a logarithm of zero before this")
+    if not images.abs().amax() < LARGEST:
+        hint = "look for a division by zero or a logarithm of zero before this"
+        raise ValueError(f"{name} hold NaN, infinity, or values above {LARGEST:g}: {hint}")
     return images
 
 

@@ -31,6 +31,7 @@ class Closest(NamedTuple):
     distances: Tensor
 
 
+@torch.no_grad()
 def closest(
     render: Callable[[Tensor], Tensor],
     images: Tensor,
@@ -46,8 +47,8 @@ def closest(
         render: poses ``(N, p)`` -> images ``(N, C, H, W)``, differentiable.
         images: pixels in [0, 1], ``(N, C, H, W)``.
         poses: where to start, one for each image, ``(N, p)``.
-        bound: no number of a pose leaves plus or minus these, ``(p,)``, so that the search stays where ``render`` works;
-            None sets no bound.
+        bound: no number of a pose leaves plus or minus these, ``(p,)``, so that the search stays where ``render``
+            works; a `Scene` needs it. None sets no bound.
         steps: of the descent.
 
     Returns:
@@ -62,14 +63,7 @@ def closest(
     tensor([[0.7000]])
     """
     check_images(images)
-    if poses.ndim != 2 or len(poses) != len(images):
-        raise ValueError(f"poses have shape {tuple(poses.shape)} for {len(images)} images: give a first guess for each")
-    if poses.dtype != images.dtype:
-        raise ValueError(f"poses are {poses.dtype}, images {images.dtype}: bring them to one type with .to(images)")
-    if bound is not None and bound.shape != poses.shape[1:]:
-        raise ValueError(
-            f"bound has shape {tuple(bound.shape)}, a pose {tuple(poses.shape[1:])}: give a number for each"
-        )
+    _check(images, poses, bound)
     best = poses.detach().clone()
     shown, slopes = render(best), jacobians(render, best)
     if shown.shape != images.shape:
@@ -85,7 +79,10 @@ def closest(
                 trial = best + step
                 if bound is not None:
                     trial = trial.clamp(-bound, bound)
-                new, new_slopes = render(trial), jacobians(render, trial)
+                try:
+                    new, new_slopes = render(trial), jacobians(render, trial)
+                except ValueError as error:
+                    raise ValueError(f"a step left the poses that render takes, so give a bound: {error}") from error
                 new_gap = (images - new).flatten(1)
                 better = new_gap.norm(dim=1) < gap.norm(dim=1)
                 best, shown, slopes = (
@@ -98,3 +95,21 @@ def closest(
         except KeyboardInterrupt:
             print("Interrupted: these are the nearest poses so far.")
     return Closest(best, shown, (images - shown).flatten(1).norm(dim=1))
+
+
+def _check(images: Tensor, poses: Tensor, bound: Tensor | None) -> None:
+    for name, given in (("poses are", poses), ("bound is", bound)):
+        if given is not None and not isinstance(given, Tensor):
+            raise TypeError(f"{name} a {type(given).__name__}, not a tensor: write torch.tensor(...)")
+    if poses.ndim != 2 or len(poses) != len(images):
+        raise ValueError(f"poses have shape {tuple(poses.shape)} for {len(images)} images: give a first guess for each")
+    if poses.dtype != images.dtype:
+        raise ValueError(f"poses are {poses.dtype}, images {images.dtype}: bring them to one type with .to(images)")
+    if not poses.isfinite().all():
+        raise ValueError("poses hold NaN or infinity: look for a division by zero before this call")
+    if bound is None:
+        return
+    if bound.shape != poses.shape[1:]:
+        raise ValueError(f"bound has shape {tuple(bound.shape)}, and a pose {poses.shape[1]} numbers: one for each")
+    if (poses.abs() > bound).any():
+        raise ValueError("a first guess lies outside the bound: clamp it, poses.clamp(-bound, bound)")
