@@ -153,11 +153,69 @@ def _grid(image):
     return F.affine_grid(torch.eye(2, 3)[None], [1, 1, *image.shape[2:]], align_corners=True)
 
 
+def _places(image, flow, less=1):
+    """Where to read, scaled as for align_corners=True, or by the whole side."""
+    height, width = image.shape[2:]
+    x, y = torch.arange(width) + flow[:, 0], torch.arange(height)[:, None] + flow[:, 1]
+    return torch.stack([2 * x / (width - less) - 1, 2 * y / (height - less) - 1], 3)
+
+
+def _moves_the_flow(image, flow):
+    result = _four_neighbours(image, flow)
+    flow *= 2 / (image.shape[3] - 1)
+    flow += 1
+    return result
+
+
+def _halves_ties_down(inside, outside):
+    pairs = [(a, b) for a in inside.tolist() for b in outside.tolist()]
+    return (sum(b > a for a, b in pairs) + sum(b == a for a, b in pairs) // 2) / len(pairs)
+
+
+def _from_minus_nine_to_nine(inside, outside):
+    """The curve at thresholds that know nothing of the scores."""
+    alarms, hits = ((scores > torch.linspace(-9, 9, 1000)[:, None]).double().mean(1) for scores in (inside, outside))
+    return -torch.trapezoid(hits, alarms)
+
+
+def _beside(logits, last):
+    return torch.cat([logits, last[:, None]], 1)
+
+
+def _times(factor):
+    return lambda logits, score, threshold: _beside(logits, factor * (score - threshold))
+
+
+def _moves_the_score(logits, score, threshold):
+    score -= threshold
+    return _beside(logits, logits.amax(1) + score)
+
+
+def _scales_the_directions(change, directions):
+    directions /= directions.norm(dim=0) * 2
+    return _gram_schmidt(change, directions)
+
+
+CHANGED = "this changes what it was given: `-=`"
+
 ALSO_UNFORESEEN = [
     ("6.2", lambda image, flow: F.grid_sample(image, flow, align_corners=True), "flow.permute(0, 2, 3, 1)"),
     ("6.2", lambda image, flow: F.grid_sample(image, _grid(image) + flow), "flow.permute(0, 2, 3, 1)"),
     ("6.2", lambda image, flow: F.grid_sample(image, _grid(image)), "one grid an image"),
+    ("6.2", lambda image, flow: F.grid_sample(image, _places(image, flow)), "by half a pixel or so"),
+    ("6.2", lambda image, flow: F.grid_sample(image, _places(image, flow, 0)), "by half a pixel or so"),
+    ("6.2", _moves_the_flow, CHANGED),
     ("6.3", lambda inside, outside: (outside > inside).float().mean(), "each is compared with each"),
+    ("6.3", _halves_ties_down, "`//` rounds it down"),
+    ("6.3", _from_minus_nine_to_nine, "the area for 80 inside and 130 outside scores in the thousands: got"),
+    ("6.4", _times(1000), "larger than *every* class of its image"),
+    ("6.4", _times(5000), "whether image 0 is rejected (2 images, 5 classes with logits near 2000 and -2000"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + (score - t) ** 2), "falls in some images"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + (score - t).abs()), "falls in some images"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) / t * score), "falls in some images"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + t), "does not depend on the score"),
+    ("6.4", _moves_the_score, CHANGED),
+    ("6.5", _scales_the_directions, CHANGED),
     ("6.4", lambda logits, score, t: torch.cat([logits, logits.amax(1) + score - t], 1), "write [:, None] after it"),
     ("6.4", lambda logits, score, t: torch.cat([logits, (logits.max(1) + score)[:, None]], 1), "logits.max(1).values"),
     ("6.4", lambda logits, score, t: torch.cat([logits, (logits.amax(0) + score)[:, None]], 1), "logits.amax(1), (N,)"),

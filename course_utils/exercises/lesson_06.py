@@ -29,6 +29,8 @@ def _number(result):
     return float(result.item()) if getattr(result, "ndim", None) == 0 else result
 
 
+IN_PLACE = "this changes what it was given: `-=`, `/=`, `+=` and methods ending in `_` do; compute new tensors"
+
 # 6.1
 
 
@@ -344,6 +346,11 @@ EX_WARP = Exercise(
         Mistake(_pulling(scaled=lambda place, side, other: (2 * place + 1) / side - 1), HALF_A_PIXEL),
         Mistake(_pulling(scaled=lambda place, side, other: 2 * place / side - 1), HALF_A_PIXEL),
         Mistake(_pulling(scaled=lambda place, side, other: 2 * place / side - 1, corners=False), HALF_A_PIXEL),
+        Mistake(_pulling(corners=False, padding="zeros"), HALF_A_PIXEL),
+        Mistake(
+            _pulling(scaled=lambda place, side, other: 2 * place / side - 1, corners=False, padding="zeros"),
+            HALF_A_PIXEL,
+        ),
         Mistake(_pulling(place=lambda pixel, flow: flow), NO_GRID),
         Mistake(_pulling(place=lambda pixel, flow: flow, scaled=lambda place, side, other: place), NO_GRID),
         Mistake(_adding(lambda side: 1), IN_PIXELS),
@@ -370,16 +377,15 @@ EX_WARP = Exercise(
             _pulling(mode="bicubic"),
             'this mixes 16 pixels: here the four around each place are asked for, mode="bilinear"',
         ),
-        Mistake(
-            _warps_in_place, "this changes the caller's flow: compute new tensors, without += on what you were given"
-        ),
+        Mistake(_warps_in_place, IN_PLACE),
     ),
     hints=(
         "Each pixel of the result has a place to read from: where it is, plus its arrow. Work in pixels first.",
         "x = torch.arange(width) + flow[:, 0] and y = torch.arange(height)[:, None] + flow[:, 1] are these places, "
         "(N, H, W) each.",
-        "F.grid_sample(image, grid) reads there, once the grid runs from -1 to 1: 2 * x / (width - 1) - 1, the same "
-        "for y, then torch.stack([x, y], dim=3). pytorch.org/docs has it under torch.nn.functional.grid_sample.",
+        "F.grid_sample reads there, once the grid runs from -1 to 1: 2 * x / (width - 1) - 1, the same for y, then "
+        "torch.stack([x, y], dim=3). That goes with align_corners=True, and the border is repeated by "
+        'padding_mode="border": neither is the default (pytorch.org/docs, torch.nn.functional.grid_sample).',
         'return F.grid_sample(image, grid, padding_mode="border", align_corners=True)',
     ),
 )
@@ -413,7 +419,8 @@ def _probe_area(attempt):
         ("130 inside and 80 outside scores that overlap", shifted, spread),
         ("scores that are all apart", torch.linspace(5, 6, 12), torch.linspace(7, 8, 9)),
         ("scores among which many tie", (2 * spread).round(), (2 * shifted).round()),
-        ("scores that are all alike", torch.full((6,), 3.0), torch.full((4,), 3.0)),
+        ("scores that are all alike", torch.full((5,), 3.0), torch.full((3,), 3.0)),
+        ("80 inside and 130 outside scores in the thousands", 5000 + 1000 * spread, 5000 + 1000 * shifted),
     ):
         given = inside.clone(), outside.clone()
         found = _number(attempt(*given))
@@ -469,6 +476,11 @@ def _zipped(sort):
     return compare
 
 
+def _halves_in_whole_numbers(inside, outside):
+    won, level = (compare(outside[:, None], inside).sum() for compare in (torch.gt, torch.eq))
+    return (won + level // 2) / (len(inside) * len(outside))
+
+
 def _sorts_in_place(inside, outside):
     inside.copy_(inside.sort().values)
     below = torch.searchsorted(inside, outside) + torch.searchsorted(inside, outside, right=True)
@@ -499,6 +511,10 @@ EX_AREA = Exercise(
         Mistake(
             _comparing(torch.ge),
             "ties count as won here: a pair with equal scores counts half (a coin would decide it)",
+        ),
+        Mistake(
+            _halves_in_whole_numbers,
+            "half of an odd number of ties is no whole number, and `//` rounds it down: divide with /",
         ),
         *(Mistake(rate(t), ONE_THRESHOLD) for rate in (_accuracy, _balanced, _hits) for t in THRESHOLDS),
         Mistake(_zipped(lambda scores: scores), IN_LINE),
@@ -559,15 +575,14 @@ def _probe_guard(attempt):
 
 def _guards(attempt):
     """One symptom after the other: the classes, what the last logit does as the score grows, who is rejected."""
-    for name, number, classes, threshold, spread in (
-        ("5 images, 4 classes, threshold 2", 5, 4, 2.0, 4.0),
-        ("one image, 10 classes, threshold 0.3", 1, 10, 0.3, 4.0),
-        ("8 images, 3 classes, threshold -6", 8, 3, -6.0, 0.3),
+    beyond = torch.tensor([0.1, -0.3, 4.0, -4.0, -1.0, 1.0, 0.5, 2.0])
+    for name, number, classes, threshold, spread, level in (
+        ("5 images, 4 classes, threshold 2", 5, 4, 2.0, 4.0, [0.0]),
+        ("one image, 10 classes with logits near 200, threshold 0.3", 1, 10, 0.3, 4.0, [200.0]),
+        ("8 images, 3 classes, threshold -6", 8, 3, -6.0, 0.3, [0.0]),
+        ("2 images, 5 classes with logits near 2000 and -2000, threshold 1", 2, 5, 1.0, 4.0, [2000.0, -2000.0]),
     ):
-        logits, beyond = (
-            spread * torch.randn(number, classes),
-            torch.tensor([0.1, -0.3, 4.0, -4.0, -1.0, 1.0, 0.5, 2.0]),
-        )
+        logits = spread * torch.randn(number, classes) + torch.tensor(level)[:, None]
         score = threshold + beyond[:number]
         given = logits.clone().requires_grad_(), score.clone().requires_grad_()
         inputs = [each * 1 for each in given]
@@ -584,8 +599,10 @@ def _guards(attempt):
         yield _as_wanted("whether images depend on each other", not torch.allclose(alone, result, rtol=1e-4), False)
 
         last = result[:, -1]
-        grown, mirrored = (attempt(logits.clone(), s, threshold)[:, -1] for s in (score + 0.02, 2 * threshold - score))
-        yield _as_wanted("whether the last logit depends on the score", not torch.equal(mirrored, last), True)
+        scores = score + 0.02, 3 * threshold - 2 * score  # the second lies across the threshold, twice as far
+        grown, across = (attempt(logits.clone(), s, threshold)[:, -1] for s in scores)
+        depends = not (torch.equal(grown, last) and torch.equal(across, last))
+        yield _as_wanted("whether the last logit depends on the score", depends, True)
         what = f"the last logit as the score grows by 0.02 ({name})"
         yield _as_wanted(what, _movement(last.detach(), grown.detach()), "rises")
         gradient = _gradient(last.sum(), given[1])
@@ -657,6 +674,10 @@ BELOW_LARGEST = (
     "the last logit has to be larger than *every* class of its image just where the score is above the threshold: "
     "begin with the largest of them, logits.amax(1), and add score - threshold"
 )
+FALLS = (
+    "the last logit falls in some images as the score grows (abs and a square do so below the threshold, a ratio or a "
+    "product where the largest logit or the threshold is negative): add the difference, score - threshold"
+)
 
 EX_GUARD = Exercise(
     id="6.4",
@@ -680,6 +701,7 @@ EX_GUARD = Exercise(
             "score - threshold to the largest logit of the image",
         ),
         Mistake(_guarding(lambda logits, score, threshold: score - threshold), BELOW_LARGEST),
+        Mistake(_guarding(lambda logits, score, threshold: 1000 * (score - threshold)), BELOW_LARGEST),
         Mistake(_guarding(lambda logits, score, threshold: score), BELOW_LARGEST),
         Mistake(_guarding(lambda logits, score, threshold: logits.mean(1) + score - threshold), BELOW_LARGEST),
         Mistake(
@@ -695,11 +717,9 @@ EX_GUARD = Exercise(
             _guarding(lambda logits, score, threshold: logits.amax(1) + score),
             "the threshold is missing: the last logit is to pass the largest where the score passes the threshold",
         ),
-        Mistake(
-            _guarding(lambda logits, score, threshold: logits.amax(1) * score / threshold),
-            "the ratio goes wrong where the largest logit or the threshold is negative: add the difference, "
-            "score - threshold",
-        ),
+        Mistake(_guarding(lambda logits, score, threshold: logits.amax(1) * score / threshold), FALLS),
+        Mistake(_guarding(lambda logits, score, threshold: logits.amax(1) * (1 + score - threshold)), FALLS),
+        Mistake(_guarding(lambda logits, score, threshold: logits.amax(1) + (score - threshold).abs()), FALLS),
         Mistake(
             _guarding(lambda logits, score, threshold: logits.max() + score - threshold),
             "images depend on each other here: is there a maximum or a mean over the whole batch? The largest logit of "
@@ -731,7 +751,7 @@ EX_GUARD = Exercise(
             lambda logits, score, threshold: guard(logits, score, threshold).argmax(1),
             "this is the decision, which has no gradient: return the logits, (N, K + 1)",
         ),
-        Mistake(_spoils_logits, "this changes the caller's logits in place: compute new tensors"),
+        Mistake(_spoils_logits, IN_PLACE),
     ),
     hints=(
         "The new logit has to pass the largest of the others by a margin that is positive where score > threshold.",
@@ -914,7 +934,7 @@ EX_SPLIT = Exercise(
             lambda change, directions: split(change, directions)[0],
             "return two things: the part along the directions, and the rest",
         ),
-        Mistake(_splits_in_place, "`-=` changes the caller's change: write change - along, a new tensor"),
+        Mistake(_splits_in_place, IN_PLACE),
     ),
     hints=(
         "On an orthonormal basis B a projection is easy: B @ (B.T @ change). The columns of a Jacobian are none yet.",

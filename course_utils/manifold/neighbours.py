@@ -53,8 +53,9 @@ def nearest(queries: Tensor, points: Tensor, k: int, *, own: Tensor | None = Non
             stays, at distance 0. None leaves nothing out.
 
     Returns:
-        `Neighbours`, right to 1e-5 of each distance, while that is more than a millionth of what the points spread over. Among equal distances the lower row stands first; which of several
-        points at the very distance of the k-th is taken is left open. An interrupt hands back the queries done so far.
+        `Neighbours`, right to 1e-5 of each distance, while that is more than a millionth of what the points spread
+        over. Among equal distances the lower row stands first; which of several points at the very distance of the
+        k-th is taken is left open. An interrupt hands back the queries done so far.
 
     Raises:
         TypeError: not tensors of float32 or float64, or ``own`` not int64.
@@ -183,7 +184,7 @@ def _flat(name: str, images: Tensor) -> Tensor:
     images = images.detach().flatten(1)
     if not images.abs().amax() < LARGEST:
         hint = "look for a division by zero or a logarithm of zero before this"
-        raise ValueError(f"{name} hold NaN, infinity, or values above {LARGEST:g}: {hint}")
+        raise ValueError(f"{name} hold NaN or infinity, or values above {LARGEST:g}: {hint}")
     return images
 
 
