@@ -2,10 +2,9 @@
 // time, and the next one says where the sliders stand by then. All views of a camera share what this file holds.
 
 const SWEEP = 5; // hundredths of a slider's half in one step of a sweep
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab keeps its hands off the keys of what has this
 
 function build(el) {
-  const root = add(el, "div", "camera", KEYS);
+  const root = add(el, "div", "camera", { [KEYS]: "true" }); // keys are for the controls
   const status = add(root, "div", "camera-status", { role: "status", "aria-live": "polite" });
   const above = add(root, "div", "camera-above");
   const figure = add(above, "figure", "camera-view");
@@ -18,10 +17,10 @@ function build(el) {
   const plot = add(right, "div", "camera-plot", { role: "img" });
   const groups = add(root, "div", "camera-groups");
   const buttons = add(root, "div", "camera-buttons");
-  const button = (text) => add(buttons, "button", "camera-button", { type: "button", ...KEYS }, text);
+  const button = (text) => add(buttons, "button", "camera-button", { type: "button" }, text);
   const sweep = button("Sweep");
   sweep.classList.add("camera-first");
-  const which = add(buttons, "select", "", { "aria-label": "slider to sweep", ...KEYS });
+  const which = add(buttons, "select", "", { "aria-label": "slider to sweep" });
   const home = button("Home");
   const clear = button("Clear trail");
   const note =
@@ -150,7 +149,7 @@ export default () => {
         for (const name of names) {
           const row = add(group, "label", "camera-row");
           add(row, "span", "camera-name", {}, name.replace("light ", ""));
-          const slider = add(row, "input", "", { type: "range", min: -1, max: 1, step: 0.02, ...KEYS });
+          const slider = add(row, "input", "", { type: "range", min: -1, max: 1, step: 0.02 });
           const place = rows.length;
           slider.addEventListener("input", () => {
             which.value = place; // the one to sweep is the one that was touched last

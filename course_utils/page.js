@@ -1,10 +1,15 @@
 // What the widgets in the page share. `widgets.script` puts it before each of them.
 
+// JupyterLab takes the keys of a control that has not this attribute itself; that its parent has it is not enough.
+const KEYS = "data-lm-suppress-shortcuts";
+const CONTROLS = ["button", "input", "select"];
+
 function add(parent, tag, className, attributes = {}, text = "") {
   const node = document.createElement(tag);
   node.className = className;
   node.textContent = text;
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (CONTROLS.includes(tag)) node.setAttribute(KEYS, "true");
   parent.append(node);
   return node;
 }
