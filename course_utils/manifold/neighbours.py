@@ -182,7 +182,8 @@ def _flat(name: str, images: Tensor) -> Tensor:
     if images.numel() == 0:
         raise ValueError(f"{name} have shape {tuple(images.shape)}: they are empty, check how they were selected")
     images = images.detach().flatten(1)
-    if not images.abs().amax() < LARGEST:
+    low, high = torch.aminmax(images)  # no copy of the points, and NaN if there is one
+    if not (-LARGEST < low and high < LARGEST):
         hint = "look for a division by zero or a logarithm of zero before this"
         raise ValueError(f"{name} hold NaN or infinity, or values above {LARGEST:g}: {hint}")
     return images

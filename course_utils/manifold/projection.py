@@ -65,7 +65,7 @@ def closest(
     check_images(images)
     _check(images, poses, bound)
     best = poses.detach().clone()
-    shown, slopes = render(best), jacobians(render, best)
+    shown, slopes = jacobians(render, best)
     if shown.shape != images.shape:
         raise ValueError(f"render makes {tuple(shown.shape)} of the poses, and the images are {tuple(images.shape)}")
     gap = (images - shown).flatten(1)
@@ -80,7 +80,7 @@ def closest(
                 if bound is not None:
                     trial = trial.clamp(-bound, bound)
                 try:
-                    new, new_slopes = render(trial), jacobians(render, trial)
+                    new, new_slopes = jacobians(render, trial)
                 except ValueError as error:
                     raise ValueError(f"a step left the poses that render takes, so give a bound: {error}") from error
                 new_gap = (images - new).flatten(1)

@@ -68,21 +68,21 @@ def tangent(render: Callable[[Tensor], Tensor], poses: Tensor) -> Tangent:
     if images.numel() < poses.shape[1]:
         raise ValueError(f"{images.numel()} pixels are less than the {poses.shape[1]} numbers of a pose: render larger")
     parts = poses.split(max(1, VALUES // (images.numel() * poses.shape[1])))
-    return _join(_decompose(jacobians(render, part)) for part in parts)
+    return _join(_decompose(jacobians(render, part)[1]) for part in parts)
 
 
-def jacobians(render: Callable[[Tensor], Tensor], poses: Tensor) -> Tensor:
-    """One matrix of derivatives an image, ``(N, D, p)``.
+def jacobians(render: Callable[[Tensor], Tensor], poses: Tensor) -> tuple[Tensor, Tensor]:
+    """The images ``(N, C, H, W)``, and one matrix of derivatives for each, ``(N, D, p)``.
 
     An image depends on no pose but its own. So the derivative in a shift that all poses share is the derivative of
     each image in its own pose, and one batch of poses needs one call.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)  # raised inside torch by its own forward mode
-        found = jacfwd(lambda shift: render(poses + shift))(torch.zeros_like(poses[0])).flatten(1, 3)
+        found, images = jacfwd(lambda shift: (render(poses + shift),) * 2, has_aux=True)(torch.zeros_like(poses[0]))
     if not found.isfinite().all():
         raise ValueError("a derivative of render is not finite: look for a root, division or norm at 0 in it")
-    return found
+    return images, found.flatten(1, 3)
 
 
 def _decompose(columns: Tensor) -> Tangent:
