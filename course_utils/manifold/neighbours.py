@@ -183,7 +183,7 @@ def _flat(name: str, images: Tensor) -> Tensor:
         raise ValueError(f"{name} have shape {tuple(images.shape)}: they are empty, check how they were selected")
     images = images.detach().flatten(1)
     low, high = torch.aminmax(images)  # no copy of the points, and NaN if there is one
-    if not (-LARGEST < low and high < LARGEST):
+    if not (low > -LARGEST and high < LARGEST):
         hint = "look for a division by zero or a logarithm of zero before this"
         raise ValueError(f"{name} hold NaN or infinity, or values above {LARGEST:g}: {hint}")
     return images
