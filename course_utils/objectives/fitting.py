@@ -1,0 +1,113 @@
+"""Train a network by any loss: what the objectives of this package share.
+
+The network, the data and the optimiser are those of `training.fit`, and only the loss is another, so that what differs
+between two networks is their objective.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import runtime, training
+from course_utils.data import Split
+from course_utils.inputs import check_images, check_labels
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+
+
+def train(
+    build: Callable[[], nn.Module],
+    split: Split,
+    loss: Loss,
+    *,
+    epochs: int = 3,
+    lr: float = 4e-3,
+    batch: int = 128,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> nn.Module:
+    """A fresh network, trained to make ``loss`` small on ``split``, where the split lives.
+
+    Args:
+        build: makes the network, with random weights, such as `models.LeNet5`.
+        split: images ``(N, C, H, W)`` in [0, 1] and labels ``(N,)``. The network takes the type of the images.
+        loss: of the network, some images and their labels: a number to make small. It may ask the network for logits,
+            and for their gradients in the images.
+        epochs, lr, batch: as in `training.fit`, and so is what an interrupt does.
+        generator: draws the first weights and the order of the images, on the CPU; None starts a new one from seed 0.
+
+    Raises:
+        TypeError, ValueError: a split, a network or settings that cannot be trained on.
+        FloatingPointError: the loss became NaN or infinite.
+
+    >>> from course_utils import data, models
+    >>> from course_utils.objectives.margin import hinge
+    >>> digits = data.mnist("cpu").train[:256]
+    >>> net = train(models.LeNet5, digits, lambda net, x, y: hinge(net(x), y), epochs=1, progress=False)
+    >>> net(digits.images[:3]).shape
+    torch.Size([3, 10])
+    """
+    check_split(split)
+    generator = runtime.source(generator)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        model = build()
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"build() makes a {type(model).__name__}, not an nn.Module: pass models.LeNet5 without brackets"
+        )
+    model.to(split.images)
+    check_labels(split.labels, len(split), training.logits(model, split.images[:1]).shape[1])
+
+    def of_rows(rows: Tensor) -> Tensor:
+        return loss(model, split.images[rows], split.labels[rows])
+
+    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01, generator=generator, progress=progress)
+    training.descend(model, of_rows, len(split), **settings)
+    return model.eval()
+
+
+def check_split(split: Split, every: bool = False) -> int:
+    """The number of classes of a split whose images and labels keep to the convention.
+
+    Args:
+        every: whether each class from 0 to the highest needs two images at least.
+
+    Raises:
+        TypeError, ValueError: no split; images or labels outside the convention; a class that has too few images.
+
+    >>> check_split(Split(torch.zeros(4, 1, 2, 2), torch.tensor([0, 1, 0, 1])), every=True)
+    2
+    """
+    if not isinstance(split, Split):
+        raise TypeError(f"want a Split, such as data.mnist().train[:10_000], not a {type(split).__name__}")
+    check_labels(split.labels, len(check_images(split.images)))
+    if split.labels.min() < 0:
+        raise ValueError(f"there is a label {split.labels.min().item()}: the classes start at 0")
+    counts = split.labels.bincount()
+    if every and (len(counts) < 2 or counts.min() < 2):
+        raise ValueError(
+            f"the classes 0 to {len(counts) - 1} have {counts.tolist()} images: want two classes at least, and two "
+            "images of each, so take a larger part of the split"
+        )
+    return len(counts)
+
+
+def frozen(values: Tensor) -> nn.Parameter:
+    """A constant of a model that is never trained: it moves with the model, and tells where the model is."""
+    return nn.Parameter(values.detach(), requires_grad=False)
+
+
+def flat(images: Tensor, like: Tensor) -> Tensor:
+    """Pixels in a row ``(N, D)``, for a classifier whose own images stand in the last dimension of ``like``.
+
+    >>> flat(torch.zeros(2, 1, 3, 3), torch.zeros(9)).shape
+    torch.Size([2, 9])
+    """
+    pixels = images.flatten(1)
+    if pixels.shape[1] != like.shape[-1]:
+        raise ValueError(f"the classifier was made for {like.shape[-1]} pixels an image, not {pixels.shape[1]}")
+    if pixels.dtype != like.dtype:
+        raise ValueError(f"the classifier works in {like.dtype}, not {pixels.dtype}: convert with images.to(...)")
+    return pixels

@@ -1,0 +1,76 @@
+r"""Losses that ask for a margin: in the logits, and in the image itself.
+
+Cross-entropy is never content; a hinge is, once the right logit leads by ``margin``,
+
+    max(0, margin + max_{j != y} f_j - f_y)
+
+(Crammer and Singer, JMLR 2001). For a linear machine of fixed weights the lead is a distance in the image, so that is
+the support vector machine. For a network it is not: logits twice as large lead twice as far from the same boundary. To
+first order the distance to the boundary with class j is the lead divided by its slope, which makes a loss that sees the
+image,
+
+    max(0, gamma + (f_j - f_y) / |grad_x (f_j - f_y)|)
+
+(Elsayed et al., arXiv 1803.05598). The paper offers several classes j and layers; here j is the strongest wrong class,
+and the layer is the image. As there, errors count by their distance, so that the loss also pulls them over.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.attacks._search import margin as lead_of
+from course_utils.attacks._search import without
+from course_utils.inputs import check_labels
+
+FLAT = 1e-3  # added to the slope, in logits a unit of distance: where the network is flat, no division by 0
+
+
+def hinge(logits: Tensor, labels: Tensor, margin: float = 1.0) -> Tensor:
+    """The mean hinge loss, in logits: 0 where each label leads by ``margin``.
+
+    Args:
+        logits, labels: ``(N, K)`` with K at least 2, and int64 ``(N,)``.
+
+    Raises:
+        TypeError, ValueError: labels that do not fit the logits; a margin that is not above 0.
+
+    >>> hinge(torch.tensor([[3.0, 0.0], [0.5, 0.0]]), torch.tensor([0, 0]))
+    tensor(0.2500)
+    """
+    _check(logits, labels, "margin", margin)
+    return (margin - lead_of(logits, labels)).relu().mean()
+
+
+def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float = 2.0) -> Tensor:
+    """The mean loss of a margin in the image: 0 where each image is ``gamma`` inside its class, to first order.
+
+    The gradient of the logits is part of it and is differentiated again, so that a step costs about twice as much.
+
+    Args:
+        model, images, labels: as for an attack.
+        gamma: the wanted Euclidean distance to the boundary, in pixel units.
+
+    Raises:
+        TypeError, ValueError: labels that do not fit the logits; a gamma that is not above 0.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
+    >>> model[1].weight.data = torch.tensor([[3.0, 4.0], [0.0, 0.0]])  # the boundary 3 a + 4 b = 0
+    >>> large_margin(model, torch.tensor([[[[0.6, 0.8]]]]), torch.tensor([0])).round(decimals=2).item()  # 1 away
+    1.0
+    """
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        logits = model(images)
+        _check(logits, labels, "gamma", gamma)
+        lead = logits.gather(1, labels[:, None])[:, 0] - without(logits, labels).amax(1)
+        (slope,) = torch.autograd.grad(lead.sum(), images, create_graph=True)
+        distance = lead / (slope.flatten(1).norm(dim=1) + FLAT)
+        return (gamma - distance).relu().mean()
+
+
+def _check(logits: Tensor, labels: Tensor, name: str, wanted: float) -> None:
+    if logits.ndim != 2 or logits.shape[1] < 2:
+        raise ValueError(f"logits have shape {tuple(logits.shape)}, not (N, K) with at least 2 classes")
+    check_labels(labels, *logits.shape)
+    if not 0 < wanted < float("inf"):
+        raise ValueError(f"{name}={wanted}: want a number above 0")
