@@ -33,7 +33,9 @@ CELLS = [
     from course_utils import figures, models
     from course_utils.breed import breed
     from course_utils.camera import camera
+    from course_utils.concentration import dimension
     from course_utils.predict import predict
+    from course_utils.quiz import human_quiz
     from course_utils.sketchpad import sketchpad
     from course_utils.theatre import evolution_theatre
     from course_utils.widgets import controls
@@ -61,6 +63,12 @@ CELLS = [
     "evolution_theatre(models.LeNet5(), population=50)",
     "breed(models.LeNet5())",
     "camera()",
+    "dimension()",
+    """
+    squares = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    quiz = human_quiz(squares, [4, None, None], ["digit", "noise", "noise"], models.LeNet5())
+    quiz
+    """,
 ]
 REVEALS = 6, 7  # run by the tests of the guesses
 
@@ -340,6 +348,41 @@ def test_a_camera_follows_keys_and_sweeps(page):
     print(f"\ns for a sweep of 80 pictures: {time.perf_counter() - start:.1f}")
     desk.get_by_role("button", name="Home").press("Enter")
     sync_api.expect(status).to_contain_text("This picture lies 0.00 from home")
+
+
+def test_a_dimension_follows_keys(page):
+    panels = cell(page, 11).locator(".dimension")
+    half = panels.locator("figcaption").first
+    sync_api.expect(half).to_contain_text("In 2 dimensions half of the ball's volume lies outside radius 0.707.")
+    slider = panels.get_by_role("slider", name="dimension n")
+    slider.press("ArrowRight")  # JupyterLab keeps its shortcuts to itself
+    sync_api.expect(half).to_contain_text("In 3 dimensions")
+    panels.get_by_role("button", name="n = 784").click()
+    sync_api.expect(half).to_contain_text("In 784 dimensions half of the ball's volume lies outside radius 0.99912.")
+    before = half.inner_text()
+    panels.get_by_role("button", name="Draw again").press("Enter")
+    sync_api.expect(half).not_to_have_text(before)
+
+
+def test_a_quiz_outlives_its_cell(page):
+    quiz = cell(page, 12).locator(".quiz")
+    quiz.get_by_role("button", name="Start").click()
+    for answers in range(2):
+        sync_api.expect(quiz.get_by_text("What was it?")).to_be_visible(timeout=8000)
+        page.keyboard.press("n")  # JupyterLab keeps its shortcuts to itself
+        sync_api.expect(quiz).to_contain_text("You say none of them.")
+        page.keyboard.press("2")
+        sync_api.expect(quiz.locator(".quiz-status")).to_have_text(f"Picture {answers + 2} of 3")
+    page.keyboard.press("Escape")
+    sync_api.expect(quiz.locator(".quiz-status")).to_have_text("2 of 3 pictures answered.")
+    run(page, [12])
+    sync_api.expect(quiz.locator(".quiz-status")).to_have_text("2 of 3 pictures answered.")
+    quiz.get_by_role("button", name="Go on").click()
+    sync_api.expect(quiz.get_by_text("What was it?")).to_be_visible(timeout=8000)
+    quiz.get_by_role("button", name="none of them").click()
+    quiz.get_by_role("button", name="1 a guess").click()
+    sync_api.expect(quiz.locator(".quiz-outcome img")).to_have_attribute("alt", re.compile("You against the network"))
+    assert page.locator(".jp-Notebook .jp-Cell").count() == len(CELLS)
 
 
 def test_a_pad_says_that_its_kernel_is_gone(page):

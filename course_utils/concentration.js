@@ -1,0 +1,264 @@
+// The dimension slider in the page: exact laws as dashed lines, fresh samples as bars and steps. It needs no kernel.
+
+const POINTS = 2000; // in a sample
+const BINS = 45;
+const MOST = 1000;
+const PRESETS = [2, 3, 10, 100, 784];
+const EPSILONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+
+// Where the slider can stand: each whole number up to 20, then steps of about 4 %, and the presets.
+function stops() {
+  const all = new Set(PRESETS);
+  for (let n = 1; n <= MOST; n = Math.max(n + 1, Math.round(n * 1.04))) all.add(n);
+  return [...all.add(MOST)].sort((a, b) => a - b);
+}
+
+function trigamma(x) { // by its recurrence up to 10, then by the asymptotic series
+  let sum = 0;
+  for (; x < 10; x++) sum += 1 / (x * x);
+  const y = 1 / (x * x);
+  return sum + 1 / x + y / 2 + (y / x) * (1 / 6 - y * (1 / 30 - y * (1 / 42 - y / 30)));
+}
+
+function exact(n, eps) {
+  let inside = 0; // the ball's share of the cube, as a logarithm: two dimensions more multiply it by pi / 2n
+  for (let k = n; k > 1; k -= 2) inside += Math.log10(Math.PI / (2 * k));
+  const spread = (180 / Math.PI) * Math.sqrt(trigamma(n / 2) / 2);
+  return { radius: 2 ** (-1 / n), spread, inside, above: n * Math.log10(1 - eps) };
+}
+
+// The distribution of the angle of two directions: sin^(n-2), summed by Simpson's rule over where it is not zero.
+function angles(n) {
+  if (n === 1) return (angle) => (angle < 0 ? 0 : angle < 180 ? 0.5 : 1);
+  const [reach, cells] = [Math.min(Math.PI / 2, 9 / Math.sqrt(n)), 2000];
+  const [step, sums] = [(2 * reach) / cells, [0]];
+  const density = (k) => Math.max(Math.cos(k * step - reach), 0) ** (n - 2);
+  for (let k = 0; k < cells; k++) sums.push(sums[k] + density(k) + 4 * density(k + 0.5) + density(k + 1));
+  return (angle) => {
+    const at = Math.min(Math.max(((angle - 90) * (Math.PI / 180) + reach) / step, 0), cells);
+    const k = Math.min(Math.floor(at), cells - 1);
+    return (sums[k] + (at - k) * (sums[k + 1] - sums[k])) / sums[cells];
+  };
+}
+
+function normal() { // Box and Muller
+  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+}
+
+// A sum of n squares of normals, in one go (Marsaglia and Tsang, ACM Trans. Math. Softw. 26, 363, 2000).
+function squares(n) {
+  if (n < 2) return n * normal() ** 2;
+  const d = n / 2 - 1 / 3;
+  for (;;) {
+    const x = normal();
+    const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+    if (v > 0 && Math.log(1 - Math.random()) < (x * x) / 2 + d * (1 - v + Math.log(v))) return 2 * d * v;
+  }
+}
+
+// A direction is a normal vector, its angle one to the first axis; two coordinates more, and its first n are uniform in
+// the ball. A vector of uniform numbers grows until it leaves the ball, and until one of them is below eps: `left` and
+// `fell` say with which coordinate, so that one sample serves every n.
+function sample(n, eps) {
+  const seen = { lengths: [], angles: [], left: [], fell: [] };
+  for (let i = 0; i < POINTS; i++) {
+    const [first, others] = [normal(), squares(n - 1)];
+    const square = first * first + others;
+    seen.lengths.push(Math.sqrt(square / (square + squares(2))));
+    seen.angles.push((Math.atan2(Math.sqrt(others), first) * 180) / Math.PI);
+    let [sum, k, left, fell] = [0, 0, 0, 0];
+    while (k < MOST && !(left && fell)) {
+      const number = Math.random();
+      k++;
+      sum += number * number;
+      if (!left && sum > 1) left = k;
+      if (!fell && number <= eps) fell = k;
+    }
+    seen.left.push(left || MOST + 1);
+    seen.fell.push(fell || MOST + 1);
+  }
+  return seen;
+}
+
+function share(log10) { // as share_text in concentration.py
+  if (log10 > -3) return `${Number((100 * 10 ** log10).toPrecision(3))} %`;
+  let power = Math.floor(log10);
+  let front = (10 ** (log10 - power)).toFixed(1);
+  if (front === "10.0") [front, power] = ["1.0", power + 1];
+  return `${front} × 10${[...String(power)].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("")}`;
+}
+
+const digits = (value) => Number(value.toPrecision(3));
+const radius = (value) => value.toFixed(Math.max(3, 1 - Math.floor(Math.log10(1 - value))));
+const range = (number, f) => Array.from({ length: number }, (_, i) => f(i));
+
+function ticks(low, high) {
+  const rough = (high - low) / 3.5;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((k) => k * power).find((one) => one >= rough);
+  const first = Math.ceil(low / step - 1e-6);
+  return range(Math.floor(high / step + 1e-6) - first + 1, (i) => Number(((first + i) * step).toFixed(8)));
+}
+
+// A plot as SVG: `x` and `y` map [0, 1] on it; ticks are [place in [0, 1], text].
+function frame(width, height, across, up, label, draw) {
+  const [left, bottom, edge] = [42, 36, 8];
+  const x = (at) => (left + at * (width - left - edge)).toFixed(1);
+  const y = (at) => (height - bottom - at * (height - bottom - edge)).toFixed(1);
+  const text = (px, py, what, anchor) => `<text x="${px}" y="${py}" text-anchor="${anchor}">${what}</text>`;
+  return (
+    `<svg width="${width}" height="${height}" aria-hidden="true">${draw(x, y)}` +
+    `<path class="dimension-frame" d="M${x(0)} ${y(1)}V${y(0)}H${x(1)}"/>` +
+    across.map(([at, what]) => text(x(at), height - bottom + 15, what, at > 0.97 ? "end" : "middle")).join("") +
+    up.map(([at, what]) => text(left - 5, Number(y(at)) + 4, what, "end")).join("") +
+    text((left + width) / 2, height - 4, label, "middle") +
+    "</svg>"
+  );
+}
+
+function histogram(values, law, [low, high], at, width, height, label) {
+  const bin = (high - low) / BINS;
+  const counts = range(BINS, () => 0);
+  for (const value of values) if (value >= low && value <= high) counts[Math.min(Math.floor((value - low) / bin), BINS - 1)]++;
+  const bars = counts.map((count) => count / values.length);
+  const place = (i) => (i + 0.5 * 20) / (20 * BINS); // from the middle of the first bin to that of the last
+  const line = range(20 * (BINS - 1) + 1, (i) => {
+    const middle = low + place(i) * (high - low);
+    return law(middle + bin / 2) - law(middle - bin / 2 - 1e-12);
+  });
+  const most = 1.08 * Math.max(...bars, ...line);
+  return frame(
+    width,
+    height,
+    at.map((tick) => [(tick - low) / (high - low), String(tick)]),
+    ticks(0, most).map((tick) => [tick / most, `${digits(100 * tick)} %`]),
+    label,
+    (x, y) =>
+      `<path class="dimension-bars" d="${bars.map((bar, i) => `M${x(i / BINS)} ${y(0)}V${y(bar / most)}H${x((i + 1) / BINS)}V${y(0)}z`).join("")}"/>` +
+      `<polyline class="dimension-law" points="${line.map((value, i) => `${x(place(i))},${y(value / most)}`).join(" ")}"/>`,
+  );
+}
+
+// The shares that survive n dimensions, for every n: exact, and in the sample.
+function survival({ left, fell }, n, eps, width, height) {
+  const at = (k) => Math.log10(k) / 3;
+  const ns = stops();
+  const law = (x, y, name) => ns.map((k) => `${x(at(k))},${y(10 ** exact(k, eps)[name])}`).join(" ");
+  const seen = (x, y, ends) => ns.map((k) => `${x(at(k))},${y(ends.filter((end) => end > k).length / POINTS)}`).join(" ");
+  return frame(width, height, [1, 10, 100, 1000].map((k) => [at(k), k]), [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]], "n", (x, y) => {
+    const dot = (ends) => `<circle cx="${x(at(n))}" cy="${y(ends.filter((end) => end > n).length / POINTS)}" r="4.5"/>`;
+    const name = (tone, px, py, text, anchor) => `<text class="dimension-${tone}" x="${px}" y="${py}" text-anchor="${anchor}">${text}</text>`;
+    return (
+      `<path class="dimension-here" d="M${x(at(n))} ${y(0)}V${y(1)}"/>` +
+      `<polyline class="dimension-seen" points="${seen(x, y, left)}"/>` +
+      `<polyline class="dimension-seen dimension-above" points="${seen(x, y, fell)}"/>` +
+      ["inside", "above"].map((one) => `<polyline class="dimension-law" points="${law(x, y, one)}"/>`).join("") +
+      dot(left) + dot(fell) +
+      name("blue", x(0.2), y(0.5), "in the ball", "start") + name("green", x(1), Number(y(1)) + 10, "all exceed eps", "end")
+    );
+  });
+}
+
+function build(el) {
+  const root = add(el, "div", "dimension", { [KEYS]: "true" });
+  const slider = (name, most, label) => {
+    const row = add(root, "div", "dimension-row");
+    const holder = add(row, "label", "");
+    add(holder, "span", "", {}, name);
+    const input = add(holder, "input", "", { type: "range", min: 0, max: most, step: 1, "aria-label": label });
+    return { row, input, output: add(holder, "output", "") };
+  };
+  const n = slider("dimension n", stops().length - 1, "dimension n");
+  const presets = add(n.row, "div", "dimension-buttons", { role: "group", "aria-label": "dimensions to jump to" });
+  const jumps = PRESETS.map((k) => add(presets, "button", "", { type: "button", "aria-label": `n = ${k}` }, String(k)));
+  const eps = slider("eps", EPSILONS.length - 1, "eps");
+  const tick = add(eps.row, "label", "dimension-tick");
+  const zoom = add(tick, "input", "", { type: "checkbox" });
+  add(tick, "span", "", {}, "zoom in");
+  const again = add(eps.row, "button", "dimension-again", { type: "button" }, "Draw again");
+  const panels = add(root, "div", "dimension-panels");
+  const plots = ["Length of a point of the ball", "Angle of two directions", "What n dimensions leave"].map((title) => {
+    const panel = add(panels, "figure", "dimension-panel");
+    add(panel, "div", "dimension-title", {}, title);
+    return { plot: add(panel, "div", "dimension-plot", { role: "img" }), text: add(panel, "figcaption", "") };
+  });
+  const note = `Dashed: the exact law. Coloured: ${POINTS.toLocaleString("en")} points, drawn anew with each move.`;
+  add(root, "p", "dimension-note", {}, note);
+  return { n, eps, zoom, again, jumps, plots, live: add(root, "div", "dimension-hidden", { role: "status", "aria-live": "polite" }) };
+}
+
+function render({ el }) {
+  const { n: first, eps: second, zoom, again, jumps, plots, live } = build(el);
+  const ns = stops();
+  let [n, eps, seen, due, quiet] = [2, 0.01, null, 0, 0];
+
+  function words() {
+    const known = exact(n, eps);
+    const count = (values, f) => values.filter(f).length.toLocaleString("en");
+    const mean = seen.angles.reduce((sum, angle) => sum + angle, 0) / POINTS;
+    const spread = Math.sqrt(seen.angles.reduce((sum, angle) => sum + (angle - mean) ** 2, 0) / POINTS);
+    const space = `In ${n} dimension${n > 1 ? "s" : ""}`;
+    const all = POINTS.toLocaleString("en");
+    return [
+      `${space} half of the ball's volume lies outside radius ${radius(known.radius)}. Drawn: ${count(seen.lengths, (r) => r > known.radius)} of ${all} points.`,
+      `${space} two directions stand at 90° ± ${digits(known.spread)}° (1/√n is ${digits(180 / Math.PI / Math.sqrt(n))}°). Drawn: ${mean.toFixed(1)}° ± ${digits(spread)}°.`,
+      `${space} the ball fills ${share(known.inside)} of the cube around it; drawn: ${count(seen.left, (k) => k > n)} of ${all} points. ` +
+        `${n === 1 ? "One number exceeds" : `All of ${n} numbers exceed`} eps = ${eps} with probability ${share(known.above)}; drawn: ${count(seen.fell, (k) => k > n)}.`,
+    ];
+  }
+
+  function draw() {
+    const width = plots[0].plot.clientWidth;
+    if (!seen || !width) return;
+    const { spread } = exact(n, eps);
+    const wide = Math.min(90, 4 * spread);
+    const [shell, angle] = zoom.checked ? [[0.001 ** (1 / n), 1], [90 - wide, 90 + wide]] : [[0, 1], [0, 180]];
+    const ball = (r) => (r <= 0 ? 0 : Math.min(r, 1) ** n);
+    plots[0].plot.innerHTML = histogram(seen.lengths, ball, shell, ticks(...shell), width, 190, "length");
+    const degrees = wide < 60 && zoom.checked ? ticks(...angle) : [0, 45, 90, 135, 180].filter((tick) => Math.abs(tick - 90) <= wide || !zoom.checked);
+    plots[1].plot.innerHTML = histogram(seen.angles, angles(n), angle, degrees, width, 190, "angle (degrees)");
+    plots[2].plot.innerHTML = survival(seen, n, eps, width, 190);
+  }
+
+  function anew() { // with the next frame, however many moves there were
+    cancelAnimationFrame(due);
+    due = requestAnimationFrame(() => {
+      seen = sample(n, eps);
+      const texts = words();
+      plots.forEach(({ plot, text }, i) => {
+        text.textContent = texts[i];
+        plot.setAttribute("aria-label", `${i < 2 ? "Histogram" : "Curves over n"}, with the exact law. ${texts[i]}`);
+      });
+      draw();
+      clearTimeout(quiet);
+      quiet = setTimeout(() => (live.textContent = texts.join(" ")), 600); // a screen reader waits for the end of a move
+    });
+  }
+
+  function set(newN, newEps) {
+    [n, eps] = [newN, newEps];
+    first.input.value = ns.indexOf(n);
+    second.input.value = EPSILONS.indexOf(eps);
+    first.output.textContent = n;
+    second.output.textContent = eps;
+    first.input.setAttribute("aria-valuetext", `${n} dimension${n > 1 ? "s" : ""}`);
+    second.input.setAttribute("aria-valuetext", String(eps));
+    anew();
+  }
+
+  first.input.addEventListener("input", () => set(ns[first.input.value], eps));
+  second.input.addEventListener("input", () => set(n, EPSILONS[second.input.value]));
+  jumps.forEach((jump, i) => jump.addEventListener("click", () => set(PRESETS[i], eps)));
+  again.addEventListener("click", anew);
+  zoom.addEventListener("change", draw);
+  set(n, eps);
+  const watch = new ResizeObserver(draw);
+  watch.observe(plots[0].plot);
+  return () => {
+    watch.disconnect();
+    cancelAnimationFrame(due);
+    clearTimeout(quiet);
+  };
+}
+
+export default { render };
