@@ -8,6 +8,8 @@ import answers_02
 import answers_03
 import answers_04
 import answers_06
+import answers_07
+import answers_08
 import pytest
 import torch
 
@@ -63,6 +65,8 @@ RIGHT = {
     **answers_03.RIGHT,
     **answers_04.RIGHT,
     **answers_06.RIGHT,
+    **answers_07.RIGHT,
+    **answers_08.RIGHT,
 }
 
 
@@ -78,7 +82,16 @@ def _reference(id):
     return _desk._find(id).reference
 
 
-@pytest.mark.parametrize(("id", "answer"), [*RIGHT.items(), *answers_04.ALSO_RIGHT.items(), *answers_06.ALSO_RIGHT])
+RIGHT_ROWS = [
+    *RIGHT.items(),
+    *answers_04.ALSO_RIGHT.items(),
+    *answers_06.ALSO_RIGHT,
+    *answers_07.ALSO_RIGHT,
+    *answers_08.ALSO_RIGHT,
+]
+
+
+@pytest.mark.parametrize(("id", "answer"), RIGHT_ROWS)
 def test_another_right_answer_is_right(id, answer):
     _desk._find(id).examine(answer)
 
@@ -94,10 +107,17 @@ UNFORESEEN = {
     **answers_03.UNFORESEEN,
     **answers_04.UNFORESEEN,
     **answers_06.UNFORESEEN,
+    **answers_07.UNFORESEEN,
+    **answers_08.UNFORESEEN,
 }
 
 
-UNFORESEEN_ROWS = [*((id, *pair) for id, pair in UNFORESEEN.items()), *answers_06.ALSO_UNFORESEEN]
+UNFORESEEN_ROWS = [
+    *((id, *pair) for id, pair in UNFORESEEN.items()),
+    *answers_06.ALSO_UNFORESEEN,
+    *answers_07.ALSO_UNFORESEEN,
+    *answers_08.ALSO_UNFORESEEN,
+]
 
 
 @pytest.mark.parametrize(("id", "answer", "message"), UNFORESEEN_ROWS)

@@ -118,3 +118,12 @@ def advised(attempt, advice):
             raise
 
     return asked
+
+
+IN_PLACE = "this changes what it was given: `-=`, `/=`, `+=` and methods ending in `_` do; compute new tensors"
+
+
+def afterwards(name, given, inputs):
+    """What became of the inputs, whose copies are ``given``: found and right."""
+    what = f"what it was given, afterwards ({name})"
+    return {what: KEPT if all(map(torch.equal, given, inputs)) else CHANGED}, {what: KEPT}

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from course_utils import figures, scenes
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
-from course_utils.exercises._tools import CHANGED, KEPT, advised, up_to_the_first_difference, want_two
+from course_utils.exercises._tools import IN_PLACE, advised, afterwards, up_to_the_first_difference, want_two
 
 
 @cache
@@ -18,18 +18,10 @@ def _views(free):
         return scenes.DESK.render(scenes.random_poses(120, free, generator=torch.Generator().manual_seed(0)))
 
 
-def _afterwards(name, given, inputs):
-    """What became of the inputs: found and right."""
-    what = f"what it was given, afterwards ({name})"
-    return {what: KEPT if all(map(torch.equal, given, inputs)) else CHANGED}, {what: KEPT}
-
-
 def _number(result):
     """A tensor or an array that is one number, as a Python number; anything else as it is."""
     return float(result.item()) if getattr(result, "ndim", None) == 0 else result
 
-
-IN_PLACE = "this changes what it was given: `-=`, `/=`, `+=` and methods ending in `_` do; compute new tensors"
 
 # 6.1
 
@@ -58,7 +50,7 @@ def _probe_dimension(attempt):
     for name, distances in _neighbourhoods().items():
         given = distances.clone()
         seen[f"the dimension of {name}"] = _number(attempt(given))
-        seen |= _afterwards(name, [given], [distances])[0]
+        seen |= afterwards(name, [given], [distances])[0]
     return seen
 
 
@@ -225,7 +217,7 @@ def _warps(attempt):
             right = _inner(right)
             found = _inner(found) if isinstance(found, Tensor) and found.shape == images.shape else found
         yield {name: found}, {name: right}
-        yield _afterwards(name, given, (images, flow))
+        yield afterwards(name, given, (images, flow))
     for number, name in ((1, "one image"), (3, "three square images")):
         images, flow = _views(7)[:number, :, :20, :20], torch.randn(number, 2, 20, 20)
         yield {name: attempt(images.clone(), flow.clone())}, {name: warp(images, flow)}
@@ -427,7 +419,7 @@ def _probe_area(attempt):
         if getattr(found, "ndim", 0):
             raise NotYet(COMPARISONS)
         seen[f"the area for {name}"] = found
-        seen |= _afterwards(name, given, (inside, outside))[0]
+        seen |= afterwards(name, given, (inside, outside))[0]
     return seen
 
 
@@ -587,7 +579,7 @@ def _guards(attempt):
         given = logits.clone().requires_grad_(), score.clone().requires_grad_()
         inputs = [each * 1 for each in given]
         result = attempt(*inputs, threshold)
-        yield _afterwards(name, inputs, (logits, score))
+        yield afterwards(name, inputs, (logits, score))
         what, right = f"the logits with one more ({name})", _named(torch.zeros(number, classes + 1))
         fits = result is None or _named(result) == right
         found = {what: None if result is None else _named(result)} | ({} if fits else {"what it returned": result})
@@ -794,7 +786,7 @@ def _probe_split(attempt):
         want_two(result, "the part along the directions, and the rest")
         for part, found in zip(("along", "across"), result, strict=True):
             seen[f"the part {part} ({name})"] = _number(found)
-        seen |= _afterwards(name, given, inputs)[0]
+        seen |= afterwards(name, given, inputs)[0]
     return seen
 
 

@@ -44,7 +44,7 @@ def hinge(logits: Tensor, labels: Tensor, margin: float = 1.0) -> Tensor:
 def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float = 2.0) -> Tensor:
     """The mean loss of a margin in the image: 0 where each image is ``gamma`` inside its class, to first order.
 
-    The gradient of the logits is part of it and is differentiated again, so that a step costs about twice as much.
+    The gradient of the logits is part of it and is differentiated again, so that a step costs several times as much.
 
     Args:
         model, images, labels: as for an attack.

@@ -1,0 +1,188 @@
+r"""What a network does not see: the null space of its first layer, and of its Jacobian.
+
+A first layer ``W x + b`` with fewer units than pixels is blind to the D - rank(W) dimensions of the null space of W:
+change the picture along them by any amount, and nothing that follows can know. A layer with more units than pixels may
+have rank D, and then it sees all. But the whole network has K outputs, so at each image its Jacobian has a null space
+of at least D - K dimensions. That is blindness to first order alone: along a straight line the logits move after a
+while, and how far one gets says how curved, or how finely folded, the network is.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import training
+from course_utils.attacks._search import length, spread
+from course_utils.collisions._box import Collision, check_pair, project
+from course_utils.collisions.meet import tangent_step
+from course_utils.dimensions._pieces import AFFINE
+from course_utils.inputs import check_shape
+
+HALVINGS, GRID = 25, 64  # to find where a logit first moves by the amount: steps along the line, then bisection
+
+
+def first_layer(model: nn.Module) -> nn.Sequential:
+    """The layers of an ``nn.Sequential`` up to the first that is not affine: together one affine map.
+
+    Raises:
+        TypeError, ValueError: the model is no ``nn.Sequential``; its first layer is not affine.
+
+    >>> first_layer(nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 2)))
+    Sequential(
+      (0): Flatten(start_dim=1, end_dim=-1)
+      (1): Linear(in_features=4, out_features=2, bias=True)
+    )
+    """
+    if not isinstance(model, nn.Sequential):
+        raise TypeError(f"the model is a {type(model).__name__}, not an nn.Sequential of layers, one after another")
+    layers = list(itertools.takewhile(lambda layer: isinstance(layer, AFFINE), model))
+    if not layers:
+        raise ValueError(f"the model starts with {model[0]}, which is not affine: it has no null space to speak of")
+    return nn.Sequential(*layers)
+
+
+def matrix(layer: nn.Module, shape: tuple[int, int, int]) -> Tensor:
+    """The matrix ``(M, D)`` of an affine layer: what it makes of each pixel alone, less what it makes of black.
+
+    Args:
+        shape: of an image, (C, H, W).
+
+    Raises:
+        ValueError: the layer is not affine on images of this shape, or does not take them.
+
+    >>> matrix(nn.Conv2d(1, 3, 3), (1, 5, 5)).shape
+    torch.Size([27, 25])
+    """
+    shape = check_shape(shape)
+    size = shape[0] * shape[1] * shape[2]
+    weight = next(layer.parameters(), torch.zeros(()))
+    with torch.no_grad(), training.mode(layer, False):
+        black = torch.zeros(1, *shape).to(weight)
+        try:
+            constant = layer(black).flatten(1)
+            rows = layer(torch.eye(size).to(weight).view(size, *shape)).flatten(1) - constant
+        except RuntimeError as error:
+            raise ValueError(f"the layer cannot take images of shape {shape}: {error}") from error
+        probe = torch.linspace(-1, 2, size).to(weight)
+        seen = layer(probe.view(1, *shape)).flatten(1) - constant
+    if not torch.allclose(seen, probe[None] @ rows, rtol=1e-3, atol=1e-3 * float(rows.abs().amax()) + 1e-6):
+        raise ValueError(f"{type(layer).__name__} is not affine: pass the layers before the first nonlinearity")
+    return rows.T.contiguous()
+
+
+def null_space(weight: Tensor, *, tolerance: float = 1e-5) -> Tensor:
+    """An orthonormal basis of the directions that a matrix ``(M, D)`` maps to 0: ``(D, D - rank)``.
+
+    Args:
+        tolerance: singular values up to this share of the largest count as 0.
+
+    Raises:
+        ValueError: no matrix, or a tolerance outside (0, 1).
+
+    >>> null_space(torch.tensor([[3.0, 4.0]])).abs()
+    tensor([[0.8000],
+            [0.6000]])
+    """
+    if not 0 < tolerance < 1:
+        raise ValueError(f"tolerance={tolerance}: want a share of the largest singular value, between 0 and 1")
+    return _split(weight, tolerance)[1].T
+
+
+def _split(weight: Tensor, tolerance: float = 1e-5) -> tuple[Tensor, Tensor]:
+    """Orthonormal rows that span what a matrix sees, ``(rank, D)``, and what it does not, ``(D - rank, D)``."""
+    if not isinstance(weight, Tensor) or weight.ndim != 2:
+        raise ValueError("want a matrix (M, D), as matrix(layer, shape) returns it")
+    place = "cpu" if weight.device.type == "mps" else weight.device  # which has no float64
+    small = weight.detach().to(place, torch.float64)
+    if len(small) > small.shape[1]:
+        small = torch.linalg.qr(small, mode="r").R  # the same null space, in fewer rows
+    _, stretch, rows = torch.linalg.svd(small)
+    rank = int((stretch > tolerance * stretch[:1]).sum())
+    return rows[:rank].to(weight), rows[rank:].to(weight)
+
+
+def invisible(model: nn.Module, images: Tensor, towards: Tensor) -> Collision:
+    """The picture nearest to ``towards`` within [0, 1] that the first layer cannot tell from each image.
+
+    Args:
+        model: an ``nn.Sequential``, whose `first_layer` is meant.
+        images, towards: float ``(N, C, H, W)`` in [0, 1]; where nothing is invisible, images come back as they are.
+
+    Returns:
+        `Collision`, with the logits of the whole model compared, to 1e-4.
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention; a model without an affine first layer.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), nn.ReLU())
+    >>> invisible(model, torch.full((1, 1, 2, 2), 0.5), torch.rand(1, 1, 2, 2)).found
+    tensor([True])
+    """
+    check_pair(images, towards, "towards")
+    seen, blind = _split(matrix(first_layer(model), images.shape[1:]).to(images))
+    if not len(blind):
+        found = images.clone()
+    else:
+        pairs = zip(images.flatten(1), towards.flatten(1), strict=True)  # one by one: the solver's matrix is large
+        found = torch.cat([project(y[None], seen[None], (seen @ x)[None]) for x, y in pairs]).view_as(images)
+    errors = (training.logits(model, found) - training.logits(model, images)).abs().amax(1).to(images.device)
+    return Collision(found, errors, errors <= 1e-4)
+
+
+def unseen(model: nn.Module, images: Tensor, towards: Tensor) -> Tensor:
+    """The pictures nearest to ``towards`` that would have the logits of each image if the net were linear around it.
+
+    The straight line from an image to its picture lies in [0, 1] and in the null space of the Jacobian: see `reach`.
+    On an even ground all pixels of a max-pooling window tie; there a net has a kink, and no derivative is the one.
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention; a model without logits or without gradients.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, 1.0]])
+    >>> unseen(model, torch.tensor([[[[0.2, 0.2]]]]), torch.tensor([[[[0.9, 0.1]]]]))
+    tensor([[[[0.4000, 0.0000]]]])
+    """
+    check_pair(images, towards, "towards")
+    training.logits(model, images[:1])
+    device = training.device_of(model)
+    return tangent_step(model, images.to(device), towards.to(device)).to(images)
+
+
+@torch.no_grad()
+def reach(model: nn.Module, images: Tensor, ends: Tensor, amount: float) -> Tensor:
+    """How far one can go from each image straight towards its end until a logit has moved by ``amount``: ``(N,)``.
+
+    The line is looked at in 64 places, and the first with a larger change is refined by halving. The answer is a
+    Euclidean length, that of the whole line where no logit moves so far.
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention; an amount that is not above 0.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, 0.0]])
+    >>> reach(model, torch.zeros(1, 1, 1, 2), torch.tensor([[[[1.0, 0.0]]]]), amount=0.25)
+    tensor([0.2500])
+    """
+    check_pair(images, ends, "ends")
+    if not 0 < amount < float("inf"):
+        raise ValueError(f"amount={amount}: want a change of a logit above 0")
+    still = training.logits(model, images)
+
+    def moved(share: Tensor) -> Tensor:
+        at = torch.lerp(images, ends, spread(share, images)).clamp(0, 1)
+        return ((training.logits(model, at) - still).abs().amax(1) > amount).to(images.device)
+
+    low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
+    open_end = torch.ones_like(low, dtype=torch.bool)
+    for step in range(1, GRID + 1):
+        beyond = moved(torch.full_like(low, step / GRID))
+        high = torch.where(open_end & beyond, step / GRID, high)
+        open_end = open_end & ~beyond
+        low = torch.where(open_end, step / GRID, low)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        beyond = moved(middle)
+        low, high = torch.where(beyond, low, middle), torch.where(beyond, middle, high)
+    return low * length(ends - images)

@@ -1,0 +1,146 @@
+r"""Excessive invariance: the picture becomes another digit, and the net's answer stays.
+
+An adversarial example changes the answer and not what people see. Its mirror image changes what people see and not the
+answer (Jacobsen et al., arXiv 1811.00401). Tramer et al., arXiv 2002.04599, make it by hand and by machine: take a
+picture t of another class, shifted a little so that it fits, and go to it as far as the budget allows,
+
+    x' = clip(t, x - eps, x + eps)
+
+with the t that this leaves the nearest to x'. A net that is proved robust within eps must still call x' what it called
+x. Whether people do is for people to say; `judge` asks the nearest neighbour among known pictures instead.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils import runtime, training
+from course_utils.attacks._search import check_budget, length, project, spread
+from course_utils.attacks.deepfool import deepfool
+from course_utils.data import Split
+from course_utils.inputs import check_images, check_labels
+from course_utils.manifold.neighbours import nearest
+
+SHIFTS = range(-2, 3)  # pixels by which a picture of another class may move, both ways
+HALVINGS = 12
+
+
+class Invariant(NamedTuple):
+    """Changed images ``(N, C, H, W)``, the class of the pictures that they went to ``(N,)``, and what the net says.
+
+    Attributes:
+        held: bool ``(N,)``, the net names what it named before.
+        shares: how far each went to where the budget would have let it go, in [0, 1]; below 1 the net stopped it.
+    """
+
+    images: Tensor
+    labels: Tensor
+    held: Tensor
+    shares: Tensor
+
+
+def invariant(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    others: Split,
+    eps: float,
+    *,
+    norm: str = "linf",
+    progress: bool = True,
+) -> Invariant:
+    """Change each image towards a picture of another class, within ``eps``, and leave the model's answer as it is.
+
+    Where the answer changes at the end of the way, DeepFool looks for the smallest change that brings it back. If that
+    does not fit the budget, the way is cut short where the answer still holds.
+
+    Args:
+        model, images, labels: float ``(N, C, H, W)`` in [0, 1], and what people see there, int64 ``(N,)``.
+        others: pictures and their labels, such as training digits; the time grows with their number, 1,000 will do.
+        eps: budget in pixel units: of each pixel for "linf", in Euclidean length for "l2".
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention; an image without a picture of another class.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    >>> others = Split(torch.rand(6, 1, 8, 8), torch.tensor([0, 0, 1, 1, 2, 2]))
+    >>> x = torch.rand(1, 1, 8, 8)
+    >>> found = invariant(model, x, torch.tensor([0]), others, eps=0.1, progress=False)
+    >>> found.held, bool((found.images - x).abs().max() <= 0.1 + 1e-6)
+    (tensor([True]), True)
+    """
+    check_budget(eps, norm)
+    answers = training.logits(model, images).argmax(1).to(images.device)
+    check_labels(labels, len(images))
+    points, kinds = others.images.to(images), others.labels.to(images.device)
+    if points.shape[1:] != images.shape[1:]:
+        raise ValueError(f"others are {tuple(points.shape[1:])}, images {tuple(images.shape[1:])}: want one size")
+    picked, classes = [], []
+    with runtime.progress(len(images), "other digits", progress) as bar:
+        for image, label in zip(images, labels.to(images.device), strict=True):
+            rows = kinds != label
+            if not rows.any():
+                raise ValueError(f"others hold no picture of a class other than {label.item()}: give a whole split")
+            picture, row = _nearest_result(image, points[rows], eps, norm)
+            picked.append(picture)
+            classes.append(kinds[rows][row])
+            bar.update()
+    ends = torch.stack(picked)
+    ends = _bring_back(model, images, ends, answers, eps, norm)
+
+    def holds(share: Tensor) -> Tensor:
+        at = torch.lerp(images, ends, spread(share, images)).clamp(0, 1)
+        return training.logits(model, at).argmax(1).to(images.device) == answers
+
+    low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
+    low = torch.where(holds(high), high, low)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        good = holds(middle)
+        low, high = torch.where(good, middle, low), torch.where(good, high, middle)
+    found = torch.lerp(images, ends, spread(low, images)).clamp(0, 1)
+    held = training.logits(model, found).argmax(1).to(images.device) == answers
+    return Invariant(found, torch.stack(classes), held, low)
+
+
+def judge(images: Tensor, known: Split) -> Tensor:
+    """The label of the nearest known picture in Euclidean distance, int64 ``(N,)``: no person, but no network either.
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention.
+
+    >>> judge(torch.ones(1, 1, 2, 2), Split(torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)]), torch.arange(2)))
+    tensor([1])
+    """
+    rows = nearest(check_images(images), known.images.to(images), 1, progress=False).rows[:, 0]
+    return known.labels[rows.to(known.labels.device)].to(images.device)
+
+
+def _nearest_result(image: Tensor, pictures: Tensor, eps: float, norm: str) -> tuple[Tensor, int]:
+    """Over all pictures and shifts, the end of the way that lies nearest to where it leads; and the picture's row."""
+    best, result, row = float("inf"), image, 0
+    for down in SHIFTS:
+        for right in SHIFTS:
+            moved = F.pad(pictures, (right, -right, down, -down))  # what comes in from outside is black
+            ends = project(moved, image[None], eps, norm)
+            left = length(moved - ends)
+            at = int(left.argmin())
+            if left[at] < best:
+                best, result, row = left[at], ends[at], at
+    return result, row
+
+
+def _bring_back(model, images: Tensor, ends: Tensor, answers: Tensor, eps: float, norm: str) -> Tensor:
+    """The ends, with the least change that makes the model name what it named before, as far as the budget allows."""
+    says = training.logits(model, ends).argmax(1).to(images.device)
+    (lost,) = (says != answers).nonzero(as_tuple=True)
+    if not len(lost):
+        return ends
+    mended = deepfool(model, ends[lost], says[lost], targets=answers[lost], overshoot=0.1, progress=False)
+    mended = project(mended, images[lost], eps, norm)
+    kept = training.logits(model, mended).argmax(1).to(images.device) == answers[lost]
+    ends = ends.clone()
+    ends[lost[kept]] = mended[kept]
+    return ends
