@@ -5,6 +5,7 @@ right answer, "none of them" counts for the reader, and nothing for a network th
 certain it is can be compared.
 """
 
+import statistics
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -57,7 +58,7 @@ def compare(pictures: Tensor, results: Sequence[dict]) -> figures.Picture:
         results: at least one answer, as in `quiz.Quiz.results`.
     """
     shown = sorted(one["shown"] for one in results)
-    stood = f"shown for {shown[0]:.0f} to {shown[-1]:.0f} ms, median {shown[len(shown) // 2]:.0f} ms"
+    stood = f"shown for {shown[0]:.0f} to {shown[-1]:.0f} ms, median {statistics.median(shown):.0f} ms"
     parts = {f"You against the network: {len(results)} pictures, {stood}": _chart(score(results))}
     wrong = [one for one in results if not one["label"] == one["truth"] == one["network"]][:SHOWN]
     if wrong:

@@ -4,6 +4,7 @@ import math
 import statistics
 
 import numpy as np
+import scipy.optimize
 import scipy.stats
 import torch
 
@@ -37,6 +38,12 @@ def _largest_of_d(number, d):
     return F.normalize(torch.randn(number, d)) * torch.rand(number, d).amax(1)[:, None]
 
 
+def _divides_by_more_than_the_norm(number, d):
+    """Normals over the root of their squares and of 2 E, with E exponential: no root of order d."""
+    normals = torch.randn(number, d)
+    return normals / (normals.square().sum(1, keepdim=True) + 2 * torch.empty(number, 1).exponential_()).sqrt()
+
+
 def _rejects(number, d):
     """Right, but in 20 dimensions it never ends."""
     kept = torch.empty(0, d)
@@ -56,7 +63,7 @@ def _list_of_places(A, y, k):
         columns = A[:, support]
         coefficients = torch.linalg.lstsq(columns, y[:, None]).solution[:, 0]
         residual = y - columns @ coefficients
-    x = torch.zeros(A.shape[1])
+    x = A.new_zeros(A.shape[1])
     x[support] = coefficients
     return x
 
@@ -94,6 +101,24 @@ def _shrunk(A, y, k):
     """The right places, and entries that are drawn to 0, as the lasso draws them."""
     x = _list_of_places(A, y, k)
     return x.sign() * (x.abs() - 0.05).clamp(min=0)
+
+
+def _basis_pursuit(A, y, k):
+    """The solution with the smallest sum of absolute values, by linear programming."""
+    n, table = A.shape[1], A.double().numpy()
+    x = scipy.optimize.linprog(np.ones(2 * n), A_eq=np.hstack([table, -table]), b_eq=y.double().numpy()).x
+    return torch.tensor(x[:n] - x[n:])
+
+
+def _in_float32(A, y, k):
+    return _list_of_places(A.float(), y.float(), k)
+
+
+def _fills_float32(A, y, k):
+    """Right until A is in float64."""
+    x, places = torch.zeros(A.shape[1]), _list_of_places(A, y, k).nonzero()[:, 0]
+    x[places] = torch.linalg.lstsq(A[:, places], y).solution
+    return x
 
 
 # 7.3
@@ -197,6 +222,16 @@ ALSO_RIGHT = [
     ("7.1", _largest_of_d),
     ("7.2", _normal_equations),
     ("7.2", _gram_schmidt),
+    ("7.2", _basis_pursuit),
+    ("7.1", _divides_by_more_than_the_norm),
+    ("7.3", lambda shares: torch.vmap(lambda row: (1 - row).prod())(shares)),
+    (
+        "7.4",
+        lambda weight, bias, start, end: (t := -(weight @ start + bias) / (weight @ (end - start)))[
+            (t > 0) & (t < 1)
+        ].unique(),
+    ),
+    ("7.6", lambda gradient, basis: F.linear(F.linear(gradient, basis), basis.T)),
     ("7.3", _pixel_by_pixel),
     ("7.3", lambda shares: torch.stack([math.prod(1 - row) for row in shares.double()])),
     ("7.3", lambda shares: torch.from_numpy((1 - shares.numpy()).prod(axis=1))),
@@ -267,7 +302,28 @@ def _spoils_the_residual(A, y, k):
     return x
 
 
+def _places_by(choose):
+    def cross(weight, bias, start, end):
+        return choose(-(weight @ start + bias) / (weight @ (end - start)))
+
+    return cross
+
+
 ALSO_UNFORESEEN = [
+    ("7.1", lambda number, d: torch.zeros(number, d).long(), "and type torch.int64, expected a tensor of shape (5, 2)"),
+    ("7.1", lambda number, d: _shadow_of_a_sphere(number, d) / 2, "got below 1/2, all of them, expected as many"),
+    ("7.2", _in_float32, "got rounded: float32 on the way?, expected exact"),
+    ("7.2", _fills_float32, "A and y may be float64"),
+    ("7.4", _places_by(lambda t: t[t > 0 and t < 1]), "each t has a truth value of its own"),
+    ("7.4", _places_by(lambda t: t[t > 0 & t < 1]), "`&` binds before `>`"),
+    ("7.4", _places_by(lambda t: t.double()[(t > 0) & (t < 1)].sort), "got a builtin_function_or_method"),
+    (
+        "7.4",
+        lambda weight, bias, start, end: -(weight @ start + bias) / (weight.double() @ (end - start).double()),
+        "got shape (6,), expected (3,)",
+    ),
+    ("7.5", lambda share, sigma: sigma * math.erf(share), "share is a tensor, of any shape"),
+    ("7.5", lambda share, sigma: torch.special.ndtri(share).to(torch.complex64), "and type torch.complex64"),
     (
         "7.1",
         lambda number, d: F.normalize(torch.randn(number, d)) * torch.rand(number) ** (1 / d),

@@ -10,6 +10,20 @@ import torch
 
 F = torch.nn.functional
 
+# 8.1
+
+
+def _whole_numbers(pixels, levels, numbers, bits):
+    """Python's integers have no largest one, and math.log10 takes them all."""
+    images, outputs = levels**pixels, 2 ** (numbers * bits)
+    return math.log10(images) - math.log10(outputs) if images > outputs else 0
+
+
+def _rounded_up(pixels, levels, numbers, bits):
+    """How many at least, to the last one."""
+    return math.log10(-(-(levels**pixels) // 2 ** (numbers * bits)))
+
+
 # 8.2
 
 
@@ -30,7 +44,7 @@ def _gram_schmidt(weight, change):
         if left.norm() > 1e-6 * row.norm():
             basis.append(left / left.norm())
     for b in basis:
-        change = change - torch.outer(change.double() @ b, b)
+        change = change - torch.outer(change.double() @ b, b).float()
     return change
 
 
@@ -43,21 +57,7 @@ def _least_squares(weight, change):
 def _smallest_curvature(weight, change):
     values, vectors = torch.linalg.eigh(weight.T.double() @ weight.double())
     null = vectors[:, values < 1e-9 * values.max().clamp(min=1)]
-    return change.double() @ null @ null.T
-
-
-# 8.1
-
-
-def _whole_numbers(pixels, levels, numbers, bits):
-    """Python's integers have no largest one, and math.log10 takes them all."""
-    images, outputs = levels**pixels, 2 ** (numbers * bits)
-    return math.log10(images) - math.log10(outputs) if images > outputs else 0
-
-
-def _rounded_up(pixels, levels, numbers, bits):
-    """How many at least, to the last one."""
-    return math.log10(-(-(levels**pixels) // 2 ** (numbers * bits)))
+    return (change.double() @ null @ null.T).to(change)
 
 
 # 8.3
@@ -224,6 +224,23 @@ def _spoils_the_change(weight, change):
 
 
 ALSO_UNFORESEEN = [
+    ("8.2", lambda weight, change: _by_null_vectors(weight, change).double(), "their type is torch.float64"),
+    ("8.1", lambda p, g, n, b: torch.log10(torch.tensor(g) ** p / 2 ** (n * b)).relu(), TOO_LARGE),
+    (
+        "8.1",
+        lambda p, g, n, b: max(0, p * math.log10(g) - n * b * math.log10(2)) if n else 0,
+        "784 pixels of 256 levels, 0 numbers of 0 bits: got 0, expected 1888",
+    ),
+    ("8.4", lambda logits, labels, margin: str(_first_or_second(logits, labels, margin)), "this returns a text"),
+    ("8.5", lambda rights: all(rights), "rights.all(dim=0) asks for each image"),
+    ("8.5", lambda rights: (rights[0] & rights[1] & rights[2]).float().mean(), "out of bounds"),
+    ("8.6", lambda scores, right: (-right).float().mean(), "~right turns them round"),
+    ("8.6", lambda scores, right: float(not right), "`not` takes one alone"),
+    (
+        "8.6",
+        lambda scores, right: ((~right[(-scores).argsort()]).cumsum(0) / torch.arange(1, len(right))).mean(),
+        "torch.arange(1, N + 1)",
+    ),
     ("8.2", lambda weight, change: change - change @ weight.T @ (weight @ weight.T).inverse() @ weight, NO_INVERSE),
     (
         "8.2",
@@ -256,7 +273,7 @@ ALSO_UNFORESEEN = [
     ("8.1", lambda p, g, n, b: math.log10(g**p // 2 ** (n * b)), "the logarithm of 0 or less"),
     ("8.1", lambda p, g, n, b: np.log10(g**p) - np.log10(2 ** (n * b)), "numpy knows no integers this large"),
     ("8.1", lambda p, g, n, b: g**p, "want its logarithm, log10"),
-    ("8.1", lambda p, g, n, b: f"10^{p}", "1 numbers of 2 bits: got 10^3, expected 1.204"),
+    ("8.1", lambda p, g, n, b: f"10^{p}", "this returns a text: return the number itself"),
     ("8.3", lambda features, centres: -(features - centres).square().sum(1), "each image is compared with *each*"),
     ("8.3", lambda features, centres: features @ centres, "each image is compared with *each*"),
     ("8.3", lambda features, centres: -np.ones((2, 3)), "got a ndarray, expected a tensor of shape (2, 3)"),

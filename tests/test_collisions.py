@@ -85,8 +85,6 @@ def test_collide_gives_digits_the_logits_of_others(net, pairs):
     assert way.median() < 0.7 * whole.median()
     fooled = deepfool(net, start.images, start.labels, targets=others.labels, progress=False)
     assert way.median() > length(fooled - start.images).median()  # ten numbers cost more than a name
-    by_logits = meet.collide(net, start.images, wanted.detach(), progress=False)
-    assert torch.equal(by_logits.images, twin.images)
 
 
 def test_an_image_that_collides_already_stays_where_it_is(net, pairs):
@@ -104,10 +102,71 @@ def test_collide_comes_as_near_as_a_linear_net_allows():
         assert np.abs(nearest_with(weight, to, start) - one.flatten().numpy()).max() < 1e-3
 
 
+def test_collide_starts_from_black_and_white():
+    """No pixel is between 0 and 1, so the first linear model seems to have nothing to change."""
+    model, draw = dense(30, 4), torch.Generator().manual_seed(0)
+    x, goal = (torch.rand(6, 1, 5, 6, generator=draw) for _ in range(2))
+    twin = meet.collide(model, x.round(), goal, progress=False)
+    assert twin.found.all()
+    weight = model[1].weight.detach().double().numpy()
+    for one, start, to in zip(twin.images, x.round().double(), goal.double(), strict=True):
+        assert np.abs(nearest_with(weight, to, start) - one.flatten().double().numpy()).max() < 1e-3
+
+
+@pytest.mark.parametrize("find", [meet.collide, blind.invisible, blind.unseen])
+def test_no_graph_and_no_gradient_is_left(find):
+    model = dense(60, 5, 4).train()
+    model[1].weight.requires_grad_(False)
+    x, y = torch.rand(2, 2, 3, 4, 5, generator=torch.Generator().manual_seed(2)).requires_grad_()
+    before = torch.get_rng_state()
+    found = find(model, x, y)
+    images = found if isinstance(found, torch.Tensor) else found.images
+    assert not images.requires_grad and images.shape == x.shape
+    assert model.training and [p.requires_grad for p in model.parameters()] == [False, True, True, True]
+    assert all(p.grad is None for p in model.parameters()) and torch.equal(torch.get_rng_state(), before)
+    with torch.inference_mode():
+        again = find(model, x, y)
+    again = again if isinstance(again, torch.Tensor) else again.images
+    assert torch.equal(again, images)
+
+
+def test_an_interrupt_hands_back_what_there_is(net, pairs, monkeypatch):
+    start, others = pairs
+
+    def stop_at(module, name, number):
+        calls, inner = itertools.count(1), getattr(module, name)
+
+        def counted(*given):
+            if next(calls) == number:
+                raise KeyboardInterrupt
+            return inner(*given)
+
+        monkeypatch.setattr(module, name, counted)
+
+    stop_at(meet, "tangent_step", 30)
+    twin = meet.collide(net, start.images[:3], others.images[:3], steps=3, progress=False)
+    assert twin.found.any() and torch.equal(twin.found, twin.errors <= 1e-4)
+    stop_at(invariance, "_nearest_result", 3)
+    found = invariance.invariant(net, start.images, start.labels, others, 0.2, progress=False)
+    assert all(len(each) == 2 for each in found)
+    stop_at(invariance, "_nearest_result", 1)
+    with pytest.raises(KeyboardInterrupt):
+        invariance.invariant(net, start.images, start.labels, others, 0.2, progress=False)
+
+
+def test_an_image_of_one_row_can_move_sideways_alone():
+    image, picture = torch.tensor([0.0, 0, 0, 1, 0]), torch.tensor([0.0, 0, 1, 0, 0])
+    known = data.Split(picture.view(1, 1, 1, 5), torch.tensor([1]))
+    found = invariance.invariant(dense(5, 2), image.view(1, 1, 1, 5), torch.tensor([0]), known, 0.5, progress=False)
+    assert torch.equal(found.images.flatten(), image) and found.labels == 1
+
+
 def test_collide_says_where_it_found_nothing():
-    model = dense(4, 2)
-    twin = meet.collide(model, torch.rand(2, 1, 2, 2), torch.full((2, 2), 100.0), steps=2, progress=False)
-    assert not twin.found.any() and (twin.errors > 90).all()
+    grey, ends = torch.full((2, 1, 2, 2), 0.5), torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 1, 2, 2)
+    bump = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), nn.Hardtanh(0.8, 1), nn.Linear(1, 2))  # flat below 0.8
+    bump[1].weight.data.fill_(0.25), bump[1].bias.data.zero_()
+    twin = meet.collide(bump, grey, ends, steps=2, progress=False)
+    assert torch.equal(twin.images, grey) and twin.found.tolist() == [True, False] and twin.errors[1] > 0.01
 
 
 def test_the_matrix_of_a_convolution_is_the_convolution():
@@ -121,10 +180,11 @@ def test_the_matrix_of_a_convolution_is_the_convolution():
 @pytest.mark.parametrize(("model", "dimension"), [(models.FC(100), 684), (models.FC(), 774), (models.LeNet5(), 0)])
 def test_the_null_space_has_the_dimension_that_counting_gives(model, dimension):
     rows = blind.matrix(blind.first_layer(model), (1, 28, 28))
-    basis = blind.null_space(rows)
-    assert basis.shape == (784, dimension)
-    assert torch.allclose(basis.T @ basis, torch.eye(dimension), atol=1e-5)
-    assert dimension == 0 or (rows @ basis).abs().max() < 1e-4
+    seen, basis = blind.sight(rows)
+    assert basis.shape == (dimension, 784)
+    both = torch.cat([seen, basis])
+    assert torch.allclose(both @ both.T, torch.eye(784), atol=1e-5)
+    assert dimension == 0 or (rows @ basis.T).abs().max() < 1e-4
 
 
 def test_invisible_changes_are_large_and_unseen(pairs):
@@ -187,7 +247,6 @@ def test_the_judge_knows_its_own_pictures():
 X = torch.full((2, 1, 2, 2), 0.5)
 BAD = {
     "give one for each image": lambda m: meet.collide(m, X, X[:1]),
-    "take them from this model": lambda m: meet.collide(m, X, torch.rand(2, 5)),
     "difference of logits above 0": lambda m: meet.collide(m, X, X, tolerance=0),
     "steps=0": lambda m: meet.collide(m, X, X, steps=0),
     "divide by 255": lambda m: meet.collide(m, 255 * X, X),
@@ -195,15 +254,17 @@ BAD = {
     "which is not affine": lambda m: blind.first_layer(nn.Sequential(nn.ReLU(), *m)),
     "before the first nonlinearity": lambda m: blind.matrix(nn.Sequential(nn.Flatten(), nn.Tanh()), (1, 2, 2)),
     "cannot take images": lambda m: blind.matrix(m, (1, 3, 3)),
-    "want a matrix": lambda m: blind.null_space(torch.rand(3)),
-    "largest singular value": lambda m: blind.null_space(torch.rand(3, 4), tolerance=0),
+    "starts with nothing": lambda m: blind.first_layer(nn.Sequential()),
+    "want a matrix": lambda m: blind.sight(torch.ones(3)),
     "change of a logit above 0": lambda m: blind.reach(m, X, X, 0),
     "give a whole split": lambda m: invariance.invariant(
         m, X, torch.tensor([0, 0]), data.Split(X, torch.tensor([0, 0])), 0.1
     ),
     "want one size": lambda m: invariance.invariant(
-        m, X, torch.tensor([0, 0]), data.Split(torch.rand(1, 1, 3, 3), torch.tensor([1])), 0.1
+        m, X, torch.tensor([0, 0]), data.Split(torch.ones(1, 1, 3, 3), torch.tensor([1])), 0.1
     ),
+    "not a Split": lambda m: invariance.judge(X, X),
+    "pixels run from 128": lambda m: invariance.judge(X, data.Split(255 * X, torch.tensor([0, 1]))),
     "8 grey levels": lambda m: invariance.invariant(m, X, torch.tensor([0, 0]), data.Split(X, torch.tensor([1, 1])), 8),
 }
 

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
 from sklearn import svm
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -30,6 +31,13 @@ BUILD = {
 FREE = ("shallow_rbf", "linear_svm", "rbf_svm", "nearest", "gaussians")  # of the shape of the images
 everyone = pytest.mark.parametrize("name", BUILD)
 any_shape = pytest.mark.parametrize("name", FREE)
+
+
+class Constant(nn.Module):
+    """Takes the pixels out of the graph."""
+
+    def forward(self, pixels):
+        return pixels.detach()
 
 
 def lenet(split, loss):
@@ -76,7 +84,8 @@ def test_attacks_run_on_it(name, built, held_out):
     assert (training.predict(model, found).labels != split.labels).all()
     length = distances.l2(split.images, found)
     assert 0.05 < length.median() < 5
-    noise = length[:, None, None, None] * F.normalize(torch.randn(20, 784), dim=1).view_as(found)
+    noise = torch.randn(20, 784, generator=torch.Generator().manual_seed(0))
+    noise = length[:, None, None, None] * F.normalize(noise, dim=1).view_as(found)
     by_chance = (split.images + noise).clamp(0, 1)
     assert (training.predict(model, by_chance).labels == split.labels).float().mean() > 0.8
     inside = pgd(model, split.images, split.labels, 0.05, steps=5, progress=False)
@@ -203,7 +212,8 @@ def test_gaussians_are_those_of_torch_distributions():
 
 def test_a_gaussian_tells_noise_from_digits(built, held_out):
     density = built["gaussians"].log_density
-    assert density(torch.rand(50, 1, 28, 28)).max() < density(held_out.images).min()
+    noise = torch.rand(50, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert density(noise).max() < density(held_out.images).min()
 
 
 def test_the_drawings_are_ten_and_far_from_each_other():
@@ -237,8 +247,9 @@ def test_a_confidence_is_not_shared_out():
     assert objectives.confidence(far) < 1e-12 and objectives.confidence(far, rubbish=10.0) < 1e-7
     both = torch.tensor([[0.0, 0.0]])
     assert objectives.confidence(both) == 1 and objectives.confidence(both, rubbish=50.0) == 0.5
-    with pytest.raises(ValueError, match="none above 0"):
-        objectives.confidence(torch.ones(1, 3))
+    for wrong in (1.0, math.nan):
+        with pytest.raises(ValueError, match="none above 0"):
+            objectives.confidence(torch.full((1, 3), wrong))
 
 
 def test_radial_basis_functions_do_not_take_noise_for_digits(built, held_out):
@@ -262,6 +273,7 @@ def test_but_ascent_makes_noise_into_what_they_take_for_digits(built, digits):
 
 
 def test_a_large_margin_is_the_distance_of_a_linear_model():
+    torch.manual_seed(0)
     layer = nn.Linear(12, 4).double()
     model, images = nn.Sequential(nn.Flatten(), layer), torch.rand(6, 3, 2, 2, dtype=torch.float64)
     labels = torch.arange(6) % 4
@@ -313,6 +325,34 @@ def test_sharp_logits_hide_the_gradient_from_an_attack(net, held_out):
     assert errors[0] > errors[1] + 0.2
 
 
+def test_the_temperature_is_the_best_one_within_a_step_of_five_percent(built, held_out):
+    outputs = built["gaussians"](held_out.images).detach().double()
+    best = minimize_scalar(
+        lambda log: F.cross_entropy(outputs / math.exp(log), held_out.labels).item(), bounds=(-6, 6), method="bounded"
+    )
+    assert objectives.calibrate(built["gaussians"], held_out).temperature == pytest.approx(math.exp(best.x), rel=0.05)
+
+
+def test_dropout_is_drawn_from_the_seed_of_the_training():
+    def build():
+        return nn.Sequential(nn.Flatten(), nn.Linear(60, 20), nn.BatchNorm1d(20), nn.Dropout(0.5), nn.Linear(20, 3))
+
+    nets = []
+    for seed in (1, 2):  # of torch's own generator, which shall not matter
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        nets.append(objectives.train(build, toy(), objectives.large_margin, batch=20, progress=False))
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(*(net(toy().images) for net in nets))
+
+
+@pytest.mark.parametrize("make", [objectives.linear_svm, objectives.rbf_svm, objectives.gaussians])
+def test_images_that_a_gradient_was_asked_of(make):
+    split = toy()
+    asked = Split(split.images.clone().requires_grad_(), split.labels)
+    assert torch.equal(make(asked)(split.images), make(split)(split.images))
+
+
 # Bad input
 
 
@@ -329,6 +369,13 @@ def test_settings_that_make_no_sense():
             make(split, **settings)
     with pytest.raises(ValueError, match="every pair"):
         objectives.rbf_svm(Split(torch.rand(20_001, 1, 1, 1), torch.arange(20_001) % 2))
+    grey = Split(torch.full((4, 1, 2, 2), 0.5), torch.arange(4) % 2)
+    with pytest.raises(ValueError, match="None needs images that differ"):
+        objectives.rbf_svm(grey)
+    with pytest.raises(TypeError, match="want a Split"):
+        objectives.calibrate(nn.Flatten(), grey.images)
+    with pytest.raises(ValueError, match="no gradient flows"):
+        objectives.large_margin(nn.Sequential(nn.Flatten(), Constant()), grey.images, grey.labels)
     with pytest.raises(ValueError, match="temperature=0"):
         objectives.Tempered(nn.Flatten(), 0)
     with pytest.raises(TypeError, match="without brackets"):
@@ -339,7 +386,8 @@ def test_settings_that_make_no_sense():
     for loss in (objectives.hinge, objectives.map_criterion, objectives.bernoulli):
         with pytest.raises(ValueError, match="labels run"):
             loss(logits, torch.tensor([0, 3]))
-        with pytest.raises(ValueError, match="logits have shape"):
-            loss(logits[0], torch.tensor([0, 1, 2]))
+        for wrong in (logits[0], logits[:0]):
+            with pytest.raises(ValueError, match="logits have shape"):
+                loss(wrong, torch.zeros(len(wrong), dtype=torch.int64))
     with pytest.raises(ValueError, match="margin=0"):
         objectives.hinge(logits, torch.tensor([0, 1]), 0)

@@ -40,7 +40,7 @@ def jacobian(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     found = []
     with torch.inference_mode(False), torch.enable_grad(), training.mode(model, False):
         for part in images.split(max(1, VALUES.get(images.device.type, 2**25) // (10 * images[0].numel()))):
-            part = part.detach().requires_grad_()
+            part = part.detach().clone().requires_grad_()  # a copy, as one may come from inference mode
             logits = model(part)
             each = torch.eye(logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
             rows = training.gradient(logits, part, each, is_grads_batched=True)
@@ -54,7 +54,8 @@ def project(points: Tensor, matrix: Tensor, values: Tensor) -> Tensor:
 
     Its form is known: ``x = clip(y + A' m)``. Only the K multipliers m are looked for, as the top of a concave function
     whose gradient is ``b - A x`` and whose curvature is ``-A A'`` over the pixels that are not at a border. Newton's
-    steps, halved while they do not climb, find it. Where no such x exists, the last one comes back.
+    steps, halved while they do not climb, find it. Where none climbs, because too few pixels are free, the next counts
+    all of them: such a step always climbs. Where no such x exists, the last one comes back.
 
     >>> project(torch.tensor([[0.5, 0.9]]), torch.tensor([[[1.0, 1.0]]]), torch.tensor([[1.8]]))
     tensor([[0.8000, 1.0000]])
@@ -72,12 +73,14 @@ def project(points: Tensor, matrix: Tensor, values: Tensor) -> Tensor:
     ridge = RIDGE * torch.diag_embed((matrix.square().sum(2).amax(1) + 1e-20)[:, None].expand_as(values))
     multipliers = torch.zeros_like(values)
     x, height, inside = at(multipliers)
+    stuck = torch.zeros_like(height, dtype=torch.bool)
     for _ in range(ROUNDS):
         gap = values - (matrix @ x[..., None])[..., 0]
         todo = (gap.abs() > 1e-8 * (1 + values.abs())).any(1)
         if not todo.any():
             break
-        step = torch.linalg.solve((matrix * inside[:, None]) @ matrix.mT + ridge, gap)
+        counted = (inside | stuck[:, None])[:, None]
+        step = torch.linalg.solve((matrix * counted) @ matrix.mT + ridge, gap)
         for halving in range(HALVINGS):
             if not todo.any():
                 break
@@ -87,4 +90,5 @@ def project(points: Tensor, matrix: Tensor, values: Tensor) -> Tensor:
             multipliers, x = torch.where(up[:, None], trial, multipliers), torch.where(up[:, None], new, x)
             height, inside = torch.where(up, higher, height), torch.where(up[:, None], within, inside)
             todo = todo & ~up
+        stuck = todo
     return x.to(device, kind)

@@ -19,6 +19,7 @@ from course_utils.collisions.meet import tangent_step
 from course_utils.dimensions._pieces import AFFINE
 from course_utils.inputs import check_shape
 
+TOLERANCE = 1e-5  # share of the largest singular value up to which another counts as 0
 HALVINGS, GRID = 25, 64  # to find where a logit first moves by the amount: steps along the line, then bisection
 
 
@@ -38,7 +39,8 @@ def first_layer(model: nn.Module) -> nn.Sequential:
         raise TypeError(f"the model is a {type(model).__name__}, not an nn.Sequential of layers, one after another")
     layers = list(itertools.takewhile(lambda layer: isinstance(layer, AFFINE), model))
     if not layers:
-        raise ValueError(f"the model starts with {model[0]}, which is not affine: it has no null space to speak of")
+        first = next(iter(model), "nothing")
+        raise ValueError(f"the model starts with {first}, which is not affine: it has no null space to speak of")
     return nn.Sequential(*layers)
 
 
@@ -71,26 +73,16 @@ def matrix(layer: nn.Module, shape: tuple[int, int, int]) -> Tensor:
     return rows.T.contiguous()
 
 
-def null_space(weight: Tensor, *, tolerance: float = 1e-5) -> Tensor:
-    """An orthonormal basis of the directions that a matrix ``(M, D)`` maps to 0: ``(D, D - rank)``.
-
-    Args:
-        tolerance: singular values up to this share of the largest count as 0.
+def sight(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Orthonormal rows that span what a matrix ``(M, D)`` sees, ``(rank, D)``, and its null space, ``(D - rank, D)``.
 
     Raises:
-        ValueError: no matrix, or a tolerance outside (0, 1).
+        ValueError: no matrix.
 
-    >>> null_space(torch.tensor([[3.0, 4.0]])).abs()
-    tensor([[0.8000],
-            [0.6000]])
+    >>> seen, blind = sight(torch.tensor([[3.0, 4.0]]))
+    >>> seen.abs(), blind.abs()
+    (tensor([[0.6000, 0.8000]]), tensor([[0.8000, 0.6000]]))
     """
-    if not 0 < tolerance < 1:
-        raise ValueError(f"tolerance={tolerance}: want a share of the largest singular value, between 0 and 1")
-    return _split(weight, tolerance)[1].T
-
-
-def _split(weight: Tensor, tolerance: float = 1e-5) -> tuple[Tensor, Tensor]:
-    """Orthonormal rows that span what a matrix sees, ``(rank, D)``, and what it does not, ``(D - rank, D)``."""
     if not isinstance(weight, Tensor) or weight.ndim != 2:
         raise ValueError("want a matrix (M, D), as matrix(layer, shape) returns it")
     place = "cpu" if weight.device.type == "mps" else weight.device  # which has no float64
@@ -98,7 +90,7 @@ def _split(weight: Tensor, tolerance: float = 1e-5) -> tuple[Tensor, Tensor]:
     if len(small) > small.shape[1]:
         small = torch.linalg.qr(small, mode="r").R  # the same null space, in fewer rows
     _, stretch, rows = torch.linalg.svd(small)
-    rank = int((stretch > tolerance * stretch[:1]).sum())
+    rank = int((stretch > TOLERANCE * stretch[:1]).sum())
     return rows[:rank].to(weight), rows[rank:].to(weight)
 
 
@@ -110,7 +102,8 @@ def invisible(model: nn.Module, images: Tensor, towards: Tensor) -> Collision:
         images, towards: float ``(N, C, H, W)`` in [0, 1]; where nothing is invisible, images come back as they are.
 
     Returns:
-        `Collision`, with the logits of the whole model compared, to 1e-4.
+        `Collision`, with the logits of the whole model compared, to 1e-4. Where few pixels of a picture lie between 0
+        and 1, the search may miss the one there is, and says so: the image itself is always one.
 
     Raises:
         TypeError, ValueError: inputs outside the convention; a model without an affine first layer.
@@ -120,7 +113,8 @@ def invisible(model: nn.Module, images: Tensor, towards: Tensor) -> Collision:
     tensor([True])
     """
     check_pair(images, towards, "towards")
-    seen, blind = _split(matrix(first_layer(model), images.shape[1:]).to(images))
+    images = images.detach()
+    seen, blind = sight(matrix(first_layer(model), images.shape[1:]).to(images))
     if not len(blind):
         found = images.clone()
     else:

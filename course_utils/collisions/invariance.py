@@ -10,6 +10,7 @@ with the t that this leaves the nearest to x'. A net that is proved robust withi
 x. Whether people do is for people to say; `judge` asks the nearest neighbour among known pictures instead.
 """
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -54,7 +55,8 @@ def invariant(
     """Change each image towards a picture of another class, within ``eps``, and leave the model's answer as it is.
 
     Where the answer changes at the end of the way, DeepFool looks for the smallest change that brings it back. If that
-    does not fit the budget, the way is cut short where the answer still holds.
+    does not fit the budget, the way is cut short where the answer still holds. An interrupt hands back the first
+    images, those for which a picture was chosen by then.
 
     Args:
         model, images, labels: float ``(N, C, H, W)`` in [0, 1], and what people see there, int64 ``(N,)``.
@@ -74,20 +76,23 @@ def invariant(
     check_budget(eps, norm)
     answers = training.logits(model, images).argmax(1).to(images.device)
     check_labels(labels, len(images))
-    points, kinds = others.images.to(images), others.labels.to(images.device)
-    if points.shape[1:] != images.shape[1:]:
-        raise ValueError(f"others are {tuple(points.shape[1:])}, images {tuple(images.shape[1:])}: want one size")
-    picked, classes = [], []
+    points, kinds = _known(others, images), others.labels.to(images.device)
+    picked = []
     with runtime.progress(len(images), "other digits", progress) as bar:
-        for image, label in zip(images, labels.to(images.device), strict=True):
-            rows = kinds != label
-            if not rows.any():
-                raise ValueError(f"others hold no picture of a class other than {label.item()}: give a whole split")
-            picture, row = _nearest_result(image, points[rows], eps, norm)
-            picked.append(picture)
-            classes.append(kinds[rows][row])
-            bar.update()
-    ends = torch.stack(picked)
+        try:
+            for image, label in zip(images.detach(), labels.to(images.device), strict=True):
+                rows = kinds != label
+                if not rows.any():
+                    raise ValueError(f"others hold no picture of a class other than {label.item()}: give a whole split")
+                picture, row = _nearest_result(image, points[rows], eps, norm)
+                picked.append((picture, kinds[rows][row]))
+                bar.update()
+        except KeyboardInterrupt:
+            if not picked:
+                raise
+            print(f"Interrupted: these are the first {len(picked)} of {len(images)} images.")
+    ends, classes = map(torch.stack, zip(*picked, strict=True))
+    images, answers = images[: len(ends)].detach(), answers[: len(ends)]
     ends = _bring_back(model, images, ends, answers, eps, norm)
 
     def holds(share: Tensor) -> Tensor:
@@ -102,7 +107,7 @@ def invariant(
         low, high = torch.where(good, middle, low), torch.where(good, high, middle)
     found = torch.lerp(images, ends, spread(low, images)).clamp(0, 1)
     held = training.logits(model, found).argmax(1).to(images.device) == answers
-    return Invariant(found, torch.stack(classes), held, low)
+    return Invariant(found, classes, held, low)
 
 
 def judge(images: Tensor, known: Split) -> Tensor:
@@ -114,21 +119,30 @@ def judge(images: Tensor, known: Split) -> Tensor:
     >>> judge(torch.ones(1, 1, 2, 2), Split(torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)]), torch.arange(2)))
     tensor([1])
     """
-    rows = nearest(check_images(images), known.images.to(images), 1, progress=False).rows[:, 0]
-    return known.labels[rows.to(known.labels.device)].to(images.device)
+    rows = nearest(check_images(images), _known(known, images), 1, progress=False).rows[:, 0]
+    return known.labels.to(images.device)[rows]
+
+
+def _known(split: Split, images: Tensor) -> Tensor:
+    """The pictures of a split, where and as the images are."""
+    if not isinstance(split, Split):
+        raise TypeError(f"the other pictures are a {type(split).__name__}, not a Split, such as digits.train[:1000]")
+    ours, theirs = (tuple(each.shape[1:]) for each in (images, check_images(split.images)))
+    if ours != theirs:
+        raise ValueError(f"the other pictures are {theirs}, images {ours}: want one size")
+    return split.images.to(images)
 
 
 def _nearest_result(image: Tensor, pictures: Tensor, eps: float, norm: str) -> tuple[Tensor, int]:
     """Over all pictures and shifts, the end of the way that lies nearest to where it leads; and the picture's row."""
     best, result, row = float("inf"), image, 0
-    for down in SHIFTS:
-        for right in SHIFTS:
-            moved = F.pad(pictures, (right, -right, down, -down))  # what comes in from outside is black
-            ends = project(moved, image[None], eps, norm)
-            left = length(moved - ends)
-            at = int(left.argmin())
-            if left[at] < best:
-                best, result, row = left[at], ends[at], at
+    for down, right in itertools.product(*([s for s in SHIFTS if abs(s) < side] for side in image.shape[1:])):
+        moved = F.pad(pictures, (right, -right, down, -down))  # what comes in from outside is black
+        ends = project(moved, image[None], eps, norm)
+        left = length(moved - ends)
+        at = int(left.argmin())
+        if left[at] < best:
+            best, result, row = left[at], ends[at], at
     return result, row
 
 

@@ -1,6 +1,6 @@
 r"""Two different pictures, one answer: the nearest picture that has the logits of another.
 
-A network f maps D pixels to K logits, with K far below D. Wanted is, for a picture a and logits z,
+A network f maps D pixels to K logits, with K far below D. Wanted is, for a picture a and another with logits z,
 
     the x nearest to a    with    f(x) = z    and    0 <= x <= 1
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from course_utils import runtime, training
 from course_utils.attacks._search import length, spread
 from course_utils.collisions._box import Collision, check_pair, jacobian, project
-from course_utils.inputs import check_count, check_images
+from course_utils.inputs import check_count
 
 ROUNDS, SHARE, NEWTON = 5, 0.5, 25  # SHARE is that of the very first step; NEWTON are steps of Newton's method
 LEAST = 1e-3  # share of a step of Newton's below which it gives up
@@ -38,12 +38,12 @@ def collide(
     Args:
         model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
         images: what the result is to be near to, float ``(N, C, H, W)`` in [0, 1].
-        others: images of the same shape, or the logits ``(N, K)`` that are wanted.
+        others: the images whose logits are wanted, of the same shape.
         tolerance: by how much each logit may be off.
         steps: of each of five rounds.
 
     Returns:
-        `Collision`. Where nothing was found, the last image of the search.
+        `Collision`. Where nothing was found, the last image of the search. An interrupt hands back the best so far.
 
     Raises:
         TypeError, ValueError: inputs or settings outside the convention; a model without logits or without gradients.
@@ -53,15 +53,8 @@ def collide(
     >>> twin.found, bool(twin.errors < 1e-4)
     (tensor([True]), True)
     """
-    check_images(images)
-    if isinstance(others, Tensor) and others.ndim == 2:
-        wanted = training.check_logits(others, len(images)).to(training.device_of(model))
-        classes = training.logits(model, images[:1]).shape[1]
-        if wanted.shape[1] != classes:
-            raise ValueError(f"others have {wanted.shape[1]} logits, the model {classes}: take them from this model")
-    else:
-        check_pair(images, others, "others")
-        wanted = training.logits(model, others)
+    check_pair(images, others, "others")
+    wanted = training.logits(model, others)
     check_count("steps", steps)
     if not 0 < tolerance < float("inf"):
         raise ValueError(f"tolerance={tolerance}: want a difference of logits above 0, such as 1e-4")
@@ -69,7 +62,7 @@ def collide(
     def met(x: Tensor) -> Tensor:
         return (training.logits(model, x) - wanted).abs().amax(1) <= tolerance / 2
 
-    start = best = images.to(wanted.device)
+    start = best = images.detach().to(wanted.device)
     found = met(best)
     with runtime.progress(ROUNDS * steps, "colliding", progress) as bar:
         try:

@@ -127,3 +127,23 @@ def afterwards(name, given, inputs):
     """What became of the inputs, whose copies are ``given``: found and right."""
     what = f"what it was given, afterwards ({name})"
     return {what: KEPT if all(map(torch.equal, given, inputs)) else CHANGED}, {what: KEPT}
+
+
+def looks(attempt, what, cases, plain=lambda result: result):
+    """What an attempt makes of the inputs of each case, and what became of these; a case is tensors and the rest."""
+    seen = {}
+    for name, (inputs, *rest) in cases.items():
+        given = [each.clone() for each in inputs]
+        seen[f"{what} ({name})"] = plain(attempt(*given, *rest))
+        seen |= afterwards(name, given, inputs)[0]
+    return seen
+
+
+def as_number(result):
+    """A tensor or an array that is one real number, as a Python number; anything else as it is."""
+    if isinstance(result, str):
+        raise NotYet("this returns a text: return the number itself, without str() and without an f-string")
+    if getattr(result, "ndim", None) != 0:
+        return result
+    value = result.item()
+    return float(value) if isinstance(value, (int, float)) else result

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from course_utils import figures, scenes
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
-from course_utils.exercises._tools import IN_PLACE, advised, afterwards, up_to_the_first_difference, want_two
+from course_utils.exercises._tools import IN_PLACE, advised, afterwards, as_number, up_to_the_first_difference, want_two
 
 
 @cache
@@ -16,11 +16,6 @@ def _views(free):
     """Pictures of the desk from 120 poses, ``free`` of whose numbers vary."""
     with torch.no_grad():
         return scenes.DESK.render(scenes.random_poses(120, free, generator=torch.Generator().manual_seed(0)))
-
-
-def _number(result):
-    """A tensor or an array that is one number, as a Python number; anything else as it is."""
-    return float(result.item()) if getattr(result, "ndim", None) == 0 else result
 
 
 # 6.1
@@ -49,7 +44,7 @@ def _probe_dimension(attempt):
     seen = {}
     for name, distances in _neighbourhoods().items():
         given = distances.clone()
-        seen[f"the dimension of {name}"] = _number(attempt(given))
+        seen[f"the dimension of {name}"] = as_number(attempt(given))
         seen |= afterwards(name, [given], [distances])[0]
     return seen
 
@@ -415,7 +410,7 @@ def _probe_area(attempt):
         ("80 inside and 130 outside scores in the thousands", 5000 + 1000 * spread, 5000 + 1000 * shifted),
     ):
         given = inside.clone(), outside.clone()
-        found = _number(attempt(*given))
+        found = as_number(attempt(*given))
         if getattr(found, "ndim", 0):
             raise NotYet(COMPARISONS)
         seen[f"the area for {name}"] = found
@@ -781,11 +776,11 @@ def _probe_split(attempt):
         inputs = change, directions
         given = [each.clone() for each in inputs]
         result = attempt(*given)
-        if isinstance(_number(result), float):
+        if isinstance(as_number(result), float):
             raise NotYet(SHARE)
         want_two(result, "the part along the directions, and the rest")
         for part, found in zip(("along", "across"), result, strict=True):
-            seen[f"the part {part} ({name})"] = _number(found)
+            seen[f"the part {part} ({name})"] = as_number(found)
         seen |= afterwards(name, given, inputs)[0]
     return seen
 

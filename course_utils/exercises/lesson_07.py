@@ -6,18 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises._core import Exercise, Mistake, NotYet, TooLong, _limited, _named
-from course_utils.exercises._tools import IN_PLACE, advised, afterwards
+from course_utils.exercises._core import Exercise, Mistake, NotYet, TooLong, _limited, _named, describe_difference
+from course_utils.exercises._tools import IN_PLACE, advised, afterwards, looks
 
 
 def _seeded(seed):
     return torch.Generator().manual_seed(seed)
-
-
-def _look(attempt, what, name, inputs, *rest):
-    """What an attempt makes of some inputs, what became of these, and nothing else."""
-    given = [each.clone() for each in inputs]
-    return {f"{what} ({name})": attempt(*given, *rest)} | afterwards(name, given, inputs)[0]
 
 
 # 7.1
@@ -74,7 +68,11 @@ def _probe_in_ball(attempt):
 
 
 def _shape(points):
-    return None if points is None else _named(points)
+    """A result in words: its shape, and its type where that is none of a distance or a coordinate."""
+    if points is None:
+        return None
+    odd = isinstance(points, Tensor) and not points.is_floating_point()
+    return f"{_named(points)} and type {points.dtype}" if odd else _named(points)
 
 
 def _is_cloud(points, number, d):
@@ -109,7 +107,11 @@ def _law(lengths, d):
     law = min(LAWS, key=lambda name: _distance(lengths, LAWS[name](d)))
     if _distance(lengths, LAWS[law](d)) < limit:
         return law
-    if lengths.max() < 0.5:
+    if lengths.max() < 0.1:
+        return "below 1/10, all of them"
+    if _distance(lengths * d, 1) < limit:
+        return "evenly spread from 0 to 1/d"
+    if lengths.max() < 0.501:
         return "below 1/2, all of them"
     middle = (lengths**d).mean() - 0.5  # 0 in a ball
     if middle.abs() < 0.03:
@@ -199,6 +201,10 @@ EX_IN_BALL = Exercise(
             "U ** d crowds the points at the centre: it is the power d of the *radius* that is uniform, so the radius "
             "is the d-th root, U ** (1 / d)",
         ),
+        Mistake(
+            _drawing(radii=lambda number, d: torch.rand(number, 1) ** 1 / d),
+            "the radius is U / d: a power is taken before a division, so put brackets round the fraction, U ** (1 / d)",
+        ),
         *(
             Mistake(_drawing(radii=lambda number, d, root=root: torch.rand(number, 1) ** (1 / root(d))), THE_OTHER_ROOT)
             for root in (lambda d: 2, lambda d: 3, lambda d: d + 1, lambda d: d - 1)
@@ -278,6 +284,10 @@ SINGULAR = (
     "these columns have no inverse: A.T @ A over *all* columns has none, since there are more columns than "
     "measurements, nor has it if one column is taken twice. Solve for the columns chosen so far, each once: lstsq"
 )
+TYPES = (
+    "A and y may be float64, and what you make to hold x or its coefficients has to be of their type: "
+    "torch.zeros_like(A[0]), or A.new_zeros(A.shape[1])"
+)
 
 
 @cache
@@ -289,17 +299,38 @@ def _measured():
         A = torch.randn(m, n, generator=source) / (m**0.5 if number < 2 else 1)
         x, places = torch.zeros(n), torch.randperm(n, generator=source)[:k]
         x[places] = (0.4 + 2 * torch.rand(k, generator=source)) * signs[torch.arange(k) % 2]
-        found[f"{m} measurements of {n} numbers, {k} of which {'is' if k == 1 else 'are'} not zero"] = A, A @ x, k
+        found[f"{m} measurements of {n} numbers, {k} of which {'is' if k == 1 else 'are'} not zero"] = (A, A @ x), k
     return found
 
 
 def _probe_recover(attempt):
     advice = {"singular": SINGULAR, "not invertible": SINGULAR}
     advice |= dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size"), COLUMNS)
-    attempt, seen = advised(attempt, advice), {}
-    for name, (A, y, k) in _measured().items():
-        seen |= _look(attempt, "x", name, (A, y), k)
-    return seen
+    advice |= dict.fromkeys(("same dtype", "dtypes match", "same type"), TYPES)
+    attempt = advised(attempt, advice)
+    seen = looks(attempt, "x", _measured())
+    if describe_difference(seen, looks(recover, "x", _measured())):
+        return seen
+    return seen | looks(attempt, "x, to 6 decimals", _measured_in_float64(), _judged)
+
+
+@cache
+def _measured_in_float64():
+    """As the lesson measures: with numbers that leave no room for rounding."""
+    source = _seeded(7)
+    A = torch.randn(40, 120, generator=source).double() / 40**0.5
+    x = torch.zeros(120).double()
+    x[[3, 50, 77, 110]] = torch.tensor([1.5, -0.7, 2.0, -1.1]).double()
+    return {"40 measurements of 120 numbers in float64, 4 of which are not zero": ((A, A @ x), 4)}
+
+
+def _judged(found):
+    """In words how near a result is to what was measured in float64."""
+    (((A, y), k),) = _measured_in_float64().values()
+    if not isinstance(found, Tensor) or found.shape != A[0].shape:
+        return None if found is None else _named(found)
+    error = (found.detach().double() - recover(A, y, k)).abs().max()
+    return "exact" if error < 1e-7 else "rounded: float32 on the way?" if error < 1e-3 else "other numbers"
 
 
 def _matching(
@@ -455,7 +486,7 @@ EX_RECOVER = Exercise(
         "torch.linalg.lstsq; residual = y - A[:, support] @ coefficients. (Tropp and Gilbert 2007: orthogonal matching "
         "pursuit.)",
         "coefficients = torch.linalg.lstsq(A[:, support], y).solution, with the support a list of numbers. At "
-        "the end: x = torch.zeros(A.shape[1]), and x[support] = coefficients.",
+        "the end: x = A.new_zeros(A.shape[1]), which is of A's type, and x[support] = coefficients.",
     ),
 )
 
@@ -469,20 +500,18 @@ def stable(shares):
 @cache
 def _shares():
     few = torch.rand(5, 784, generator=_seeded(0))
-    return {
+    shares = {
         "the shares 0.5, 0.1, 0 of one image": torch.tensor([[0.5, 0.1, 0.0]]),
         "4 images of 3 pixels": torch.tensor([[0.2, 0.4, 0.3], [0.0, 0.0, 0.0], [0.6, 1.0, 0.0], [0.9, 0.3, 0.5]]),
         "3 images of 3 pixels": torch.rand(3, 3, generator=_seeded(1)),
         "5 images of 784 pixels": 0.02 * few * (few < 0.3),
         "2 images of 3136 pixels, half of them bad": torch.tensor([0.5, 0.0]).repeat(1568).expand(2, 3136),
     }
+    return {name: ((each,),) for name, each in shares.items()}
 
 
 def _probe_stable(attempt):
-    seen = {}
-    for name, shares in _shares().items():
-        seen |= _look(attempt, "the probability", name, (shares,))
-    return seen
+    return looks(attempt, "the probability", _shares())
 
 
 def _negates_in_place(shares):
@@ -601,32 +630,36 @@ VECTORS = (
     "weight has a row a unit, (m, n), and start and end are vectors, (n,): weight @ start + bias is the input of every "
     "unit at the start, (m,)"
 )
+BRACKETS = (
+    "each t has a truth value of its own: neither `and` nor 0 < t < 1 takes several, and `&` binds before `>`. With "
+    "brackets: t[(t > 0) & (t < 1)]"
+)
 
 
 @cache
 def _layers():
-    """A layer and a line through it, by name. In float64, where no crossing is so near an end that it could be lost."""
+    """A layer and a line through it, by name; in float64 first, where no crossing is lost by rounding."""
     exact = torch.tensor([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0], [0.0, 1.0], [-1.0, 0.0], [0.0, 0.0]]).double()
     bias = torch.tensor([-1.0, -6.0, 1.0, 0.0, 1.5, 0.0]).double()
     ends = torch.tensor([[0.0, 0.0], [4.0, 0.0]]).double()
     random = [torch.randn(*shape, generator=_seeded(3)).double() for shape in ((40, 5), (2, 5))]
     shifts = torch.randn(40, generator=_seeded(4)).double()
     close = torch.cat([random[0][:8], random[0][:8]]), torch.cat([shifts[:8], shifts[:8] + 1e-4])
-    return {
+    layers = {
         "6 units and a line, some of them parallel to it": (exact, bias, *ends),
         "40 units in 5 dimensions": (random[0], shifts, *random[1]),
         "the same line backwards": (random[0], shifts, *random[1].flip(0)),
         "8 pairs of units whose faces nearly coincide": (*close, *random[1]),
         "units whose faces pass through the ends of the line": (exact[:2], bias.new_tensor([0.0, -8.0]), *ends),
+        "40 units in 5 dimensions, in float32": [each.float() for each in (random[0], shifts, *random[1])],
     }
+    return {name: (inputs,) for name, inputs in layers.items()}
 
 
 def _probe_crossings(attempt):
     advice = dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size"), VECTORS)
-    attempt, seen = advised(attempt, advice), {}
-    for name, inputs in _layers().items():
-        seen |= _look(attempt, "the places", name, inputs)
-    return seen
+    advice |= dict.fromkeys(("ambiguous", "bitwise_and"), BRACKETS)
+    return looks(advised(attempt, advice), "the places", _layers())
 
 
 def _crossing(
@@ -682,6 +715,11 @@ NOT_FINITE = (
     "inf or NaN. Keep what lies inside, t[(t > 0) & (t < 1)]: for inf and NaN both comparisons together are False"
 )
 
+ENDS = (
+    "an end itself counts here: want places inside the line, 0 < t < 1. (A small number added to the speed, against a "
+    "division by 0, moves the end inside, too. No need for it: the two comparisons drop inf and NaN)"
+)
+
 EX_CROSSINGS = Exercise(
     id="7.4",
     reference=crossings,
@@ -713,7 +751,19 @@ EX_CROSSINGS = Exercise(
         Mistake(_crossing(keep=lambda t: t.where((t > 0) & (t < 1), torch.nan)), NOT_FINITE),
         Mistake(
             _crossing(keep=lambda t: t[(t >= 0) & (t <= 1)]),
-            "the ends themselves count here: want places inside the line, 0 < t < 1",
+            ENDS,
+        ),
+        *(
+            Mistake(_crossing(keep=keep), ENDS)
+            for keep in (lambda t: t[(t >= 0) & (t < 1)], lambda t: t[(t > 0) & (t <= 1)])
+        ),
+        Mistake(
+            _crossing(speed=lambda weight, start, end: weight @ (end - start) + 1e-12),
+            ENDS,
+        ),
+        Mistake(
+            _crossing(end_with=lambda t, start, end: t.sort()),
+            "sort() returns two things, the sorted places and where they stood: take .values",
         ),
         Mistake(
             _crossing(end_with=lambda t, start, end: torch.cat([t.new_zeros(1), t.sort().values, t.new_ones(1)])),
@@ -783,15 +833,18 @@ def boundary(share, sigma):
 SHARES = (0.01, 0.3, 0.5, 0.9, 1e-4, 1e-9, 0.0)
 
 
+WHOLE = "share is a tensor, of any shape: torch.special.ndtri takes it whole, where math and statistics take one number"
+
+
 def _probe_boundary(attempt):
-    seen = {}
+    attempt, seen = advised(attempt, {"converted to": WHOLE, "must be real number": WHOLE}), {}
     shares = torch.tensor(SHARES)
     for sigma in (1.0, 0.2, 3.0):
         given = shares.clone()
         found = attempt(given, sigma)
         fits = isinstance(found, Tensor) and found.shape == shares.shape and found.is_floating_point()
         what = f"the distances for {len(SHARES)} shares and sigma = {sigma:g}"
-        seen[what] = None if found is None else _named(found)
+        seen[what] = _shape(found)
         if not fits:
             return seen
         seen |= {
@@ -799,7 +852,7 @@ def _probe_boundary(attempt):
         }
         seen |= afterwards(f"sigma = {sigma:g}", [given], [shares])[0]
     table = torch.tensor([[0.02, 0.4, 0.6], [1e-12, 1e-3, 0.25]]).double()
-    return seen | _look(attempt, "the distances", "2 x 3 shares in float64, sigma = 0.5", (table,), 0.5)
+    return seen | looks(attempt, "the distances", {"2 x 3 shares in float64, sigma = 0.5": ((table,), 0.5)})
 
 
 def _by_erfinv(share, sigma):
@@ -941,8 +994,8 @@ def into_subspace(gradient, basis):
 
 
 SHAPES = (
-    "gradient is (N, d) and basis (m, d), a direction a *row*. gradient @ basis.T are the coordinates, (N, m), and "
-    "coordinates @ basis takes them back to (N, d)"
+    "gradient is (N, n) and basis (m, n), a direction a *row*. gradient @ basis.T are the coordinates, (N, m), and "
+    "coordinates @ basis takes them back to (N, n)"
 )
 
 
@@ -952,7 +1005,7 @@ def _gradients():
         gradient = torch.randn(number, d, generator=_seeded(seed))
         return gradient, torch.linalg.qr(torch.randn(d, m, generator=_seeded(seed + 50))).Q.T.contiguous()
 
-    return {
+    pairs = {
         "the gradient (3, 4, 5), the first two axes": (torch.tensor([[3.0, 4.0, 5.0]]), torch.eye(3)[:2]),
         "6 gradients in 40 dimensions, a subspace of 5": pair(6, 40, 5, 0),
         "4 gradients in 4 dimensions, a subspace of 3": pair(4, 4, 3, 1),
@@ -960,14 +1013,12 @@ def _gradients():
         "2 gradients in 7 dimensions, the whole space": pair(2, 7, 7, 3),
         "3 gradients in 12 dimensions, a subspace of 3": pair(3, 12, 3, 4),
     }
+    return {name: (inputs,) for name, inputs in pairs.items()}
 
 
 def _probe_into_subspace(attempt):
     advice = dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size", "subscript"), SHAPES)
-    attempt, seen = advised(attempt, advice), {}
-    for name, inputs in _gradients().items():
-        seen |= _look(attempt, "the part", name, inputs)
-    return seen
+    return looks(advised(attempt, advice), "the part", _gradients())
 
 
 def _then(change):
@@ -1016,7 +1067,7 @@ EX_INTO_SUBSPACE = Exercise(
         ),
         Mistake(
             lambda gradient, basis: basis.T @ basis @ gradient.T,
-            "this has a gradient a column, (d, N): transpose it back, or write gradient @ basis.T @ basis",
+            "this has a gradient a column, (n, N): transpose it back, or write gradient @ basis.T @ basis",
         ),
         Mistake(_then(lambda part, gradient, basis: gradient - part), ALONG),
         Mistake(_then(lambda part, gradient, basis: part - gradient), ALONG),
@@ -1035,7 +1086,7 @@ EX_INTO_SUBSPACE = Exercise(
         ),
         Mistake(
             _then(lambda part, gradient, basis: part * (basis.shape[1] / len(basis)) ** 0.5),
-            "times sqrt(d / m): that is what Fawzi *predicts* for distances. The part itself is not stretched",
+            "times sqrt(n / m): that is what Fawzi *predicts* for distances. The part itself is not stretched",
         ),
         Mistake(
             _row_by_row(lambda part, along: along),
@@ -1051,7 +1102,7 @@ EX_INTO_SUBSPACE = Exercise(
         ),
         Mistake(
             lambda gradient, basis: gradient * basis.sum(0),
-            "entry by entry this is no projection: the product of a gradient with a direction is the sum over all d "
+            "entry by entry this is no projection: the product of a gradient with a direction is the sum over all n "
             "pixels, gradient @ basis.T",
         ),
         Mistake(
@@ -1064,13 +1115,13 @@ EX_INTO_SUBSPACE = Exercise(
         ),
         Mistake(
             _then(lambda part, gradient, basis: part.mean(0)),
-            "this is the mean over the images: one row a gradient, (N, d)",
+            "this is the mean over the images: one row a gradient, (N, n)",
         ),
         Mistake(
             _then(lambda part, gradient, basis: part.mean(0).expand_as(part)),
             "all images get the same part, the mean over them: each has its own gradient",
         ),
-        Mistake(_then(lambda part, gradient, basis: part[0]), "only the first gradient is left: all N, (N, d)"),
+        Mistake(_then(lambda part, gradient, basis: part[0]), "only the first gradient is left: all N, (N, n)"),
         Mistake(
             lambda gradient, basis: gradient.clone(), "the gradient itself, unchanged: only its part in the subspace"
         ),
@@ -1080,7 +1131,7 @@ EX_INTO_SUBSPACE = Exercise(
         "The part of g along one direction b of length 1 is (g . b) b. For directions at right angles to each other "
         "the parts add up.",
         "All products at once: gradient @ basis.T, (N, m), the coordinates in the subspace. With `@ basis` they become "
-        "vectors of d pixels again.",
+        "vectors of n pixels again.",
     ),
 )
 

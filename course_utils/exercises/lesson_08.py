@@ -1,7 +1,8 @@
-"""Lesson 08: what a layer does not see, pigeonholes, radial functions, a hinge, a worst case, a right to refuse."""
+"""Lesson 08: pigeonholes, what a layer does not see, radial functions, a hinge, a worst case, a right to refuse."""
 
 import math
 from decimal import Decimal
+from fractions import Fraction
 from functools import cache, partial
 
 import torch
@@ -9,26 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
-from course_utils.exercises._tools import IN_PLACE, advised, afterwards
+from course_utils.exercises._tools import IN_PLACE, advised, as_number, looks
 
 
 def _normal(*shape, seed):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _looks(attempt, what, cases, plain=lambda result: result):
-    """What an attempt makes of the inputs of each case, and what became of these; a case is tensors and the rest."""
-    seen = {}
-    for name, (inputs, *rest) in cases.items():
-        given = [each.clone() for each in inputs]
-        seen[f"{what} ({name})"] = plain(attempt(*given, *rest))
-        seen |= afterwards(name, given, inputs)[0]
-    return seen
-
-
-def _number(result):
-    """A tensor or an array that is one number, as a Python number; anything else as it is."""
-    return float(result.item()) if getattr(result, "ndim", None) == 0 else result
 
 
 CUT = (
@@ -53,6 +39,182 @@ def _gradients(attempt, what, cases):
         seen[f"the gradient of {what} ({name})"] = list(slopes)
     return seen
 
+
+# 8.1
+
+
+def crowd(pixels, levels, numbers, bits):
+    images = pixels * math.log10(levels)
+    outputs = numbers * bits * math.log10(2)
+    return max(0.0, images - outputs)
+
+
+TOO_LARGE = (
+    "levels ** pixels has some 1,900 digits for a digit's image, and a float ends at 1.8e308. So compute with the "
+    "logarithms: log10(a ** b / c) = b * log10(a) - log10(c)"
+)
+LOG_OF_ZERO = (
+    "this asks for the logarithm of 0 or less: with more outputs than images the share rounds down to 0 (and a "
+    "difference falls below it). One image has some output for certain: never below log10(1) = 0"
+)
+BIG_INTEGERS = (
+    "numpy knows no integers this large: math.log10 takes them. Or compute with the logarithms of the factors"
+)
+THE_LOGARITHM = "this is the number of images itself: want its logarithm, log10"
+COUNTS = (  # in each small case the outputs divide the images, so that "at least" and "on average" are the same number
+    (3, 4, 1, 2),
+    (6, 10, 1, 4),
+    (4, 12, 2, 3),
+    (10, 2, 3, 2),
+    (5, 6, 1, 3),
+    (1, 256, 1, 8),
+    (2, 2, 2, 3),
+    (4, 2, 10, 32),
+    (784, 256, 10, 32),
+    (150_528, 256, 1000, 64),
+)
+NO_OUTPUT = 784, 256, 0, 0  # all images share the one empty answer
+
+
+def _probe_crowd(attempt):
+    advice = dict.fromkeys(
+        ("too large", "out of range", "range error", "Exceeds the limit", "Overflow", "too big"), TOO_LARGE
+    )
+    attempt = advised(attempt, advice | {"math domain error": LOG_OF_ZERO, "no callable log10": BIG_INTEGERS})
+    seen = _counted(attempt, COUNTS)
+    return seen if describe_difference(seen, _counted(crowd, COUNTS)) else seen | _counted(attempt, [NO_OUTPUT])
+
+
+def _counted(attempt, cases):
+    seen = {}
+    for case in cases:
+        result = as_number(attempt(*case))
+        if isinstance(result, (Decimal, Fraction)):
+            result = float(result)
+        if isinstance(result, float) and math.isinf(result):
+            raise NotYet(TOO_LARGE)
+        if isinstance(result, int) and abs(result) > 10**300:
+            raise NotYet(THE_LOGARITHM)
+        pixels, levels, numbers, bits = case
+        seen[f"{pixels} pixels of {levels} levels, {numbers} numbers of {bits} bits"] = (
+            float(result) if isinstance(result, (int, float)) else result
+        )
+    return seen
+
+
+def _logs(pixels, levels, numbers, bits):
+    return pixels * math.log10(levels), numbers * bits * math.log10(2)
+
+
+def _shared(images=lambda p, g: p * math.log10(g), outputs=lambda n, b: n * b * math.log10(2), end=lambda a, b: a - b):
+    """The logarithm with one part exchanged, as long as it is not below 0: the source of the classic mistakes."""
+    return lambda pixels, levels, numbers, bits: max(0.0, end(images(pixels, levels), outputs(numbers, bits)))
+
+
+def _in_floats(pixels, levels, numbers, bits):
+    images = torch.tensor(float(levels)).double() ** pixels
+    return (images / 2.0 ** min(numbers * bits, 1000)).log10().clamp(min=0)
+
+
+def _of_the_difference(pixels, levels, numbers, bits):
+    return math.log10(max(1, levels**pixels - 2 ** (numbers * bits)))
+
+
+def _digits(pixels, levels, numbers, bits):
+    return math.floor(crowd(pixels, levels, numbers, bits)) + 1
+
+
+def _count(pixels, levels, numbers, bits):
+    return max(1, levels**pixels // 2 ** (numbers * bits))
+
+
+WRONG_BASE = "this is a logarithm to another base: want log10, so that the result says how many digits the number has"
+WHOLE = "rounded to a whole number: leave log10 as it is"
+OUTPUT_COUNT = (
+    "the outputs are counted wrongly: a number of `bits` bits has 2 ** bits values, and a row of `numbers` of them "
+    "2 ** (numbers * bits)"
+)
+IMAGE_COUNT = (
+    "the images are counted wrongly: each pixel has `levels` greys, whatever the others have, so there are "
+    "levels ** pixels images, and log10 of that is pixels * log10(levels)"
+)
+BELOW_ZERO = (
+    "with more outputs than images this falls below 0, as if less than one image had an output. One image has one for "
+    "certain: never below log10(1) = 0"
+)
+EXCHANGED = "images and outputs are exchanged: the images are dealt out to the outputs, so images / outputs"
+
+EX_CROWD = Exercise(
+    id="8.1",
+    reference=crowd,
+    probe=_probe_crowd,
+    mistakes=(
+        Mistake(lambda *given: _logs(*given)[0] - _logs(*given)[1], BELOW_ZERO),
+        Mistake(_shared(outputs=lambda n, b: n * math.log10(2)), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: b * math.log10(2)), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: math.log10(n * b)), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: math.log10(2 * n * b)), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: b * math.log10(n)), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: n * math.log10(b)), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: math.log10(n)), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: math.log10(n) + b * math.log10(2)), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: n * b), OUTPUT_COUNT),
+        Mistake(_shared(outputs=lambda n, b: 8 * n * b * math.log10(2)), OUTPUT_COUNT),
+        Mistake(_shared(images=lambda p, g: math.log10(p * g)), IMAGE_COUNT),
+        Mistake(_shared(images=lambda p, g: g * math.log10(p)), IMAGE_COUNT),
+        Mistake(_shared(images=lambda p, g: p * g * math.log10(2)), IMAGE_COUNT),
+        Mistake(_shared(images=lambda p, g: p * math.log10(2)), IMAGE_COUNT),
+        Mistake(_shared(images=lambda p, g: math.log10(g)), IMAGE_COUNT),
+        Mistake(_shared(images=lambda p, g: p * math.log10(g - 1)), IMAGE_COUNT),
+        Mistake(_shared(lambda p, g: p * math.log(g), lambda n, b: n * b * math.log(2)), WRONG_BASE),
+        Mistake(_shared(lambda p, g: p * math.log2(g), lambda n, b: n * b), WRONG_BASE),
+        Mistake(
+            _shared(outputs=lambda n, b: n * b * math.log(2)),
+            "two bases are mixed: log10 for the images, and log10 for the outputs, numbers * bits * log10(2)",
+        ),
+        Mistake(
+            _shared(end=lambda images, outputs: images + outputs),
+            "images and outputs are multiplied (their logarithms added): the images are *dealt out* to the outputs, "
+            "so divide",
+        ),
+        Mistake(_shared(end=lambda images, outputs: outputs - images), EXCHANGED),
+        Mistake(lambda *given: _logs(*given)[1] - _logs(*given)[0], EXCHANGED),
+        Mistake(
+            _shared(end=lambda images, outputs: abs(images - outputs)),
+            "abs turns too many outputs into a crowd: where there are more outputs than images none has to be shared. "
+            "max(0, ...)",
+        ),
+        Mistake(
+            _shared(end=lambda images, outputs: images / outputs),
+            "one logarithm is divided by the other: the logarithm of a quotient is the *difference*, "
+            "log10(a / b) = log10(a) - log10(b)",
+        ),
+        Mistake(
+            _shared(end=lambda images, outputs: images),
+            "this is the number of all images: deal them out to the 2 ** (numbers * bits) outputs",
+        ),
+        Mistake(
+            _of_the_difference,
+            "this is how many more images than outputs there are: divide, do not subtract, the counts themselves",
+        ),
+        Mistake(_in_floats, TOO_LARGE),
+        Mistake(_count, THE_LOGARITHM),
+        Mistake(lambda *given: math.floor(crowd(*given)), WHOLE),
+        Mistake(lambda *given: math.ceil(crowd(*given)), WHOLE),
+        Mistake(lambda *given: round(crowd(*given)), WHOLE),
+        Mistake(
+            _digits,
+            "this counts the digits: want log10 itself, which is 3 for 1000",
+        ),
+    ),
+    hints=(
+        "Pigeons and holes: if 100 images go to 8 outputs, some output gets 100 / 8 at least. How many images are "
+        "there, and how many different outputs?",
+        "levels ** pixels images and 2 ** (numbers * bits) outputs. Both are too large for floats, their logarithms "
+        "are not: log10(a ** b) = b * log10(a), and a quotient becomes a difference.",
+        "max(0, pixels * math.log10(levels) - numbers * bits * math.log10(2))",
+    ),
+)
 
 # 8.2
 
@@ -102,10 +264,25 @@ def _probe_unseen(attempt):
     )
     advice |= dict.fromkeys(("singular", "positive-definite", "not invertible"), SINGULAR)
     attempt = advised(attempt, advice)
-    seen = _looks(attempt, "the part", _layers())
-    for name, case in _dependent_layers().items():
-        seen |= _looks(attempt, "the part", {name: case}, partial(_judged, *case[0]))
+    seen = _parts(attempt)
+    if not describe_difference(seen, _parts(unseen)):
+        looks(attempt, "the type", _layers(), _want_float32)
     return seen
+
+
+def _parts(attempt):
+    seen = looks(attempt, "the part", _layers())
+    for name, case in _dependent_layers().items():
+        seen |= looks(attempt, "the part", {name: case}, partial(_judged, *case[0]))
+    return seen
+
+
+def _want_float32(found):
+    if found.dtype != torch.float32:
+        raise NotYet(
+            f"the numbers are right, but their type is {found.dtype}. Added to images they make {found.dtype} of them, "
+            "too, which the network refuses: return .to(change), which has the type of change"
+        )
 
 
 def _judged(weight, change, found):
@@ -287,171 +464,6 @@ EX_UNSEEN = Exercise(
     ),
 )
 
-# 8.1
-
-
-def crowd(pixels, levels, numbers, bits):
-    images = pixels * math.log10(levels)
-    outputs = numbers * bits * math.log10(2)
-    return max(0.0, images - outputs)
-
-
-TOO_LARGE = (
-    "levels ** pixels has some 1,900 digits for a digit's image, and a float ends at 1.8e308. So compute with the "
-    "logarithms: log10(a ** b / c) = b * log10(a) - log10(c)"
-)
-LOG_OF_ZERO = (
-    "this asks for the logarithm of 0 or less: with more outputs than images the share rounds down to 0 (and a "
-    "difference falls below it). One image has some output for certain: never below log10(1) = 0"
-)
-BIG_INTEGERS = (
-    "numpy knows no integers this large: math.log10 takes them. Or compute with the logarithms of the factors"
-)
-THE_LOGARITHM = "this is the number of images itself: want its logarithm, log10"
-COUNTS = (  # in each small case the outputs divide the images, so that "at least" and "on average" are the same number
-    (3, 4, 1, 2),
-    (6, 10, 1, 4),
-    (4, 12, 2, 3),
-    (10, 2, 3, 2),
-    (5, 6, 1, 3),
-    (1, 256, 1, 8),
-    (2, 2, 2, 3),
-    (4, 2, 10, 32),
-    (784, 256, 10, 32),
-    (150_528, 256, 1000, 64),
-)
-
-
-def _probe_crowd(attempt):
-    advice = dict.fromkeys(("too large", "out of range", "range error", "Exceeds the limit", "Overflow"), TOO_LARGE)
-    attempt, seen = advised(attempt, advice | {"math domain error": LOG_OF_ZERO, "no callable log10": BIG_INTEGERS}), {}
-    for case in COUNTS:
-        result = _number(attempt(*case))
-        if isinstance(result, Decimal):
-            result = float(result)
-        if isinstance(result, int) and abs(result) > 10**300:
-            raise NotYet(THE_LOGARITHM)
-        pixels, levels, numbers, bits = case
-        seen[f"{pixels} pixels of {levels} levels, {numbers} numbers of {bits} bits"] = (
-            float(result) if isinstance(result, (int, float)) else result
-        )
-    return seen
-
-
-def _logs(pixels, levels, numbers, bits):
-    return pixels * math.log10(levels), numbers * bits * math.log10(2)
-
-
-def _shared(images=lambda p, g: p * math.log10(g), outputs=lambda n, b: n * b * math.log10(2), end=lambda a, b: a - b):
-    """The logarithm with one part exchanged, as long as it is not below 0: the source of the classic mistakes."""
-    return lambda pixels, levels, numbers, bits: max(0.0, end(images(pixels, levels), outputs(numbers, bits)))
-
-
-def _in_floats(pixels, levels, numbers, bits):
-    images = torch.tensor(float(levels)).double() ** pixels
-    return (images / 2.0 ** min(numbers * bits, 1000)).log10().clamp(min=0)
-
-
-def _of_the_difference(pixels, levels, numbers, bits):
-    return math.log10(max(1, levels**pixels - 2 ** (numbers * bits)))
-
-
-def _digits(pixels, levels, numbers, bits):
-    return math.floor(crowd(pixels, levels, numbers, bits)) + 1
-
-
-def _count(pixels, levels, numbers, bits):
-    return max(1, levels**pixels // 2 ** (numbers * bits))
-
-
-WRONG_BASE = "this is a logarithm to another base: want log10, so that the result says how many digits the number has"
-WHOLE = "rounded to a whole number: leave log10 as it is"
-OUTPUT_COUNT = (
-    "the outputs are counted wrongly: a number of `bits` bits has 2 ** bits values, and a row of `numbers` of them "
-    "2 ** (numbers * bits)"
-)
-IMAGE_COUNT = (
-    "the images are counted wrongly: each pixel has `levels` greys, whatever the others have, so there are "
-    "levels ** pixels images, and log10 of that is pixels * log10(levels)"
-)
-BELOW_ZERO = (
-    "with more outputs than images this falls below 0, as if less than one image had an output. One image has one for "
-    "certain: never below log10(1) = 0"
-)
-EXCHANGED = "images and outputs are exchanged: the images are dealt out to the outputs, so images / outputs"
-
-EX_CROWD = Exercise(
-    id="8.1",
-    reference=crowd,
-    probe=_probe_crowd,
-    mistakes=(
-        Mistake(lambda *given: _logs(*given)[0] - _logs(*given)[1], BELOW_ZERO),
-        Mistake(_shared(outputs=lambda n, b: n * math.log10(2)), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: b * math.log10(2)), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: math.log10(n * b)), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: math.log10(2 * n * b)), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: b * math.log10(n)), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: n * math.log10(b)), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: math.log10(n)), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: math.log10(n) + b * math.log10(2)), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: n * b), OUTPUT_COUNT),
-        Mistake(_shared(outputs=lambda n, b: 8 * n * b * math.log10(2)), OUTPUT_COUNT),
-        Mistake(_shared(images=lambda p, g: math.log10(p * g)), IMAGE_COUNT),
-        Mistake(_shared(images=lambda p, g: g * math.log10(p)), IMAGE_COUNT),
-        Mistake(_shared(images=lambda p, g: p * g * math.log10(2)), IMAGE_COUNT),
-        Mistake(_shared(images=lambda p, g: p * math.log10(2)), IMAGE_COUNT),
-        Mistake(_shared(images=lambda p, g: math.log10(g)), IMAGE_COUNT),
-        Mistake(_shared(images=lambda p, g: p * math.log10(g - 1)), IMAGE_COUNT),
-        Mistake(_shared(lambda p, g: p * math.log(g), lambda n, b: n * b * math.log(2)), WRONG_BASE),
-        Mistake(_shared(lambda p, g: p * math.log2(g), lambda n, b: n * b), WRONG_BASE),
-        Mistake(
-            _shared(outputs=lambda n, b: n * b * math.log(2)),
-            "two bases are mixed: log10 for the images, and log10 for the outputs, numbers * bits * log10(2)",
-        ),
-        Mistake(
-            _shared(end=lambda images, outputs: images + outputs),
-            "images and outputs are multiplied (their logarithms added): the images are *dealt out* to the outputs, "
-            "so divide",
-        ),
-        Mistake(_shared(end=lambda images, outputs: outputs - images), EXCHANGED),
-        Mistake(lambda *given: _logs(*given)[1] - _logs(*given)[0], EXCHANGED),
-        Mistake(
-            _shared(end=lambda images, outputs: abs(images - outputs)),
-            "abs turns too many outputs into a crowd: where there are more outputs than images none has to be shared. "
-            "max(0, ...)",
-        ),
-        Mistake(
-            _shared(end=lambda images, outputs: images / outputs),
-            "one logarithm is divided by the other: the logarithm of a quotient is the *difference*, "
-            "log10(a / b) = log10(a) - log10(b)",
-        ),
-        Mistake(
-            _shared(end=lambda images, outputs: images),
-            "this is the number of all images: deal them out to the 2 ** (numbers * bits) outputs",
-        ),
-        Mistake(
-            _of_the_difference,
-            "this is how many more images than outputs there are: divide, do not subtract, the counts themselves",
-        ),
-        Mistake(_in_floats, TOO_LARGE),
-        Mistake(_count, THE_LOGARITHM),
-        Mistake(lambda *given: math.floor(crowd(*given)), WHOLE),
-        Mistake(lambda *given: math.ceil(crowd(*given)), WHOLE),
-        Mistake(lambda *given: round(crowd(*given)), WHOLE),
-        Mistake(
-            _digits,
-            "this counts the digits: want log10 itself, which is 3 for 1000",
-        ),
-    ),
-    hints=(
-        "Pigeons and holes: if 100 images go to 8 outputs, some output gets 100 / 8 at least. How many images are "
-        "there, and how many different outputs?",
-        "levels ** pixels images and 2 ** (numbers * bits) outputs. Both are too large for floats, their logarithms "
-        "are not: log10(a ** b) = b * log10(a), and a quotient becomes a difference.",
-        "max(0, pixels * math.log10(levels) - numbers * bits * math.log10(2))",
-    ),
-)
-
 # 8.3
 
 
@@ -481,8 +493,8 @@ def _places():
 
 def _probe_rbf(attempt):
     attempt = advised(attempt, dict.fromkeys(("must match the size", "cannot be multiplied", "size mismatch"), PAIRS))
-    seen = _looks(attempt, "the logits", _places())
-    if describe_difference(seen, _looks(rbf, "the logits", _places())):
+    seen = looks(attempt, "the logits", _places())
+    if describe_difference(seen, looks(rbf, "the logits", _places())):
         return seen
     few = {name: case for name, case in _places().items() if len(case[0][0]) < 50}
     return seen | _gradients(attempt, "the logits", few)
@@ -658,8 +670,8 @@ def _answers():
 
 def _probe_hinge(attempt):
     attempt = advised(attempt, dict.fromkeys(("must match the size", "same number of dimensions"), ROWS))
-    seen = _looks(attempt, "the loss", _answers(), _number)
-    if describe_difference(seen, _looks(hinge, "the loss", _answers(), _number)):
+    seen = looks(attempt, "the loss", _answers(), as_number)
+    if describe_difference(seen, looks(hinge, "the loss", _answers(), as_number)):
         return seen
     return seen | _gradients(attempt, "the loss", _answers())
 
@@ -748,6 +760,11 @@ EX_HINGE = Exercise(
             )
         ),
         *(Mistake(_hinging(rival=_filled(value)), PLACEHOLDER) for value in (0, -1, -10, -100)),
+        Mistake(
+            _hinging(rival=lambda logits, labels: (logits - torch.inf * F.one_hot(labels, logits.shape[1])).amax(1)),
+            "NaN: infinity times 0 is NaN, so all other logits are lost. *Write* -inf into the label's place of a "
+            "copy: logits.scatter(1, labels[:, None], -torch.inf), or masked_fill",
+        ),
         Mistake(
             _hinging(gap=lambda margin, rival, own: margin + own - rival),
             "the sign: the loss has to fall as the label's logit rises, margin + rival - own",
@@ -855,6 +872,13 @@ EX_HINGE = Exercise(
             f"logits[:, labels] is (N, N), the logits of every image at every label: {OWN_LOGITS}",
         ),
         Mistake(
+            lambda logits, labels, margin: (
+                (margin + _largest_other(logits, labels) - logits.gather(1, labels[:, None])).clamp(min=0).mean()
+            ),
+            "gather leaves a column, (N, 1), and with the rivals, (N,), that makes (N, N), each rival minus each own "
+            f"logit: {OWN_LOGITS}",
+        ),
+        Mistake(
             _each_for_itself,
             "each class is a yes-or-no question of its own here (one against the rest), its logit compared with "
             "+margin or -margin: compare the label's logit with the largest of the others",
@@ -888,6 +912,7 @@ def worst(rights):
     return rights.all(dim=0).float().mean().item()
 
 
+EACH_IMAGE = "Python's own all, and, not take one truth value: rights.all(dim=0) asks for each image"
 AS_FLOATS = "a mean of True and False needs numbers: .float().mean()"
 
 
@@ -909,13 +934,14 @@ def _attacks():
 
 
 def _probe_worst(attempt):
-    attempt = advised(attempt, dict.fromkeys(("could not infer output dtype", "mean(): input dtype"), AS_FLOATS))
-    return _looks(attempt, "the worst-case accuracy", _attacks(), _share)
+    advice = dict.fromkeys(("could not infer output dtype", "mean(): input dtype"), AS_FLOATS)
+    attempt = advised(attempt, advice | {"ambiguous": EACH_IMAGE})
+    return looks(attempt, "the worst-case accuracy", _attacks(), _share)
 
 
 def _share(result):
     """A number, whatever it came in; True and False are no numbers here."""
-    return _number(result) if not isinstance(result, bool) else str(result)
+    return as_number(result) if not isinstance(result, bool) else str(result)
 
 
 def _accuracies(rights):
@@ -936,7 +962,10 @@ PRODUCT = (
     "accuracies multiply only if attacks beat images independently of each other. They hit the same images far more "
     "often; and here you know which: rights.all(dim=0)"
 )
-WHOLE_TABLE = "this asks whether all images are right under all attacks: ask for each image, all(dim=0), then the mean"
+WHOLE_TABLE = (
+    "this asks whether all images are right under all attacks: ask for each image, all(dim=0), then the mean (with /, "
+    "for // rounds down to 0)"
+)
 LENIENT = (
     "one attack that fails is enough here to count the image as right: it has to be right under *every* attack, all"
 )
@@ -1052,7 +1081,9 @@ def rejection(scores, right):
     return (wrong.cumsum(0) / accepted).mean().item()
 
 
-NO_MINUS = "True and False cannot be subtracted: ~right turns them round, or right.float() makes numbers of them"
+NO_MINUS = (
+    "True and False know no minus, and `not` takes one alone: ~right turns them round, right.float() makes numbers"
+)
 
 
 @cache
@@ -1070,13 +1101,16 @@ def _accepted():
         "4 images, all right": case([0.1, 0.4, 0.3, 0.2], [1, 1, 1, 1]),
         "5 images with scores below 0": case([-3.0, -0.5, -9.0, -1.0, -2.0], [1, 0, 0, 1, 1]),
         "6 images": case([0.2, 0.9, 0.4, 0.6, 0.1, 0.7], [0, 1, 1, 0, 1, 0]),
-        "100 images, those with high scores right more often": ((score, score + chance > -0.3),),
+        "100 images, those with high scores right more often": ((score.double(), score + chance > -0.3),),
     }
 
 
 def _probe_rejection(attempt):
-    attempt = advised(attempt, {"with a bool tensor is not supported": NO_MINUS, "with bool": NO_MINUS})
-    return _looks(attempt, "the mean error", _accepted(), _number)
+    attempt = advised(
+        attempt,
+        dict.fromkeys(("bool tensor", "with bool", "ambiguous"), NO_MINUS) | {"must match the size": OFF_BY_ONE},
+    )
+    return looks(attempt, "the mean error", _accepted(), as_number)
 
 
 def _accepting(
@@ -1114,8 +1148,8 @@ TORN = (
     "scores and answers are sorted each for itself, so an answer no longer belongs to its score: take the order of the "
     "scores and index the answers with it, right[scores.argsort(descending=True)]"
 )
-BY_N = "the n-th error is a share of the first n, so divide the n-th sum by n: torch.arange(1, N + 1)"
-OFF_BY_ONE = "n runs from 1 to N, not from 0: torch.arange(1, N + 1)"
+BY_N = "the k-th error is a share of the first k, so divide the k-th sum by k: torch.arange(1, N + 1)"
+OFF_BY_ONE = "k runs from 1 to N, not from 0: torch.arange(1, N + 1)"
 
 EX_REJECTION = Exercise(
     id="8.6",
@@ -1162,50 +1196,50 @@ EX_REJECTION = Exercise(
         ),
         Mistake(
             _accepting(end=lambda errors: errors[-1]),
-            "this is the error when all are accepted: the mean over n = 1 ... N",
+            "this is the error when all are accepted: the mean over k = 1 ... N",
         ),
         Mistake(lambda scores, right: right.float().mean().item(), "this is the plain accuracy: the scores count, too"),
         Mistake(
             _accepting(end=lambda errors: errors[0]),
-            "this is the error of the surest alone: the mean over n = 1 ... N",
+            "this is the error of the surest alone: the mean over k = 1 ... N",
         ),
         Mistake(
             _accepting(end=lambda errors: errors.median()),
-            "this is the median: the mean over n = 1 ... N",
+            "this is the median: the mean over k = 1 ... N",
         ),
         Mistake(
             _accepting(end=lambda errors: errors.sum()),
-            "the errors for n = 1 ... N are added up: their mean",
+            "the errors for k = 1 ... N are added up: their mean",
         ),
         Mistake(
             _accepting(end=lambda errors: errors),
-            "this is the error for each n, (N,), the whole curve: return its mean",
+            "this is the error for each k, (N,), the whole curve: return its mean",
         ),
         Mistake(
             _accepting(end=lambda errors: errors[1:].mean()),
-            "the first image is left out: the mean runs from n = 1",
+            "the first image is left out: the mean runs from k = 1",
         ),
         Mistake(
             _accepting(end=lambda errors: errors[:-1].mean()),
-            "the last image is left out: the mean runs to n = N",
+            "the last image is left out: the mean runs to k = N",
         ),
         Mistake(
             _accepting(end=lambda errors: torch.trapezoid(errors) / len(errors)),
-            "the trapezoid rule counts the two ends half: the plain mean over n = 1 ... N",
+            "the trapezoid rule counts the two ends half: the plain mean over k = 1 ... N",
         ),
         Mistake(
             _accepting(end=lambda errors: torch.trapezoid(errors) / max(len(errors) - 1, 1)),
-            "the trapezoid rule counts the two ends half: the plain mean over n = 1 ... N",
+            "the trapezoid rule counts the two ends half: the plain mean over k = 1 ... N",
         ),
         Mistake(
             _accepting(end=lambda errors: torch.cat([errors.new_zeros(1), errors]).mean()),
-            "there is an error for n = 0, too: the error of nobody is no number. The mean runs from n = 1",
+            "there is an error for k = 0, too: the error of nobody is no number. The mean runs from k = 1",
         ),
         Mistake(_accepting(end=lambda errors: 100 * errors.mean()), "this is in per cent: a share runs from 0 to 1"),
         Mistake(
             _area_under_roc,
             "this is the area under the ROC curve, how often a right answer has a higher score than a wrong one. "
-            "It does not say how many are wrong: the mean error of the first n accepted",
+            "It does not say how many are wrong: the mean error of the k surest",
         ),
         Mistake(
             _at_half,
@@ -1221,9 +1255,9 @@ EX_REJECTION = Exercise(
     hints=(
         "Sort first: scores.argsort(descending=True) is the order in which images are accepted, and right[order] are "
         "the answers in that order.",
-        "cumsum(0) of what is wrong counts the errors among the first n, for all n at once. What share of n is that?",
+        "cumsum(0) of what is wrong counts the errors among the first k, for all k at once. What share of k is that?",
         "(wrong.cumsum(0) / torch.arange(1, N + 1)).mean(), where wrong = ~right[order]",
     ),
 )
 
-EXERCISES = [EX_UNSEEN, EX_CROWD, EX_RBF, EX_HINGE, EX_WORST, EX_REJECTION]
+EXERCISES = [EX_CROWD, EX_UNSEEN, EX_RBF, EX_HINGE, EX_WORST, EX_REJECTION]

@@ -35,7 +35,8 @@ def train(
         loss: of the network, some images and their labels: a number to make small. It may ask the network for logits,
             and for their gradients in the images.
         epochs, lr, batch: as in `training.fit`, and so is what an interrupt does.
-        generator: draws the first weights and the order of the images, on the CPU; None starts a new one from seed 0.
+        generator: draws the first weights, the order of the images and what is dropped out, on the CPU; None starts a
+            new one from seed 0.
 
     Raises:
         TypeError, ValueError: a split, a network or settings that cannot be trained on.
@@ -53,18 +54,17 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         model = build()
-    if not isinstance(model, nn.Module):
-        raise TypeError(
-            f"build() makes a {type(model).__name__}, not an nn.Module: pass models.LeNet5 without brackets"
-        )
-    model.to(split.images)
-    check_labels(split.labels, len(split), training.logits(model, split.images[:1]).shape[1])
+        if not isinstance(model, nn.Module):
+            kind = type(model).__name__
+            raise TypeError(f"build() makes a {kind}, not an nn.Module: pass models.LeNet5 without brackets")
+        model.to(split.images)
+        check_labels(split.labels, len(split), training.logits(model, split.images[:1]).shape[1])
 
-    def of_rows(rows: Tensor) -> Tensor:
-        return loss(model, split.images[rows], split.labels[rows])
+        def of_rows(rows: Tensor) -> Tensor:
+            return loss(model, split.images[rows], split.labels[rows])
 
-    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01, generator=generator, progress=progress)
-    training.descend(model, of_rows, len(split), **settings)
+        settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01, generator=generator, progress=progress)
+        training.descend(model, of_rows, len(split), **settings)
     return model.eval()
 
 
@@ -92,6 +92,17 @@ def check_split(split: Split, every: bool = False) -> int:
             "images of each, so take a larger part of the split"
         )
     return len(counts)
+
+
+def check_outputs(logits: Tensor, labels: Tensor, least: int = 1) -> None:
+    """Refuse logits that are not ``(N, K)`` with N and K large enough for a loss, and labels that do not fit them.
+
+    >>> check_outputs(torch.zeros(2, 3), torch.tensor([0, 2]))
+    """
+    if logits.ndim != 2 or not len(logits) or logits.shape[1] < least:
+        classes = "" if least == 1 else f" with at least {least} classes"
+        raise ValueError(f"logits have shape {tuple(logits.shape)}, not (N, K){classes}")
+    check_labels(labels, *logits.shape)
 
 
 def frozen(values: Tensor) -> nn.Parameter:

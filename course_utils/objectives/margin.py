@@ -18,9 +18,9 @@ and the layer is the image. As there, errors count by their distance, so that th
 import torch
 from torch import Tensor, nn
 
+from course_utils import training
 from course_utils.attacks._search import margin as lead_of
-from course_utils.attacks._search import without
-from course_utils.inputs import check_labels
+from course_utils.objectives.fitting import check_outputs
 
 FLAT = 1e-3  # added to the slope, in logits a unit of distance: where the network is flat, no division by 0
 
@@ -51,7 +51,7 @@ def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float 
         gamma: the wanted Euclidean distance to the boundary, in pixel units.
 
     Raises:
-        TypeError, ValueError: labels that do not fit the logits; a gamma that is not above 0.
+        TypeError, ValueError: labels that do not fit the logits; a gamma that is not above 0; no gradient.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     >>> model[1].weight.data = torch.tensor([[3.0, 4.0], [0.0, 0.0]])  # the boundary 3 a + 4 b = 0
@@ -62,15 +62,13 @@ def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float 
         images = images.detach().requires_grad_()
         logits = model(images)
         _check(logits, labels, "gamma", gamma)
-        lead = logits.gather(1, labels[:, None])[:, 0] - without(logits, labels).amax(1)
-        (slope,) = torch.autograd.grad(lead.sum(), images, create_graph=True)
+        lead = lead_of(logits, labels)
+        slope = training.gradient(lead.sum(), images, create_graph=True)
         distance = lead / (slope.flatten(1).norm(dim=1) + FLAT)
         return (gamma - distance).relu().mean()
 
 
 def _check(logits: Tensor, labels: Tensor, name: str, wanted: float) -> None:
-    if logits.ndim != 2 or logits.shape[1] < 2:
-        raise ValueError(f"logits have shape {tuple(logits.shape)}, not (N, K) with at least 2 classes")
-    check_labels(labels, *logits.shape)
+    check_outputs(logits, labels, least=2)
     if not 0 < wanted < float("inf"):
         raise ValueError(f"{name}={wanted}: want a number above 0")

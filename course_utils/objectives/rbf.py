@@ -26,8 +26,7 @@ from torch.nn import functional as F
 
 from course_utils import models
 from course_utils.data import Split
-from course_utils.inputs import check_labels
-from course_utils.objectives.fitting import check_split, flat, frozen, train
+from course_utils.objectives.fitting import check_outputs, check_split, flat, frozen, train
 
 A, S = 1.7159, 2 / 3  # of the squashing, so that -1 and +1 map to themselves
 RUBBISH = 10.0  # j: beyond this squared distance a class counts as far enough
@@ -108,7 +107,7 @@ def map_criterion(logits: Tensor, labels: Tensor, rubbish: float = RUBBISH) -> T
     >>> map_criterion(torch.tensor([[0.0, -8.0]]), torch.tensor([0]), rubbish=5.0)  # log(1 + exp(-5) + exp(-8))
     tensor(0.0070)
     """
-    _check(logits, labels)
+    check_outputs(logits, labels)
     return F.cross_entropy(_with_rubbish(logits, rubbish), labels)
 
 
@@ -120,7 +119,7 @@ def bernoulli(logits: Tensor, labels: Tensor) -> Tensor:
     >>> bernoulli(torch.tensor([[0.0, -8.0]]), torch.tensor([0])).round(decimals=4)  # -log(1 - exp(-8))
     tensor(0.0003)
     """
-    _check(logits, labels)
+    check_outputs(logits, labels)
     own = F.one_hot(labels, logits.shape[1]).bool()
     no = torch.log(-torch.expm1(logits.clamp_max(-1e-6)))
     return -torch.where(own, logits, no).sum(1).mean()
@@ -135,26 +134,23 @@ def confidence(logits: Tensor, rubbish: float | None = None) -> Tensor:
             this loss is the logarithm of, exp(f_k) / (exp(-j) + sum exp(f)): above 1/2 only within distance j.
 
     Raises:
-        ValueError: a logit above 0, which is no squared distance.
+        ValueError: a logit above 0, which is no squared distance, or NaN.
 
     >>> confidence(torch.tensor([[-0.1, -5.0], [-9.0, -9.0]]))
     tensor([9.0484e-01, 1.2341e-04])
     """
-    if logits.ndim != 2 or logits.max() > 1e-4:
+    if logits.ndim != 2 or not (logits <= 1e-4).all():
         raise ValueError("want rows of logits, none above 0: minus squared distances, as radial basis functions give")
     if rubbish is None:
         return logits.amax(1).clamp_max(0).exp()
     return _with_rubbish(logits, rubbish).softmax(1)[:, :-1].amax(1)
 
 
-def rbf_lenet(split: Split, *, epochs: int = 5, lr: float = 8e-3, rubbish: float = RUBBISH, **how) -> nn.Sequential:
+def rbf_lenet(split: Split, *, epochs: int = 5, lr: float = 8e-3, **how) -> nn.Sequential:
     """LeNet-5 with the output layer and the loss of 1998, trained on the ten digits of ``split``.
 
-    Features, pooling and optimiser are those of `models.LeNet5`, so that only the objective differs.
-
-    Args:
-        rubbish: j, in squared units of the drawings.
-        split, epochs, lr, how: as for `train`.
+    Features, pooling and optimiser are those of `models.LeNet5`, so that only the objective differs. Arguments and
+    errors are as for `train`.
 
     >>> from course_utils import data
     >>> net = rbf_lenet(data.mnist("cpu").train[:256], epochs=1, progress=False)
@@ -165,10 +161,7 @@ def rbf_lenet(split: Split, *, epochs: int = 5, lr: float = 8e-3, rubbish: float
     def build():
         return nn.Sequential(*list(models.LeNet5())[:-2], Bitmaps())
 
-    def loss(net, images, labels):
-        return map_criterion(net(images), labels, rubbish)
-
-    return train(build, split, loss, epochs=epochs, lr=lr, **how)
+    return train(build, split, lambda net, x, y: map_criterion(net(x), y), epochs=epochs, lr=lr, **how)
 
 
 def shallow_rbf(split: Split, *, epochs: int = 5, lr: float = 8e-3, **how) -> ShallowRBF:
@@ -183,18 +176,9 @@ def shallow_rbf(split: Split, *, epochs: int = 5, lr: float = 8e-3, **how) -> Sh
     """
     classes, pixels = check_split(split, every=True), split.images.flatten(1)
     means = torch.stack([pixels[split.labels == k].mean(0) for k in range(classes)])
-
-    def loss(net, images, labels):
-        return bernoulli(net(images), labels)
-
-    return train(lambda: ShallowRBF(means), split, loss, epochs=epochs, lr=lr, **how)
+    settings = dict(epochs=epochs, lr=lr, **how)
+    return train(lambda: ShallowRBF(means), split, lambda net, x, y: bernoulli(net(x), y), **settings)
 
 
 def _with_rubbish(logits: Tensor, rubbish: float) -> Tensor:
     return torch.cat([logits, torch.full_like(logits[:, :1], -rubbish)], dim=1)
-
-
-def _check(logits: Tensor, labels: Tensor) -> None:
-    if logits.ndim != 2:
-        raise ValueError(f"logits have shape {tuple(logits.shape)}, not (N, K)")
-    check_labels(labels, *logits.shape)

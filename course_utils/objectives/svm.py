@@ -72,7 +72,7 @@ def linear_svm(split: Split, *, C: float = 0.01) -> nn.Sequential:
     tensor([0, 0, 1, 1])
     """
     _check(split, C)
-    pixels, labels = split.images.flatten(1).cpu().numpy(), split.labels.cpu().numpy()
+    pixels, labels = split.images.detach().flatten(1).cpu().numpy(), split.labels.cpu().numpy()
     machine = svm.LinearSVC(C=C, dual=True, random_state=0, max_iter=5000).fit(pixels, labels)
     weights, biases = torch.tensor(machine.coef_), torch.tensor(machine.intercept_)
     if len(weights) == 1:  # for two classes it fits only the second
@@ -106,8 +106,8 @@ def rbf_svm(split: Split, *, C: float = 10.0, gamma: float | None = None, progre
     classes = _check(split, C)
     if len(split) > MOST:
         raise ValueError(f"{len(split)} images: every pair of them needs memory, so take at most split[:{MOST}]")
-    pixels = split.images.flatten(1).cpu().double()
-    gamma = 1 / (pixels.shape[1] * pixels.var(correction=0).item()) if gamma is None else float(gamma)
+    pixels = split.images.detach().flatten(1).cpu().double()
+    gamma = (1 / (pixels.shape[1] * pixels.var(correction=0))).item() if gamma is None else float(gamma)
     if not 0 < gamma < float("inf"):
         raise ValueError(f"gamma={gamma}: want a number above 0; None needs images that differ")
     heights = pixels.square().sum(1)

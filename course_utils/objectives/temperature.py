@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from course_utils import training
 from course_utils.data import Split
 from course_utils.inputs import check_labels
+from course_utils.objectives.fitting import check_split
 
 TEMPERATURES = torch.logspace(-4, 4, 401)  # each 5 % above the last
 
@@ -51,7 +52,7 @@ def calibrate(model: nn.Module, split: Split) -> Tempered:
         split: images that the model was not trained on, some of them misnamed: without a mistake, the lowest T is best.
 
     Raises:
-        TypeError, ValueError: inputs outside the convention.
+        TypeError, ValueError: no split; inputs outside the convention, such as labels that the model has no logit for.
 
     >>> _ = torch.manual_seed(0)
     >>> truth = torch.randn(4000, 1, 1, 2)  # logits, by which the labels are drawn
@@ -60,6 +61,7 @@ def calibrate(model: nn.Module, split: Split) -> Tempered:
     >>> 0.05 < 1 / calibrate(too_sure, Split(truth.sigmoid(), labels)).temperature < 0.5
     True
     """
+    check_split(split)
     outputs = training.logits(model, split.images)
     labels = check_labels(split.labels, *outputs.shape).to(outputs.device)
     losses = torch.stack([F.cross_entropy(outputs / t.item(), labels) for t in TEMPERATURES])
