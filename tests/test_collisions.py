@@ -1,5 +1,6 @@
 """Collisions: the logits agree, the box holds, and small problems come out as the books say."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -71,7 +72,8 @@ def test_the_jacobian_is_that_of_torch():
 
 def test_collide_gives_digits_the_logits_of_others(net, pairs):
     start, others = pairs
-    net.train()
+    net = copy.deepcopy(net).train()
+    net.zero_grad()
     twin = meet.collide(net, start.images, others.images, progress=False)
     assert net.training and all(p.grad is None for p in net.parameters())
     net.eval()
