@@ -5,12 +5,15 @@ checksums: ``data/README.md``). They are verified once, unpacked, and read by to
 checkout downloads them into the user's cache.
 
     python -m course_utils.data verify
+    python -m course_utils.data fetch imagenet faces
 
-says which files are there and whole.
+The first says which files are there and whole; the second fetches the pretrained networks that some lessons use, so
+that these run without a network later.
 """
 
 import gzip
 import hashlib
+import importlib
 import json
 import sys
 import tempfile
@@ -209,9 +212,23 @@ def _writable(folder: Path) -> bool:
         return False
 
 
+def _fetch(name: str) -> int:
+    """Fetch the weights that a module of the course works with; 1 when that fails."""
+    try:
+        importlib.import_module(f"course_utils.{name}").fetch()  # these modules stand on this one
+    except OSError as error:
+        print(f"{name}: {error}")
+        return 1
+    print(f"{name}: ok")
+    return 0
+
+
 def _main(arguments: list[str]) -> int:
+    command, *names = arguments or [""]
+    if command == "fetch" and names and set(names) <= {"imagenet", "faces"}:
+        return max(map(_fetch, names))
     if arguments != ["verify"]:
-        print("usage: python -m course_utils.data verify")
+        print("usage: python -m course_utils.data verify\n       python -m course_utils.data fetch [imagenet] [faces]")
         return 2
     damaged = False
     for folder in (CHECKOUT, runtime.home() / "MNIST" / "raw"):

@@ -109,3 +109,18 @@ def AE400() -> nn.Sequential:
     318010
     """
     return FC(400, activation=nn.Sigmoid)
+
+
+def imagenet(name: str = "mobilenet_v2") -> nn.Sequential:
+    """A classifier trained on ImageNet: images ``(N, 3, 224, 224)`` in [0, 1] to logits ``(N, 1000)``.
+
+    The same as ``imagenet.classifier(name)``; see there for names, ``classes`` and errors.
+
+    >>> imagenet("mobilnet_v2")
+    Traceback (most recent call last):
+    ...
+    ValueError: no classifier is called 'mobilnet_v2'; did you mean 'mobilenet_v2'?
+    """
+    from course_utils import imagenet  # that module stands on this one
+
+    return imagenet.classifier(name)

