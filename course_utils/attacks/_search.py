@@ -243,6 +243,15 @@ def spread(values: Tensor, like: Tensor) -> Tensor:
     return values.view(-1, *[1] * (like.ndim - 1))
 
 
+def bisect(low: Tensor, high: Tensor, beyond: Callable[[Tensor], Tensor], steps: int) -> tuple[Tensor, Tensor]:
+    """Halve each interval from ``low``, where ``beyond`` is False, to ``high``, where it is True, ``steps`` times."""
+    for _ in range(steps):
+        middle = (low + high) / 2
+        past = beyond(middle)
+        low, high = torch.where(past, low, middle), torch.where(past, middle, high)
+    return low, high
+
+
 def _check_targets(targets: Tensor, labels: Tensor, classes: int) -> Tensor:
     try:
         check_labels(targets, len(labels), classes)

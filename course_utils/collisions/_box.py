@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import training
-from course_utils.attacks._search import VALUES
+from course_utils.attacks._search import _portion
 from course_utils.inputs import check_images
 
 ROUNDS, HALVINGS = 20, 8  # of Newton's method for the multipliers, and of a step of it
@@ -35,11 +35,16 @@ def check_pair(images: Tensor, others: Tensor, name: str) -> None:
         raise ValueError(f"{name} are {theirs}, images {ours}: give one for each image, of the same shape and type")
 
 
+def exact(values: Tensor) -> Tensor:
+    """In float64, where the values are, or on the CPU if there is no float64 there."""
+    return values.to("cpu" if values.device.type == "mps" else values.device, torch.float64)
+
+
 def jacobian(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """The logits ``(N, K)`` and how each changes with each pixel, ``(N, K, D)``, in evaluation mode."""
     found = []
     with torch.inference_mode(False), torch.enable_grad(), training.mode(model, False):
-        for part in images.split(max(1, VALUES.get(images.device.type, 2**25) // (10 * images[0].numel()))):
+        for part in images.split(_portion(images, cost=10)):
             part = part.detach().clone().requires_grad_()  # a copy, as one may come from inference mode
             logits = model(part)
             each = torch.eye(logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
@@ -68,8 +73,7 @@ def project(points: Tensor, matrix: Tensor, values: Tensor) -> Tensor:
         return x, height, (free > 0) & (free < 1)
 
     kind, device = points.dtype, points.device
-    place = "cpu" if device.type == "mps" else device  # which has no float64
-    points, matrix, values = (each.to(place, torch.float64) for each in (points, matrix, values))
+    points, matrix, values = map(exact, (points, matrix, values))
     ridge = RIDGE * torch.diag_embed((matrix.square().sum(2).amax(1) + 1e-20)[:, None].expand_as(values))
     multipliers = torch.zeros_like(values)
     x, height, inside = at(multipliers)

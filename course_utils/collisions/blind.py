@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import training
-from course_utils.attacks._search import length, spread
-from course_utils.collisions._box import Collision, check_pair, project
+from course_utils.attacks._search import bisect, length, spread
+from course_utils.collisions._box import Collision, check_pair, exact, project
 from course_utils.collisions.meet import tangent_step
 from course_utils.dimensions._pieces import AFFINE
 from course_utils.inputs import check_shape
@@ -85,8 +85,7 @@ def sight(weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not isinstance(weight, Tensor) or weight.ndim != 2:
         raise ValueError("want a matrix (M, D), as matrix(layer, shape) returns it")
-    place = "cpu" if weight.device.type == "mps" else weight.device  # which has no float64
-    small = weight.detach().to(place, torch.float64)
+    small = exact(weight.detach())
     if len(small) > small.shape[1]:
         small = torch.linalg.qr(small, mode="r").R  # the same null space, in fewer rows
     _, stretch, rows = torch.linalg.svd(small)
@@ -175,8 +174,5 @@ def reach(model: nn.Module, images: Tensor, ends: Tensor, amount: float) -> Tens
         high = torch.where(open_end & beyond, step / GRID, high)
         open_end = open_end & ~beyond
         low = torch.where(open_end, step / GRID, low)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        beyond = moved(middle)
-        low, high = torch.where(beyond, low, middle), torch.where(beyond, middle, high)
+    low, _ = bisect(low, high, moved, HALVINGS)
     return low * length(ends - images)

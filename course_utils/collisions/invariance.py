@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import runtime, training
-from course_utils.attacks._search import check_budget, length, project, spread
+from course_utils.attacks._search import bisect, check_budget, length, project, spread
 from course_utils.attacks.deepfool import deepfool
 from course_utils.data import Split
 from course_utils.inputs import check_images, check_labels
@@ -95,16 +95,12 @@ def invariant(
     images, answers = images[: len(ends)].detach(), answers[: len(ends)]
     ends = _bring_back(model, images, ends, answers, eps, norm)
 
-    def holds(share: Tensor) -> Tensor:
+    def lost(share: Tensor) -> Tensor:
         at = torch.lerp(images, ends, spread(share, images)).clamp(0, 1)
-        return training.logits(model, at).argmax(1).to(images.device) == answers
+        return training.logits(model, at).argmax(1).to(images.device) != answers
 
     low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
-    low = torch.where(holds(high), high, low)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        good = holds(middle)
-        low, high = torch.where(good, middle, low), torch.where(good, high, middle)
+    low, _ = bisect(torch.where(lost(high), low, high), high, lost, HALVINGS)
     found = torch.lerp(images, ends, spread(low, images)).clamp(0, 1)
     held = training.logits(model, found).argmax(1).to(images.device) == answers
     return Invariant(found, classes, held, low)

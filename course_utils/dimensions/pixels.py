@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime, training
+from course_utils.attacks._search import bisect
 from course_utils.dimensions import _pieces, lines
 from course_utils.inputs import check_count, check_images, check_labels
 
@@ -150,10 +151,7 @@ def _by_samples(model: nn.Module, image: Tensor, label: int, low: float, high: f
     good |= grid == x.view(-1, 1)
     row, column = (good[:, 1:] != good[:, :-1]).nonzero(as_tuple=True)
     left, right, was = grid[row, column], grid[row, column + 1], good[row, column]
-    for _ in range(BISECTIONS):
-        middle = (left + right) / 2
-        same = _named(model, x, row, middle, label) == was
-        left, right = torch.where(same, middle, left), torch.where(same, right, middle)
+    left, right = bisect(left, right, lambda value: _named(model, x, row, value, label) != was, BISECTIONS)
     edge = torch.zeros_like(grid[:, 1:])
     edge[row, column] = (left + right) / 2
     changed = good[:, 1:] != good[:, :-1]

@@ -23,7 +23,7 @@ from scipy.special import betaincinv
 from torch import Tensor, nn
 
 from course_utils import runtime, training
-from course_utils.attacks._search import Task, length, spread, steepest
+from course_utils.attacks._search import Task, bisect, length, spread, steepest
 from course_utils.attacks.deepfool import deepfool
 from course_utils.inputs import check_count, check_images
 
@@ -288,10 +288,9 @@ def _bisect(wrong: Callable[[Tensor, Tensor], Tensor], low: Tensor, high: Tensor
         wrong: whether the classes have changed at ``t`` ``(M,)`` for the images numbered ``rows`` ``(M,)``.
         low, high: ``(N,)``. Where ``high`` is infinite or 0, it is the answer.
     """
-    low, high = low.clone(), high.clone()
     (rows,) = (high.isfinite() & (high > 0)).nonzero(as_tuple=True)
-    for _ in range(HALVINGS if len(rows) else 0):
-        middle = (low[rows] + high[rows]) / 2
-        beyond = wrong(middle, rows)
-        high[rows[beyond]], low[rows[~beyond]] = middle[beyond], middle[~beyond]
+    if not len(rows):
+        return high
+    high = high.clone()
+    _, high[rows] = bisect(low[rows], high[rows], lambda t: wrong(t, rows), HALVINGS)
     return high
