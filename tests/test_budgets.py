@@ -12,6 +12,8 @@ LONGEST_CELL = 30  # seconds
 @pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_a_lesson_stays_within_its_budget(path, capsys):
     book = read(path)
+    if lacking := lessons.lacking(book):
+        pytest.skip(lacking)
     budget = book.metadata.course.budget
     total, cells = lessons.execute(book, path.parent)
     slowest = max(cells, key=cells.get)

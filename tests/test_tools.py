@@ -1,6 +1,7 @@
 """tools/lessons.py and tools/address.py on small notebooks, and what conftest.py needs of nbval."""
 
 import base64
+import os
 import subprocess
 import sys
 
@@ -156,3 +157,45 @@ def test_pytest_stops_a_lesson_at_its_first_failure(root):
     assert done.returncode == 1
     assert "1 failed, 2 passed, 1 skipped" in done.stdout
     assert "lessons/01_doubling.ipynb" in done.stdout.split("seconds per lesson")[1]
+
+
+def test_a_lesson_lacks_what_it_names_and_nobody_can_fetch(root, monkeypatch):
+    from course_utils import faces, imagenet, runtime
+
+    def fail():
+        raise runtime.Missing("the weights could not be fetched")
+
+    monkeypatch.setattr(imagenet, "fetch", lambda: None)
+    monkeypatch.setattr(faces, "fetch", fail)
+    book = read(root / "lessons/01_doubling.ipynb")
+    assert lessons.lacking(book) == ""
+    book.metadata.course.needs = ["imagenet"]
+    assert lessons.lacking(book) == ""
+    book.metadata.course.needs = ["imagenet", "faces"]
+    assert lessons.lacking(book) == "the weights could not be fetched"
+
+
+def test_without_weights_a_lesson_says_so_and_keeps_its_stored_outputs(root):
+    stored = new_output("stream", name="stdout", text="0.99\n")
+    code = "from course_utils import runtime\nraise runtime.Missing('no weights here')"
+    path = add(root, new_code_cell(code), new_code_cell("print(1)", outputs=[stored]))
+    book = read(path)
+    with pytest.raises(CellExecutionError):
+        lessons.execute(book, path.parent)
+    [shown] = book.cells[2].outputs
+    assert shown.traceback[0] == "Not here: no weights here" and "Traceback" not in "".join(shown.traceback)
+    assert book.cells[3].outputs == [stored]
+
+
+def test_without_weights_a_lesson_is_skipped_by_nbval(root, tmp_path):
+    path = add(root, new_code_cell("raise ValueError"))
+    book = read(path)
+    book.metadata.course.needs = ["faces"]
+    write(book, path)
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-p", "no:xdist", "--nbval-lax"]
+    command += ["--nbval-current-env", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    command += ["--confcutdir", str(ROOT), "-p", "conftest", str(path)]
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": os.devnull, "TORCH_HOME": str(tmp_path)}
+    env = os.environ | offline | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT)
+    assert "2 skipped" in done.stdout and "connect to the internet" in done.stdout, done.stdout + done.stderr

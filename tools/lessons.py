@@ -11,6 +11,7 @@ usage: python tools/lessons.py run [01 ...]       execute lessons from scratch a
 import argparse
 import ast
 import base64
+import importlib
 import os
 import re
 import sys
@@ -63,6 +64,16 @@ def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> tuple[
         before = time.perf_counter()
         client.execute(env=env)
     return time.perf_counter() - before, seconds
+
+
+def lacking(book: NotebookNode) -> str:
+    """Why a lesson cannot run here, "" if it can: what ``metadata.course.needs`` names is fetched if it is not here."""
+    for name in book.metadata.get("course", {}).get("needs", []):
+        try:
+            importlib.import_module(f"course_utils.{name}").fetch()
+        except OSError as error:
+            return str(error)
+    return ""
 
 
 def run(path: Path) -> list[str]:
