@@ -97,8 +97,8 @@ class Missing(OSError):
         return [
             f"Not here: {self}",
             "",
-            "The run stops at this cell. The cells below still show what they showed when the lesson was stored: read on, "
-            "and run it again from here when there is a network.",
+            "The run stops at this cell. The cells below still show what they showed when the lesson was stored: read "
+            "on, and run it again from here when there is a network.",
         ]
 
 
