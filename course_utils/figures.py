@@ -35,6 +35,7 @@ THEORY = "black"
 PLOT, ROW = 6.4, 9.0  # widths in inches: a plot, a row of images
 DPI = 110
 UNSEEN = 1  # a change of that many of 255 levels is not seen
+LARGE = 150_000  # bytes of a picture that makes do with 256 colours of its own: photographs, so that lessons stay small
 
 STYLE = {
     "font.size": 10,
@@ -127,14 +128,21 @@ def picture(canvas: Figure, alt: str) -> Picture:
 
 
 def _compact(png: io.BytesIO) -> bytes:
-    """The picture without transparency, and with a palette of 256 colours where nobody can see that: half the bytes."""
+    """The picture without transparency, and with a palette of 256 colours where nobody can see that, or where many
+    photographs would make it large: half to a quarter of the bytes."""
     full = PIL.Image.open(png).convert("RGB")
     few = full.quantize(256, PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE)
     change = PIL.ImageChops.difference(full, few.convert("RGB"))
-    unseen = max(high for _, high in change.getextrema()) <= UNSEEN
-    smaller = io.BytesIO()
-    (few if unseen else full).save(smaller, "png", optimize=True, dpi=(DPI, DPI))
-    return smaller.getvalue()
+    if max(high for _, high in change.getextrema()) <= UNSEEN:
+        return _encoded(few)
+    whole = _encoded(full)
+    return whole if len(whole) <= LARGE else _encoded(full.quantize(256, PIL.Image.Quantize.MEDIANCUT))
+
+
+def _encoded(pixels: PIL.Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    pixels.save(buffer, "png", optimize=True, dpi=(DPI, DPI))
+    return buffer.getvalue()
 
 
 def images(

@@ -132,3 +132,15 @@ def test_a_graph_of_any_depth_is_drawn():
     )
     lonely = Graph({0: "x", 4: "sine"}, {0: 0, 4: 1}, {}, (4,))
     assert repr(figures.graph(lonely, alt="No links.")) == "No links."
+
+
+def test_a_picture_of_photographs_is_small_and_looks_the_same(monkeypatch):
+    ramp = torch.linspace(0, 1, 224)
+    smooth = torch.stack([ramp[:, None].expand(224, 224), ramp.expand(224, 224), ramp[:, None] * ramp])
+    photos = (smooth + 0.05 * torch.randn(12, 3, 224, 224, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    small = figures.images(photos, columns=6, alt="Twelve noisy ramps of colour.").png
+    monkeypatch.setattr(figures, "LARGE", 10**9)
+    whole = figures.images(photos, columns=6, alt="Twelve noisy ramps of colour.").png
+    assert len(small) < len(whole) / 2
+    pixels = [torch.tensor(list(Image.open(io.BytesIO(png)).convert("L").tobytes())) for png in (small, whole)]
+    assert (pixels[0] - pixels[1]).abs().float().mean() < 3
