@@ -143,4 +143,4 @@ def test_a_picture_of_photographs_is_small_and_looks_the_same(monkeypatch):
     whole = figures.images(photos, columns=6, alt="Twelve noisy ramps of colour.").png
     assert len(small) < len(whole) / 2
     pixels = [torch.tensor(list(Image.open(io.BytesIO(png)).convert("L").tobytes())) for png in (small, whole)]
-    assert (pixels[0] - pixels[1]).abs().float().mean() < 3
+    assert (pixels[0] - pixels[1]).abs().float().mean() < 5
