@@ -27,7 +27,8 @@ from torch import Tensor
 
 from course_utils import runtime
 
-CHECKOUT = Path(__file__).resolve().parents[1] / "data" / "MNIST" / "raw"
+FOLDER = Path(__file__).resolve().parents[1] / "data"  # what comes with the checkout
+CHECKOUT = FOLDER / "MNIST" / "raw"
 
 RAW_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

@@ -20,7 +20,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import skimage.data
 import torch
+from skimage.feature import Cascade as Patterns
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import batched_nms
@@ -196,6 +198,39 @@ def detect(
             rows = rows[_distinct(boxes[rows], scores[rows])]
             found.append(Faces(*(part[rows].to(images) for part in (boxes, scores, points))))
     return found
+
+
+def second_opinion(images: Tensor, *, smallest: int = 24) -> list[Tensor]:
+    """Find the faces in each image by a detector of another kind, which has no network and no gradient.
+
+    It compares the brightness of a patch with that of its eight neighbours, in a cascade of many such local binary
+    patterns: scikit-image's, trained by OpenCV. It wants faces seen from the front and is less reliable than `detect`.
+
+    Args:
+        images, smallest: as for `detect`; no face is smaller than 24 pixels.
+
+    Returns:
+        Boxes ``(F, 4)`` for each image: left, top, right, bottom in pixels.
+
+    Raises:
+        TypeError, ValueError: as for `detect`.
+
+    >>> second_opinion(torch.zeros(1, 1, 40, 50))[0].shape
+    torch.Size([0, 4])
+    """
+    if check_images(images).shape[1] not in (1, 3):
+        raise ValueError(f"images have {images.shape[1]} channels: want 3 for colour, or 1 for grey")
+    if check_count("smallest", smallest) > min(images.shape[2:]):
+        raise ValueError(f"images of shape {tuple(images.shape)} hold no face of smallest={smallest}: enlarge them")
+    patterns = Patterns(skimage.data.lbp_frontal_face_cascade_filename())
+    sizes = {"min_size": (smallest, smallest), "max_size": tuple(images.shape[2:])}
+    boxes = []
+    for image in (255 * images).round().byte().permute(0, 2, 3, 1).cpu().numpy():
+        pixels = image.squeeze(2) if image.shape[2] == 1 else image
+        found = patterns.detect_multi_scale(pixels, scale_factor=1.2, step_ratio=1, min_neighbor_number=4, **sizes)
+        edges = [[one["c"], one["r"], one["c"] + one["width"], one["r"] + one["height"]] for one in found]
+        boxes.append(images.new_tensor(edges).view(-1, 4))
+    return boxes
 
 
 def _propose(pnet: Net, images: Tensor, threshold: float, smallest: int) -> tuple[Tensor, Tensor]:

@@ -35,7 +35,7 @@ THEORY = "black"
 PLOT, ROW = 6.4, 9.0  # widths in inches: a plot, a row of images
 DPI = 110
 UNSEEN = 1  # a change of that many of 255 levels is not seen
-LARGE = 150_000  # bytes of a picture that makes do with 256 colours of its own: photographs, so that lessons stay small
+LARGE = 60_000  # bytes of a picture that makes do with 256 colours of its own: photographs, so that lessons stay small
 
 STYLE = {
     "font.size": 10,

@@ -7,9 +7,11 @@ import sys
 import answers_02
 import answers_03
 import answers_04
+import answers_05
 import answers_06
 import answers_07
 import answers_08
+import answers_10
 import pytest
 import torch
 
@@ -64,9 +66,11 @@ RIGHT = {
     **answers_02.RIGHT,
     **answers_03.RIGHT,
     **answers_04.RIGHT,
+    **answers_05.RIGHT,
     **answers_06.RIGHT,
     **answers_07.RIGHT,
     **answers_08.RIGHT,
+    **answers_10.RIGHT,
 }
 
 
@@ -85,9 +89,11 @@ def _reference(id):
 RIGHT_ROWS = [
     *RIGHT.items(),
     *answers_04.ALSO_RIGHT.items(),
+    *answers_05.ALSO_RIGHT,
     *answers_06.ALSO_RIGHT,
     *answers_07.ALSO_RIGHT,
     *answers_08.ALSO_RIGHT,
+    *answers_10.ALSO_RIGHT,
 ]
 
 
@@ -106,17 +112,21 @@ UNFORESEEN = {
     **answers_02.UNFORESEEN,
     **answers_03.UNFORESEEN,
     **answers_04.UNFORESEEN,
+    **answers_05.UNFORESEEN,
     **answers_06.UNFORESEEN,
     **answers_07.UNFORESEEN,
     **answers_08.UNFORESEEN,
+    **answers_10.UNFORESEEN,
 }
 
 
 UNFORESEEN_ROWS = [
     *((id, *pair) for id, pair in UNFORESEEN.items()),
+    *answers_05.ALSO_UNFORESEEN,
     *answers_06.ALSO_UNFORESEEN,
     *answers_07.ALSO_UNFORESEEN,
     *answers_08.ALSO_UNFORESEEN,
+    *answers_10.ALSO_UNFORESEEN,
 ]
 
 

@@ -243,6 +243,13 @@ def test_photos_are_images(name):
     assert torch.equal(photo, imagenet.photo(name))
 
 
+def test_pixels_are_the_whole_photograph_in_its_own_size():
+    shapes = {name: imagenet.pixels(name).shape for name in imagenet.PHOTOS}
+    assert shapes["pagoda"] == shapes["dahlia"] == (427, 640, 3) and shapes["officer"] == (600, 512, 3)
+    assert shapes["camera"] == (512, 512) and shapes["motorcycle"] == (500, 741, 3)
+    assert all(imagenet.pixels(name).dtype == np.uint8 for name in imagenet.PHOTOS)
+
+
 def test_crop_is_what_torchvision_prepares(cache):
     pixels = np.random.default_rng(0).integers(0, 256, (300, 411, 3), dtype=np.uint8)
     preset = torchvision.models.MobileNet_V2_Weights.IMAGENET1K_V1.transforms()

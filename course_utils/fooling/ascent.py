@@ -42,6 +42,7 @@ def ascend(
     step_size: float = 0.05,
     generator: torch.Generator | None = None,
     progress: bool = True,
+    on_step: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
     """Climb from noise to an image of each target class.
 
@@ -54,6 +55,7 @@ def ascend(
         shape: ``(C, H, W)`` of an image.
         step_size: of Adam, about how far a pixel moves in a step at first.
         generator: draws the noise, even in [0, 1]; None starts a new one from seed 0.
+        on_step: called before each step with the confidence in each target, ``(N,)``, for curves.
 
     Returns:
         Images in [0, 1], ``(N, C, H, W)``, on the model's device. An interrupted run returns what it has.
@@ -77,7 +79,10 @@ def ascend(
     check_labels(targets, number, training.logits(model, start[:1].clone()).shape[1])
 
     def gain(images: Tensor) -> Tensor:
-        total = -F.cross_entropy(model(images.clone()), aim, reduction="sum")
+        likely = -F.cross_entropy(model(images.clone()), aim, reduction="none")
+        if on_step is not None:
+            on_step(likely.detach().exp())
+        total = likely.sum()
         if penalty is None:
             return total
         costs = penalty(images)

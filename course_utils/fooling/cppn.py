@@ -31,7 +31,7 @@ FUNCTIONS = {
 WEIGHT = 10.0  # weights lie in [-10, 10]
 RATE, ETA = 0.1, 15.0  # chance that a weight or a function mutates; polynomial mutation of weights
 ADD_LINK, DELETE_LINK, ADD_NODE, DELETE_NODE = 0.5, 0.3, 0.5, 0.2  # chances for each child
-VALUES = 2**22  # numbers held while rendering
+VALUES = {1: 2**22, 3: 2**20}  # numbers held while rendering, by channels: colour is faster inside the cache
 
 
 class Graph(NamedTuple):
@@ -119,10 +119,11 @@ class CPPN:
         height, width = (check_count("a side of size", side) for side in (self.shape[1:] if size is None else size))
         places = self._places(height, width, genomes["weights"])
         plan = _Plan(genomes, outputs=self.shape[0])
-        portion = max(1, VALUES // plan.rows)
-        levels = torch.cat([plan.run(part) for part in places.split(portion, 1)], 1).abs()
-        images = levels.view(len(genomes["used"]), self.shape[0], height, width)
-        return hls_to_rgb(images) if self.shape[0] == 3 else images
+        channels, parts = self.shape[0], []
+        for part in places.split(max(1, VALUES[channels] // plan.rows), 1):
+            levels = plan.run(part).abs().view(-1, channels, part.shape[1], 1)
+            parts.append(hls_to_rgb(levels) if channels == 3 else levels)
+        return torch.cat(parts, 2).view(-1, channels, height, width)
 
     def graph(self, genomes: Genomes, row: int) -> Graph:
         """The genome in this row as a graph, to be drawn."""

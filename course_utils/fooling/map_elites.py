@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime, training
-from course_utils.fooling._genomes import Genomes, take
+from course_utils.fooling._genomes import Genomes, portions, take
 from course_utils.fooling.cppn import CPPN
 from course_utils.fooling.direct import Direct
 from course_utils.inputs import check_count
@@ -210,9 +210,11 @@ def _parents(archive: Archive, number: int, generator: torch.Generator) -> Tenso
 @torch.no_grad()
 def _judge(model: nn.Module, encoding: Direct | CPPN, genomes: Genomes) -> tuple[Genomes, Tensor, Tensor]:
     """The genomes, their images in 256 grey levels, and the network's confidence in every class, ``(P, K)``."""
-    images = encoding.render(genomes).mul(255).floor_().div_(255)
-    parts = [model(part) for part in images.split(1000)]
-    logits = parts[0] if len(parts) == 1 else torch.cat(parts)
+    first, images, logits = next(iter(genomes.values())), [], []
+    for rows in portions(len(first), encoding.shape, first.device):
+        images.append(encoding.render(take(genomes, rows)).mul(255).floor_().div_(255))
+        logits.append(model(images[-1]))
+    images, logits = torch.cat(images), torch.cat(logits)
     confidences = logits.softmax(1)
     if math.isnan(confidences.sum()):
         training.check_logits(logits, len(images))  # says what may be wrong

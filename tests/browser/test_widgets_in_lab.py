@@ -34,10 +34,13 @@ CELLS = [
     from course_utils.breed import breed
     from course_utils.camera import camera
     from course_utils.concentration import dimension
+    from course_utils.faces import Faces
+    from course_utils.photolab import photo_lab
     from course_utils.predict import predict
     from course_utils.quiz import human_quiz
     from course_utils.sketchpad import sketchpad
     from course_utils.theatre import evolution_theatre
+    from course_utils.watchman import watchman
     from course_utils.widgets import controls
     torch.manual_seed(0)
     drawn = []
@@ -69,9 +72,29 @@ CELLS = [
     quiz = human_quiz(squares, [4, None, None], ["digit", "noise", "noise"], models.LeNet5())
     quiz
     """,
+    """
+    net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(192, 3))
+    net.classes = ("cat", "box turtle", "ostrich")
+    net[-1].bias.data = torch.tensor([5.0, 0.0, 0.0])
+    net[-1].weight.data *= 40
+    photo_lab(net)
+    """,
+    """
+    def detect(images):  # a face is what is white
+        rows, columns = (images[0].amin(0) == 1).nonzero(as_tuple=True)
+        boxes = torch.tensor([[columns.min(), rows.min(), columns.max(), rows.max()]] if len(rows) > 999 else [])
+        return [Faces(boxes.view(-1, 4), torch.full((len(boxes.view(-1, 4)),), 0.998), torch.zeros(0, 5, 2))]
+    watchman(torch.ones(1, 3, 40, 40), detect=detect)
+    """,
 ]
 REVEALS = 6, 7  # run by the tests of the guesses
 
+CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a test picture, and permission
+SPY = """
+    window.streams = []
+    const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices)
+    navigator.mediaDevices.getUserMedia = async (wish) => (window.streams.push(await ask(wish)), window.streams.at(-1))
+"""
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -130,8 +153,9 @@ def lab(tmp_path_factory):
 def page(lab):
     """The notebook in a browser, with all cells run but the two reveals."""
     with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *CAMERA])
         page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.add_init_script(SPY)
         page.goto(lab)
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
         page.wait_for_function(
@@ -383,6 +407,42 @@ def test_a_quiz_outlives_its_cell(page):
     quiz.get_by_role("button", name="1 a guess").click()
     sync_api.expect(quiz.locator(".quiz-outcome img")).to_have_attribute("alt", re.compile("You against the network"))
     assert page.locator(".jp-Notebook .jp-Cell").count() == len(CELLS)
+
+
+def test_a_photo_is_attacked_and_the_slider_follows(page):
+    lab = cell(page, 13).locator(".photolab")
+    status, field = lab.locator(".photolab-status"), lab.get_by_role("combobox", name="It should say")
+    sync_api.expect(status).to_contain_text("press Attack")
+    field.click()
+    page.keyboard.type("tur")  # JupyterLab keeps its shortcuts to itself
+    page.keyboard.press("Enter")
+    assert field.input_value() == "box turtle"
+    lab.get_by_role("slider", name="steps").press("Home")
+    lab.get_by_role("button", name="Attack").press("Enter")
+    sync_api.expect(status).to_contain_text("more than 4 levels of 255, in one step: now the network says")
+    sync_api.expect(lab.locator(".photolab-target")).to_have_count(3)
+    lab.get_by_role("slider", name="largest change").press("Home")
+    sync_api.expect(status).to_contain_text("more than 0 levels")
+    lab.get_by_label("Photo", exact=True).select_option("coffee")
+    sync_api.expect(status).to_contain_text("press Attack")
+
+
+def test_a_watchman_gives_the_camera_back(page):
+    guard = cell(page, 14).locator(".watchman")
+    status, found = guard.locator(".watchman-status"), guard.locator(".watchman-found")
+    sync_api.expect(status).to_have_text("A photo: coffee.")
+    guard.get_by_label("what hangs in the picture").select_option("bred noise")
+    sync_api.expect(found).to_have_text("One face found: 99.8 % (on the bred noise).")
+    guard.get_by_role("button", name="Use the camera").click()
+    sync_api.expect(status).to_contain_text("pictures a second", timeout=10_000)
+    sync_api.expect(found).to_contain_text("(on the bred noise)")
+    guard.get_by_role("button", name="Stop the camera").click()
+    sync_api.expect(status).to_have_text("A photo: coffee.")
+    guard.get_by_role("button", name="Use the camera").click()
+    sync_api.expect(status).to_contain_text("The camera is on")
+    run(page, [14])  # the old widget is gone, and so is its picture
+    sync_api.expect(status).to_have_text("A photo: coffee.")
+    page.wait_for_function("streams.length === 2 && streams.every(s => s.getTracks()[0].readyState === 'ended')")
 
 
 def test_a_pad_says_that_its_kernel_is_gone(page):

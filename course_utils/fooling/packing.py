@@ -1,0 +1,97 @@
+"""Genomes in a small file: all that is needed to paint a thousand images again.
+
+A population is padded with room for nodes that most genomes do not have. `pack` writes a list of the links that reach
+an output, about 200 bytes a genome, and `unpack` makes the population again. Weights keep all their digits: a column
+runs up to 223, so that two bytes for a weight of 9 would shift a stripe by a whole radian. The file is safetensors: it
+holds numbers and notes, no code.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from course_utils import data, runtime, training
+from course_utils.fooling._genomes import Genomes
+from course_utils.fooling.cppn import CPPN, INPUTS, _Plan
+
+IMAGENET = data.FOLDER / "fooling" / "imagenet.safetensors"  # by tools/breed_imagenet.py
+LINKS = ("genome", "target", "source", "weight")  # a column each; ``function`` has a row for each genome
+
+
+class Packed(NamedTuple):
+    """What `unpack` finds: genomes, the encoding that renders them, notes, and further tables by name."""
+
+    genomes: Genomes
+    encoding: CPPN
+    notes: dict
+    tables: dict[str, Tensor]
+
+
+def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tables: Tensor) -> None:
+    """Write genomes of ``encoding`` to a ``.safetensors`` file, without nodes and links that no output needs.
+
+    Args:
+        notes: what else there is to know, such as recipe and seed: anything that JSON can hold.
+        tables: further numbers to keep, such as a history.
+
+    Raises:
+        ValueError: more nodes than a byte can number, or a table named like a part of the genomes.
+
+    >>> encoding = CPPN((3, 8, 8), hidden=4)
+    >>> genomes = encoding.random(5, generator=torch.Generator().manual_seed(0))
+    >>> pack(runtime.home() / "five.safetensors", genomes, encoding, {"seed": 0})
+    >>> found = unpack(runtime.home() / "five.safetensors")
+    >>> found.encoding, found.notes, torch.equal(encoding.render(found.genomes), encoding.render(genomes))
+    (CPPN(shape=(3, 8, 8), hidden=4), {'seed': 0}, True)
+    """
+    genomes = {name: genes.detach().cpu() for name, genes in genomes.items()}
+    width = genomes["used"].shape[1]
+    if width > 256:
+        raise ValueError(f"genomes with room for {width} nodes: 256 at most, a node's number is one byte")
+    if taken := {*LINKS, "function"} & set(tables):
+        raise ValueError(f"a table cannot be called {min(taken)}: that is a part of the genomes")
+    target, source, weight = _Plan(genomes, outputs=encoding.shape[0]).links
+    ends = (target % width).to(torch.uint8), (source % width).to(torch.uint8)
+    columns = zip(LINKS, ((target // width).int(), *ends, weight), strict=True)
+    tensors = dict(columns) | tables | {"function": genomes["function"]}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    about = {"shape": encoding.shape, "hidden": encoding.hidden, "notes": notes}
+    texts = {"genomes": json.dumps(about), "sha256": training.checksum(tensors)}
+    runtime.write_atomically(Path(file), safetensors.torch.save(tensors, metadata=texts))
+
+
+def unpack(file: str | Path, device: torch.device | str = "cpu") -> Packed:
+    """Read what `pack` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file holds something else, or is damaged.
+    """
+    try:
+        with safetensors.safe_open(Path(file), "pt") as opened:
+            texts = opened.metadata() or {}
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        if "genomes" not in texts or training.checksum(tensors) != texts.get("sha256"):
+            raise ValueError("its checksum is wrong" if "genomes" in texts else "it holds something else")
+    except FileNotFoundError:
+        raise
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{file} holds no packed genomes, or is damaged: {error}") from error
+    about = json.loads(texts["genomes"])
+    encoding = CPPN(tuple(about["shape"]), about["hidden"])
+    genome, target, source, weight = (tensors.pop(name) for name in LINKS)
+    ends, function = (genome.long(), target.long(), source.long()), tensors.pop("function")
+    weights = torch.zeros(*function.shape, function.shape[1], dtype=weight.dtype)
+    weights[ends] = weight
+    linked = torch.zeros_like(weights, dtype=torch.bool)
+    linked[ends] = True
+    used = linked.any(1) | linked.any(2)
+    used[:, : len(INPUTS) + encoding.shape[0]] = True
+    genomes = {"weights": weights, "linked": linked, "function": function, "used": used}
+    genomes = {name: genes.to(device) for name, genes in genomes.items()}
+    return Packed(genomes, encoding, about["notes"], {name: table.to(device) for name, table in tensors.items()})

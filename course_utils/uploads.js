@@ -1,0 +1,50 @@
+// Pictures of the learner's own, on their way to the kernel, which reads them: see uploads.py.
+
+const LARGE = 4e6; // bytes; between page and kernel a message of 10 MB would be cut off
+const LONG = 2048; // pixels along the longer side of a picture that is shrunk here
+
+// A picture, or what a video shows now, at most `most` pixels along its longer side: base64 of a JPEG.
+function shrink(source, width, height, most) {
+  const scale = Math.min(1, most / Math.max(width, height));
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [width, height].map((side) => Math.max(1, Math.round(scale * side)));
+  const pen = canvas.getContext("2d");
+  pen.fillStyle = "white"; // a JPEG has no transparency
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  pen.drawImage(source, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/jpeg", 0.92).split(",")[1];
+}
+
+// A file in base64: as it is, or shrunk where it is too large for one message.
+async function readFile(file) {
+  if (file.size > LARGE) {
+    const picture = await createImageBitmap(file).catch(() => {
+      throw new Error(`${file.name} cannot be read as a picture by this browser: save it as PNG or JPEG, and try again`);
+    });
+    return shrink(picture, picture.width, picture.height, LONG);
+  }
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result.split(",")[1] ?? ""));
+    reader.addEventListener("error", () => reject(new Error(`${file.name} cannot be opened: ${reader.error.message}`)));
+    reader.readAsDataURL(file);
+  });
+}
+
+// A button that asks for a file; `took(name, data)` gets it, `failed(text)` what went wrong.
+function uploader(parent, className, text, took, failed) {
+  const button = add(parent, "button", className, { type: "button" }, text);
+  const input = add(parent, "input", "", { type: "file", accept: "image/*", hidden: "", "aria-label": text });
+  button.addEventListener("click", () => input.click());
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (!file) return;
+    try {
+      took(file.name, await readFile(file));
+    } catch (error) {
+      failed(error.message);
+    }
+    input.value = ""; // so that the same file can be chosen again
+  });
+  return button;
+}
