@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from torchvision.ops import batched_nms
 
 from course_utils import runtime, wheels
-from course_utils.inputs import check_count, check_images
+from course_utils.inputs import check_count, check_images, levels
 from course_utils.models import Normalise
 
 PACKAGE = "facenet-pytorch==2.6.0"
@@ -177,12 +177,9 @@ def detect(
     >>> [len(faces.boxes) for faces in detect(torch.rand(2, 3, 40, 50), untrained, thresholds=(1, 1, 1))]
     [0, 0]
     """
-    if check_images(images).shape[1] not in (1, 3):
-        raise ValueError(f"images have {images.shape[1]} channels: want 3 for colour, or 1 for grey")
+    _check(images, smallest)
     if len(thresholds) != 3 or not all(0 <= threshold <= 1 for threshold in thresholds):
         raise ValueError(f"thresholds={thresholds!r}: want three probabilities, one for each net")
-    if check_count("smallest", smallest) > min(images.shape[2:]):
-        raise ValueError(f"images of shape {tuple(images.shape)} hold no face of smallest={smallest}: enlarge them")
     cascade = nets(images.device) if cascade is None else cascade
     with torch.no_grad():
         pixels = images.expand(-1, 3, -1, -1).to(next(cascade.pnet.parameters()))
@@ -218,19 +215,23 @@ def second_opinion(images: Tensor, *, smallest: int = 24) -> list[Tensor]:
     >>> second_opinion(torch.zeros(1, 1, 40, 50))[0].shape
     torch.Size([0, 4])
     """
-    if check_images(images).shape[1] not in (1, 3):
-        raise ValueError(f"images have {images.shape[1]} channels: want 3 for colour, or 1 for grey")
-    if check_count("smallest", smallest) > min(images.shape[2:]):
-        raise ValueError(f"images of shape {tuple(images.shape)} hold no face of smallest={smallest}: enlarge them")
+    _check(images, smallest)
     patterns = Patterns(skimage.data.lbp_frontal_face_cascade_filename())
     sizes = {"min_size": (smallest, smallest), "max_size": tuple(images.shape[2:])}
     boxes = []
-    for image in (255 * images).round().byte().permute(0, 2, 3, 1).cpu().numpy():
+    for image in levels(images).byte().permute(0, 2, 3, 1).cpu().numpy():
         pixels = image.squeeze(2) if image.shape[2] == 1 else image
         found = patterns.detect_multi_scale(pixels, scale_factor=1.2, step_ratio=1, min_neighbor_number=4, **sizes)
         edges = [[one["c"], one["r"], one["c"] + one["width"], one["r"] + one["height"]] for one in found]
         boxes.append(images.new_tensor(edges).view(-1, 4))
     return boxes
+
+
+def _check(images: Tensor, smallest: int) -> None:
+    if check_images(images).shape[1] not in (1, 3):
+        raise ValueError(f"images have {images.shape[1]} channels: want 3 for colour, or 1 for grey")
+    if check_count("smallest", smallest) > min(images.shape[2:]):
+        raise ValueError(f"images of shape {tuple(images.shape)} hold no face of smallest={smallest}: enlarge them")
 
 
 def _propose(pnet: Net, images: Tensor, threshold: float, smallest: int) -> tuple[Tensor, Tensor]:

@@ -83,6 +83,17 @@ def check_images(images: Tensor) -> Tensor:
     return images
 
 
+def levels(images: Tensor) -> Tensor:
+    """The levels 0 to 255 that a file of 8 bits keeps of images in [0, 1]: the nearest whole numbers, as floats.
+
+    ``levels(images) / 255`` are the images as they come back from such a file.
+
+    >>> levels(torch.tensor([0.0, 0.5, 1.0]))
+    tensor([  0., 128., 255.])
+    """
+    return (255 * images).round()
+
+
 def check_labels(labels: Tensor, number: int, classes: int | None = None) -> Tensor:
     """Return ``labels`` unchanged if they are ``number`` int64 class numbers, below ``classes`` where that is given.
 

@@ -15,18 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import attacks, figures, imagenet, runtime, training, uploads
-from course_utils.inputs import check_images
+from course_utils.inputs import check_images, levels
 from course_utils.widgets import pixels, script
 
 BEST = 5  # classes with a bar
 EPS, STEPS = 4, 10  # of 255 levels, of the attack: where the sliders start
 MOST = {"eps": 16, "steps": 10}
 FACTOR = 8  # of the difference: 16 levels become half of the range
-STILLS = ((0, 1), (0, 8), (1, 4))  # in the static twin: a photo by its number, and eps
+STILLS = ((0, 1), (1, 4))  # in the static twin: a photo by its number, and eps
 
 
 def photo_lab(model: nn.Module, photos: Mapping[str, Tensor] | None = None, *, target: str = "ostrich"):
-    """Attack a photo, of yours or of the course, towards a class of your choice; without a front end, three attacks.
+    """Attack a photo, of yours or of the course, towards a class of your choice; without a front end, two attacks.
 
     Args:
         model: one of `models.imagenet`, or another network with ``classes``, the tuple of its names, that maps images
@@ -106,14 +106,14 @@ class PhotoLab(anywidget.AnyWidget):
         elif do == "upload":
             image = imagenet.crop(uploads.read(data, name))
             kept = f"{name} (yours)"
-            self._look(kept, levels(image))
+            self._look(kept, levels(image) / 255)
             self.photos[kept] = image
         elif do == "attack":
             images = attempt(self.network, self.images[:1], **settings, generator=self.generator)
             self._look(self.photo, images, settings)
 
     def _choose(self, name: str) -> None:
-        self._look(name, levels(self.photos[name]))
+        self._look(name, levels(self.photos[name]) / 255)
 
     def _look(self, photo: str, images: Tensor, settings: dict[str, int] | None = None) -> None:
         """Ask the network about these images, and keep them with what it said."""
@@ -124,11 +124,6 @@ class PhotoLab(anywidget.AnyWidget):
     def _texts(self) -> dict:
         texts = {"photos": list(self.photos), "photo": self.photo, "shape": list(self.images.shape[1:])}
         return texts | {"bars": self.bars, "factor": FACTOR, "most": MOST, **self.settings}
-
-
-def levels(images: Tensor) -> Tensor:
-    """The images in 256 levels, as a file keeps them."""
-    return (255 * check_images(images)).round() / 255
 
 
 def attempt(
@@ -157,7 +152,7 @@ def attempt(
     for name, value in (("eps", eps), ("steps", steps)):
         if value not in range(name == "steps", MOST[name] + 1):
             raise ValueError(f"{name}={value!r}: want a whole number up to {MOST[name]}")
-    clean = levels(image).to(training.device_of(model))
+    clean = (levels(check_images(image)) / 255).to(training.device_of(model))
     label = training.predict(model, clean).labels
     if label.item() == target:
         raise ValueError("the network says so without any attack: choose another class")
@@ -165,7 +160,7 @@ def attempt(
     attacked = attacks.pgd(model, clean, label, eps / 255, **settings, progress=False)
     source = runtime.source(generator, clean.device)
     signs = torch.randint(2, clean.shape, generator=source, device=source.device).to(clean) * 2 - 1
-    return levels(torch.cat([clean, attacked, (clean + eps / 255 * signs).clamp(0, 1)]))
+    return levels(torch.cat([clean, attacked, (clean + eps / 255 * signs).clamp(0, 1)])) / 255
 
 
 def difference(images: Tensor) -> Tensor:
@@ -184,8 +179,8 @@ def opinions(model: nn.Module, images: Tensor, also: int | None = None) -> list[
 
 
 def _still(model: nn.Module, photos: Mapping[str, Tensor], target: int) -> figures.Picture:
-    """Three attacks side by side: the photo attacked, what was said, and beneath it what the attack changed."""
-    canvas, axes = figures.figure(5.0, 3.6, nrows=2, ncols=len(STILLS))
+    """Two attacks side by side: the photo attacked, what was said, and beneath it what the attack changed."""
+    canvas, axes = figures.figure(3.6, 3.9, nrows=2, ncols=len(STILLS))
     texts = []
     for (above, below), (number, eps) in zip(axes.T, STILLS, strict=True):
         name = list(photos)[number % len(photos)]

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import runtime, scenes
-from course_utils.inputs import check_count, check_images
+from course_utils.inputs import check_count, check_images, levels
 
 WALL = scenes.Scene((scenes.Solid((0.0, 0.0, 0.0), (1.0, 1.0, 1e-3)),), background=0.5, distance=4.0, focal=4.0)
 INK = (0.05, 0.95)  # the darkest and the lightest grey that paper shows
@@ -65,7 +65,7 @@ def rotate(images: Tensor, degrees: Strength, *, generator: torch.Generator | No
     >>> torch.allclose(rotate(x, 90.0), x.rot90(1, (2, 3)), atol=1e-4)
     True
     """
-    roll = _each("degrees", degrees, images, generator, least=-math.inf).deg2rad()
+    roll = _each("degrees", degrees, check_images(images), generator, least=-math.inf).deg2rad()
     poses = torch.zeros(len(images), 7).to(images)
     poses[:, 2] = roll
     return view(images, poses)
@@ -104,7 +104,7 @@ def eight_bits(images: Tensor) -> Tensor:
     >>> eight_bits(torch.full((1, 1, 1, 1), 0.5)) * 255
     tensor([[[[128.]]]])
     """
-    return _straight_through(images, (check_images(images).detach() * 255).round() / 255)
+    return _straight_through(images, levels(check_images(images).detach()) / 255)
 
 
 def jpeg(images: Tensor, quality: Strength = 75, *, generator: torch.Generator | None = None) -> Tensor:
@@ -119,9 +119,9 @@ def jpeg(images: Tensor, quality: Strength = 75, *, generator: torch.Generator |
     qualities = _each("quality", quality, check_images(images), generator, least=1).round().int().tolist()
     if images.shape[1] not in (1, 3) or max(qualities) > 100:
         raise ValueError(f"{images.shape[1]} channels, quality {quality}: a JPEG has 1 or 3, and a quality of 1 to 100")
-    levels = (images.detach() * 255).round().byte().movedim(1, 3).cpu().numpy()
+    files = levels(images.detach()).byte().movedim(1, 3).cpu().numpy()
     read = []
-    for pixels, q in zip(levels, qualities, strict=True):
+    for pixels, q in zip(files, qualities, strict=True):
         file = io.BytesIO()
         Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(file, "JPEG", quality=q)
         read.append(np.asarray(Image.open(file)).reshape(pixels.shape))
@@ -138,7 +138,7 @@ def ink(images: Tensor) -> Tensor:
     return darkest + (lightest - darkest) * blur(images, 0.5) ** GAMMA
 
 
-def view(sheets: Tensor, poses: Tensor, size: int | None = None) -> Tensor:
+def view(sheets: Tensor, poses: Tensor) -> Tensor:
     """What the camera of `scenes` sees of each flat sheet, before a grey wall.
 
     At a pose of zeros it sees the sheet, the whole sheet and nothing but the sheet. Gradients flow to the sheets.
@@ -147,34 +147,29 @@ def view(sheets: Tensor, poses: Tensor, size: int | None = None) -> Tensor:
         sheets: square ones, ``(N, C, H, H)``.
         poses: the numbers of `scenes.POSE`, ``(N, 7)`` or ``(N, 9)``; the light is such that at zeros all is as bright
             as the sheet.
-        size: pixels along a side of the picture; None takes the sheets'.
 
     >>> sheet = torch.rand(1, 3, 8, 8)
     >>> torch.allclose(view(sheet, torch.zeros(1, 7)), sheet, atol=1e-5)
     True
     """
     paper = F.pad(check_images(sheets), (0, 0, 0, 0, 0, 1), value=1.0)  # one channel more, which tells where it is
-    seen, there = _sample(paper, poses, sheets.shape[2] if size is None else check_count("size", size)).split(
-        [sheets.shape[1], 1], 1
-    )
+    seen, there = _sample(paper, poses, sheets.shape[2]).split([sheets.shape[1], 1], 1)
     return ((seen + (1 - there) * WALL.background) * _lit(poses.to(sheets))).clamp(0, 1)
 
 
-def photograph(
-    sheets: Tensor, poses: Tensor | None = None, *, spread: float = 0.5, generator: torch.Generator | None = None
-) -> Tensor:
+def photograph(sheets: Tensor, poses: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
     """Print each sheet, hang it before a grey wall, and take a picture of it: ink, pose, light, sensor, 8 bits.
 
     Args:
         sheets: square ones, ``(N, C, H, H)`` in [0, 1].
-        poses: as for `view`; None draws them even within ``spread`` times `scenes.REACH`.
+        poses: as for `view`; None draws them even within half of `scenes.REACH`.
 
     >>> photograph(torch.rand(2, 3, 32, 32)).shape
     torch.Size([2, 3, 32, 32])
     """
     generator = runtime.source(generator)
     if poses is None:
-        poses = scenes.random_poses(len(sheets), 9, spread=spread, generator=generator).to(sheets)
+        poses = scenes.random_poses(len(check_images(sheets)), 9, spread=0.5, generator=generator).to(sheets)
     return eight_bits(noise(view(ink(sheets), poses), SENSOR, generator=generator))
 
 
@@ -184,7 +179,7 @@ def disc(canvas: Tensor) -> Tensor:
     >>> round(disc(torch.rand(1, 3, 100, 100))[:, 3].mean().item(), 3)  # pi / 4
     0.786
     """
-    side = check_images(canvas).shape[2]
+    side = _side(check_images(canvas), "canvases")
     middles = (torch.arange(side).to(canvas) * 2 + 1) / side - 1
     radius = torch.hypot(middles[:, None], middles)
     cover = ((1 - radius) * side / 2 + 0.5).clamp(0, 1)  # the edge is one pixel wide
@@ -234,6 +229,7 @@ def stick(
             f"things of shape {shapes[0]} on pictures of {shapes[1]}: want as many, and one channel more, which is 1 "
             "where the thing is; prints.disc adds it to a canvas, and .expand(number, -1, -1, -1) makes them many"
         )
+    _side(onto, "pictures")
     area, turn, right, up = (
         _each(name, strength, onto, generator, least)
         for name, strength, least in [
@@ -277,18 +273,16 @@ def world(images: Tensor, *, generator: torch.Generator | None = None) -> Tensor
 
 def _sample(sheets: Tensor, poses: Tensor, size: int) -> Tensor:
     """What each pixel of the camera sees of each sheet; 0 beside it."""
-    side = sheets.shape[2]
-    if sheets.shape[3] != side:
-        raise ValueError(f"sheets have shape {tuple(sheets.shape)}: want squares, cut or pad them first")
-    WALL._check(poses)
+    side = _side(sheets, "sheets")
+    WALL.check(poses)
     if len(poses) != len(sheets):
         raise ValueError(f"{len(sheets)} sheets and {len(poses)} poses: want one pose a sheet")
     poses = poses.detach().to(sheets)
-    turn = scenes._rotations(poses[:, :3])
+    turn = scenes.rotations(poses[:, :3])
     camera = poses[:, 3:6] * poses.new_tensor([1, 1, -1]) + poses.new_tensor([0, 0, WALL.distance])
     focal = WALL.focal * poses[:, 6].exp()
     lens = torch.stack([1 / focal, 1 / focal, torch.ones_like(focal)], 1)
-    ray = turn.mT @ (lens[:, :, None] * scenes._grid(size, poses))
+    ray = turn.mT @ (lens[:, :, None] * scenes.directions(size, poses))
     origin = turn.mT @ camera[:, :, None]
     steps = -origin[:, 2:] / ray[:, 2:]
     point = (origin + steps * ray)[:, :2] * poses.new_tensor([[1], [-1]])  # rows go down
@@ -298,10 +292,16 @@ def _sample(sheets: Tensor, poses: Tensor, size: int) -> Tensor:
     return F.grid_sample(fine, point.mT.view(-1, size, size, 2), align_corners=False)
 
 
+def _side(images: Tensor, name: str) -> int:
+    if images.shape[2] != images.shape[3]:
+        raise ValueError(f"{name} have shape {tuple(images.shape)}: want squares, cut or pad them first")
+    return images.shape[2]
+
+
 def _lit(poses: Tensor) -> Tensor:
     """How bright a sheet is under the light of each pose, as a multiple of home's: ``(N, 1, 1, 1)``."""
     home, here = (
-        scenes.AMBIENT + (1 - scenes.AMBIENT) * (1 + scenes._light(p)[:, 2]) / 2 for p in (poses[:, :7], poses)
+        scenes.AMBIENT + (1 - scenes.AMBIENT) * (1 + scenes.light_from(p)[:, 2]) / 2 for p in (poses[:, :7], poses)
     )
     return (here / home).view(-1, 1, 1, 1)
 
@@ -314,7 +314,7 @@ def _straight_through(images: Tensor, values: Tensor) -> Tensor:
 def _each(name: str, strength: Strength, images: Tensor, generator, least: float = 0.0) -> Tensor:
     """One strength for each image, ``(N,)``."""
     number = len(images)
-    if isinstance(strength, tuple):
+    if isinstance(strength, tuple) and len(strength) == 2:
         generator = runtime.source(generator)
         low, high = strength
         strength = low + (high - low) * torch.rand(number, generator=generator, device=generator.device)

@@ -92,21 +92,21 @@ class Scene:
         >>> DESK.render(torch.zeros(2, 7)).shape
         torch.Size([2, 1, 28, 28])
         """
-        self._check(poses)
+        self.check(poses)
         portion = max(1, PIXELS // check_count("size", size) ** 2)
         return torch.cat([self._render(part, size) for part in poses.split(portion)])
 
     def _render(self, poses: Tensor, size: int) -> Tensor:
         radii, turns, centres, waves, greys = self._tensors(poses)
-        axes = _rotations(turns).mT / radii[:, :, None]  # A of each of the M solids, (M, 3, 3)
-        turn = _rotations(poses[:, :3] + poses.new_tensor([0, self.pitch, 0]))
+        axes = rotations(turns).mT / radii[:, :, None]  # A of each of the M solids, (M, 3, 3)
+        turn = rotations(poses[:, :3] + poses.new_tensor([0, self.pitch, 0]))
         camera = poses[:, 3:6] * poses.new_tensor([1, 1, -1]) + poses.new_tensor([0, 0, self.distance])
         focal = self.focal * poses[:, 6].exp()
         lens = torch.stack([1 / focal, 1 / focal, torch.ones_like(focal)], 1)
 
         into = torch.einsum("mij, nkj -> nmik", axes, turn)  # from the camera's axes to those of A
         origin = torch.einsum("nmik, nk -> nmi", into, camera) - torch.einsum("mij, mj -> mi", axes, centres)
-        ray = (into * lens[:, None, None]) @ _grid(size, poses)  # d', (N, M, 3, P)
+        ray = (into * lens[:, None, None]) @ directions(size, poses)  # d', (N, M, 3, P)
         start = origin[..., None]
         square = _dot(ray, ray)
         nearest = -_dot(start, ray) / square
@@ -115,7 +115,7 @@ class Scene:
         depth = nearest - (self.softness * F.softplus(inside) / square).sqrt()
         point = start + depth[:, :, None] * ray
 
-        light = torch.einsum("mij, nj -> nmi", axes, _light(poses))[..., None]
+        light = torch.einsum("mij, nj -> nmi", axes, light_from(poses))[..., None]
         across = point / radii[:, :, None]
         slope = _dot(light, point) * _dot(across, across).rsqrt()  # the cosine between light and normal
         pattern = (waves @ point).sin().prod(2)
@@ -125,7 +125,8 @@ class Scene:
         seen, free = _visible(inside.sigmoid(), depth, self.softness)
         return ((seen * color).sum(1) + free * self.background).view(-1, 1, size, size)
 
-    def _check(self, poses: Tensor) -> None:
+    def check(self, poses: Tensor) -> None:
+        """Raise what `render` raises for poses that it cannot take."""
         if not isinstance(poses, Tensor) or poses.dtype not in (torch.float32, torch.float64):
             kind = getattr(poses, "dtype", type(poses).__name__)
             raise TypeError(
@@ -182,14 +183,14 @@ def random_poses(
     return poses
 
 
-def _grid(size: int, like: Tensor) -> Tensor:
+def directions(size: int, like: Tensor) -> Tensor:
     """The direction through the middle of each pixel, row by row, for a focal length of 1: ``(3, size * size)``."""
     middles = (torch.arange(size, device=like.device, dtype=like.dtype) * 2 + 1) / size - 1
     up, right = torch.meshgrid(-middles, middles, indexing="ij")
     return torch.stack([right.flatten(), up.flatten(), torch.full_like(right, -1).flatten()])
 
 
-def _rotations(angles: Tensor) -> Tensor:
+def rotations(angles: Tensor) -> Tensor:
     """About y by the first angle, about x by the second, about z by the third, ``(N, 3)`` -> ``(N, 3, 3)``."""
     (a, b, c), (i, j, k) = angles.cos().unbind(1), angles.sin().unbind(1)
     rows = [
@@ -200,7 +201,7 @@ def _rotations(angles: Tensor) -> Tensor:
     return torch.stack([torch.stack(row, 1) for row in rows], 1)
 
 
-def _light(poses: Tensor) -> Tensor:
+def light_from(poses: Tensor) -> Tensor:
     """The direction to the light, of length 1, ``(N, 3)``."""
     angles = poses.new_tensor(LIGHT) + (poses[:, 7:9] if poses.shape[1] == 9 else 0)
     azimuth, elevation = angles.expand(len(poses), 2).unbind(1)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import faces, figures, runtime, uploads
-from course_utils.inputs import check_images
+from course_utils.inputs import check_images, levels
 from course_utils.widgets import pixels, script
 
 LONG = 320  # pixels along the longer side of what the watchman sees
@@ -145,7 +145,7 @@ def look(detect: Detector, things: Things, scene: Tensor, hangs: str, size: floa
     thing, place = things[hangs], None
     if thing is not None:
         scene, place = hang(thing, scene, size, across, down)
-    scene = (255 * scene).round() / 255
+    scene = levels(scene) / 255
     with runtime.one_thread():
         return Sight(scene, place, detect(scene)[0])
 

@@ -16,6 +16,7 @@ import ipywidgets
 from torch import Tensor
 
 from course_utils import figures, runtime
+from course_utils.inputs import levels
 
 Slider = tuple | list | bool
 
@@ -88,7 +89,7 @@ def controls(
 
 def pixels(images: Tensor) -> bytes:
     """Images ``(N, C, H, W)`` in [0, 1] as the page paints them: bytes ``(N, H, W, C)``."""
-    return (255 * images).round().byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes()
+    return levels(images).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes()
 
 
 def script(name: str) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 from course_utils import data, runtime, training
 from course_utils.attacks import deepfool, distances, fgsm
 from course_utils.attacks._search import Task
-from course_utils.attacks.decision import Questions, _normal
+from course_utils.attacks.decision import _normal, _Questions
 from course_utils.attacks.decision import decision as attack
 
 
@@ -162,7 +162,7 @@ def test_the_normal_is_as_good_as_the_formula_says(d, number):
     side = 8, d // 8
     x = torch.full((30, 1, *side), 0.5)
     task = Task(model, x, torch.zeros(30, dtype=torch.int64), None)
-    game, rows = Questions(task, 10_000), task.rows
+    game, rows = _Questions(task, 10_000), task.rows
     v = _normal(game, x, rows, torch.full((30,), 0.1), torch.full((30,), number), None, runtime.source())
     assert torch.allclose(v.flatten(1).norm(dim=1), torch.ones(30))
     cosine = (v.flatten(1) @ w / w.norm()).mean().item()
@@ -175,9 +175,9 @@ def test_coarse_steps_are_smooth():
     model, _, _, _ = half_space()
     x = torch.full((2, 1, 8, 8), 0.5)
     task = Task(model, x, torch.zeros(2, dtype=torch.int64), None)
-    one = _normal(Questions(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 1, runtime.source())
+    one = _normal(_Questions(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 1, runtime.source())
     assert torch.allclose(one, one[:, :, :1, :1].expand_as(one))
-    two = _normal(Questions(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 2, runtime.source())
+    two = _normal(_Questions(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 2, runtime.source())
     assert not torch.allclose(two, two[:, :, :1, :1].expand_as(two))
     assert torch.allclose(two[..., :2, :2], two[..., :1, :1].expand(-1, -1, 2, 2))  # the corners of a bilinear picture
 

@@ -143,6 +143,24 @@ def test_an_interrupt_hands_back_the_pictures_so_far(untrained, monkeypatch, cap
     assert torch.equal(partial, whole)
 
 
+def test_an_interrupt_of_the_first_look_hands_back_the_pictures(untrained, monkeypatch, capsys):
+    def interrupted(images, cascade):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(faces, "detect", interrupted)
+    start = noise(2)
+    assert torch.equal(vanish(start, eps=0.1, cascade=untrained, progress=False), start)
+    assert "so far" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("settings", [{"eps": 8}, {"eps": 0.1, "steps": 0}])
+@pytest.mark.parametrize("attack", [appear, vanish])
+def test_settings_are_judged_before_the_networks_are_fetched(attack, settings, monkeypatch):
+    monkeypatch.setattr(faces, "nets", lambda device: pytest.fail("the networks were fetched"))
+    with pytest.raises(ValueError, match=r"8/255|at least 1"):
+        attack(noise(1), **settings)
+
+
 @pytest.mark.parametrize(
     ("images", "settings", "message"),
     [

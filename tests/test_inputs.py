@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.inputs import check_images, check_labels
+from course_utils.inputs import check_images, check_labels, levels
 
 GOOD = torch.rand(3, 1, 28, 28)
 
@@ -33,6 +33,16 @@ def test_bad_images_get_a_message_that_helps(message):
 def test_good_images_come_back_untouched():
     assert check_images(GOOD) is GOOD
     assert check_images(torch.zeros(1, 3, 5, 7, dtype=torch.float64)).dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_levels_are_those_of_a_file(dtype):
+    images = torch.rand(2, 3, 50, 50, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    found = levels(images)
+    assert found.dtype == dtype and torch.equal(found, torch.from_numpy(np.rint(255 * images.numpy())))
+    assert (found / 255 - images).abs().max() <= 0.5 / 255 + 1e-6
+    every = torch.arange(256, dtype=dtype)
+    assert torch.equal(levels(every / 255), every)  # a file read and written again stays as it is
 
 
 BAD_LABELS = {

@@ -90,7 +90,7 @@ def decision(
     generator = runtime.source(generator)
     bar = runtime.progress(queries, "decision", progress)
     with attacking(model, images, labels, targets) as task, bar:
-        best, game = task.images.clone(), Questions(task, queries)
+        best, game = task.images.clone(), _Questions(task, queries)
 
         def report():
             bar.update(queries - int(game.left.max()) - bar.n)
@@ -117,7 +117,7 @@ def decision(
     return task.finish(best)
 
 
-class Questions:
+class _Questions:
     """A model that answers right or wrong, and how many questions are ``left`` for each image."""
 
     def __init__(self, task: Task, queries: int):
@@ -131,7 +131,7 @@ class Questions:
         return named != self.task.labels[rows] if self.task.targets is None else named == self.task.targets[rows]
 
 
-def _begin(game: Questions, best: Tensor, start: Tensor | None, generator: torch.Generator) -> Tensor:
+def _begin(game: _Questions, best: Tensor, start: Tensor | None, generator: torch.Generator) -> Tensor:
     """Write a wrongly named image into ``best`` for each that is named rightly, and return their rows."""
     rows = game.task.rows[game.left > 0]
     rows = rows[~game(best[rows], rows)]
@@ -152,7 +152,7 @@ def _begin(game: Questions, best: Tensor, start: Tensor | None, generator: torch
     return torch.cat(found).sort().values
 
 
-def _walk_back(game: Questions, x: Tensor, rows: Tensor) -> Tensor:
+def _walk_back(game: _Questions, x: Tensor, rows: Tensor) -> Tensor:
     """The point between the clean image and ``x`` where the answer changes, on the wrong side of it."""
     clean, change = game.task.images[rows], x - game.task.images[rows]
     zero = torch.zeros_like(length(x))
@@ -161,7 +161,7 @@ def _walk_back(game: Questions, x: Tensor, rows: Tensor) -> Tensor:
 
 
 def _normal(
-    game: Questions, x: Tensor, rows: Tensor, radius: Tensor, number: Tensor, detail: int | None, generator
+    game: _Questions, x: Tensor, rows: Tensor, radius: Tensor, number: Tensor, detail: int | None, generator
 ) -> Tensor:
     """The boundary's normal at ``x``, from ``number`` ``(M,)`` random steps each: unit vectors ``(M, C, H, W)``."""
     steps, signed, signs = torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(radius)
@@ -183,7 +183,7 @@ def _normal(
     return v / spread(length(v).clamp_min(torch.finfo(x.dtype).tiny), x)
 
 
-def _stride(game: Questions, x: Tensor, rows: Tensor, v: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+def _stride(game: _Questions, x: Tensor, rows: Tensor, v: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Go along ``v`` by ``size``, halved until the model is wrong there: the points, and which of them were found."""
     x, size = x.clone(), size.clone()
     found = torch.zeros_like(rows, dtype=torch.bool)

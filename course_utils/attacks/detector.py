@@ -23,7 +23,7 @@ from torch.nn import functional as F
 from course_utils import faces, runtime, training
 from course_utils.attacks._search import check_budget, project
 from course_utils.faces import Cascade, Net
-from course_utils.inputs import check_count, check_images
+from course_utils.inputs import check_count, check_images, levels
 
 SMALLEST = 20  # pixels: faces.detect looks for no smaller face
 MOVE, GROW = 0.1, 0.2  # how far windows lie from their square, and how much their size differs, as shares of it
@@ -68,16 +68,17 @@ def appear(
     >>> changed.shape, bool((changed - noise).abs().max() <= 8 / 255 + 1e-6)
     (torch.Size([2, 3, 40, 40]), True)
     """
-    _check_pictures(start)
+    _check(start, 1.0 if eps is None else eps, steps)
     left, top, side = _square(box, *start.shape[2:])
     squares = [(number, left, top, side) for number in range(len(start))]
-    latest = start
+    latest = start.clone()
 
     def look(pictures: Tensor) -> list[Square]:
         nonlocal latest
         latest = pictures
         return squares
 
+    cascade = faces.nets(start.device) if cascade is None else cascade
     _search(start, 1.0 if eps is None else eps, cascade, steps, look, True, generator, progress)
     return latest
 
@@ -109,7 +110,7 @@ def vanish(
     >>> vanish(torch.rand(2, 1, 40, 50), eps=8 / 255, cascade=untrained, steps=2).shape
     torch.Size([2, 1, 40, 50])
     """
-    _check_pictures(images)
+    _check(images, eps, steps)
     latest, seen = images.clone(), torch.arange(len(images))
 
     def look(pictures: Tensor) -> list[Square]:
@@ -128,7 +129,7 @@ def vanish(
 def _search(
     start: Tensor,
     eps: float,
-    cascade: Cascade | None,
+    cascade: Cascade,
     steps: int,
     look: Callable[[Tensor], list[Square]],
     face: bool,
@@ -136,10 +137,7 @@ def _search(
     progress: bool,
 ) -> None:
     """Descend in the pixels. Now and then, and at the end, ``look`` takes the pictures and says where to go on."""
-    check_budget(eps, "linf")
-    check_count("steps", steps)
-    cascade = faces.nets(start.device) if cascade is None else cascade
-    generator = runtime.source(generator)
+    generator, squares = runtime.source(generator), []
     bar = runtime.progress(steps, "appear" if face else "vanish", progress)
     with torch.inference_mode(False), torch.enable_grad(), bar:
         centre = start.detach().to(next(cascade.pnet.parameters()), copy=True)
@@ -184,17 +182,19 @@ def _loss(net: Net, x: Tensor, squares: list[Square], face: bool, generator: tor
 def _levels(x: Tensor, start: Tensor, eps: float) -> Tensor:
     """The pictures as a file holds them, on 256 levels, each pixel on its nearest within ``eps`` of the start."""
     x = x.detach().to(start)
-    level = (255 * x).round()
+    level = levels(x)
     too_far = (level - 255 * start).abs() > 255 * eps + 1e-3
     level = level - too_far * (level - 255 * start).sign()
     return project(level / 255, start, eps, "linf")
 
 
-def _check_pictures(pictures: Tensor) -> None:
+def _check(pictures: Tensor, eps: float, steps: int) -> None:
     if check_images(pictures).shape[1] not in (1, 3):
         raise ValueError(f"pictures have {pictures.shape[1]} channels: want 3 for colour, or 1 for grey")
     if min(pictures.shape[2:]) < SMALLEST:
         raise ValueError(f"pictures of shape {tuple(pictures.shape)} are too small for a face: want {SMALLEST} pixels")
+    check_budget(eps, "linf")
+    check_count("steps", steps)
 
 
 def _square(box: Sequence[int] | None, height: int, width: int) -> tuple[int, int, int]:

@@ -147,3 +147,26 @@ def as_number(result):
         return result
     value = result.item()
     return float(value) if isinstance(value, (int, float)) else result
+
+
+CUT = (
+    "the numbers are right, but no gradient leads from them to what they were computed from, so nothing can be trained "
+    "(or attacked) through them: leave out .item(), .detach(), no_grad, numpy and new tensors made of numbers"
+)
+
+
+def slopes(attempt, what, cases):
+    """The gradients of an attempt's result, whose values are right, in what it was given."""
+    seen = {}
+    for name, (inputs, *rest) in cases.items():
+        given = [each.clone().requires_grad_(each.is_floating_point()) for each in inputs]
+        wanted = [each for each in given if each.requires_grad]
+        result = attempt(*given, *rest)
+        if not isinstance(result, Tensor) or not result.requires_grad:
+            raise NotYet(CUT)
+        weights = torch.linspace(1, 2, result.numel()).view(result.shape)
+        found = torch.autograd.grad((result * weights).sum(), wanted, allow_unused=True)
+        if None in found:
+            raise NotYet(CUT)
+        seen[f"the gradient of {what} ({name})"] = list(found)
+    return seen

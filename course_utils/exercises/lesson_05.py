@@ -13,14 +13,15 @@ from course_utils import figures
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
     CHANGED,
+    CUT,
     IN_PLACE,
     KEPT,
     advised,
     as_number,
     looks,
+    slopes,
     up_to_the_first_difference,
 )
-from course_utils.exercises.lesson_08 import CUT, _gradients
 
 PIXELS = "the pixels"
 
@@ -352,7 +353,7 @@ def _paintings(attempt):
     yield from _images(attempt, paint, _genomes)
     cases = {name: (weights, *size) for name, (weights, *size) in _genomes().items()}
     yield tuple(
-        _gradients(lambda *given, f=answer: f(list(given[:-2]), *given[-2:]), "the image", cases)
+        slopes(lambda *given, f=answer: f(list(given[:-2]), *given[-2:]), "the image", cases)
         for answer in (attempt, paint)
     )
 

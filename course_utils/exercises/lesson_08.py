@@ -10,34 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
-from course_utils.exercises._tools import IN_PLACE, advised, as_number, looks
+from course_utils.exercises._tools import CUT, IN_PLACE, advised, as_number, looks, slopes
 
 
 def _normal(*shape, seed):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-CUT = (
-    "the numbers are right, but no gradient leads from them to what they were computed from, so nothing can be trained "
-    "(or attacked) through them: leave out .item(), .detach(), no_grad, numpy and new tensors made of numbers"
-)
-
-
-def _gradients(attempt, what, cases):
-    """The gradients of an attempt's result, whose values are right, in what it was given."""
-    seen = {}
-    for name, (inputs, *rest) in cases.items():
-        given = [each.clone().requires_grad_(each.is_floating_point()) for each in inputs]
-        wanted = [each for each in given if each.requires_grad]
-        result = attempt(*given, *rest)
-        if not isinstance(result, Tensor) or not result.requires_grad:
-            raise NotYet(CUT)
-        weights = torch.linspace(1, 2, result.numel()).view(result.shape)
-        slopes = torch.autograd.grad((result * weights).sum(), wanted, allow_unused=True)
-        if None in slopes:
-            raise NotYet(CUT)
-        seen[f"the gradient of {what} ({name})"] = list(slopes)
-    return seen
 
 
 # 8.1
@@ -497,7 +474,7 @@ def _probe_rbf(attempt):
     if describe_difference(seen, looks(rbf, "the logits", _places())):
         return seen
     few = {name: case for name, case in _places().items() if len(case[0][0]) < 50}
-    return seen | _gradients(attempt, "the logits", few)
+    return seen | slopes(attempt, "the logits", few)
 
 
 def _measuring(distance=lambda offsets: offsets.square().sum(2), end=lambda distances: -distances):
@@ -673,7 +650,7 @@ def _probe_hinge(attempt):
     seen = looks(attempt, "the loss", _answers(), as_number)
     if describe_difference(seen, looks(hinge, "the loss", _answers(), as_number)):
         return seen
-    return seen | _gradients(attempt, "the loss", _answers())
+    return seen | slopes(attempt, "the loss", _answers())
 
 
 def _own(logits, labels):

@@ -118,7 +118,7 @@ class CPPN:
         """
         height, width = (check_count("a side of size", side) for side in (self.shape[1:] if size is None else size))
         places = self._places(height, width, genomes["weights"])
-        plan = _Plan(genomes, outputs=self.shape[0])
+        plan = Plan(genomes, outputs=self.shape[0])
         channels, parts = self.shape[0], []
         for part in places.split(max(1, VALUES[channels] // plan.rows), 1):
             levels = plan.run(part).abs().view(-1, channels, part.shape[1], 1)
@@ -128,7 +128,7 @@ class CPPN:
     def graph(self, genomes: Genomes, row: int) -> Graph:
         """The genome in this row as a graph, to be drawn."""
         one = take(genomes, torch.tensor([row]))
-        plan = _Plan(one, outputs=self.shape[0])
+        plan = Plan(one, outputs=self.shape[0])
         names = dict(enumerate(INPUTS)) | {
             node: list(FUNCTIONS)[int(one["function"][0, node])] for node in plan.nodes.tolist()
         }
@@ -226,7 +226,7 @@ def _functions(*shape: int, generator: torch.Generator, device: torch.device) ->
     return draws.to(device)
 
 
-class _Plan:
+class Plan:
     """How a population is computed: one row of values for each node, in groups of rows that can be computed at once.
 
     The nodes of all genomes are numbered through. Only those that reach an output are computed.

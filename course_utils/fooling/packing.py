@@ -17,7 +17,7 @@ from torch import Tensor
 
 from course_utils import data, runtime, training
 from course_utils.fooling._genomes import Genomes
-from course_utils.fooling.cppn import CPPN, INPUTS, _Plan
+from course_utils.fooling.cppn import CPPN, INPUTS, Plan
 
 IMAGENET = data.FOLDER / "fooling" / "imagenet.safetensors"  # by tools/breed_imagenet.py
 LINKS = ("genome", "target", "source", "weight")  # a column each; ``function`` has a row for each genome
@@ -55,7 +55,7 @@ def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tabl
         raise ValueError(f"genomes with room for {width} nodes: 256 at most, a node's number is one byte")
     if taken := {*LINKS, "function"} & set(tables):
         raise ValueError(f"a table cannot be called {min(taken)}: that is a part of the genomes")
-    target, source, weight = _Plan(genomes, outputs=encoding.shape[0]).links
+    target, source, weight = Plan(genomes, outputs=encoding.shape[0]).links
     ends = (target % width).to(torch.uint8), (source % width).to(torch.uint8)
     columns = zip(LINKS, ((target // width).int(), *ends, weight), strict=True)
     tensors = dict(columns) | tables | {"function": genomes["function"]}
