@@ -35,7 +35,7 @@ class Claim(NamedTuple):
 CLAIMS = {
     "T1": Claim("a LeNet reads MNIST with an error below 1 %", "LeCun 1998, Caffe, Nguyen", "01"),
     "S1": Claim(
-        "a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02, 03"
+        "a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02, 03, 05"
     ),
     "S2": Claim(
         "the same twin fools other networks, and networks trained on other data", "article, Szegedy T2-T4", "02, 03"

@@ -26,7 +26,7 @@ from course_utils.widgets import pixels, script
 LONG = 320  # pixels along the longer side of what the watchman sees
 PHOTOS = ("coffee", "astronaut", "camera")  # of scikit-image; no face, and one in each of the others
 START = {"hangs": "nothing", "size": 0.6, "across": 0.5, "down": 0.5}
-STILLS = (("astronaut", "nothing"), ("coffee", "nothing"), ("coffee", "plain noise"), ("coffee", "bred noise"))
+STILLS = (("astronaut", "nothing"), ("coffee", "nothing"), ("coffee", "plain noise"), ("coffee", "climbed noise"))
 
 Detector = Callable[[Tensor], Sequence[faces.Faces]]
 Place = tuple[int, int, int, int]  # left, top, right, bottom in pixels
@@ -57,7 +57,7 @@ def watchman(canvas: Tensor | None = None, *, detect: Detector | None = None):
     shape = (1, 3, 160, 160) if canvas is None else canvas.shape
     things = {"nothing": None, "plain noise": torch.rand(shape, generator=runtime.source())}
     if canvas is not None:
-        things["bred noise"] = canvas.detach().float().cpu()
+        things["climbed noise"] = canvas.detach().float().cpu()
     detect = _trained() if detect is None else detect
     return Watchman(detect, things) if runtime.front_end() else _still(detect, things)
 
@@ -199,7 +199,7 @@ def _trained() -> Detector:
 
 
 def _still(detect: Detector, things: Things) -> figures.Picture:
-    """A face, and a photo without one in which nothing, plain noise and bred noise hang, with what was found."""
+    """A face, and a photo without one in which nothing, plain noise and climbed noise hang, with what was found."""
     stills = [(photo, hangs) for photo, hangs in STILLS if hangs in things]
     canvas, axes = figures.figure(7.2, 2.0, ncols=len(stills))
     texts = []
