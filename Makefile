@@ -4,7 +4,9 @@ REF    ?= main
 export PORT PIP_FLAGS
 
 BIN    := .venv/bin
-NBVAL  := $(BIN)/python -m pytest -n 2 --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout 120
+PYTEST := $(BIN)/python -m pytest
+NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 120
+PAIR   := -n 2 --dist loadscope
 
 .NOTPARALLEL:
 .PHONY: help lab test test-all test-more units lessons solved slow badges lab-ready test-ready
@@ -24,23 +26,23 @@ test: test-ready
 	@$(MAKE) --no-print-directory --keep-going units lessons
 
 test-all: test-ready
-	@$(MAKE) --no-print-directory --keep-going units lessons solved slow
+	@$(MAKE) --no-print-directory --keep-going units lessons solved slow BUDGETS=1
 
 test-more: test-ready
 	@$(MAKE) --no-print-directory --keep-going solved slow
 
 units:
-	$(BIN)/python -m pytest -m "not slow" tests
+	$(PYTEST) -n 2 --dist worksteal -m "not slow" tests
 
 lessons:
-	$(NBVAL) lessons
+	$(PYTEST) $(NBVAL) $(if $(BUDGETS),--budgets,$(PAIR)) lessons
 
 solved:
 	$(BIN)/python tools/lessons.py solve
-	COURSE_STRICT=1 $(NBVAL) build/solved
+	COURSE_STRICT=1 $(PYTEST) $(NBVAL) $(PAIR) --warm build/solved
 
 slow:
-	$(BIN)/python -m pytest -m slow tests
+	$(PYTEST) -m slow tests
 
 badges: lab-ready
 	@test -n "$(REPO)" || { echo "Name the repository: make badges REPO=owner/name"; exit 1; }

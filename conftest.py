@@ -1,27 +1,58 @@
-"""How the lessons run under pytest with nbval: quietly, fast on two cores, and no further than their first failure."""
+"""How the lessons run under pytest with nbval: quietly, no further than their first failure, and timed.
+
+Without an option several lessons may run at once (``-n 2``) and share the networks that they train. ``--budgets`` runs
+one after the other, each in a fresh kernel from an empty cache, and adds to each a test of its time budget. The
+networks trained on the way are kept in ``build/nets``; the next run with ``--warm`` starts from them, once.
+"""
 
 import atexit
 import os
 import shutil
 import tempfile
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
 from tools import lessons
 from tools.books import read
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit from their parent; a learner's own files stay out of it
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+NETS = Path(__file__).parent / "build/nets"
+
+if WORKER:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes on two cores
+else:  # workers inherit from their parent; a learner's own files stay out of it
     os.environ["COURSE_STATIC"] = "1"
     os.environ.pop("COURSE_DEVICE", None)
-    os.environ["COURSE_HOME"] = tempfile.mkdtemp(prefix="course-home-")
-    atexit.register(shutil.rmtree, os.environ["COURSE_HOME"], ignore_errors=True)
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two kernels on two cores
+    HOMES = tempfile.mkdtemp(prefix="course-home-")
+    os.environ["COURSE_HOME"] = HOMES
+    atexit.register(shutil.rmtree, HOMES, ignore_errors=True)
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("lessons")
+    group.addoption("--budgets", action="store_true", help="run each lesson alone and judge its time budget")
+    group.addoption("--warm", action="store_true", help="start from the networks that a run with --budgets trained")
+
+
+def pytest_configure(config):
+    if WORKER:
+        return
+    if config.option.budgets:
+        if getattr(config.option, "numprocesses", None):
+            raise pytest.UsageError("--budgets measures lessons one after the other: leave -n out")
+        shutil.rmtree(NETS, ignore_errors=True)
+    if config.option.warm and NETS.exists():
+        shutil.move(NETS, Path(HOMES, "models"))
 
 
 def _is_lesson_cell(item):
     return type(item).__module__.startswith("nbval")
+
+
+def _belongs_to_lesson(item):
+    return type(item.parent).__module__.startswith("nbval")
 
 
 def pytest_itemcollected(item):
@@ -29,32 +60,80 @@ def pytest_itemcollected(item):
         item.output_timeout = 60  # seconds; nbval's own 5 are too few for a slow machine
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    if _is_lesson_cell(item) and outcome.get_result().failed:
-        item.parent.first_failure = item.name
+def pytest_collection_modifyitems(config, items):
+    if config.option.budgets:
+        for lesson in dict.fromkeys(item.parent for item in items if _is_lesson_cell(item)):
+            last = max(place for place, item in enumerate(items) if item.parent is lesson)
+            items.insert(last + 1, Budget.from_parent(lesson, name="budget"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Before the first cell of a lesson, and before its clock starts: fetch and prepare what it needs."""
+    if not _belongs_to_lesson(item) or hasattr(item.parent, "book"):
+        return
+    lesson = item.parent
+    lesson.book, lesson.cells, lesson.seconds = read(lesson.path), {}, 0.0
+    lesson.lacking = lessons.lacking(lesson.book)
+    if item.config.option.budgets:
+        from tools import budgets
+
+        os.environ["COURSE_HOME"] = tempfile.mkdtemp(dir=HOMES)
+        lesson.yardstick = budgets.yardstick()
 
 
 def pytest_runtest_setup(item):
-    if not _is_lesson_cell(item):
+    if not _belongs_to_lesson(item):
         return
     if hasattr(item.parent, "first_failure"):
         pytest.skip(f"the lesson failed at {item.parent.first_failure}")
-    if not hasattr(item.parent, "lacking"):
-        item.parent.lacking = lessons.lacking(read(item.parent.path))
     if item.parent.lacking:
         pytest.skip(item.parent.lacking)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if not _is_lesson_cell(item):
+        return
+    if outcome.get_result().failed:
+        item.parent.first_failure = item.name
+    item.parent.seconds += call.duration  # the first cell's set-up starts the kernel
+    if call.when == "call":
+        item.parent.cells[f"{item.name} ({item.cell.source.partition(chr(10))[0]})"] = call.duration
+
+
+class Budget(pytest.Item):
+    """The last test of a lesson: were its cells quick enough?"""
+
+    def runtest(self):
+        from tools import budgets
+
+        lesson, budget = self.parent, self.parent.book.metadata.course.budget
+        slowness = budgets.slowness(lesson.yardstick, budgets.yardstick())
+        self.user_properties.append(("budget", f"of {budget} s; everything takes {slowness:.2f} times as long here"))
+        if too_long := budgets.excess(lesson.cells, lesson.seconds, budget, slowness):
+            pytest.fail(too_long, pytrace=False)
+
+    def teardown(self):
+        trained = Path(os.environ["COURSE_HOME"], "models")
+        if trained.exists():
+            shutil.copytree(trained, NETS, dirs_exist_ok=True)
+
+    def reportinfo(self):
+        return self.path, None, f"budget of {self.path.stem}"
+
+
 def pytest_terminal_summary(terminalreporter):
-    seconds = defaultdict(float)
+    seconds, notes = defaultdict(float), {}
     for reports in terminalreporter.stats.values():
         for report in reports:
             lesson, _, cell = getattr(report, "nodeid", "").partition("::")
-            if lesson.endswith(".ipynb") and cell:
+            if lesson.endswith(".ipynb") and cell.startswith("Cell"):
                 seconds[lesson] += getattr(report, "duration", 0)
+            if budget := dict(getattr(report, "user_properties", [])).get("budget"):
+                notes[lesson] = budget
     if seconds:
         terminalreporter.section("seconds per lesson")
         for lesson, total in sorted(seconds.items()):
-            terminalreporter.write_line(f"{total:7.1f}  {lesson}")
+            terminalreporter.write_line(f"{total:7.1f}  {lesson}  {notes.get(lesson, '')}".rstrip())

@@ -1,9 +1,10 @@
-"""With and without a front end, for the tests of what a learner touches; a small network for those of the attacks."""
+"""With and without a front end, for the tests of what a learner touches; a small network; time for slow machines."""
 
 import pytest
 import torch
 
 from course_utils import data, models, runtime, training
+from tools import budgets
 
 
 @pytest.fixture
@@ -14,6 +15,13 @@ def live(monkeypatch):
 @pytest.fixture
 def static(monkeypatch):
     monkeypatch.setenv("COURSE_STATIC", "1")
+
+
+@pytest.fixture
+def allowed():
+    """``allowed(seconds)``: as many, or in proportion more where this machine is slower just now (`tools.budgets`)."""
+    before = budgets.yardstick()
+    return lambda seconds: seconds * budgets.slowness(before, budgets.yardstick())
 
 
 @pytest.fixture(scope="session")

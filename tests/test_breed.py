@@ -181,7 +181,7 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
     assert first.alt.count("%") == 27
 
 
-def test_an_answer_takes_less_than_200_ms(live):
+def test_an_answer_takes_less_than_200_ms(live, allowed):
     widget = breed(models.CaffeLeNet())
     threads = torch.get_num_threads()
     times = []
@@ -190,7 +190,7 @@ def test_an_answer_takes_less_than_200_ms(live):
         start = time.perf_counter()
         ask(widget, "breed")
         times.append(time.perf_counter() - start)
-    assert statistics.median(times) < 0.2
+    assert statistics.median(times) < allowed(0.2)
     assert torch.get_num_threads() == threads
 
 

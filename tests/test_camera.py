@@ -161,7 +161,7 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
     assert f"yaw {along:.1f} along the curve, {straight:.1f} straight" in first.alt
 
 
-def test_an_answer_takes_less_than_50_ms(live):
+def test_an_answer_takes_less_than_50_ms(live, allowed):
     widget = camera()
     threads = torch.get_num_threads()
     times = []
@@ -169,7 +169,7 @@ def test_an_answer_takes_less_than_50_ms(live):
         start = time.perf_counter()
         ask(widget, "move", sliders=[(-1) ** k * 0.2] * 9)
         times.append(time.perf_counter() - start)
-    assert statistics.median(times) < 0.05
+    assert statistics.median(times) < allowed(0.05)
     assert torch.get_num_threads() == threads
 
 

@@ -68,14 +68,14 @@ def test_own_images_in_colour_with_few_classes(live):
     assert "The label is 2" in picture.value and trouble.value == ""
 
 
-def test_it_answers_within_150_ms(live, network):
+def test_it_answers_within_150_ms(live, network, allowed):
     (image, _, _, _), _, _ = widget(network)
     seconds = []
     for image.value in range(1, 12):
         start = time.process_time()
         image.value = 0
         seconds.append(time.process_time() - start)
-    assert sorted(seconds)[5] < 0.15
+    assert sorted(seconds)[5] < allowed(0.15)
 
 
 @pytest.mark.parametrize(

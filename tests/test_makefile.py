@@ -28,7 +28,7 @@ def script(path, text):
 
 
 def make(folder, *arguments):
-    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "PORT")}
+    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "PORT", "BUDGETS")}
     return subprocess.run(["make", *arguments], cwd=folder, env=env, capture_output=True, text=True)
 
 
@@ -74,16 +74,30 @@ def test_both_halves_of_make_test_run_and_either_can_fail_it(fails, checkout):
     done = make(checkout, "test", "PYTHON=true")
     units, lessons = (checkout / "log").read_text().splitlines()
     assert done.returncode != 0
-    assert units == "-m pytest -m not slow tests"
-    assert "--nbval-lax" in lessons and lessons.endswith(" lessons")
+    assert units == "-m pytest -n 2 --dist worksteal -m not slow tests"
+    assert "--nbval-lax -" in lessons and lessons.endswith(" -n 2 --dist loadscope lessons")
 
 
-def test_test_all_adds_the_solved_lessons_in_strict_mode_and_the_budgets(checkout):
+def test_test_all_adds_the_budgets_and_the_solved_lessons_in_strict_mode(checkout):
     script(checkout / ".venv/bin/python", '#!/bin/sh\necho "${COURSE_STRICT:-0} $@" >> log\n')
     assert make(checkout, "test-all", "PYTHON=true").returncode == 0
     lines = (checkout / "log").read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["0", "0", "0", "1", "0"]
-    assert "tools/lessons.py solve" in lines[2] and lines[3].endswith("build/solved") and "-m slow" in lines[4]
+    assert lines[1].endswith(" --budgets lessons") and "-n" not in lines[1].split()
+    assert "tools/lessons.py solve" in lines[2] and lines[3].endswith(" --warm build/solved") and "-m slow" in lines[4]
+
+
+def test_ci_runs_in_two_steps_what_test_all_runs_in_one(checkout):
+    script(checkout / ".venv/bin/python", '#!/bin/sh\necho "${COURSE_STRICT:-0} $@" >> log\n')
+    logs = []
+    for targets in (["test-all"], ["test", "test-more"]):
+        for target in targets:
+            assert make(checkout, target, "BUDGETS=1", "PYTHON=true").returncode == 0
+        logs.append((checkout / "log").read_text())
+        (checkout / "log").unlink()
+    assert logs[0] == logs[1]
+    ci = (ROOT / ".ci/run").read_text()
+    assert "make --no-print-directory test BUDGETS=1\n" in ci and "make --no-print-directory test-more\n" in ci
 
 
 def test_badges_ask_for_a_repository(checkout):

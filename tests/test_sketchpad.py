@@ -99,7 +99,7 @@ def test_an_answer_holds_confidences_and_the_image(live):
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_an_answer_takes_a_fraction_of_100_ms(live):
+def test_an_answer_takes_a_fraction_of_100_ms(live, allowed):
     pad = sketchpad.sketchpad(models.CaffeLeNet())
     threads = torch.get_num_threads()
     times = []
@@ -107,7 +107,7 @@ def test_an_answer_takes_a_fraction_of_100_ms(live):
         start = time.perf_counter()
         pad.answer({"view": 0, "strokes": [LOOP] * 10})
         times.append(time.perf_counter() - start)
-    assert statistics.median(times) < 0.05
+    assert statistics.median(times) < allowed(0.05)
     assert torch.get_num_threads() == threads
 
 

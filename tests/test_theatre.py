@@ -243,7 +243,7 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
 
 
 @pytest.mark.parametrize("encoding", ["direct", "CPPN"])
-def test_a_step_takes_less_than_150_ms_on_one_thread(live, encoding):
+def test_a_step_takes_less_than_150_ms_on_one_thread(live, encoding, allowed):
     theatre = evolution_theatre(models.CaffeLeNet())
     ask(theatre, "encode", encoding=encoding)
     threads = torch.get_num_threads()
@@ -256,7 +256,7 @@ def test_a_step_takes_less_than_150_ms_on_one_thread(live, encoding):
             times.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)
-    assert statistics.median(times) < 0.15
+    assert statistics.median(times) < allowed(0.15)
 
 
 def generation(page):

@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,15 @@ SECONDS = 10.0  # an attempt that runs longer is taken for an endless loop
 
 
 class NotYet(Exception):
-    """An attempt that is not right yet: a message that helps, and where it can, a picture."""
+    """An attempt that is not right yet: a message that helps, and where it can, a picture, drawn when asked for."""
 
-    def __init__(self, message: str, picture: Picture | None = None):
+    def __init__(self, message: str, draw: Callable[[], Picture | None] = lambda: None):
         super().__init__(message)
-        self.picture = picture
+        self._draw = draw
+
+    @cached_property
+    def picture(self) -> Picture | None:
+        return self._draw()
 
 
 class TooLong(BaseException):
@@ -82,15 +87,15 @@ class Exercise:
         difference = describe_difference(seen, expected)
         if not difference:
             return
-        picture = self._draw(seen, expected)
+        draw = partial(self._draw, seen, expected)
         for mistake in self.mistakes:
             try:
                 alike = not describe_difference(seen, self._observe(mistake.answer))
             except NotYet:  # what the probe says to that answer is not for this one
                 continue
             if alike:
-                raise NotYet(mistake.message, picture)
-        raise NotYet(difference, picture)
+                raise NotYet(mistake.message, draw)
+        raise NotYet(difference, draw)
 
     def _observe(self, function: Callable) -> Any:
         """What the probe sees, with the same random numbers each time and a limit on its time; or what was raised."""

@@ -68,7 +68,7 @@ def draw_change(name):
         for axis, observed, title in zip(axes[1:], (expected, seen), ("the reference's change", "yours"), strict=True):
             change = observed[f"the result for {name}"][0, 0] - clean
             scale = max(change.abs().max().item(), 1e-6)
-            axis.imshow(change / scale, cmap="RdBu_r", vmin=-1, vmax=1)
+            axis.imshow((change / scale).numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
             axis.set(xticks=[], yticks=[], title=title, xlabel=f"largest: {scale:.3g}")
         return figures.picture(canvas, "A small image, the change that the reference makes to it, and yours.")
 

@@ -839,7 +839,7 @@ def _draw_parts(seen, expected):
     for axis, observed, title in zip(axes, (expected, seen), ("the part along", "yours"), strict=True):
         part = observed[f"the part along ({MOTION})"].view(28, 28)
         scale = max(part.abs().max().item(), 1e-6)
-        axis.imshow(part / scale, cmap="RdBu_r", vmin=-1, vmax=1)
+        axis.imshow((part / scale).numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
         axis.set(xticks=[], yticks=[], title=title, xlabel=f"largest: {scale:.3g}")
     return figures.picture(canvas, "The part of a change along the camera's motions: the reference's and yours.")
 

@@ -608,7 +608,7 @@ def _draw_expected(seen, expected):
             pairs = zip(axes, (expected[key], seen[key]), ("the gradient", "yours"), strict=True)
             for axis, gradient, title in pairs:
                 scale = max(gradient.abs().max().item(), 1e-9)
-                axis.imshow(gradient[0, 0] / scale, cmap="RdBu_r", vmin=-1, vmax=1)
+                axis.imshow((gradient[0, 0] / scale).numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
                 axis.set(xticks=[], yticks=[], title=f"{title} ({name})", xlabel=f"largest: {scale:.3g}")
             return figures.picture(canvas, f"The expected gradient over {name}, and yours.")
     return None
