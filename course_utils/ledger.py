@@ -1,20 +1,30 @@
 """The claims ledger: every claim of the debate, beside what you measured and what was reported.
 
 A lesson ends in rows of this ledger. They are kept in a small file of your own (``ledger.json`` in `runtime.home`),
-one row for each claim and measured thing; running a lesson again replaces its rows.
+one row for each claim and measured thing; running a lesson again replaces its rows. `report` makes one page of them to
+hand in.
 """
 
+import datetime
 import json
+import os
+import platform
+import textwrap
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from filelock import FileLock
 
-from course_utils import runtime
-from course_utils.figures import Table
+from course_utils import figures, handin, predict, runtime
+from course_utils.figures import Picture, Table
 
 VERDICTS = ("holds", "fails", "depends")
+WAITING = "not measured yet"
+SIGNS = {"holds": ("✓", figures.CLEAN), "depends": ("~", figures.NOISE), "fails": ("✗", figures.ADVERSARIAL)}
 MARKS = {
     "P": "the paper's own",
     "S": "as quoted by later texts",
@@ -157,6 +167,87 @@ def show(*claims: str) -> Table:
     return _table([row for row in found if row.claim in chosen], [claim for claim in missing if claim in chosen])
 
 
+def standing() -> dict[str, str]:
+    """How each claim stands: "holds" or "fails" if all its rows say so, "waiting" without a row, else "depends".
+
+    >>> set(standing().values()) <= {*VERDICTS, "waiting"}
+    True
+    """
+    said = {claim: set() for claim in CLAIMS}
+    for row in rows():
+        said[row.claim].add(row.verdict)
+    return {
+        claim: "waiting" if not verdicts else verdicts.pop() if len(verdicts) == 1 else "depends"
+        for claim, verdicts in said.items()
+    }
+
+
+def figure() -> Picture:
+    """All claims at one glance: a sign for each row of each, and the lessons for those that wait."""
+    found, stand = rows(), standing()
+    canvas, axis = figures.figure(figures.ROW, 0.7 + 0.21 * len(CLAIMS))
+    for y, (claim, about) in enumerate(CLAIMS.items()):
+        label = textwrap.shorten(about.text, 62, placeholder=" …")
+        axis.text(-0.9, y, claim, ha="left", va="center", fontsize=8.5, weight="bold")
+        axis.text(-0.2, y, label, ha="left", va="center", fontsize=8.5)
+        verdicts = sorted((row.verdict for row in found if row.claim == claim), key=list(SIGNS).index)
+        for x, verdict in enumerate(verdicts):
+            sign, color = SIGNS[verdict]
+            box = dict(boxstyle="square,pad=0.15", fc=color, ec="white", lw=1)
+            axis.text(8.4 + 0.42 * x, y, sign, ha="center", va="center", fontsize=8.5, color="white", bbox=box)
+        if not verdicts:
+            axis.text(8.2, y, f"lesson {about.lessons}", ha="left", va="center", fontsize=8.5, color="#595959")
+        axis.axhline(y + 0.5, color="#DDDDDD", lw=0.6)
+    parts = []
+    for verdict in (*SIGNS, "waiting"):
+        claims = [claim for claim, state in stand.items() if state == verdict]
+        words = {"holds": "hold in every row", "fails": "fail in every row", "depends": "depend, or differ by row"}
+        parts.append(
+            f"{len(claims)} {words.get(verdict, 'wait for a lesson')}" + f": {', '.join(claims)}" * bool(claims)
+        )
+    title = "one sign for each row:   " + "   ".join(f"{sign} {verdict}" for verdict, (sign, _) in SIGNS.items())
+    axis.set(xlim=(-1, 12), ylim=(len(CLAIMS) - 0.4, -0.6))
+    axis.set_title(title, fontsize=10, loc="left")
+    axis.axis("off")
+    return figures.picture(canvas, f"Of {len(CLAIMS)} claims, " + "; ".join(parts) + ".")
+
+
+def report(path: Path | str | None = None, *, essay: str = "", tables: Mapping[str, Table] | None = None) -> Path:
+    """One HTML file to hand in: the figure, every claim with its rows, your guesses, and what you add.
+
+    It needs no other file and no network, and says nothing of you but what you wrote.
+
+    Args:
+        path: of the file, which is replaced; None is ``report.html`` in the folder of the notebook.
+        essay: your text; an empty line begins a paragraph.
+        tables: title -> more tables, such as the board of the arena.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
+    file, shown = Path("report.html" if path is None else path), show()
+    waiting = [number for number, row in enumerate(shown.rows) if row[-1] == WAITING]
+    where = f"Python {platform.python_version()}, torch {torch.__version__} on {runtime.device().type}"
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores; {where}"
+    summary = f"{len(rows())} rows; {len(CLAIMS) - len(waiting)} of {len(CLAIMS)} claims measured."
+    parts = [handin.text(f"{datetime.date.today().isoformat()} · {machine} · {summary}", note=True)]
+    if essay.strip():
+        parts += [handin.heading("Was it a deep flaw?"), handin.text(essay)]
+    parts += [handin.heading("The claims at one glance"), handin.picture(figure())]
+    parts += [handin.heading("The ledger"), handin.table(shown, waiting)]
+    for title, table in (tables or {}).items():
+        parts += [handin.heading(title), handin.table(table)]
+    if guesses := predict.guesses():
+        answered = [[question, said, measured or "-"] for question, said, measured in guesses]
+        parts += [handin.heading("What was guessed before it was measured")]
+        parts += [handin.table(Table(["question", "guess", "measured"], answered))]
+    try:
+        runtime.write_atomically(file, handin.document("A Deep Flaw? The claims ledger", parts).encode())
+    except OSError as error:
+        raise OSError(f"the report cannot be written to {file} ({error}): name another place, path=...") from error
+    return file
+
+
 def _require_claim(claim: str) -> None:
     if claim not in CLAIMS:
         raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
@@ -169,7 +260,7 @@ def _table(found: list[Row], waiting: list[str] = ()) -> Table:
         verdict = f"{row.verdict}: {row.condition}"
         lines.append([row.claim, CLAIMS[row.claim].text, row.what, row.measured, reported, verdict])
     for claim in waiting:
-        lines.append([claim, CLAIMS[claim].text, f"lesson {CLAIMS[claim].lessons}", "-", "-", "not measured yet"])
+        lines.append([claim, CLAIMS[claim].text, f"lesson {CLAIMS[claim].lessons}", "-", "-", WAITING])
     lines.sort(key=lambda line: list(CLAIMS).index(line[0]))
     return Table(["", "claim", "what", "measured", "reported", "verdict"], lines)
 

@@ -4,6 +4,7 @@ Normalisation is a layer of the model. So an attack, a drawing or a learner meet
 nobody can forget to normalise, or do it twice.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 
 import torch
@@ -80,6 +81,27 @@ def CaffeLeNet() -> nn.Sequential:
     )
 
 
+def Strided() -> nn.Sequential:
+    """A small net for defenses: strides take the place of pooling, so a training step costs little. 166,406 parameters.
+
+    Its layers are convolutions, ReLUs and dense layers, through which bounds can be carried. Pixels are used as they
+    are.
+
+    >>> sum(p.numel() for p in Strided().parameters())
+    166406
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 16, 4, stride=2, padding=1),  # (N, 16, 14, 14)
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 4, stride=2, padding=1),  # (N, 32, 7, 7)
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(1568, 100),
+        nn.ReLU(),
+        nn.Linear(100, 10),
+    )
+
+
 def FC(*hidden: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequential:
     """A net of dense layers of the given widths, and ten outputs. Pixels are used as they are.
 
@@ -124,3 +146,13 @@ def imagenet(name: str = "mobilenet_v2") -> nn.Sequential:
     from course_utils import imagenet  # that module stands on this one
 
     return imagenet.classifier(name)
+
+
+def _main(arguments: list[str]) -> int:
+    from course_utils.defenses import shelf  # likewise
+
+    return shelf.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))

@@ -48,6 +48,23 @@ def predict(question: str, *, unit: str = "", choices: Sequence[str] | None = No
     return guess
 
 
+def guesses() -> list[tuple[str, str, str]]:
+    """All guesses that were locked in on this machine: question, guess, and the result, "" before it was revealed.
+
+    >>> all(len(guess) == 3 for guess in guesses())
+    True
+    """
+    found = []
+    for file in sorted(runtime.home("predictions").glob("*.json"), key=lambda file: (file.stat().st_mtime, file.name)):
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            said = kept.get("said", kept["guess"])
+            found.append((str(kept["question"]), str(said), str(kept.get("measured", ""))))
+        except (ValueError, TypeError, KeyError, AttributeError):  # `Guess.load` says so, and puts it aside
+            continue
+    return found
+
+
 class Guess:
     """A question and the ``value`` that the learner has locked in: a number, one of the choices, or None."""
 
@@ -74,7 +91,7 @@ class Guess:
             name = "Measured" if self.choices is None else "Answer"
             print(f"{name}: {self.text(result)}." + " No guess was locked in this time." * bool(self.form))
             return None
-        self._keep(self.value, revealed=True)
+        self._keep(self.value, revealed=True, measured=self.text(result))
         verdict = self._verdict(result)
         print(verdict)
         numbers = self.choices is None and math.isfinite(result)
@@ -143,8 +160,9 @@ class Guess:
         except (TypeError, ValueError, RuntimeError):
             raise ValueError(f"{value!r} is not one number, such as 120 or 0.5") from None
 
-    def _keep(self, value: float | str, *, revealed: bool) -> None:
+    def _keep(self, value: float | str, *, revealed: bool, measured: str = "") -> None:
         kept = {"question": self.question, "guess": value, "revealed": revealed}
+        kept |= {"said": self.text(value), "measured": measured}
         runtime.write_atomically(self._file(), json.dumps(kept).encode())
         self.value, self.revealed = value, revealed
         if self.form:

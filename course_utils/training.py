@@ -77,12 +77,7 @@ def fit(
     >>> len(history.losses), history.finished
     (2, True)
     """
-    if not isinstance(model, nn.Module) or not isinstance(split, Split):
-        raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
-    classes = _lay_out(model, split).shape[1]
-    check_labels(split.labels, len(check_images(split.images)), classes)
+    prepare(model, split)
 
     def loss(rows: Tensor) -> Tensor:
         error = F.cross_entropy(model(split.images[rows]), split.labels[rows])
@@ -90,6 +85,20 @@ def fit(
 
     settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01 if penalty is None else 0.0)
     return descend(model, loss, len(split), **settings, generator=generator, progress=progress, on_report=on_report)
+
+
+def prepare(model: nn.Module, split: Split) -> None:
+    """Move ``model`` to the device of ``split``, and see that it can be trained to name the labels there.
+
+    Raises:
+        TypeError, ValueError: no network or no split, nothing to train, or images and labels that do not fit.
+    """
+    if not isinstance(model, nn.Module) or not isinstance(split, Split):
+        raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
+    classes = _lay_out(model, split).shape[1]
+    check_labels(split.labels, len(check_images(split.images)), classes)
 
 
 def weight_decay(model: nn.Module, lambdas: Sequence[float], *, per_unit: bool = True) -> Tensor:
@@ -326,7 +335,7 @@ def trained(name: str, *, seed: int = 0, device: torch.device | str | None = Non
         history = _follow(recipe, model, data.mnist(device).train, generator=generator, progress=progress)
         if history.finished:
             try:
-                _save(model, file, stamp)
+                store(model, file, stamp)
             except OSError as error:
                 warnings.warn(f"the network works but could not be kept ({error})", stacklevel=2)
     return model.to(device, memory_format=torch.channels_last).eval()
@@ -348,30 +357,52 @@ def _follow(recipe: Recipe, model: nn.Sequential, split: Split, **how) -> Histor
 
 def _load(model: nn.Module, file: Path, stamp: str) -> bool:
     """Fill ``model`` from ``file`` if that is whole and of this recipe. Says what is wrong with it if not."""
-    if not file.exists():
+    try:
+        restore(model, file, stamp)
+    except FileNotFoundError:
         return False
+    except (OSError, ValueError) as error:
+        warnings.warn(f"the saved network {file.name} cannot be used ({error}); training it again", stacklevel=3)
+        return False
+    return True
+
+
+def restore(model: nn.Module, file: Path, stamp: str) -> dict[str, str]:
+    """Fill ``model`` with the weights that `store` wrote, and return the notes beside them.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        OSError, ValueError: it cannot be read, or is damaged, or was written by another recipe; says which.
+    """
+    if not file.exists():
+        raise FileNotFoundError(f"there is no file {file}")
     try:
         tensors = safetensors.torch.load_file(file)
         with safetensors.safe_open(file, "pt") as opened:
             notes = opened.metadata() or {}
-        if notes.get("recipe") != stamp:
-            raise ValueError("it was written by another recipe")
-        if notes.get("sha256") != checksum(tensors):
-            raise ValueError("its checksum is wrong")
-        expected = {key: value.shape for key, value in model.state_dict().items()}
-        if {key: value.shape for key, value in tensors.items()} != expected:
-            raise ValueError("it holds another network")
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        warnings.warn(f"the saved network {file.name} cannot be used ({error}); training it again", stacklevel=3)
-        return False
+    except safetensors.SafetensorError as error:
+        raise ValueError(str(error)) from error
+    if notes.get("recipe") != stamp:
+        raise ValueError("it was written by another recipe")
+    if notes.get("sha256") != checksum(tensors):
+        raise ValueError("its checksum is wrong")
+    expected = {key: value.shape for key, value in model.state_dict().items()}
+    if {key: value.shape for key, value in tensors.items()} != expected:
+        raise ValueError("it holds another network")
     model.load_state_dict(tensors)
-    return True
+    return notes
 
 
-def _save(model: nn.Module, file: Path, stamp: str) -> None:
-    """Write the weights without pickle, in one step: another kernel sees the whole file or none."""
+def store(model: nn.Module, file: Path, stamp: str, **notes: str) -> None:
+    """Write the weights without pickle, in one step: another kernel sees the whole file or none.
+
+    >>> model, file = models.FC(), runtime.home() / "softmax.safetensors"
+    >>> store(model, file, "a recipe", author="me")
+    >>> restore(model, file, "a recipe")["author"]
+    'me'
+    """
     tensors = {key: value.cpu().contiguous() for key, value in model.state_dict().items()}
-    notes = {"recipe": stamp, "sha256": checksum(tensors)}
+    notes |= {"recipe": stamp, "sha256": checksum(tensors)}
     runtime.write_atomically(file, safetensors.torch.save(tensors, metadata=notes))
 
 
@@ -395,8 +426,13 @@ def descend(
     generator: torch.Generator | None,
     progress: bool,
     on_report: Callable[[History], None] | None = None,
+    on_epoch: Callable[[History], None] | None = None,
+    hardening: bool = False,
 ) -> History:
-    """Lower ``loss_of(rows)``, a loss over some of ``number`` rows, by AdamW with the one-cycle schedule."""
+    """Lower ``loss_of(rows)``, a loss over some of ``number`` rows, by AdamW with the one-cycle schedule.
+
+    ``hardening`` says that the loss becomes harder on the way, so that the latest weights are the best.
+    """
     if epochs < 1 or batch < 1 or not 0 < lr < 1:
         raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
     device = device_of(model)
@@ -404,7 +440,7 @@ def descend(
     fused = device.type in ("cpu", "cuda")
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=decay, fused=fused)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
-    history, best, fresh = History(), _Best(model), []
+    history, best, fresh = History(), _Best(model, hardening), []
     try:
         bar = runtime.progress(steps, "training", progress)
         with torch.enable_grad(), mode(model, True), _fast_matmul(device), bar:
@@ -416,7 +452,8 @@ def descend(
                 schedule.step()
                 fresh.append(loss.detach())
                 bar.update()
-                if len(fresh) == REPORT or step == steps:
+                ended = step % (steps // epochs) == 0
+                if len(fresh) == REPORT or step == steps or (ended and on_epoch):
                     recent = torch.stack(fresh).tolist()
                     fresh.clear()
                     history.losses += recent
@@ -424,11 +461,13 @@ def descend(
                     bar.set_postfix(loss=f"{recent[-1]:.3f}")
                     if on_report:
                         on_report(history)
+                    if on_epoch and ended:
+                        on_epoch(history)
         history.finished = True
     except KeyboardInterrupt:
         best.restore()
         history.losses += [loss.item() for loss in fresh]
-        print(f"Interrupted after {len(history.losses)} of {steps} steps: the best weights are kept.")
+        print(f"Interrupted after {len(history.losses)} of {steps} steps: the {best.name} weights are kept.")
     finally:
         optimiser.zero_grad()
     return history
@@ -452,24 +491,24 @@ def _lay_out(model: nn.Module, split: Split) -> Tensor:
 
 
 class _Best:
-    """The weights with the lowest training loss so far."""
+    """The weights with the lowest training loss so far, or the latest where losses cannot be compared."""
 
-    def __init__(self, model: nn.Module):
-        self.model, self.loss = model, float("inf")
+    def __init__(self, model: nn.Module, latest: bool = False):
+        self.model, self.loss, self.name = model, float("inf"), "latest" if latest else "best"
         self.keep()
 
     def keep(self) -> None:
         self.weights = {key: value.clone() for key, value in self.model.state_dict().items()}
 
     def offer(self, loss: float) -> None:
-        """Keep the present weights if ``loss`` is the lowest; refuse a loss that is not a number."""
+        """Keep the present weights if they are what is wanted; refuse a loss that is not a number."""
         if not abs(loss) < float("inf"):
             self.restore()
             raise FloatingPointError(
                 f"the training loss became {loss}: lower the learning rate, and look for NaN in the images. "
-                "The model holds its best weights before that"
+                f"The model holds its {self.name} weights before that"
             )
-        if loss < self.loss:
+        if loss < self.loss or self.name == "latest":
             self.loss = loss
             self.keep()
 

@@ -335,6 +335,8 @@ SETTINGS = [
     ("pgd", dict(steps=0), "steps=0: want a whole number"),
     ("pgd", dict(restarts=1.5), "restarts=1.5"),
     ("pgd", dict(step_size=-1), "step_size=-1"),
+    ("pgd", dict(step_size="short"), "step_size='short'"),
+    ("pgd", dict(loss="hinge"), "no loss 'hinge' here: choose among cross_entropy, margin"),
     ("pgd", dict(start="middle"), 'want "random" or "clean"'),
     ("deepfool", dict(candidates=1), "candidates=1"),
     ("deepfool", dict(candidates=2.5), "candidates=2.5"),
@@ -487,6 +489,37 @@ def test_pgd_is_a_plain_loop_over_one_image(norm, net, digits):
                 change = x - image
                 x = (image + change * min(1, eps / change.norm().item())).clamp(0, 1)
         assert torch.allclose(pgd(net, image, label, eps, **settings), x, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", [None, "nearest"])
+def test_pgd_climbs_the_margin_by_falling_steps_as_a_plain_loop_does(rule, net, digits):
+    eps, steps = 0.2, 8
+    settings = dict(loss="margin", step_size="falling", steps=steps, start="clean", early_exit=False, progress=False)
+    for i in range(5):
+        image, label = digits.images[i : i + 1], digits.labels[i : i + 1]
+        aim = label if rule is None else choose_targets(net, image, label, rule)
+        x = image
+        for step in range(steps):
+            x = x.clone().requires_grad_()
+            logits = net(x)[0]
+            lead = logits[aim] - max(logits[k] for k in range(10) if k != aim)
+            slope = torch.autograd.grad(lead if rule else -lead, x)[0]
+            length = 2 * eps * (1 / 200) ** (step / (steps - 1))
+            x = (image + (x.detach() + length * slope.sign() - image).clamp(-eps, eps)).clamp(0, 1)
+        assert torch.allclose(pgd(net, image, label, eps, targets=rule, **settings), x, atol=1e-5)
+
+
+def test_the_margin_has_a_slope_where_the_cross_entropy_rounds_to_0(net, digits):
+    class Steep(nn.Module):
+        def forward(self, x):
+            return 1000 * net(x)
+
+    images, labels = digits.images[:50], digits.labels[:50]
+    fooled = [
+        (training.predict(net, pgd(Steep(), images, labels, 0.2, loss=loss, progress=False)).labels != labels).sum()
+        for loss in ("cross_entropy", "margin")
+    ]
+    assert fooled[0] < 10 and fooled[1] > 40
 
 
 def test_pgd_with_one_step_from_the_image_is_fgsm(net, digits):

@@ -11,6 +11,7 @@ import answers_05
 import answers_06
 import answers_07
 import answers_08
+import answers_09
 import answers_10
 import pytest
 import torch
@@ -43,6 +44,21 @@ def test_a_wrong_step_is_shown_beside_the_right_one():
     assert caught.value.picture.png and "yours to" in caught.value.picture.alt
 
 
+@pytest.mark.parametrize("exercise", [e for e in ALL if e.picture], ids=lambda e: e.id)
+def test_a_listed_mistake_is_drawn(exercise, monkeypatch):
+    drawn, draw = [], exercise.picture
+    monkeypatch.setitem(vars(exercise), "picture", lambda *seen: drawn.append(draw(*seen)) or drawn[-1])
+    for mistake in exercise.mistakes:
+        drawn.clear()
+        with pytest.raises(exercises.NotYet) as caught:
+            exercise.examine(mistake.answer)
+        assert not drawn, "pictures are drawn when they are asked for"
+        if picture := caught.value.picture:
+            assert picture is drawn[0] and picture.png and picture.alt
+            return
+    pytest.fail("no mistake on the list can be drawn")
+
+
 def test_ids_are_unique_and_numbered():
     ids = [e.id for e in ALL]
     assert len(set(ids)) == len(ids) and all(re.fullmatch(r"\d+\.\d+", id) for id in ids)
@@ -70,6 +86,7 @@ RIGHT = {
     **answers_06.RIGHT,
     **answers_07.RIGHT,
     **answers_08.RIGHT,
+    **answers_09.RIGHT,
     **answers_10.RIGHT,
 }
 
@@ -93,6 +110,7 @@ RIGHT_ROWS = [
     *answers_06.ALSO_RIGHT,
     *answers_07.ALSO_RIGHT,
     *answers_08.ALSO_RIGHT,
+    *answers_09.ALSO_RIGHT,
     *answers_10.ALSO_RIGHT,
 ]
 
@@ -116,6 +134,7 @@ UNFORESEEN = {
     **answers_06.UNFORESEEN,
     **answers_07.UNFORESEEN,
     **answers_08.UNFORESEEN,
+    **answers_09.UNFORESEEN,
     **answers_10.UNFORESEEN,
 }
 
@@ -126,6 +145,7 @@ UNFORESEEN_ROWS = [
     *answers_06.ALSO_UNFORESEEN,
     *answers_07.ALSO_UNFORESEEN,
     *answers_08.ALSO_UNFORESEEN,
+    *answers_09.ALSO_UNFORESEEN,
     *answers_10.ALSO_UNFORESEEN,
 ]
 
@@ -271,7 +291,7 @@ def test_the_solution_is_code_that_a_learner_can_paste(exercise):
     assert text.startswith("def ") and "```python" in solution(exercise.id)._repr_markdown_()
 
 
-@pytest.mark.parametrize("id", ["1.99", "77.1", "x", "", 9.2])
+@pytest.mark.parametrize("id", ["1.99", "77.1", "x", "", 99.2])
 def test_an_unknown_exercise_lists_the_known_ones(id):
     with pytest.raises(ValueError, match=r"there is no exercise .*1\.1"):
         check(id, unsolved)

@@ -12,6 +12,7 @@ from course_utils import models
     [
         (models.LeNet5, 61_706),
         (models.CaffeLeNet, 431_080),
+        (models.Strided, 166_406),
         (models.FC, 7_850),
         (lambda: models.FC(100, 100, activation=nn.Sigmoid), 89_610),
         (lambda: models.FC(500, 150), 469_160),

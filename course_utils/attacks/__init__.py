@@ -16,6 +16,7 @@ from course_utils.attacks.expectation import expectation
 from course_utils.attacks.fgsm import fgsm
 from course_utils.attacks.lbfgs import lbfgs
 from course_utils.attacks.pgd import pgd
+from course_utils.attacks.square import square
 from course_utils.attacks.universal import universal
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "fgsm",
     "lbfgs",
     "pgd",
+    "square",
     "universal",
 ]

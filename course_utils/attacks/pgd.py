@@ -4,6 +4,15 @@ r"""Projected gradient descent: many small steps, each brought back into the bud
 
 where ``project`` finds the nearest point within eps of the clean image and inside [0, 1]. Madry et al., arXiv
 1706.06083, section 2.1. With ``norm="l2"`` the step is the gradient scaled to length a.
+
+The loss is the cross-entropy, or the margin by which a wrong class leads, as in `carlini_wagner`:
+
+    max_{k != y} f_k(x) - f_y(x)        (with a target t: f_t(x) - max_{k != t} f_k(x))
+
+The cross-entropy of a net that is very sure rounds to 0, and its gradient with it. The margin does not round.
+
+Steps of one length a are a compromise: long ones cannot settle, short ones cannot leave the hill where they start.
+Steps that fall from long to short do both, as the halved steps of Croce and Hein do (arXiv 2003.01690, section 3).
 """
 
 import torch
@@ -11,6 +20,9 @@ from torch import Tensor, nn
 
 from course_utils import runtime
 from course_utils.attacks._search import attacking, check_budget, check_counts, project, random_start, steepest
+
+LOSSES = ("cross_entropy", "margin")
+FALL = 1 / 200  # the last of the falling steps as a share of the first
 
 
 def pgd(
@@ -21,8 +33,9 @@ def pgd(
     *,
     targets: Tensor | str | None = None,
     norm: str = "linf",
+    loss: str = "cross_entropy",
     steps: int = 40,
-    step_size: float | None = None,
+    step_size: float | str | None = None,
     restarts: int = 1,
     start: str = "random",
     early_exit: bool = True,
@@ -34,7 +47,9 @@ def pgd(
     Args:
         model, images, labels, targets, norm: as for `fgsm`.
         eps: radius of the ball in pixel units.
+        loss: what to climb, "cross_entropy" or "margin".
         step_size: length of a step in pixel units; None takes ``2.5 * eps / steps``, enough to cross the ball.
+            "falling" goes from ``2 * eps`` down to ``eps / 100``, each step shorter by the same factor.
         restarts: how many times to start anew with the images not fooled so far; the best try counts.
         start: "random", a point of the ball, or "clean", the image itself.
         early_exit: an image that is fooled leaves the batch as it is. False takes all steps with all images, for the
@@ -54,9 +69,14 @@ def pgd(
     """
     check_budget(eps, norm)
     check_counts(steps=steps, restarts=restarts)
-    step_size = 2.5 * eps / steps if step_size is None else step_size
-    if not 0 <= step_size < float("inf"):
-        raise ValueError(f"step_size={step_size}: want a length in pixel units, such as eps / 10")
+    if step_size == "falling":
+        lengths = [2 * eps * FALL ** (step / max(1, steps - 1)) for step in range(steps)]
+    else:
+        lengths = [2.5 * eps / steps if step_size is None else step_size] * steps
+    if isinstance(lengths[0], str) or not 0 <= lengths[0] < float("inf"):
+        raise ValueError(f'step_size={step_size!r}: want a length in pixel units, such as eps / 10, or "falling"')
+    if loss not in LOSSES:
+        raise ValueError(f"there is no loss {loss!r} here: choose among {', '.join(LOSSES)}")
     if start not in ("random", "clean"):
         raise ValueError(f'start={start!r}: want "random" or "clean"')
     generator = runtime.source(generator)
@@ -64,6 +84,9 @@ def pgd(
     with attacking(model, images, labels, targets, generator) as task, bar:
         best = task.images.clone()
         leads = torch.full_like(best[:, 0, 0, 0], float("-inf"))
+
+        def height(logits, rows):
+            return task.lead(logits, rows) if loss == "margin" else task.sign * task.cross_entropy(logits, rows)
 
         def keep(x, rows):
             lead = task.lead(task.logits(x), rows) if restarts > 1 else torch.zeros_like(leads[rows])
@@ -77,15 +100,15 @@ def pgd(
             centre = task.images[rows]
             x = random_start(task.images, eps, norm, generator)[rows] if start == "random" else centre
             try:
-                for _ in range(steps):
-                    logits, _, gradient = task.gradient(x, task.cross_entropy, rows)
+                for length in lengths:
+                    logits, _, gradient = task.gradient(x, height, rows)
                     if early_exit:
                         done = task.fooled(logits, rows)
                         best[rows[done]], leads[rows[done]] = x[done], float("inf")
                         rows, centre, x, gradient = (each[~done] for each in (rows, centre, x, gradient))
                         if not len(rows):
                             break
-                    x = project(x + task.sign * step_size * steepest(gradient, norm), centre, eps, norm)
+                    x = project(x + length * steepest(gradient, norm), centre, eps, norm)
                     bar.update()
             except KeyboardInterrupt:
                 keep(x, rows)

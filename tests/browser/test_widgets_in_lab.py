@@ -30,7 +30,7 @@ pytestmark = [
 CELLS = [
     """
     import time, torch
-    from course_utils import figures, models
+    from course_utils import data, figures, models
     from course_utils.breed import breed
     from course_utils.camera import camera
     from course_utils.concentration import dimension
@@ -38,6 +38,7 @@ CELLS = [
     from course_utils.photolab import photo_lab
     from course_utils.predict import predict
     from course_utils.quiz import human_quiz
+    from course_utils.siege import siege
     from course_utils.sketchpad import sketchpad
     from course_utils.theatre import evolution_theatre
     from course_utils.watchman import watchman
@@ -85,6 +86,18 @@ CELLS = [
         boxes = torch.tensor([[columns.min(), rows.min(), columns.max(), rows.max()]] if len(rows) > 999 else [])
         return [Faces(boxes.view(-1, 4), torch.full((len(boxes.view(-1, 4)),), 0.998), torch.zeros(0, 5, 2))]
     watchman(torch.ones(1, 3, 40, 40), detect=detect)
+    """,
+    """
+    def light(model, images, labels, eps):
+        time.sleep(0.3)
+        if eps == 0.11:
+            raise ValueError("11 is prime")
+        return images + eps
+    dark = data.Split(torch.zeros(50, 1, 28, 28), torch.zeros(50, dtype=torch.int64))
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
+    net[1].weight.data = torch.eye(10)[1, :, None].expand(-1, 784)  # what is not dark is a 1
+    net[1].bias.data = 5 * torch.eye(10)[0]
+    siege({"seer": net}, dark, attackers={"nothing": lambda model, images, *_: images, "light": light})
     """,
 ]
 REVEALS = 6, 7  # run by the tests of the guesses
@@ -443,6 +456,25 @@ def test_a_watchman_gives_the_camera_back(page):
     run(page, [14])  # the old widget is gone, and so is its picture
     sync_api.expect(status).to_have_text("A photo: coffee.")
     page.wait_for_function("streams.length === 2 && streams.every(s => s.getTracks()[0].readyState === 'ended')")
+
+
+def test_a_siege_follows_keys_and_waits_for_a_slow_attack(page):
+    field = cell(page, 15).locator(".siege")
+    status, slider = field.locator(".siege-status"), field.get_by_role("slider")
+    sync_api.expect(status).to_contain_text("nothing at eps = 0.1 leaves 50 of 50 digits right")
+    field.get_by_role("radio", name="nothing").focus()
+    page.keyboard.press("ArrowDown")  # JupyterLab keeps its shortcuts to itself
+    sync_api.expect(status).to_contain_text("light is at work against seer")
+    sync_api.expect(status).to_contain_text("light at eps = 0.1 leaves 0 of 50 digits right")
+    sync_api.expect(field.locator(".siege-wrong")).to_have_count(8)
+    slider.press("ArrowRight")
+    sync_api.expect(status).to_have_text("light failed against seer: 11 is prime")
+    slider.press("ArrowRight")
+    sync_api.expect(status).to_contain_text("light at eps = 0.12 leaves 0 of 50 digits right")
+    slider.press("Home")
+    sync_api.expect(status).to_have_text("Nothing may change at eps = 0: 50 of 50 clean digits are right.")
+    sync_api.expect(field.locator(".siege-right")).to_have_count(8)
+    assert page.locator(".jp-Notebook .jp-Cell").count() == len(CELLS)
 
 
 def test_a_pad_says_that_its_kernel_is_gone(page):

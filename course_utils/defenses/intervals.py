@@ -1,0 +1,269 @@
+r"""Interval bounds: what the logits can be, at least and at most, for every image of a box around the given one.
+
+The box |x' - x| <= eps, cut off at 0 and 1, goes through the net layer by layer, and what leaves a layer is wrapped in
+a new box. A linear layer moves the centre c = (l + h) / 2 and spreads the radius r = (h - l) / 2,
+
+    c' = W c + b,        r' = |W| r,
+
+and a layer that never falls, such as ReLU or max pooling, maps both ends by itself. The last layer is merged with the
+question: the lead f_y - f_j of the label is one linear map of what comes before, and
+
+    f_y - f_j  >=  (w_y - w_j) c + b_y - b_j - |w_y - w_j| r.
+
+If that is above 0 for all j, no image of the box is named anything but y: this is a proof, not the failure of an
+attack. The reverse does not hold. Each box is wider than what it wraps, so that most nets prove nothing; `fit` trains
+one to be provable, on the worst logits z_y = 0, z_j = -(lower bound of f_y - f_j). Gowal et al., arXiv 1810.12715.
+
+Rounding. The network, too, computes with rounded numbers, so what is bounded is each number that it computes, not an
+ideal. A sum of n products is off by no more than (n + 1) u / (1 - (n + 1) u) times |W| |x| + |b|, in whichever order it
+is summed (Higham 2002, chapter 3), with u = 2^-24 in float32. Such an error enters three times, in W c + b, in |W| r
+and in the network's own W x' + b. So r grows by 4 (n + 8) u (|c| + r) before it goes through |W|, and r' by as much of
+|b|: the proof then holds for the computed numbers as it does for the ideal ones. What numbers below 1e-38 lose is
+left out.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from course_utils import models, training
+from course_utils.attacks._search import check_budget
+from course_utils.data import Split
+from course_utils.inputs import check_count, check_labels
+
+LINEAR = (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.BatchNorm2d)
+RISING = (nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, models.Normalise)  # rounding keeps their order
+CURVED = (nn.Sigmoid, nn.Tanh)  # rise as well, but are computed to a few units in the last place only
+PORTION = 100  # images that go through at once
+
+
+def Provable() -> nn.Sequential:
+    """The net that the course trains with `fit`: `models.Strided` with half as many channels again. 255,198 parameters.
+
+    >>> sum(p.numel() for p in Provable().parameters())
+    255198
+    """
+    return nn.Sequential(
+        nn.Conv2d(1, 24, 4, stride=2, padding=1),  # (N, 24, 14, 14)
+        nn.ReLU(),
+        nn.Conv2d(24, 48, 4, stride=2, padding=1),  # (N, 48, 7, 7)
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(2352, 100),
+        nn.ReLU(),
+        nn.Linear(100, 10),
+    )
+
+
+def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Lower and upper bounds of each logit, ``(N, K)`` twice, over all images within ``eps`` of each image and [0, 1].
+
+    Args:
+        model: a net of the course's layers one after the other: ``Normalise``, ``Conv2d``, ``Linear``, ``ReLU``,
+            ``Sigmoid``, ``Tanh``, ``MaxPool2d``, ``AvgPool2d``, ``BatchNorm2d``, ``Dropout``, ``Flatten``,
+            ``Identity`` and ``Sequential``. It is taken in evaluation mode.
+        images: ``(N, C, H, W)`` in [0, 1].
+        eps: the largest change of a pixel, in pixel units.
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention; a layer through which no box can be carried.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
+    >>> net[1].weight.data = torch.tensor([[1.0, -2.0]])
+    >>> low, high = bounds(net, torch.tensor([[[[0.5, 0.95]]]]), eps=0.1)  # the second pixel ends at 1
+    >>> [round(value.item(), 4) for value in (low, high)]
+    [-1.6, -1.1]
+    """
+    layers = _prepare(model, images, eps)
+    with torch.no_grad(), training.mode(model, False):
+        boxes = [_through(layers, *_box(part, eps)) for part in _portions(model, images)]
+    return torch.cat([low for low, _ in boxes]), torch.cat([high for _, high in boxes])
+
+
+def verified(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
+    """Whether it is proved that ``model`` gives each image its label within all of ``eps``: bool ``(N,)``.
+
+    False says that there is no proof, which need not be a mistake: there may be no attack either.
+
+    Args:
+        model, images, eps: as for `bounds`; at least two logits.
+        labels: int64 ``(N,)``.
+
+    Raises:
+        TypeError, ValueError: as for `bounds`; labels that do not fit.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data = torch.tensor([[1.0], [-1.0]])  # class 0 leads by 2 x
+    >>> verified(net, torch.tensor([0.3, 0.9]).view(2, 1, 1, 1), torch.tensor([0, 0]), eps=0.4)
+    tensor([False,  True])
+    """
+    layers = _prepare(model, images, eps)
+    classes = training.logits(model, images[:1]).shape[1]
+    if classes < 2:
+        raise ValueError("the model returns one logit an image: a proof needs at least 2 classes")
+    labels = check_labels(labels, len(images), classes).to(training.device_of(model))
+    with torch.no_grad(), training.mode(model, False):
+        parts = zip(_portions(model, images), labels.split(PORTION), strict=True)
+        proofs = [(_leads(layers, *_box(part, eps), own) > 0).sum(1) == classes - 1 for part, own in parts]
+    return torch.cat(proofs).to(images.device)
+
+
+def fit(
+    model: nn.Module,
+    split: Split,
+    *,
+    eps: float,
+    epochs: int = 20,
+    lr: float = 4e-3,
+    batch: int = 128,
+    warmup: float = 0.5,
+    kappa: float = 0.5,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+    on_epoch: Callable[[training.History], None] | None = None,
+) -> training.History:
+    """Train ``model`` in place so that its labels can be proved within ``eps``, on the device where the split lives.
+
+    The loss is ``k * CE(logits) + (1 - k) * CE(worst logits within e)``. While the first ``warmup`` share of the steps
+    lasts, e grows from 0 to ``eps`` and k falls from 1 to ``kappa``; with the whole box from the start, the bounds of a
+    fresh net are so wide that it learns to answer the same to all images.
+
+    Args:
+        model: a net of layers that `bounds` knows, with at least two logits.
+        eps: the largest change of a pixel, in pixel units. Some more than the eps of the proofs makes these easier.
+        epochs, lr, batch, generator, progress: as in `training.fit`.
+        warmup: a share in [0, 1].
+        kappa: the weight of the clean digits in the end, in [0, 1].
+        on_epoch: called with the `History` so far after each round through the split.
+
+    Raises:
+        TypeError, ValueError: as for `bounds` and `training.fit`; a share outside [0, 1].
+        FloatingPointError: the loss became NaN or infinite.
+
+    >>> from course_utils import data
+    >>> digits = data.mnist("cpu").train[:256]
+    >>> fit(models.Strided(), digits, eps=0.1, epochs=1, progress=False).finished
+    True
+    """
+    for name, share in (("warmup", warmup), ("kappa", kappa)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{name}={share}: want a share in [0, 1]")
+    training.prepare(model, split)
+    layers = _prepare(model, split.images[:1], eps)
+    steps = check_count("epochs", epochs) * -(-len(split) // check_count("batch", batch))
+    ramp = iter(torch.linspace(0, 1, int(warmup * steps)).tolist())
+
+    def loss(rows: Tensor) -> Tensor:
+        images, labels = split.images[rows], split.labels[rows]
+        share = next(ramp, 1.0)
+        weight = share * (1 - kappa)
+        with training.mode(model, False):
+            worst = -_leads(layers, *_box(images, share * eps), labels, rounding=False)
+        value = weight * F.cross_entropy(worst, labels)
+        return value if weight == 1 else value + (1 - weight) * F.cross_entropy(model(images), labels)
+
+    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.0, hardening=True, on_epoch=on_epoch)
+    return training.descend(model, loss, len(split), **settings, generator=generator, progress=progress)
+
+
+def _prepare(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:
+    """The layers of a net through which a box can be carried, in order; refuse anything else."""
+    check_budget(eps, "linf")
+    training.device_of(model)
+    layers = list(_layers(model))
+    for layer in layers:
+        if not isinstance(layer, (*RISING, *CURVED, *LINEAR)) or getattr(layer, "running_var", layer) is None:
+            raise ValueError(
+                f"the model holds a {type(layer).__name__}, and no rule here says how it moves an interval. Known are "
+                + ", ".join(kind.__name__ for kind in (*LINEAR, *CURVED, *RISING))
+            )
+    training.logits(model, images[:1])  # says what is wrong where the images do not fit
+    return layers
+
+
+def _layers(model: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(model, nn.Sequential):
+        for layer in model:
+            yield from _layers(layer)
+    else:
+        yield model
+
+
+def _portions(model: nn.Module, images: Tensor) -> Iterator[Tensor]:
+    device = training.device_of(model)
+    return (part.to(device) for part in images.detach().split(PORTION))
+
+
+def _box(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The lowest and the highest pixels within ``eps`` and [0, 1], one unit in the last place farther than that."""
+    eps = eps + torch.finfo(images.dtype).eps
+    return (images - eps).clamp(0, 1), (images + eps).clamp(0, 1)
+
+
+def _through(layers: list[nn.Module], low: Tensor, high: Tensor, rounding: bool = True) -> tuple[Tensor, Tensor]:
+    """The box that leaves ``layers`` when the given one enters."""
+    for layer in layers:
+        if isinstance(layer, LINEAR):
+            centre, radius = _linear(layer, low, high, rounding)
+            low, high = centre - radius, centre + radius
+        else:
+            low, high = layer(low), layer(high)
+            if isinstance(layer, CURVED) and rounding:
+                slack = _slack(1, low)
+                low, high = low - slack * low.abs(), high + slack * high.abs()
+    return low, high
+
+
+def _linear(layer: nn.Module, low: Tensor, high: Tensor, rounding: bool) -> tuple[Tensor, Tensor]:
+    """The centre and the radius of the box that leaves a linear layer."""
+    slack = _slack(_terms(layer), low) if rounding else 0.0
+    centre = torch.lerp(low, high, 0.5)
+    radius = high - centre
+    size = {name: (1 + slack) * weights.abs() for name, weights in layer.named_parameters()}
+    if "bias" in size:
+        size["bias"] = slack * size["bias"]
+    if isinstance(layer, nn.BatchNorm2d):
+        size["running_mean"] = torch.zeros_like(layer.running_mean)
+    if rounding:
+        radius.add_(centre.abs(), alpha=slack)
+        if isinstance(layer, nn.BatchNorm2d):  # W (x - mean) + b
+            radius.add_(layer.running_mean.abs()[:, None, None], alpha=slack)
+    return layer(centre), functional_call(layer, size, radius)
+
+
+def _leads(layers: list[nn.Module], low: Tensor, high: Tensor, labels: Tensor, rounding: bool = True) -> Tensor:
+    """Lower bounds of f_y - f_j for the label y and each class j, ``(N, K)``, with 0 for j = y."""
+    *body, head = [layer for layer in layers if not isinstance(layer, nn.Identity | nn.Dropout)]
+    own = labels[:, None]
+    if not isinstance(head, nn.Linear):
+        low, high = _through(layers, low, high, rounding)
+        return (low.gather(1, own) - high).scatter(1, own, 0.0)
+    low, high = _through(body, low, high, rounding)
+    centre, weight = torch.lerp(low, high, 0.5), head.weight
+    radius, logits = high - centre, head(centre)
+    apart = (weight[labels][:, None] - weight).abs()  # (N, K, units)
+    leads = logits.gather(1, own) - logits - (apart @ radius[:, :, None])[:, :, 0]
+    if rounding:
+        size = F.linear(centre.abs() + radius, weight.abs(), None if head.bias is None else head.bias.abs())
+        leads = leads - _slack(_terms(head), low) * (size.gather(1, own) + size)
+    return leads.scatter(1, own, 0.0)
+
+
+def _terms(layer: nn.Module) -> int:
+    """How many products a linear layer adds up for one output."""
+    if isinstance(layer, nn.AvgPool2d):
+        sides = layer.kernel_size
+        return sides**2 if isinstance(sides, int) else math.prod(sides)
+    return 1 if isinstance(layer, nn.BatchNorm2d) else layer.weight[0].numel()
+
+
+def _slack(terms: int, values: Tensor) -> float:
+    """By how much of |W| |x| + |b| a box grows, so that sums of ``terms`` products stay in it as they are computed."""
+    slack = 2 * (terms + 8) * torch.finfo(values.dtype).eps
+    if values.is_cuda and values.dtype == torch.float32:
+        slack += 2**-7  # TF32 keeps 10 bits of each factor
+    return slack

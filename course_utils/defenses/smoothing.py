@@ -1,0 +1,277 @@
+r"""Randomised smoothing: let a net vote on many noisy copies of an image, and its vote cannot change within a radius.
+
+    g(x) = the class that f(x + sigma * z) names most often,    z normal, one number a pixel.
+
+If f names class A with probability p > 1/2 under the noise, then g names A for every image nearer than
+
+    R = sigma * Phi^-1(p)
+
+in Euclidean distance, whatever the net is. For the worst f that has this p is a half space, and there R is the distance
+to its edge. Nobody knows p, so n draws give a bound that is below it in all but a share alpha of the cases (Clopper and
+Pearson, see `shares`); the class is chosen by other draws, or the bound would be too high. Where it stays below 1/2,
+there is no certificate: the classifier abstains. Cohen, Rosenfeld and Kolter, arXiv 1902.02918.
+
+The noise is not cut off at 0 and 1: the theorem needs all of it. `fit` trains a net that names digits in such noise.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from course_utils import runtime, training
+from course_utils.attacks._search import VALUES
+from course_utils.data import Split
+from course_utils.inputs import check_count, check_images, check_labels
+from course_utils.shares import interval
+
+
+class Certificate(NamedTuple):
+    """The class of each image, int64 ``(N,)``, -1 where the classifier abstains, and the radius ``(N,)`` of its proof.
+
+    Radii are Euclidean, in pixel units; 0 where it abstains. Each single certificate is wrong with a chance of at most
+    ``alpha``.
+    """
+
+    labels: Tensor
+    radii: Tensor
+
+    def accuracy(self, labels: Tensor, radius: float = 0.0) -> float:
+        """The share of images that are proved to keep their right label within ``radius``, in [0, 1].
+
+        Raises:
+            TypeError, ValueError: labels that do not fit.
+
+        >>> found = Certificate(torch.tensor([3, -1, 7]), torch.tensor([0.5, 0.0, 1.0]))
+        >>> [round(found.accuracy(torch.tensor([3, 1, 7]), radius), 2) for radius in (0.0, 0.6)]
+        [0.67, 0.33]
+        """
+        right = self.labels == check_labels(labels, len(self.labels)).to(self.labels.device)
+        return (right & (self.radii >= radius)).double().mean().item()
+
+
+def certify(
+    model: nn.Module,
+    images: Tensor,
+    sigma: float,
+    *,
+    first: int = 100,
+    samples: int = 1000,
+    alpha: float = 0.001,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> Certificate:
+    """What the smoothed ``model`` names each image, and how far that is proved. Takes first + samples passes an image.
+
+    If all draws agree, p is above alpha^(1 / samples), which bounds the radius: 1,000 draws reach 2.46 sigma, 10,000
+    reach 3.20. After an interrupt, images without all of their draws abstain.
+
+    Args:
+        model: maps images to logits ``(N, K)``; it will see pixels below 0 and above 1.
+        images: ``(N, C, H, W)`` in [0, 1].
+        sigma: the deviation of the noise, in pixel units.
+        first: draws that choose the class.
+        samples: further draws, that bound its share.
+        alpha: the chance that a certificate is wrong, for each image, in (0, 0.5).
+        generator: draws the noise; None starts a new one from seed 0 on the model's device, so that a call can be
+            repeated.
+
+    Raises:
+        TypeError, ValueError: inputs or settings outside the convention; too few samples for any certificate.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data = torch.tensor([[1.0], [0.0]])  # class 0 where the pixel is above 0
+    >>> certify(net, torch.tensor([[[[0.0]]], [[[0.8]]]]), sigma=0.5, progress=False).labels  # at 0, half of the votes
+    tensor([-1,  0])
+    """
+    first, samples = check_count("first", first), check_count("samples", samples)
+    _check_alpha(alpha)
+    if alpha ** (1 / samples) <= 0.5:
+        least = math.floor(math.log2(1 / alpha)) + 1
+        raise ValueError(
+            f"samples={samples}: even if all agree, that proves nothing at alpha={alpha}; want at least {least}"
+        )
+    generator = runtime.source(generator, training.device_of(model))
+    with runtime.progress((first + samples) * len(images), "certify", progress) as bar:
+        chosen = votes(model, images, sigma, first, generator, bar)
+        complete = chosen.sum() == first * len(images)
+        counts = votes(model, images, sigma, samples, generator, bar) if complete else torch.zeros_like(chosen)
+    labels = chosen.argmax(1)
+    agreed = counts.gather(1, labels[:, None])[:, 0]
+    share, _ = interval(agreed.cpu(), samples, 1 - 2 * alpha)  # its lower end alone is wrong with a chance of alpha
+    radii = (sigma * torch.special.ndtri(share)).clamp_min(0)
+    certain = (share > 0.5) & (counts.sum(1) == samples).cpu()
+    labels = torch.where(certain, labels.cpu(), -1)
+    return Certificate(labels.to(images.device), torch.where(certain, radii, 0).to(images))
+
+
+def predict(
+    model: nn.Module,
+    images: Tensor,
+    sigma: float,
+    *,
+    samples: int = 100,
+    alpha: float = 0.001,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """What the smoothed ``model`` names each image, without a radius: int64 ``(N,)``, -1 where it abstains.
+
+    The two classes with the most votes are compared. Were both equally likely, a lead as large as the one seen would
+    come up in a share of at most ``alpha`` of the cases; else it abstains. This asks for far fewer samples than
+    `certify`, since it compares p with the runner-up and not with 1/2.
+
+    Args:
+        model, images, sigma, generator: as for `certify`.
+        samples: draws for each image.
+        alpha: the chance that it names another class than the smoothed classifier, for each image, in (0, 0.5).
+
+    Raises:
+        TypeError, ValueError: inputs or settings outside the convention.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data = torch.tensor([[1.0], [0.0]])
+    >>> predict(net, torch.tensor([[[[0.0]]], [[[0.8]]]]), sigma=0.5, progress=False)
+    tensor([-1,  0])
+    """
+    _check_alpha(alpha)
+    samples = check_count("samples", samples)
+    generator = runtime.source(generator, training.device_of(model))
+    with runtime.progress(samples * len(images), "predict", progress) as bar:
+        counts = votes(model, images, sigma, samples, generator, bar)
+    most = counts.cpu().topk(min(2, counts.shape[1]), dim=1)
+    drawn = most.values.sum(1)
+    share, _ = interval(most.values[:, 0], drawn.clamp_min(1), 1 - alpha)
+    certain = (share > 0.5) & (counts.sum(1) == samples).cpu()
+    return torch.where(certain, most.indices[:, 0], -1).to(images.device)
+
+
+def votes(
+    model: nn.Module, images: Tensor, sigma: float, samples: int, generator: torch.Generator, bar: tqdm
+) -> Tensor:
+    """How often ``model`` names each class for noisy copies of each image: int64 ``(N, K)``, on the model's device.
+
+    The copies of one image after those of another fill batches of one size. An interrupt ends the counting quietly.
+    """
+    check_sigma(sigma)
+    classes = training.logits(model, images[:1]).shape[1]
+    check_images(images)
+    images = images.detach().to(training.device_of(model))
+    counts = torch.zeros(len(images) * classes, dtype=torch.int64, device=images.device)
+    one = torch.ones((), dtype=torch.int64, device=images.device)
+    portion = max(1, VALUES.get(images.device.type, 2**25) // images[0].numel())
+    total = len(images) * samples
+    try:
+        with torch.inference_mode(), training.mode(model, False):
+            for start in range(0, total, portion):
+                rows = torch.arange(start, min(start + portion, total), device=images.device) // samples
+                outputs = training.check_logits(model(noisy(images[rows], sigma, generator)), len(rows))
+                counts.scatter_add_(0, classes * rows + outputs.argmax(1), one.expand(len(rows)))
+                bar.update(len(rows))
+    except KeyboardInterrupt:
+        print("Interrupted: images without all of their draws abstain.")
+    return counts.view(-1, classes)
+
+
+def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+    """``images + sigma * z`` with z normal, not cut off at 0 and 1.
+
+    >>> noisy(torch.zeros(1, 1, 2, 2), 0.5, torch.Generator().manual_seed(0)).min() < 0
+    tensor(True)
+    """
+    noise = torch.randn(images.shape, generator=generator, device=generator.device, dtype=images.dtype)
+    return torch.add(images, noise.to(images.device), alpha=sigma)
+
+
+class Smoothed(nn.Module):
+    """The smoothed classifier as a net that attacks can climb: logits are ``log mean_i softmax(f(x + sigma * z_i))``.
+
+    Counted votes have no gradient, their soft form has (Salman et al., arXiv 1906.04584). The ``samples`` noises are
+    the same for all images and all calls, so that an attack climbs one fixed function. What it finds is to be judged
+    by `predict` or `certify`, whose noise it has not seen. One call holds ``samples`` times as many images in memory.
+
+    Args:
+        model: maps images to logits ``(N, K)``.
+        sigma: the deviation of the noise, in pixel units.
+        samples: how many noises.
+        seed: which.
+
+    Raises:
+        TypeError, ValueError: no module; settings outside the convention.
+
+    >>> Smoothed(nn.Flatten(), sigma=0.25, samples=8)(torch.ones(3, 1, 1, 2)).exp().sum(1)
+    tensor([1., 1., 1.])
+    """
+
+    def __init__(self, model: nn.Module, sigma: float, samples: int = 16, seed: int = 0):
+        super().__init__()
+        training.device_of(model)
+        check_sigma(sigma)
+        self.model, self.sigma, self.samples, self.seed = model, sigma, check_count("samples", samples), seed
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(N, C, H, W)`` -> ``(N, K)``."""
+        noise = torch.zeros(self.samples, *images.shape[1:], dtype=images.dtype)
+        noise = noisy(noise, self.sigma, torch.Generator().manual_seed(self.seed)).to(images.device)
+        copies = (images[:, None] + noise).flatten(0, 1)
+        answers = self.model(copies).log_softmax(1).view(len(images), self.samples, -1)
+        return answers.logsumexp(1) - math.log(self.samples)
+
+
+def fit(
+    model: nn.Module,
+    split: Split,
+    *,
+    sigma: float,
+    epochs: int,
+    lr: float = 4e-3,
+    batch: int = 128,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+    on_epoch: Callable[[training.History], None] | None = None,
+) -> training.History:
+    """Train ``model`` in place to name the labels of ``split`` in normal noise, anew for each image and round.
+
+    Args:
+        model, split, epochs, lr, batch, progress: as in `training.fit`.
+        sigma: the deviation of the noise, in pixel units.
+        generator: draws the order of the images and the noise; None starts a new one from seed 0.
+        on_epoch: called with the `History` so far after each round through the split, for plots.
+
+    Raises:
+        TypeError, ValueError: images, labels or settings that cannot be trained on.
+        FloatingPointError: the loss became NaN or infinite; the model keeps the best weights before that.
+
+    >>> from course_utils import data, models
+    >>> fit(models.Strided(), data.mnist("cpu").train[:256], sigma=0.25, epochs=1, progress=False).finished
+    True
+    """
+    check_sigma(sigma)
+    training.prepare(model, split)
+    generator = runtime.source(generator)
+
+    def loss(rows: Tensor) -> Tensor:
+        return F.cross_entropy(model(noisy(split.images[rows], sigma, generator)), split.labels[rows])
+
+    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01, generator=generator, progress=progress)
+    return training.descend(model, loss, len(split), **settings, on_epoch=on_epoch)
+
+
+def check_sigma(sigma: float) -> None:
+    """Refuse a deviation of the noise that is not above 0, or that looks like grey levels.
+
+    >>> check_sigma(0.25)
+    """
+    if not 0 < sigma < math.inf:
+        raise ValueError(f"sigma={sigma}: the deviation of the noise is a number above 0, such as 0.25")
+    if sigma > 4:
+        raise ValueError(f"sigma={sigma:g}, but pixels run from 0 to 1: for {sigma:g} grey levels write {sigma:g}/255")
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha={alpha}: want the chance of a wrong certificate, above 0 and below 0.5, such as 0.001")

@@ -1,0 +1,75 @@
+r"""Fewer grey levels: round every pixel before the network sees it, so that a small change is rounded away.
+
+    q(x) = round((L - 1) x) / (L - 1),        L levels from 0 to 1
+
+With two levels it is a threshold at 1/2. Feature squeezing (Xu, Evans and Qi, arXiv 1704.01155) does this. A step
+function is flat: the gradient of the network behind it is 0, so that an attack by gradients finds nothing and reports
+a perfect defense. Backward pass differentiable approximation (BPDA; Athalye, Carlini and Wagner, arXiv 1802.00420)
+keeps the rounding forward and takes the gradient as if it were the identity, which it is but for half a level.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.inputs import check_count
+
+
+def squeeze(images: Tensor, levels: int) -> Tensor:
+    """The nearest of ``levels`` evenly spaced levels from 0 to 1, pixel by pixel: shape in, shape out.
+
+    Raises:
+        ValueError: less than two levels, or no whole number of them.
+
+    >>> squeeze(torch.tensor([0.0, 0.4, 0.6, 1.0]), levels=2)
+    tensor([0., 0., 1., 1.])
+    """
+    if check_count("levels", levels) < 2:
+        raise ValueError("levels=1 makes all images the same: want at least 2, black and white")
+    return ((levels - 1) * images).round() / (levels - 1)
+
+
+class Squeezed(nn.Module):
+    """``model`` behind that rounding. Its gradient in the images is 0 wherever it exists.
+
+    Raises:
+        TypeError, ValueError: no module; less than two levels.
+
+    >>> Squeezed(nn.Flatten(), levels=3)(torch.tensor([[[[0.2, 0.3]]]]))
+    tensor([[0.0000, 0.5000]])
+    """
+
+    def __init__(self, model: nn.Module, levels: int):
+        super().__init__()
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"the model is a {type(model).__name__}, not an nn.Module: wrap it in one")
+        squeeze(torch.zeros(1), levels)
+        self.model, self.levels = model, levels
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(N, C, H, W)`` -> what the model makes of the rounded images, ``(N, K)``."""
+        return self.model(squeeze(images, self.levels))
+
+
+class _StraightThrough(Squeezed):
+    def forward(self, images: Tensor) -> Tensor:
+        rounded = squeeze(images.detach(), self.levels)
+        return self.model(rounded + (images - images.detach()))  # the bracket is 0, and its gradient 1
+
+
+def straight_through(squeezed: Squeezed) -> nn.Module:
+    """The same network with the same outputs, whose gradient passes the rounding as if it were not there (BPDA).
+
+    It shares the weights: attack this one, and judge the images by ``squeezed``.
+
+    Raises:
+        TypeError: a model that is not `Squeezed`.
+
+    >>> squeezed = Squeezed(nn.Flatten(), levels=2)
+    >>> images = torch.tensor([[[[0.2, 0.7]]]], requires_grad=True)
+    >>> outputs = straight_through(squeezed)(images)
+    >>> torch.equal(outputs, squeezed(images)), torch.autograd.grad(outputs.sum(), images)[0].tolist()
+    (True, [[[[1.0, 1.0]]]])
+    """
+    if not isinstance(squeezed, Squeezed):
+        raise TypeError(f"straight_through wants a Squeezed model, not a {type(squeezed).__name__}")
+    return _StraightThrough(squeezed.model, squeezed.levels)
