@@ -184,4 +184,4 @@ def test_the_collapsed_net_is_one():
 def test_what_was_measured_is_measured_again(name):
     recipe = shelf.RECIPES[name]
     found = recipe.measure(shelf.load(name), data.mnist().test[shelf.JUDGED])
-    assert found == pytest.approx(recipe.measured, abs=0.003)
+    assert found == pytest.approx(recipe.measured, abs=0.01)  # a few of 1,000 hang on how a processor rounds
