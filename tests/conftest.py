@@ -32,3 +32,12 @@ def net():
     split = data.mnist("cpu").train[:2000]
     training.fit(model, split, epochs=3, generator=runtime.seed(0), progress=False)
     return model.eval()
+
+
+@pytest.fixture(autouse=True)
+def untouched(request):
+    """What a test leaves in the network that all share, its mode or gradients, no other test meets."""
+    model = request.getfixturevalue("net") if "net" in request.fixturenames else None
+    yield
+    if isinstance(model, torch.nn.Module):
+        model.eval().zero_grad()
