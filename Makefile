@@ -9,7 +9,7 @@ NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 120
 PAIR   := -n 2 --dist loadscope
 
 .NOTPARALLEL:
-.PHONY: help lab test test-all test-more units lessons solved slow badges lab-ready test-ready
+.PHONY: help lab test test-all test-more units lessons solved exercises slow badges lab-ready test-ready
 
 help:
 	@echo "make lab                      install into .venv what is missing and open the course in JupyterLab"
@@ -29,7 +29,7 @@ test-all: test-ready
 	@$(MAKE) --no-print-directory --keep-going units lessons solved slow BUDGETS=1
 
 test-more: test-ready
-	@$(MAKE) --no-print-directory --keep-going solved slow
+	@$(MAKE) --no-print-directory --keep-going exercises slow
 
 units:
 	$(PYTEST) -n 2 --dist worksteal -m "not slow" tests
@@ -40,6 +40,10 @@ lessons:
 solved:
 	$(BIN)/python tools/lessons.py solve
 	COURSE_STRICT=1 $(PYTEST) $(NBVAL) $(PAIR) --warm build/solved
+
+exercises:
+	$(BIN)/python tools/lessons.py solve --exercises
+	COURSE_STRICT=1 $(PYTEST) $(NBVAL) $(PAIR) build/exercises
 
 slow:
 	$(PYTEST) -m slow tests

@@ -2,7 +2,7 @@
 
 The score of an attack on a network f, over images x with labels y that were drawn for this one trial:
 
-    score = share of images with f(x) = y and f(x') = y,    where |x' - x| <= eps in every pixel and 0 <= x' <= 1
+    score = share with f(x') = y among the images with f(x) = y,    where |x' - x| <= eps in each pixel, 0 <= x' <= 1
 
 The lower, the better for the attacker. An image x' that is outside the ball or the box, or no number, or never came,
 counts as x. The mean over six networks makes the place on the score board, which stays on this computer.
@@ -37,6 +37,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import attacks, data, runtime, scoreboard, training
+from course_utils.attacks._search import random_signs
 from course_utils.data import Split
 from course_utils.defenses import evaluate, shelf
 from course_utils.defenses.squeezing import Squeezed
@@ -63,12 +64,12 @@ class Net(NamedTuple):
 def roster() -> list[Net]:
     """The six, in the order of the course. `judge` calls them by letters, in another order."""
     return [
-        Net("small-fast", 0.3, "trained on single steps from random starts", partial(shelf.load, "small-fast")),
+        Net("small-trades", 0.3, "trained to answer alike within its ball", partial(shelf.load, "small-trades")),
         Net("caffe-robust", 0.3, "Caffe's LeNet, trained against attacks", partial(shelf.load, "caffe-robust")),
         Net("caffe-collapsed", 0.3, "the same, when that training collapsed", partial(shelf.load, "caffe-collapsed")),
         Net("small-ibp", 0.1, "trained with interval bounds", partial(shelf.load, "small-ibp")),
         Net("distilled", 0.1, "LeNet-5, distilled at temperature 100", partial(shelf.load, "distilled")),
-        Net("squeezed", 0.1, "rounds to 4 grey levels before it looks", lambda: Squeezed(shelf.load("noise-0.25"), 4)),
+        Net("squeezed", 0.2, "rounds to 4 grey levels before it looks", lambda: Squeezed(shelf.load("noise-0.25"), 4)),
     ]
 
 
@@ -77,8 +78,7 @@ def roster() -> list[Net]:
 
 def noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
     """One draw of random signs; asks the model nothing."""
-    signs = torch.randint(2, images.shape, generator=runtime.source()) * 2 - 1
-    return (images + eps * signs).clamp(0, 1)
+    return random_signs(images, eps, runtime.source())
 
 
 def one_step(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
@@ -115,7 +115,14 @@ REFERENCES: dict[str, Attack] = {
 
 @dataclass(frozen=True)
 class Score:
-    """What one network kept: shares of the images in [0, 1], passes for each image, and what has to be said."""
+    """What one network kept.
+
+    Attributes:
+        clean: the share of the images, in [0, 1], that it names rightly as they are.
+        kept: the share of these that it still does after the attack.
+        passes: for each image.
+        notes: what has to be said.
+    """
 
     eps: float
     clean: float
@@ -143,7 +150,7 @@ class Verdict:
             [letter, f"{s.eps:g}", f"{s.clean:.0%}", f"{s.kept:.0%}", f"{s.passes:.0f}", "; ".join(s.notes) or "-"]
             for letter, s in self.scores.items()
         ]
-        headers = ["net", "eps", "right before", "still right", "passes an image", "the judge's remarks"]
+        headers = ["net", "eps", "right before", "of these, still right", "passes an image", "the judge's remarks"]
         return Table(headers, [*rows, ["mean", "", "", f"{self.kept:.1%}", "", ""]])
 
     def __repr__(self) -> str:
@@ -266,10 +273,11 @@ def _trial(name: str, visit: Callable, images: int, budget: int, progress: bool)
                 trouble += f": `model.left` tells what is left of {budget} an image"
             if given is not None and given.shape != digits.images.shape:
                 given, trouble = None, f"handed back shape {tuple(given.shape)}"
-            clean, kept, notes = score(model, digits, given, net.eps)
+            before, after, notes = score(model, digits, given, net.eps)
             notes = [f"nothing was handed back: {trouble}"] * bool(trouble) + notes
             used = budget - desk.left / len(digits)
-            scores[letter] = Score(net.eps, *(right.float().mean().item() for right in (clean, kept)), used, notes)
+            kept = after.sum().item() / max(1, before.sum().item())
+            scores[letter] = Score(net.eps, before.float().mean().item(), kept, used, notes)
             bar.update()
     return Verdict(name, images, scores)
 
@@ -310,7 +318,7 @@ def defend(
         The ladder, for a look at its ``table()``.
 
     Raises:
-        TypeError, ValueError: what ``build`` returned is no such network, or fails; says how.
+        TypeError, ValueError: what ``build`` returned is no such network, fails, or is never right; says how.
     """
     name = _titled(name or getattr(build, "__name__", "net"))
     digits = draw(check_count("images", images))
@@ -318,6 +326,8 @@ def defend(
     device = training.device_of(model)
     asked = digits.images.to(device), digits.labels.to(device)
     with training.mode(model, False):
+        if not (training.predict(model, asked[0]).labels == asked[1]).any():
+            raise ValueError(f"the network names none of the {images} digits rightly: is it trained?")
         climbed = evaluate.ladder(model, *asked, eps, progress=progress)
         shares = climbed.accuracy()
         notes = [f"{rung}: {note}" for rung, note in climbed.notes.items()]

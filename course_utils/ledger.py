@@ -45,7 +45,7 @@ class Claim(NamedTuple):
 CLAIMS = {
     "T1": Claim("a LeNet reads MNIST with an error below 1 %", "LeCun 1998, Caffe, Nguyen", "01"),
     "S1": Claim(
-        "a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02, 03, 05"
+        "a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02, 03, 05, 09"
     ),
     "S2": Claim(
         "the same twin fools other networks, and networks trained on other data", "article, Szegedy T2-T4", "02, 03"
@@ -80,7 +80,7 @@ CLAIMS = {
     ),
     "B6": Claim("the bad regions of different pixels are nearly uncorrelated", "blog", "07"),
     "B7": Claim("P(stable) is about (1-eps)^n, hence near 0", "blog", "07"),
-    "B8": Claim("dimension alone explains it, not the network", "blog's conclusion", "07"),
+    "B8": Claim("dimension alone explains it, not the network", "blog's conclusion", "07, 09"),
     "C1": Claim(
         "humans are not fooled (comment 1); humans are fooled too (comments 2, 3)", "comments on the blog", "08"
     ),

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from torch import Tensor, nn
 
 from course_utils import attacks, figures, runtime, training
-from course_utils.attacks._search import whole
+from course_utils.attacks._search import random_signs, whole
 from course_utils.data import Split
 from course_utils.inputs import check_count, check_images, check_labels
 from course_utils.shares import interval
@@ -48,9 +48,7 @@ def noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tenso
     >>> noise(nn.Flatten(), torch.full((1, 1, 2, 2), 0.5), torch.tensor([0]), 0.25).sub(0.5).abs().unique()
     tensor([0.2500])
     """
-    source = runtime.source(device=images.device)
-    signs = torch.randint(2, images.shape, generator=source, device=images.device).to(images) * 2 - 1
-    return (images + eps * signs).clamp(0, 1)
+    return random_signs(images, eps, runtime.source(device=images.device))
 
 
 ATTACKERS: dict[str, Attack] = {

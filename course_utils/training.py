@@ -528,23 +528,27 @@ def device_of(model: nn.Module) -> torch.device:
     return torch.device("cpu") if parameter is None else parameter.device
 
 
+class NoGradient(ValueError):
+    """A value has no gradient in the images, or one that no attack can follow."""
+
+
 def gradient(value: Tensor, images: Tensor, weights: Tensor | None = None, **options) -> Tensor:
     """The gradient of a value that a model made of ``images`` in these alone, so that no parameter gets one.
 
     ``weights`` and ``options`` are those of ``torch.autograd.grad``.
 
     Raises:
-        ValueError: no gradient flows to the images, or it is not finite.
+        NoGradient: none flows to the images, or it is not finite.
     """
     found = None
     if value.requires_grad:
         (found,) = torch.autograd.grad(value, images, weights, allow_unused=True, **options)
     if found is None:
-        raise ValueError(
+        raise NoGradient(
             "no gradient flows from the model's logits to the images: look for detach, no_grad, argmax, rounding"
         )
     if not found.isfinite().all():
-        raise ValueError(
+        raise NoGradient(
             "the gradient holds NaN or infinity: look for a root, logarithm or division at 0 in the model or a penalty"
         )
     return found

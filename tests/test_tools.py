@@ -10,7 +10,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbval.plugin import IPyNbCell
 
-from tools import address, lessons
+from tools import address, hygiene, lessons
 from tools.books import ROOT, paths, read, write
 
 TITLE = "# Doubling\n\n**Measured:** 0 s on 8 CPU cores"
@@ -88,6 +88,25 @@ def test_solve_marks_the_body_only_and_clears_outputs():
     )
     assert solved.cells[1].outputs == [] and solved.cells[1].execution_count is None
     assert solved.cells[0].source == TITLE
+
+
+def test_the_exercises_of_a_lesson_run_without_what_stands_between_them():
+    marks = {"nbgrader": hygiene.nbgrader("L01-1")}
+    cells = [
+        new_markdown_cell(TITLE),
+        new_code_cell("import math\n%time\nslow = math.factorial(9)"),
+        new_code_cell("1 / 0"),
+        new_code_cell("def double(x):\n    return 2 * x", metadata=marks),
+        new_code_cell("from math import pi\nimport math"),
+        new_code_cell('double = check("1.1", double)', metadata=marks),
+    ]
+    book = lessons.exercises_only(new_notebook(cells=cells, metadata={"course": {"needs": ["imagenet"]}}))
+    assert [cell.source for cell in book.cells] == [
+        "import math\nfrom math import pi",
+        cells[3].source,
+        cells[5].source,
+    ]
+    assert not book.metadata.course
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 usage: python tools/lessons.py run [01 ...]       execute lessons from scratch and store outputs, counts and times
        python tools/lessons.py solve              write every lesson with its reference solutions to build/solved/
+       python tools/lessons.py solve --exercises  only their imports, stubs and checks, to build/exercises/
        python tools/lessons.py badges             write badges and first cells, from the address in pyproject.toml
        python tools/lessons.py badges --repo owner/name [--ref TAG]     the same after setting the address
        python tools/lessons.py badges --unstamp                         the same after removing it
@@ -124,6 +125,17 @@ def solve(book: NotebookNode, source) -> NotebookNode:
     return book
 
 
+def exercises_only(book: NotebookNode) -> NotebookNode:
+    """The lesson without what stands between its exercises: all of its imports, then each stub and its check."""
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    lines = [ast.parse(hygiene.python(cell.source)).body for cell in code]
+    imports = [ast.unparse(line) for body in lines for line in body if isinstance(line, ast.Import | ast.ImportFrom)]
+    first = nbformat.v4.new_code_cell("\n".join(dict.fromkeys(imports)))
+    book.cells = [first, *(cell for cell in code if "nbgrader" in cell.metadata)]
+    book.metadata.course.pop("needs", None)
+    return book
+
+
 def solution(stub: str, reference: str) -> str:
     """The reference function with nbgrader's marks around its body.
 
@@ -198,7 +210,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(usage=__doc__.partition("usage: ")[2])
     commands = ask.add_subparsers(dest="command", required=True)
     commands.add_parser("run").add_argument("lessons", nargs="*")
-    commands.add_parser("solve")
+    commands.add_parser("solve").add_argument("--exercises", action="store_true")
     badge = commands.add_parser("badges")
     which = badge.add_mutually_exclusive_group()
     which.add_argument("--repo")
@@ -216,7 +228,9 @@ def main() -> None:
         from course_utils import exercises
 
         for path in paths():
-            write(solve(read(path), exercises.source), ROOT / "build/solved" / path.name)
+            book = solve(read(path), exercises.source)
+            folder = ROOT / ("build/exercises" if asked.exercises else "build/solved")
+            write(exercises_only(book) if asked.exercises else book, folder / path.name)
     elif asked.command == "badges":
         address.stamp(ROOT, *(address.current() if asked.repo is None else (asked.repo, asked.ref)))
     else:

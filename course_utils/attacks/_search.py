@@ -230,6 +230,12 @@ def length(change: Tensor) -> Tensor:
     return change.flatten(1).square().sum(1).sqrt()
 
 
+def random_signs(images: Tensor, eps: float, generator: torch.Generator) -> Tensor:
+    """The images with each pixel ``eps`` up or down, as a coin falls, cut off at 0 and 1."""
+    signs = torch.randint(2, images.shape, generator=generator, device=generator.device) * 2 - 1
+    return (images + eps * signs.to(images)).clamp(0, 1)
+
+
 def project(x: Tensor, centre: Tensor, eps: float, norm: str) -> Tensor:
     """The nearest point of the ball of radius ``eps`` around ``centre``, then clipped to [0, 1], which stays in it."""
     return (centre + shorten(x - centre, eps, norm)).clamp(0, 1)

@@ -133,7 +133,7 @@ def ladder(
     labels = labels.to(images.device)
     right, lead = _outcome(outputs, labels)
     found = Ladder(eps, {"clean": right}, images.detach().clone())
-    if changing := _changing(model, images):
+    if changing := _changing(model, images, outputs):
         found.notes["clean"] = f"asked twice, the model gives other logits for {changing:.0%} of the images"
     rows = right.nonzero()[:, 0]
     bar = runtime.progress(len(attacks), "ladder", progress)
@@ -144,9 +144,7 @@ def ladder(
                 kept = right.clone()
                 try:
                     changed = attack(images[rows], labels[rows])
-                except ValueError as error:
-                    if not _is_about_gradients(error):
-                        raise
+                except training.NoGradient as error:
                     found.notes[name] = f"could not be climbed: {str(error).partition(':')[0]}"
                 else:
                     _check_inside(name, changed, images[rows], eps)
@@ -221,14 +219,12 @@ def masked(
         """The share of the images that PGD leaves right within ``radius``."""
         try:
             changed = pgd(model, x, y, radius, generator=generator, progress=False)
-        except ValueError as error:
-            if not _is_about_gradients(error):
-                raise
+        except training.NoGradient:
             return share["clean"]
         return _outcome(training.logits(model, changed), y)[0].sum().item() / len(images)
 
     with _search.whole():
-        changing, flat = _changing(model, x), _flat(model, x, y)
+        changing, flat = _changing(model, x, training.logits(model, x)), _flat(model, x, y)
         within = [kept(eps / 2), share["pgd-40"], kept(min(2 * eps, 1))]
         anything = kept(1.0)
     follower = torch.stack([climbed.rungs[name] for name in FOLLOWERS]).all(0).float().mean().item()
@@ -262,8 +258,7 @@ def _noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float, generat
     """For each image, of `DRAWS` changes by ``+-eps`` at random, the one that the model is least right about."""
     best, leads = images.clone(), torch.full_like(labels, float("-inf"), dtype=images.dtype)
     for _ in range(DRAWS):
-        signs = torch.randint(2, images.shape, generator=generator, device=generator.device) * 2 - 1
-        noisy = (images + eps * signs.to(images)).clamp(0, 1)
+        noisy = _search.random_signs(images, eps, generator)
         _, lead = _outcome(training.logits(model, noisy), labels)
         better = lead > leads
         best[better], leads[better] = noisy[better], lead[better]
@@ -296,10 +291,9 @@ def _outcome(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return logits.argmax(1) == labels, -_search.margin(logits, labels)
 
 
-def _changing(model: nn.Module, images: Tensor) -> float:
-    """The share of images that get other logits when the model is asked again."""
-    first, second = training.logits(model, images), training.logits(model, images)
-    return (first != second).any(1).float().mean().item()
+def _changing(model: nn.Module, images: Tensor, logits: Tensor) -> float:
+    """The share of images that get other logits than these when the model is asked again."""
+    return (training.logits(model, images) != logits).any(1).float().mean().item()
 
 
 def _flat(model: nn.Module, images: Tensor, labels: Tensor) -> float:
@@ -307,9 +301,7 @@ def _flat(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     try:
         with _search.attacking(model, images, labels) as task:
             _, _, slope = task.gradient(task.images, task.cross_entropy, task.rows)
-    except ValueError as error:
-        if not _is_about_gradients(error):
-            raise
+    except training.NoGradient:
         return 1.0
     return (slope == 0).flatten(1).all(1).float().mean().item()
 
@@ -323,8 +315,3 @@ def _check_inside(name: str, changed: Tensor, images: Tensor, eps: float) -> Non
             f"the attack {name!r} left its bounds: pixels from {low:.4g} to {high:.4g}, changed by up to {far:.4g} "
             f"where eps is {eps:g}"
         )
-
-
-def _is_about_gradients(error: ValueError) -> bool:
-    """Whether `training.gradient` raised this: no gradient flows to the images, or it is not finite."""
-    return str(error).startswith(("no gradient flows", "the gradient holds"))
