@@ -206,7 +206,7 @@ def test_bad_images_are_named(change, message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("eps", [0.1, 0.15])
-def test_it_fools_as_many_as_that_of_autoattack(eps):
+def test_it_fools_as_many_as_that_of_autoattack_or_more(eps):
     peer = pytest.importorskip("pyautoattack.square")
     net = training.trained("lenet5", device="cpu", progress=False)
     split = data.mnist("cpu").test[:100]
@@ -215,4 +215,4 @@ def test_it_fools_as_many_as_that_of_autoattack(eps):
     theirs = peer.SquareAttack(net, norm="Linf", eps=eps, n_queries=300, seed=0, device="cpu").perturb(images, labels)
     ours = square(net, images, labels, eps, queries=300)
     kept = [(training.predict(net, x).labels == labels).float().mean().item() for x in (ours, theirs)]
-    assert abs(kept[0] - kept[1]) <= 0.05
+    assert kept[0] <= kept[1] + 0.05

@@ -91,20 +91,20 @@ def test_solve_marks_the_body_only_and_clears_outputs():
 
 
 def test_the_exercises_of_a_lesson_run_without_what_stands_between_them():
-    marks = {"nbgrader": hygiene.nbgrader("L01-1")}
+    stub, check = ({"nbgrader": hygiene.nbgrader("L01-1", points=points)} for points in (None, 1))
     cells = [
         new_markdown_cell(TITLE),
         new_code_cell("import math\n%time\nslow = math.factorial(9)"),
         new_code_cell("1 / 0"),
-        new_code_cell("def double(x):\n    return 2 * x", metadata=marks),
+        new_code_cell("def double(x):\n    return 2 * x", metadata=stub),
         new_code_cell("from math import pi\nimport math"),
-        new_code_cell('double = check("1.1", double)', metadata=marks),
+        new_code_cell('double = check("1.1", double)\ndouble(slow)', metadata=check),
     ]
     book = lessons.exercises_only(new_notebook(cells=cells, metadata={"course": {"needs": ["imagenet"]}}))
     assert [cell.source for cell in book.cells] == [
         "import math\nfrom math import pi",
         cells[3].source,
-        cells[5].source,
+        'double = check("1.1", double)',
     ]
     assert not book.metadata.course
 

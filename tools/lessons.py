@@ -127,11 +127,17 @@ def solve(book: NotebookNode, source) -> NotebookNode:
 
 def exercises_only(book: NotebookNode) -> NotebookNode:
     """The lesson without what stands between its exercises: all of its imports, then each stub and its check."""
-    code = [cell for cell in book.cells if cell.cell_type == "code"]
-    lines = [ast.parse(hygiene.python(cell.source)).body for cell in code]
-    imports = [ast.unparse(line) for body in lines for line in body if isinstance(line, ast.Import | ast.ImportFrom)]
-    first = nbformat.v4.new_code_cell("\n".join(dict.fromkeys(imports)))
-    book.cells = [first, *(cell for cell in code if "nbgrader" in cell.metadata)]
+    imports, kept = {}, []
+    for cell in book.cells:
+        if cell.cell_type != "code":
+            continue
+        body = ast.parse(hygiene.python(cell.source)).body
+        imports |= {ast.unparse(line): 0 for line in body if isinstance(line, ast.Import | ast.ImportFrom)}
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            cell.source = ast.get_source_segment(cell.source, body[0])  # what follows may need the rest of the lesson
+        if "nbgrader" in cell.metadata:
+            kept.append(cell)
+    book.cells = [nbformat.v4.new_code_cell("\n".join(imports)), *kept]
     book.metadata.course.pop("needs", None)
     return book
 
