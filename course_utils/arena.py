@@ -14,14 +14,15 @@ What the judge guards against, and how:
   (`sandbox.Guest`) with copies and a stand-in. The networks, the images and the labels that decide never leave this
   one.
 - *More queries than allowed*: each pass of an image, forward or backward, is counted where the model is.
-- *A table of answers made beforehand*: the images are drawn anew for each trial, moved by up to one pixel in either
-  direction, and what an attack may carry with it is limited.
+- *A table of answers made beforehand*: the images are drawn anew for each trial and moved by up to one pixel in either
+  direction. What an attack may carry with it is limited, which makes such a table laborious, not impossible.
 - *Endless loops, memory, exit, errors*: limits, and a process of its own. What was handed back before counts.
 
 The attack gets the labels of its images. It needs them to know what to leave, and they buy nothing else: a real image
 of another class lies outside the ball. What the judge does *not* see: an attack that reads the weights in
-``data/models`` and asks its own copy as often as it likes (another threat model: say so), one that edits the board's
-file, one that is tried until it is lucky (the board counts the trials and shows the latest).
+``data/models`` and asks its own copy as often as it likes (another threat model: say so), one that learns from trial to
+trial through a file, one that reads or edits the board's, one whose pickling runs code here, one that is tried under
+many names until it is lucky (the board counts the trials of a name and shows the latest).
 
 `defend` is the other side: your network against the ladder of `defenses.evaluate`.
 """
@@ -48,12 +49,14 @@ from course_utils.sandbox import Desk, Guest, StandIn
 Attack = Callable[[nn.Module, Tensor, Tensor, float, int], Tensor]
 ROUNDING = 1e-6  # by which a pixel may stand outside the ball or the box
 LETTERS = "ABCDEF"
+NOTHING = "nothing was handed back"
 BUDGET = 200  # passes an image
 MOST = 1000  # images for each network
+FEW = 50  # fewer are too few to be compared
 
 
 class Net(NamedTuple):
-    """A network of the arena: its name, the radius at which its defense is meant to hold, what it is, how to get it."""
+    """A network of the arena: its name, the radius at which it is attacked, what it is, how to get it."""
 
     name: str
     eps: float
@@ -194,18 +197,22 @@ def judge(
         verdict = _trial(name, guest.visit, images, budget, progress)
     if guest.said:
         print(f"{name} printed:\n{guest.said}")
-    _enter(verdict, reference=False)
+    if all(any(note.startswith(NOTHING) for note in each.notes) for each in verdict.scores.values()):
+        print("No network was attacked, so nothing is entered on the board.")
+    else:
+        _enter(verdict, reference=False)
     return verdict
 
 
 def references(*, images: int = 100, progress: bool = True) -> Table:
-    """The board, with the course's own attacks on it. They are tried by the same judge, once, and kept.
+    """The board, with the course's own attacks on it. They are tried by the same judge, and kept.
 
-    They are trusted, so they need no process of their own; desk, budget and score are the same.
+    They are trusted, so they need no process of their own; desk, budget and score are the same. One that was tried on
+    fewer ``images`` is tried again.
     """
-    present = {entry["name"] for entry in scoreboard.read(_stamp())["attacks"]}
+    present = {entry["name"]: entry["images"] for entry in scoreboard.read(_stamp())["attacks"]}
     for name, attack in REFERENCES.items():
-        if name not in present:
+        if present.get(name, 0) < images:
             _enter(_trial(name, partial(_here, attack), images, BUDGET, progress), reference=True)
     return board()
 
@@ -274,7 +281,7 @@ def _trial(name: str, visit: Callable, images: int, budget: int, progress: bool)
             if given is not None and given.shape != digits.images.shape:
                 given, trouble = None, f"handed back shape {tuple(given.shape)}"
             before, after, notes = score(model, digits, given, net.eps)
-            notes = [f"nothing was handed back: {trouble}"] * bool(trouble) + notes
+            notes = [f"{NOTHING}: {trouble}"] * bool(trouble) + notes
             used = budget - desk.left / len(digits)
             kept = after.sum().item() / max(1, before.sum().item())
             scores[letter] = Score(net.eps, before.float().mean().item(), kept, used, notes)
@@ -315,7 +322,7 @@ def defend(
         images: test digits, drawn anew.
 
     Returns:
-        The ladder, for a look at its ``table()``.
+        The ladder, for a look at its ``table()``. An interrupted one is not entered.
 
     Raises:
         TypeError, ValueError: what ``build`` returned is no such network, fails, or is never right; says how.
@@ -329,6 +336,8 @@ def defend(
         if not (training.predict(model, asked[0]).labels == asked[1]).any():
             raise ValueError(f"the network names none of the {images} digits rightly: is it trained?")
         climbed = evaluate.ladder(model, *asked, eps, progress=progress)
+        if "square" not in climbed.rungs:  # interrupted, which it has said
+            return climbed
         shares = climbed.accuracy()
         notes = [f"{rung}: {note}" for rung, note in climbed.notes.items()]
         notes += [found.message for found in evaluate.masked(model, *asked, eps, climbed=climbed) if not found.passed]
@@ -361,7 +370,9 @@ def _built(build: Callable[[], nn.Module], images: Tensor) -> nn.Module:
 
 
 def board(side: str = "attacks") -> Table:
-    """The score board on this computer: the "attacks", best first, or the "defenses".
+    """The score board on this computer: the "attacks", best first, or the "defenses", largest eps first.
+
+    Attacks that were tried on fewer than 50 images a network stand below the others.
 
     Raises:
         ValueError: another side.
@@ -371,7 +382,7 @@ def board(side: str = "attacks") -> Table:
     kept = scoreboard.read(_stamp())
     if side == "defenses":
         rows = []
-        for entry in sorted(kept["defenses"], key=lambda entry: -entry["shares"]["worst"]):
+        for entry in sorted(kept["defenses"], key=lambda entry: (-entry["eps"], -entry["shares"]["worst"])):
             shares = [f"{entry['shares'][rung]:.0%}" for rung in ("clean", "worst")]
             last = [entry["by"], entry["images"], entry["trials"], "; ".join(entry["notes"]) or "-"]
             rows.append([entry["name"], f"{entry['eps']:g}", *shares, *last])
@@ -379,7 +390,7 @@ def board(side: str = "attacks") -> Table:
     nets = _lettered(kept["secret"])
     titles = [f"{letter}: {net.name}" if kept["revealed"] else letter for letter, net in nets.items()]
     rows = []
-    for entry in sorted(kept["attacks"], key=lambda entry: entry["kept"]):
+    for entry in sorted(kept["attacks"], key=lambda entry: (entry["images"] < FEW, entry["kept"])):
         shares = [f"{entry['shares'][letter]:.0%}" for letter in nets]
         last = [f"{entry['passes']:.0f}", f"{entry['images']} x {len(nets)}", entry["trials"]]
         rows.append([entry["name"] + " (ours)" * entry["reference"], f"{entry['kept']:.1%}", *shares, *last])
@@ -390,7 +401,7 @@ def reveal() -> Table:
     """Which network was which, and what did most to it on the board. From now on the board names them."""
     kept, rows = scoreboard.reveal(_stamp()), []
     for letter, net in _lettered(kept["secret"]).items():
-        best = min(kept["attacks"], key=lambda entry: entry["shares"][letter], default=None)
+        best = min(kept["attacks"], key=lambda entry: (entry["images"] < FEW, entry["shares"][letter]), default=None)
         shown = [f"{best['shares'][letter]:.0%}", best["name"]] if best else ["-", "-"]
         rows.append([letter, net.name, net.what, f"{net.eps:g}", *shown])
     return Table(["", "net", "what it is", "eps", "least that was left", "by"], rows)
@@ -409,6 +420,6 @@ def _lettered(secret: int) -> dict[str, Net]:
 
 def _titled(name: str) -> str:
     name = " ".join(str(name).split())[:40]
-    if name in REFERENCES:
+    if name.removesuffix("(ours)").strip() in REFERENCES:
         raise ValueError(f"{name!r} is one of the course's own attacks: give yours another name")
     return name

@@ -183,20 +183,19 @@ def standing() -> dict[str, str]:
 
 
 def figure() -> Picture:
-    """All claims at one glance: a sign for each row of each, and the lessons for those that wait."""
+    """All claims at one glance: a sign for each row that you have of each, and the lessons that test it."""
     found, stand = rows(), standing()
     canvas, axis = figures.figure(figures.ROW, 0.7 + 0.21 * len(CLAIMS))
     for y, (claim, about) in enumerate(CLAIMS.items()):
-        label = textwrap.shorten(about.text, 62, placeholder=" …")
+        label = textwrap.shorten(about.text, 84, placeholder=" …")
         axis.text(-0.9, y, claim, ha="left", va="center", fontsize=8.5, weight="bold")
         axis.text(-0.2, y, label, ha="left", va="center", fontsize=8.5)
         verdicts = sorted((row.verdict for row in found if row.claim == claim), key=list(SIGNS).index)
         for x, verdict in enumerate(verdicts):
             sign, color = SIGNS[verdict]
             box = dict(boxstyle="square,pad=0.15", fc=color, ec="white", lw=1)
-            axis.text(8.4 + 0.42 * x, y, sign, ha="center", va="center", fontsize=8.5, color="white", bbox=box)
-        if not verdicts:
-            axis.text(8.2, y, f"lesson {about.lessons}", ha="left", va="center", fontsize=8.5, color="#595959")
+            axis.text(8.3 + 0.42 * x, y, sign, ha="center", va="center", fontsize=8.5, color="white", bbox=box)
+        axis.text(14, y, about.lessons, ha="right", va="center", fontsize=8.5, color="#595959")
         axis.axhline(y + 0.5, color="#DDDDDD", lw=0.6)
     parts = []
     for verdict in (*SIGNS, "waiting"):
@@ -206,8 +205,9 @@ def figure() -> Picture:
             f"{len(claims)} {words.get(verdict, 'wait for a lesson')}" + f": {', '.join(claims)}" * bool(claims)
         )
     title = "one sign for each row:   " + "   ".join(f"{sign} {verdict}" for verdict, (sign, _) in SIGNS.items())
-    axis.set(xlim=(-1, 12), ylim=(len(CLAIMS) - 0.4, -0.6))
+    axis.set(xlim=(-1, 14), ylim=(len(CLAIMS) - 0.4, -0.6))
     axis.set_title(title, fontsize=10, loc="left")
+    axis.set_title("lessons that test it", fontsize=8.5, loc="right", color="#595959")
     axis.axis("off")
     return figures.picture(canvas, f"Of {len(CLAIMS)} claims, " + "; ".join(parts) + ".")
 
@@ -215,7 +215,7 @@ def figure() -> Picture:
 def report(path: Path | str | None = None, *, essay: str = "", tables: Mapping[str, Table] | None = None) -> Path:
     """One HTML file to hand in: the figure, every claim with its rows, your guesses, and what you add.
 
-    It needs no other file and no network, and says nothing of you but what you wrote.
+    It needs no other file and no network. It names your system and the date, and of you nothing but what you wrote.
 
     Args:
         path: of the file, which is replaced; None is ``report.html`` in the folder of the notebook.

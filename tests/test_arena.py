@@ -15,6 +15,7 @@ from torch import nn
 
 from course_utils import arena, attacks, data, sandbox, scoreboard, training
 from course_utils.data import Split
+from course_utils.defenses import evaluate
 from course_utils.defenses.squeezing import Squeezed
 from course_utils.sandbox import Desk, Guest, OutOfBudget, StandIn
 
@@ -90,6 +91,16 @@ def test_every_pass_of_an_image_is_counted_and_no_more_are_given(net, digits):
     model.left = 10**9
     with pytest.raises(OutOfBudget):
         model(digits.images)
+
+
+def test_a_gradient_without_its_forward_pass_costs_both(net, digits):
+    desk, x = Desk(net, 100, SHAPE), digits.images[:10]
+    for cost in (20, 10, 10):  # from then on these images were asked about
+        before = desk.left
+        desk.answer(x, torch.ones(10, 10))
+        assert before - desk.left == cost
+    with pytest.raises(OutOfBudget, match="80 more passes were asked for, and 60 are left"):
+        desk.answer(digits.images, torch.ones(40, 10))
 
 
 def test_a_masked_gradient_stays_masked(net, digits):
@@ -485,13 +496,43 @@ def test_a_trial_stands_on_the_board_and_names_stay_hidden_until_revealed(six, m
 def test_the_references_are_tried_once_by_the_same_judge(six, monkeypatch):
     first = arena.references(images=20, progress=False)
     monkeypatch.setattr(arena, "_trial", None)
-    assert arena.references(progress=False).rows == first.rows
+    assert arena.references(images=10, progress=False).rows == first.rows
     kept = {row[0]: float(row[1].rstrip(" %")) for row in first.rows}
     assert set(kept) == {f"{name} (ours)" for name in arena.REFERENCES}
     for strong in ("PGD, 40 steps", "margin, 40 steps", "squares"):
         assert kept[f"{strong} (ours)"] < kept["random signs (ours)"]
-    with pytest.raises(ValueError, match="one of the course's own attacks"):
-        arena.judge(identity, name="one step")
+    for name in ("one step", "squares (ours)"):
+        with pytest.raises(ValueError, match="one of the course's own attacks"):
+            arena.judge(identity, name=name)
+
+
+def test_more_images_make_the_references_try_again(six):
+    few, more = (arena.references(images=images, progress=False) for images in (2, 4))
+    assert [row[-2] for row in few.rows + more.rows] == ["2 x 6"] * 5 + ["4 x 6"] * 5
+    assert {row[-1] for row in more.rows} == {2}
+
+
+def test_an_attack_that_hands_nothing_back_is_not_entered(six, monkeypatch, capsys):
+    monkeypatch.setattr(arena, "Guest", Trusted)
+    monkeypatch.setattr(arena, "_here", lambda *_: (None, "of fails: ValueError"))
+    verdict = arena.judge(identity, images=2, progress=False)
+    assert {score.notes[0] for score in verdict.scores.values()} == {"nothing was handed back: of fails: ValueError"}
+    assert "nothing is entered" in capsys.readouterr().out and not arena.board().rows
+
+
+def test_a_trial_on_few_images_does_not_lead(home):
+    for name, images, kept in (("many", 50, 0.5), ("lucky", 49, 0.0), ("poor", 1000, 0.9)):
+        entry = ENTRY | dict(name=name, images=images, kept=kept, shares=dict.fromkeys("ABCDEF", kept))
+        scoreboard.enter(arena._stamp(), "attacks", entry)
+    assert [row[0] for row in arena.board().rows] == ["many", "poor", "lucky"]
+    assert {row[-1] for row in arena.reveal().rows} == {"many"}
+
+
+def test_defenses_stand_by_what_they_claim_and_then_by_what_they_keep(home):
+    for name, eps, worst in (("modest", 0.01, 1.0), ("bold", 0.3, 0.5), ("better", 0.3, 0.6)):
+        entry = dict(name=name, eps=eps, images=2, shares={"clean": 1.0, "worst": worst}, by="fgsm", notes=[])
+        scoreboard.enter(arena._stamp(), "defenses", entry)
+    assert [row[0] for row in arena.board("defenses").rows] == ["better", "bold", "modest"]
 
 
 def test_settings_that_make_no_sense_are_refused(six):
@@ -557,6 +598,15 @@ def test_a_net_that_names_nothing_rightly_is_sent_back(monkeypatch, digits):
     monkeypatch.setattr(arena, "draw", lambda number: ones)
     with pytest.raises(ValueError, match="names none of the 4 digits rightly"):
         arena.defend(lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Threshold(9e9, 0.0)), images=4)
+
+
+def test_an_interrupted_climb_is_handed_back_and_not_entered(net, monkeypatch):
+    def interrupted(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "square", interrupted)
+    climbed = arena.defend(lambda: net, images=4, progress=False)
+    assert "pgd-40" in climbed.rungs and not arena.board("defenses").rows
 
 
 def test_a_net_that_throws_dice_is_said_to(net):

@@ -1,0 +1,123 @@
+"""What proofs, the ladder and training on attacks cost beside the model's own passes in them.
+
+usage: python benchmarks/defenses.py [--part votes]
+
+The networks of the shelf and the first test digits. The sides run in turn, each after a warm-up, and the medians are
+compared.
+"""
+
+import argparse
+import copy
+import statistics
+
+import torch
+from dimensions import beside, in_turn
+from torch.nn import functional as F
+
+from course_utils import data, figures, models, runtime, training
+from course_utils.defenses import adversarial, evaluate, intervals, load, smoothing
+
+TURNS = 5
+QUIET = dict(progress=False)
+
+
+def seconds(sides, first):
+    """A row for each side: seconds, and how many times as long as the first."""
+    taken, _ = in_turn(sides, TURNS)
+    rows = [[name, f"{statistics.median(t):.2f}", beside(t, taken[first])] for name, t in taken.items()]
+    return figures.Table(["", "s", f"beside {first}"], rows)
+
+
+def votes(digits):
+    """`smoothing.certify`: 20 digits, 1,100 noisy copies each, beside forward passes of as many ready images."""
+    model, images = load("noise-0.5"), digits.test.images[:20]
+    portion = 2**20 // 784
+    ready = torch.rand(portion, 1, 28, 28)
+
+    def bare():
+        with torch.inference_mode():
+            for _ in range(20 * 1100 // portion):
+                model(ready)
+
+    print(
+        seconds({"bare passes": bare, "certify": lambda: smoothing.certify(model, images, 0.5, **QUIET)}, "bare passes")
+    )
+
+
+def boxes(digits):
+    """`intervals.bounds` of 1,000 digits beside one forward pass of each, in portions of the same size."""
+    model, images = load("small-ibp"), digits.test.images[:1000]
+
+    def bare():
+        with torch.no_grad():
+            for part in images.split(intervals.PORTION):
+                model(part)
+
+    sides = {"one forward pass": bare, "bounds": lambda: intervals.bounds(model, images, 0.1)}
+    print(seconds(sides, "one forward pass"))
+
+
+def climbing(digits):
+    """`evaluate.ladder` of 100 digits that a robust net keeps on all rungs, beside the passes that it asks for."""
+    model, split = load("small-trades"), digits.test[:300]
+    climbed = evaluate.ladder(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
+    split = split[climbed.worst][:100]
+    forward, both = 10 + 200, 1 + 10 + 40 + 100 + 100  # noise and squares; steps along gradients
+
+    def bare():
+        for _ in range(both):
+            x = split.images.clone().requires_grad_()
+            torch.autograd.grad(F.cross_entropy(model(x), split.labels), x)
+        with torch.no_grad():
+            for _ in range(forward):
+                model(split.images)
+
+    def ladder():
+        return evaluate.ladder(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
+
+    print(seconds({"bare passes": bare, "ladder": ladder}, "bare passes"))
+
+
+def training_on_attacks(digits):
+    """A round of `adversarial.fit` over 6,400 digits, beside forward, backward and step alone on ready batches."""
+    split, fresh = digits.train[:6400], models.Strided()
+
+    def bare(climbs):
+        net = copy.deepcopy(fresh).train()
+        optimiser = torch.optim.AdamW(net.parameters(), lr=4e-3)
+        for rows in torch.arange(6400).split(128):
+            images, labels = split.images[rows], split.labels[rows]
+            for _ in range(climbs):
+                x = images.clone().requires_grad_()
+                torch.autograd.grad(F.cross_entropy(net(x), labels), x)
+            optimiser.zero_grad()
+            F.cross_entropy(net(images), labels).backward()
+            optimiser.step()
+
+    def ours(method):
+        adversarial.fit(
+            copy.deepcopy(fresh), split, eps=0.3, method=method, epochs=1, generator=runtime.seed(0), **QUIET
+        )
+
+    for method, climbs in (("fast", 1), ("pgd", 5)):
+        print(
+            seconds({f"bare, {method}": lambda n=climbs: bare(n), method: lambda m=method: ours(m)}, f"bare, {method}")
+        )
+
+
+PARTS = {part.__name__: part for part in (votes, boxes, climbing, training_on_attacks)}
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(usage=__doc__.partition("usage: ")[2].partition("\n")[0])
+    ask.add_argument("--part", choices=PARTS)
+    digits = data.mnist("cpu")
+    print(f"{training.device_of(load('small-trades', device='cpu'))}, {torch.get_num_threads()} threads")
+    part = ask.parse_args().part
+    for name in [part] if part else PARTS:
+        print(f"\n{name}: {PARTS[name].__doc__}")
+        PARTS[name](digits)
+
+
+if __name__ == "__main__":
+    main()
