@@ -1,5 +1,7 @@
 """Expectation over transformations: right where the best canvas is known, sturdier than a fixed change, and tidy."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -82,16 +84,16 @@ def test_in_fresh_scenes_it_beats_a_change_made_for_one_picture(net):
 
 
 def test_several_canvases_are_as_good_as_each_alone(net):
-    digits = data.mnist("cpu").test[:2]
+    exact, images = copy.deepcopy(net).double(), data.mnist("cpu").test.images[:2].double()
 
     def shifted(canvas, number, generator):
         return torch.cat([canvas.roll(i % 3, 3) for i in range(number)])
 
     how = dict(eps=0.2, steps=10, batch=3)
-    together = run(net, shifted, digits.images, torch.tensor([3, 5]), **how)
+    together = run(exact, shifted, images, torch.tensor([3, 5]), **how)
     for i, target in enumerate([3, 5]):
-        alone = run(net, shifted, digits.images[i : i + 1], torch.tensor([target]), **how)
-        torch.testing.assert_close(together[i : i + 1], alone, atol=1e-4, rtol=0)
+        alone = run(exact, shifted, images[i : i + 1], torch.tensor([target]), **how)
+        torch.testing.assert_close(together[i : i + 1], alone, atol=1e-6, rtol=0)
 
 
 def test_a_canvas_may_be_smaller_than_the_picture(net):
@@ -107,7 +109,7 @@ def test_a_canvas_may_be_smaller_than_the_picture(net):
         return (training.predict(net, seen).labels == 8).float().mean()
 
     start = torch.full((1, 1, 12, 12), 0.5)
-    found = run(net, scene, start, torch.tensor([8]), steps=40)
+    found = run(net, scene, start, torch.tensor([8]), steps=100)
     assert found.shape == start.shape and share(found) > share(start) + 0.3
 
 
