@@ -29,7 +29,7 @@ test-all: test-ready
 	@$(MAKE) --no-print-directory --keep-going units lessons solved slow BUDGETS=1
 
 test-more: test-ready
-	@$(MAKE) --no-print-directory --keep-going exercises slow
+	@$(MAKE) --no-print-directory --keep-going exercises slow WARM=1
 
 units:
 	$(PYTEST) -n 2 --dist worksteal -m "not slow" tests
@@ -46,7 +46,7 @@ exercises:
 	COURSE_STRICT=1 $(PYTEST) $(NBVAL) $(PAIR) build/exercises
 
 slow:
-	$(PYTEST) -m slow tests
+	$(PYTEST) $(if $(WARM),--warm) -m slow tests
 
 badges: lab-ready
 	@test -n "$(REPO)" || { echo "Name the repository: make badges REPO=owner/name"; exit 1; }

@@ -59,6 +59,17 @@ def test_run_stores_outputs_counts_and_time_and_reports_stderr(root):
     assert all("execution" not in cell.metadata for cell in book.cells)
 
 
+def test_a_time_on_a_slow_machine_says_so(root):
+    book = read(add(root))
+    for seconds, slowness, text in (
+        (90, 2.34, "90 s on 2 CPU cores (at 1/2.3 of the usual speed)"),
+        (40, 1.2, "40 s on 2 CPU cores"),
+    ):
+        lessons.stamp_time(book, seconds, slowness)
+        assert book.cells[0].source.replace(f"on {os.cpu_count()} CPU", "on 2 CPU").endswith(text)
+        assert hygiene.MEASURED.findall(book.cells[0].source) == [str(seconds)]
+
+
 def test_run_drops_widgets_that_the_web_cannot_show():
     view = new_output("display_data", {lessons.WIDGET: {}, "text/plain": " 0%|   | 0/9"})
     book = new_notebook(cells=[new_code_cell("bar()", outputs=[view])], metadata={"widgets": {}})

@@ -13,7 +13,7 @@ from tools import address
 MACHINE_TRACE = re.compile(
     r"(?<![\w.~/-])/(?:home|root|work|tmp|Users|private)/[\w.-]+|[A-Z]:\\Users|\bat 0x[0-9a-fA-F]{6,}"
 )
-MEASURED = re.compile(r"\*\*Measured:\*\* (\d+) s on \d+ CPU cores")
+MEASURED = re.compile(r"\*\*Measured:\*\* (\d+) s on \d+ CPU cores(?: \(at 1/[\d.]+ of the usual speed\))?")
 MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\(|<img\b([^>]*)>")
 CLAIM = re.compile(r"[TSNBCA]\d")
 CHECK = re.compile(r"\bcheck\(\"([^\"]+)\"")

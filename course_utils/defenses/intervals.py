@@ -122,6 +122,7 @@ def fit(
     batch: int = 128,
     warmup: float = 0.5,
     kappa: float = 0.5,
+    shift: int = 0,
     generator: torch.Generator | None = None,
     progress: bool = True,
     on_epoch: Callable[[training.History], None] | None = None,
@@ -138,10 +139,14 @@ def fit(
         epochs, lr, batch, generator, progress: as in `training.fit`.
         warmup: a share in [0, 1].
         kappa: the weight of the clean digits in the end, in [0, 1].
+        shift: each batch is moved as a whole by up to so many pixels along both axes, drawn anew from ``generator``;
+            where this uncovers something, the edge is repeated. A net proves fewer digits that it has not seen than
+            digits of its training, and moving them narrows that gap.
         on_epoch: called with the `History` so far after each round through the split.
 
     Raises:
-        TypeError, ValueError: as for `bounds` and `training.fit`; a share outside [0, 1].
+        TypeError, ValueError: as for `bounds` and `training.fit`; a share outside [0, 1]; a shift that is not whole,
+            below 0, or as wide as the images.
         FloatingPointError: the loss became NaN or infinite.
 
     >>> from course_utils import data
@@ -154,11 +159,14 @@ def fit(
             raise ValueError(f"{name}={share}: want a share in [0, 1]")
     training.prepare(model, split)
     layers = _prepare(model, split.images[:1], eps)
+    side = min(split.images.shape[2:])
+    if not isinstance(shift, int) or shift not in range(side):
+        raise ValueError(f"shift={shift!r}: want a whole number of pixels, from 0 to {side - 1} for these images")
     steps = check_count("epochs", epochs) * -(-len(split) // check_count("batch", batch))
     ramp = iter(torch.linspace(0, 1, int(warmup * steps)).tolist())
 
     def loss(rows: Tensor) -> Tensor:
-        images, labels = split.images[rows], split.labels[rows]
+        images, labels = _moved(split.images[rows], shift, generator), split.labels[rows]
         share = next(ramp, 1.0)
         weight = share * (1 - kappa)
         with training.mode(model, False):
@@ -168,6 +176,15 @@ def fit(
 
     settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.0, hardening=True, on_epoch=on_epoch)
     return training.descend(model, loss, len(split), **settings, generator=generator, progress=progress)
+
+
+def _moved(images: Tensor, shift: int, generator: torch.Generator | None) -> Tensor:
+    """Images moved together by up to ``shift`` pixels along each axis, as drawn from ``generator``."""
+    if not shift:
+        return images
+    height, width = images.shape[2:]
+    top, left = torch.randint(2 * shift + 1, (2,), generator=generator).tolist()
+    return F.pad(images, 4 * [shift], mode="replicate")[:, :, top : top + height, left : left + width]
 
 
 def _prepare(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:

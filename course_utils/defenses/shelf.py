@@ -129,10 +129,10 @@ RECIPES: dict[str, Recipe] = {
     ),
     "small-ibp": Recipe(
         intervals.Provable,
-        partial(intervals.fit, eps=0.11, epochs=22, lr=3e-3, warmup=0.4, kappa=0.0),
+        partial(intervals.fit, eps=0.11, epochs=27, lr=4e-3, warmup=0.4, kappa=0.0, shift=1),
         "A small net whose answers interval bounds can prove within 0.1.",
         measure=partial(proved, eps=0.1),
-        measured={"clean": 0.986, "proved": 0.95},
+        measured={"clean": 0.989, "proved": 0.954},
     ),
     "noise-0.25": Recipe(
         models.Strided,
