@@ -136,7 +136,7 @@ def by_scipy(net, image, target, rounds=9, iterations=100):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["lenet5", "caffe_lenet"])
 def test_lbfgs_finds_changes_as_small_as_those_of_scipy(name, recipes, capsys):
-    net, digits = recipes[0][name], recipes[1][:20]
+    net, digits = recipes[0][name], recipes[1][:10]
     targets = choose_targets(net, digits.images, digits.labels, "next")
     with runtime.one_thread():  # scipy and torch disturb each other's threads, ten times over
         theirs = torch.stack([by_scipy(net, x, t) for x, t in zip(digits.images, targets, strict=True)])
