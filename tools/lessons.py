@@ -108,7 +108,7 @@ def tidy(book: NotebookNode) -> list[str]:
     return notes
 
 
-def stamp_time(book: NotebookNode, seconds: int, slowness: float = 1.0) -> None:
+def stamp_time(book: NotebookNode, seconds: int, slowness: float) -> None:
     """Write the measured time, and how slow the machine was, into the metadata and into the line that states it."""
     book.metadata.setdefault("course", NotebookNode()).update(seconds=seconds, slowness=round(slowness, 1))
     stated = f"**Measured:** {seconds} s on {os.cpu_count()} CPU cores{slower(book.metadata.course)}"
@@ -199,8 +199,8 @@ def table(root: Path = ROOT) -> tuple[str, dict[Path, bytes]]:
         pictures[root / f"lessons/pictures/{number}.png"] = png
         image = f'<img src="lessons/pictures/{number}.png" width="220" alt="{alt}">'
         claims = ", ".join(course.claims)
-        time = f"{course.seconds} s{slower(course)}"
-        rows.append(f"| {image} | [{title}](lessons/{path.name}) | {course.summary} | {claims} | {time} |")
+        taken = f"{course.seconds} s{slower(course)}"
+        rows.append(f"| {image} | [{title}](lessons/{path.name}) | {course.summary} | {claims} | {taken} |")
     return "\n".join(rows), pictures
 
 
