@@ -69,7 +69,12 @@ def roster() -> list[Net]:
     return [
         Net("small-trades", 0.3, "trained to answer alike within its ball", partial(shelf.load, "small-trades")),
         Net("caffe-robust", 0.3, "Caffe's LeNet, trained against attacks", partial(shelf.load, "caffe-robust")),
-        Net("caffe-collapsed", 0.3, "the same, when that training collapsed", partial(shelf.load, "caffe-collapsed")),
+        Net(
+            "caffe-collapsed",
+            0.3,
+            "Caffe's LeNet, trained against single steps, a training that collapsed",
+            partial(shelf.load, "caffe-collapsed"),
+        ),
         Net("small-ibp", 0.1, "trained with interval bounds", partial(shelf.load, "small-ibp")),
         Net("distilled", 0.1, "LeNet-5, distilled at temperature 100", partial(shelf.load, "distilled")),
         Net("squeezed", 0.2, "rounds to 4 grey levels before it looks", lambda: Squeezed(shelf.load("noise-0.25"), 4)),

@@ -22,9 +22,14 @@ from filelock import FileLock
 from course_utils import figures, handin, predict, runtime
 from course_utils.figures import Picture, Table
 
-VERDICTS = ("holds", "fails", "depends")
+VERDICTS = ("holds", "fails", "depends", "undecided")
 WAITING = "not measured yet"
-SIGNS = {"holds": ("✓", figures.CLEAN), "depends": ("~", figures.NOISE), "fails": ("✗", figures.ADVERSARIAL)}
+SIGNS = {
+    "holds": ("✓", figures.CLEAN),
+    "depends": ("~", figures.NOISE),
+    "undecided": ("?", figures.THEORY),
+    "fails": ("✗", figures.ADVERSARIAL),
+}
 MARKS = {
     "P": "the paper's own",
     "S": "as quoted by later texts",
@@ -48,7 +53,7 @@ CLAIMS = {
         "a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02, 03, 05, 09"
     ),
     "S2": Claim(
-        "the same twin fools other networks, and networks trained on other data", "article, Szegedy T2-T4", "02, 03"
+        "the same twin fools other networks, and networks trained on other data", "article, Szegedy T2-T4", "02, 03, 05"
     ),
     "S3": Claim("the change is spread over all pixels", "article", "02, 03"),
     "S4": Claim("an iterative optimiser is needed to find it", "blog", "03"),
@@ -123,7 +128,7 @@ def record(
         claim: a key of `CLAIMS`.
         what: what was measured, in a few words.
         measured: the number with its unit and sample, such as ``"0.8 % of 10,000"``.
-        verdict: "holds", "fails" or "depends".
+        verdict: "holds", "fails", "depends", or "undecided" where the measurement cannot tell.
         condition: for what it was seen: which network, how many images and seeds; or on what it depends.
         reported: the number in the literature.
         mark: how far that can be trusted: "P" read in the paper, "S" in a later text, "M" recalled, "C" computed.
@@ -168,7 +173,7 @@ def show(*claims: str) -> Table:
 
 
 def standing() -> dict[str, str]:
-    """How each claim stands: "holds" or "fails" if all its rows say so, "waiting" without a row, else "depends".
+    """How each claim stands: what all its rows say, "waiting" without a row, and "depends" where its rows differ.
 
     >>> set(standing().values()) <= {*VERDICTS, "waiting"}
     True
@@ -201,6 +206,7 @@ def figure() -> Picture:
     for verdict in (*SIGNS, "waiting"):
         claims = [claim for claim, state in stand.items() if state == verdict]
         words = {"holds": "hold in every row", "fails": "fail in every row", "depends": "depend, or differ by row"}
+        words["undecided"] = "are undecided"
         parts.append(
             f"{len(claims)} {words.get(verdict, 'wait for a lesson')}" + f": {', '.join(claims)}" * bool(claims)
         )

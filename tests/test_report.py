@@ -140,22 +140,30 @@ def test_a_folder_that_is_not_there_is_said_so(tmp_path):
 
 
 def test_a_claim_stands_as_its_rows_do():
-    for claim, *verdicts in (("T1", "holds", "holds"), ("S1", "fails"), ("S2", "holds", "fails"), ("S3", "depends")):
+    for claim, *verdicts in (
+        ("T1", "holds", "holds"),
+        ("S1", "fails"),
+        ("S2", "holds", "fails"),
+        ("S3", "depends"),
+        ("S4", "undecided"),
+    ):
         for number, verdict in enumerate(verdicts):
             ledger.record(claim, str(number), **ROW | dict(verdict=verdict))
     standing = ledger.standing()
-    assert [standing[claim] for claim in ("T1", "S1", "S2", "S3", "S4")] == [
+    assert [standing[claim] for claim in ("T1", "S1", "S2", "S3", "S4", "N1")] == [
         "holds",
         "fails",
         "depends",
         "depends",
+        "undecided",
         "waiting",
     ]
     alt = ledger.figure().alt
     assert alt.startswith(
-        "Of 27 claims, 1 hold in every row: T1; 2 depend, or differ by row: S2, S3; 1 fail in every row: S1"
+        "Of 27 claims, 1 hold in every row: T1; 2 depend, or differ by row: S2, S3; 1 are undecided: S4; "
+        "1 fail in every row: S1"
     )
-    assert "23 wait for a lesson: S4, N1" in alt
+    assert "22 wait for a lesson: N1, N2" in alt
 
 
 def test_the_figure_shows_a_sign_for_each_row():

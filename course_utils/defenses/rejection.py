@@ -4,8 +4,8 @@ r"""A class for nonsense: breed images that fool a network, teach it that they a
     net i + 1:  net i, trained on with digits and with all images bred so far, which are class K + 1, "none of these"
 
 Each net meets new images, bred against itself. The defense works if the confidence that breeding reaches falls from
-round to round. Nguyen, Yosinski and Clune 2014 (arXiv 1412.1897, section 3.3) report that it does not on MNIST: after
-15 rounds evolution still reached 99.99 %. On ImageNet the median fell from 88 to 12 % in one round.
+round to round. Nguyen, Yosinski and Clune 2014 (arXiv 1412.1897) report that it does not on MNIST: after 15
+rounds evolution still reached 99.99 %. On ImageNet the median fell from 88 to 12 % in one round.
 
 What breeding climbs is the softmax over all K + 1 outputs, so that confidence in "none of these" is taken from the
 others. A niche for that class itself would be won at once and mean nothing: it is left out.

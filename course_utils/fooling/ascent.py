@@ -4,7 +4,7 @@ r"""Gradient ascent: from noise to an image that a network is sure of.
 
 Each image has its own optimiser state (Adam), so that a batch of any size gives the same images as one by one. Without
 a penalty the result is noise to us; a penalty on bright pixels or on edges asks for something smoother. Nguyen,
-Yosinski and Clune 2014, arXiv 1412.1897, section 3.6, after Simonyan et al. 2013, arXiv 1312.6034.
+Yosinski and Clune 2014, arXiv 1412.1897, Figure 13, after Simonyan et al. 2013, arXiv 1312.6034.
 """
 
 from collections.abc import Callable
