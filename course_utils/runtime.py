@@ -20,11 +20,29 @@ import torch
 import tqdm
 import tqdm.auto
 
+SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+def switch(name: str) -> bool | None:
+    """Whether an environment variable is on; None where it is unset or empty. Case and blanks around it do not matter.
+
+    Raises:
+        ValueError: it holds another word; the message names those that there are.
+
+    >>> switch("COURSE_NO_SUCH_SWITCH") is None
+    True
+    """
+    said = os.environ.get(name, "").strip().lower()
+    if said and said not in SWITCH:
+        on, off = (", ".join(word for word, value in SWITCH.items() if value is wanted) for wanted in (True, False))
+        raise ValueError(f"{name}={said!r} is neither on ({on}) nor off ({off}): set it to one of these, or unset it")
+    return SWITCH.get(said)
+
 
 def device() -> torch.device:
     """The device that the course computes on: the first of cuda, mps and cpu that this machine has.
 
-    The environment variable ``COURSE_DEVICE`` overrides the choice.
+    The environment variable ``COURSE_DEVICE`` overrides the choice; case and blanks around it do not matter.
 
     Raises:
         ValueError: ``COURSE_DEVICE`` names no device of this machine.
@@ -37,12 +55,14 @@ def device() -> torch.device:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    asked = os.environ.get("COURSE_DEVICE")
+    asked = os.environ.get("COURSE_DEVICE", "").strip().lower()
+    names = [name for name, there in available.items() if there]
     if not asked:
-        return torch.device(next(name for name, there in available.items() if there))
-    if not available.get(asked.partition(":")[0], False):
-        names = ", ".join(name for name, there in available.items() if there)
-        raise ValueError(f"COURSE_DEVICE={asked!r} is not a device of this machine, which has: {names}")
+        return torch.device(names[0])
+    kind, colon, number = asked.partition(":")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if kind not in names or (colon and number not in map(str, range(count))):
+        raise ValueError(f"COURSE_DEVICE={asked!r} is not a device of this machine, which has: {', '.join(names)}")
     return torch.device(asked)
 
 
@@ -122,11 +142,10 @@ def front_end() -> bool:
     """Whether somebody sits before a live notebook, so that sliders and buttons will answer.
 
     True in JupyterLab and Jupyter Notebook, Colab, an interactive Kaggle session and VS Code; False under nbval,
-    nbconvert and in scripts. ``COURSE_STATIC=1`` forces False, ``COURSE_STATIC=0`` forces True.
+    nbconvert and in scripts. `switch` ``COURSE_STATIC`` on forces False, off forces True.
     """
-    static = os.environ.get("COURSE_STATIC")
-    if static:
-        return static == "0"
+    if (static := switch("COURSE_STATIC")) is not None:
+        return not static
     signs = ("JPY_SESSION_NAME", "COLAB_RELEASE_TAG", "VSCODE_PID", "VSCODE_CWD")
     kaggle = os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Interactive"
     return "ipykernel" in sys.modules and (kaggle or any(sign in os.environ for sign in signs))

@@ -11,12 +11,43 @@ import torch
 from course_utils import data, runtime
 
 
-def test_the_device_can_be_chosen(monkeypatch):
-    monkeypatch.setenv("COURSE_DEVICE", "cpu")
-    assert runtime.device() == torch.device("cpu")
-    monkeypatch.setenv("COURSE_DEVICE", "tpu")
-    with pytest.raises(ValueError, match=r"COURSE_DEVICE='tpu' is not a device of this machine, which has: .*cpu"):
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [(word, True) for word in ("1", "true", "TRUE", "Yes", "on", " 1", "1\n", "\tOn ")]
+    + [(word, False) for word in ("0", "false", "False", "no", "OFF", " 0 ")]
+    + [("", None), ("  ", None), (None, None)],
+)
+def test_a_switch_is_on_off_or_unset(monkeypatch, said, meant):
+    monkeypatch.delenv("COURSE_TEST", raising=False)
+    if said is not None:
+        monkeypatch.setenv("COURSE_TEST", said)
+    assert runtime.switch("COURSE_TEST") is meant
+
+
+@pytest.mark.parametrize("said", ["2", "-1", "ja", "y", "enabled", "1 0", "none"])
+def test_an_unknown_word_at_a_switch_is_an_error(monkeypatch, said):
+    monkeypatch.setenv("COURSE_TEST", said)
+    with pytest.raises(ValueError, match=rf"COURSE_TEST='{said}' .*1, true, yes, on.*0, false, no, off"):
+        runtime.switch("COURSE_TEST")
+
+
+@pytest.mark.parametrize("said", ["cpu", "CPU", " cpu ", "Cpu\n", "cpu:0"])
+def test_the_device_can_be_chosen(monkeypatch, said):
+    monkeypatch.setenv("COURSE_DEVICE", said)
+    assert runtime.device().type == "cpu"
+
+
+@pytest.mark.parametrize("said", ["tpu", "cuda:99", "cpu:1", "cpu:one", "cuda:"])
+def test_a_device_that_is_not_here_is_named(monkeypatch, said):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: said.startswith("cuda"))
+    monkeypatch.setenv("COURSE_DEVICE", said)
+    with pytest.raises(ValueError, match=rf"COURSE_DEVICE='{said}' is not a device of this machine, which has: .*cpu"):
         runtime.device()
+
+
+def test_blanks_name_no_device(monkeypatch):
+    monkeypatch.setenv("COURSE_DEVICE", "  ")
+    assert runtime.device().type in {"cuda", "mps", "cpu"}
 
 
 @pytest.mark.parametrize(

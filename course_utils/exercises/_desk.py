@@ -3,7 +3,6 @@
 import html
 import importlib
 import inspect
-import os
 import pkgutil
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 
 from IPython.display import display
 
+from course_utils import runtime
 from course_utils.exercises._core import Exercise, NotYet
 from course_utils.figures import ADVERSARIAL, DEFENDED, NOISE
 
@@ -112,7 +112,7 @@ def _find(id: str) -> Exercise:
 
 def _fall_back(exercise: Exercise, note: Note, picture=None) -> Callable:
     """Show why, and hand back the reference; in strict mode fail instead."""
-    if os.environ.get("COURSE_STRICT") == "1":
+    if runtime.switch("COURSE_STRICT"):
         raise AssertionError(repr(note))
     display(note)
     if picture:
