@@ -8,6 +8,7 @@ import importlib
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -18,6 +19,7 @@ else:
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 KEPT = {"numpy", "torch", "torchvision"}
 
@@ -55,31 +57,52 @@ def install_missing() -> None:
     if kept := sorted(KEPT & {r.name for r in missing}):
         raise SystemExit(f"This Python lacks {', '.join(kept)}: see https://pytorch.org/get-started/locally/")
     for r in map(Requirement, requirements):
-        if (version := _version(r.name)) and not r.specifier.contains(version, prereleases=True):
-            print(f"{r.name} {version} is older than the course was written for: it asks for {r}")
+        if (version := _version(r.name)) and (doubt := _doubt(r, version)):
+            print(f"{r.name} {version} {doubt}: it asks for {r}")
     if missing:
         print("Installing", *[r.name for r in missing])
         _install(missing)
 
 
 def _version(name: str) -> str | None:
+    """The version of an installed package; None where there is none, or where its record cannot be read."""
     try:
         return metadata.version(name)
-    except metadata.PackageNotFoundError:
+    except Exception:  # a half-removed package has a record without a name, without a version, or none
         return None
+
+
+def _doubt(requirement: Requirement, version: str) -> str:
+    """What speaks against an installed version, "" if nothing."""
+    try:
+        fits = requirement.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return "may be older than the course was written for"
+    return "" if fits else "is older than the course was written for"
+
+
+def _pins() -> list[str]:
+    """``name==version`` for each installed package; without those that pip could not read such a line of.
+
+    Distributions give their packages names and versions that are not Python's, such as 1.1build1, and an interrupted
+    pip leaves records behind. The version is asked for by name, so that of two records the one in use counts.
+    """
+    found = {}
+    for record in metadata.distributions():
+        with suppress(Exception):  # whatever a broken record raises
+            name = record.metadata["Name"]
+            if Requirement(name).name == name and (known := _version(name)):
+                found[canonicalize_name(name)] = Version(known)
+    return [f"{name}=={version}" for name, version in found.items()]
 
 
 def _install(missing: list[Requirement]) -> None:
     """Call pip with a constraint on every installed package, so that none of them changes."""
-    installed = {}
-    for found in metadata.distributions():
-        if found.metadata["Name"]:  # of two with one name, the first on the path is the one in use
-            installed.setdefault(canonicalize_name(found.metadata["Name"]), found.version)
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder, "installed.txt")
-        constraints.write_text("".join(f"{name}=={version}\n" for name, version in installed.items()))
+        constraints.write_text("".join(f"{pin}\n" for pin in _pins()), encoding="utf-8")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints)]
-        done = subprocess.run([*pip, *map(str, missing)], capture_output=True, text=True)
+        done = subprocess.run([*pip, *map(str, missing)], capture_output=True, text=True, errors="replace")
     if done.returncode:
         raise SystemExit(f"pip could not install {', '.join(r.name for r in missing)}:\n{done.stderr}")
     importlib.invalidate_caches()

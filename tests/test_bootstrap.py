@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -138,6 +139,93 @@ def test_only_absent_packages_are_installed_and_none_changes(machine, capsys):
     assert names == everything - set(machine.installed)
     assert constraints == ["numpy==2.1", "torch==2.9+cu130", "torchvision==0.24", "ipywidgets==7.7.1"]
     assert "ipywidgets 7.7.1 is older than the course was written for" in capsys.readouterr().out
+
+
+ODD = {
+    "debian": "Name: debian\nVersion: 1.1build1\n",
+    "spaced": "Name: spaced\nVersion: 1.0 beta\n",
+    "unknown": "Name: unknown\nVersion: UNKNOWN\n",
+    "no_version": "Name: no-version\n",
+    "no_name": "Version: 1.0\n",
+    "odd_name": "Name: odd name!\nVersion: 1.0\n",
+    "address": "Name: x @ https://example.org/x.whl\nVersion: 1.0\n",
+    "extra": "Name: extra[all]\nVersion: 1.0\n",
+    "latin": b"Name: latin\nVersion: 1.0\nAuthor: J\xf6rg\n",
+    "nothing": None,
+}
+
+
+@pytest.fixture
+def record(monkeypatch, tmp_path):
+    """``record(folder, name, text)``: put the record of an installed package on the path, and into a folder of it."""
+
+    def record(folder, name, text):
+        info = tmp_path / folder / f"{name}.dist-info"
+        info.mkdir(parents=True)
+        if text is not None:
+            (info / "METADATA").write_bytes(text if isinstance(text, bytes) else text.encode())
+        if str(tmp_path / folder) not in sys.path:
+            monkeypatch.syspath_prepend(tmp_path / folder)
+
+    return record
+
+
+def test_what_pip_could_not_read_is_no_constraint(record):
+    for name, text in ODD.items():
+        record("odd", f"{name}-1.0", text)
+    record("fine", "Local.Build-2.4.0", "Name: Local.Build\nVersion: 2.4.0+cu121\n")
+    record("fine", "dev-1", "Name: dev\nVersion: 1.0.dev3+g1234abc\n")
+    record("fine", "early-1", "Name: early\nVersion: 2.0rc1\n")
+    pins = bootstrap._pins()
+    assert {"local-build==2.4.0+cu121", "dev==1.0.dev3+g1234abc", "early==2.0rc1"} <= set(pins)
+    assert any(pin.startswith("torch==") for pin in pins)
+    names = [bootstrap.Requirement(pin).name for pin in pins]
+    assert not {"debian", "spaced", "unknown", "no-version", "x", "extra"} & set(names) and len(set(names)) == len(
+        names
+    )
+
+
+def test_of_two_records_the_one_in_use_counts(record):
+    record("second", "twice-1.0", "Name: twice\nVersion: 1.0\n")
+    record("first", "twice-2.0", "Name: twice\nVersion: 2.0\n")
+    record("first", "~eft-1.0", "Name: left\nVersion: 1.0\n")  # what an interrupted pip leaves behind
+    record("second", "left-3.0", "Name: left\nVersion: 3.0\n")
+    record("first", "~one-1.0", "Name: gone\nVersion: 1.0\n")
+    pins = bootstrap._pins()
+    assert "twice==2.0" in pins and "left==3.0" in pins
+    assert not [pin for pin in pins if pin.startswith("gone") or pin in ("twice==1.0", "left==1.0")]
+
+
+def test_pip_installs_beside_packages_with_odd_versions(record, monkeypatch, tmp_path):
+    """The real pip, with a wheel from a folder, into a folder. Of itself it stops at a record that is not UTF-8."""
+    for name in ODD.keys() - {"latin", "nothing"}:
+        record("odd", f"{name}-1.0", ODD[name])
+    with zipfile.ZipFile(tmp_path / "tiny-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("tiny.py", "")
+        wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("tiny-1.0.dist-info/RECORD", "")
+    settings = dict(NO_INDEX="1", FIND_LINKS=tmp_path, TARGET=tmp_path / "there", CONFIG_FILE=os.devnull)
+    for name, value in settings.items():
+        monkeypatch.setenv(f"PIP_{name}", str(value))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "odd"))
+    bootstrap._install([bootstrap.Requirement("tiny")])
+    assert (tmp_path / "there/tiny.py").exists()
+
+
+@pytest.mark.parametrize("version", ["1.1build1", "UNKNOWN"])
+def test_a_package_of_ours_whose_version_cannot_be_compared_is_left_and_named(machine, version, capsys):
+    machine.installed["matplotlib"] = version
+    bootstrap.install_missing()
+    [(asked, constraints)] = machine.calls
+    assert not [line for line in (*asked, *constraints) if line.startswith("matplotlib")]
+    assert f"matplotlib {version} may be older than the course was written for: it asks for" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", [None, "Name: anywidget\n"])
+def test_a_record_that_cannot_be_read_is_no_package(record, text):
+    record("broken", "anywidget-1.0", text)
+    assert [r.name for r in bootstrap.absent(["anywidget>=0.9", "torch"])] == ["anywidget"]
 
 
 def test_nothing_is_called_where_nothing_is_absent(machine):
