@@ -77,7 +77,7 @@ class Note:
     text: str
 
     def __repr__(self) -> str:
-        return f"{self.sign} {self.id} {self.text}"
+        return runtime.printable(f"{self.sign} {self.id} {self.text}")
 
     def _repr_html_(self) -> str:
         style = f"border-left: 4px solid {self.color}; padding: 0.3em 0.8em; white-space: pre-wrap"
@@ -91,7 +91,7 @@ class Listing:
     code: str
 
     def __repr__(self) -> str:
-        return self.code
+        return runtime.printable(self.code)
 
     def _repr_markdown_(self) -> str:
         return f"```python\n{self.code}```"
