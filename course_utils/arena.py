@@ -201,7 +201,7 @@ def judge(
     with Guest(attack, seconds=seconds, memory=memory) as guest:
         verdict = _trial(name, guest.visit, images, budget, progress)
     if guest.said:
-        print(f"{name} printed:\n{guest.said}")
+        runtime.say(f"{name} printed:\n{guest.said}")
     if all(any(note.startswith(NOTHING) for note in each.notes) for each in verdict.scores.values()):
         print("No network was attacked, so nothing is entered on the board.")
     else:

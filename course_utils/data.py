@@ -17,6 +17,7 @@ import importlib
 import json
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -111,7 +112,7 @@ def verify(folder: Path | str = CHECKOUT) -> dict[str, str]:
     >>> set(verify().values()) <= {"ok", "missing"}
     True
     """
-    folder, states = Path(folder), {}
+    folder, states = Path(folder).expanduser(), {}
     for name, expected in (PACKED_SHA256 | RAW_SHA256).items():
         if not (folder / name).exists():
             if name in PACKED_SHA256:
@@ -145,7 +146,7 @@ def _raw_is_whole(folder: Path) -> bool:
     if not all((folder / name).exists() for name in RAW_SHA256):
         return False
     try:
-        if json.loads((folder / "verified.json").read_text()) == _fingerprint(folder):
+        if json.loads((folder / "verified.json").read_text(encoding="utf-8")) == _fingerprint(folder):
             return True
     except (OSError, ValueError):
         pass
@@ -166,7 +167,7 @@ def _unpack(packed: Path, folder: Path) -> None:
 
 def _download(folder: Path) -> None:
     """Let torchvision fetch the files, with its progress bar, then check them."""
-    print(f"MNIST is not beside the course; downloading it (11 MB) into {folder}")
+    runtime.say(f"MNIST is not beside the course; downloading it (11 MB) into {folder}")
     try:
         torchvision.datasets.MNIST(folder.parents[1], download=True)
     except Exception as error:  # torchvision raises RuntimeError, URLError and others
@@ -200,7 +201,7 @@ def _fingerprint(folder: Path) -> dict[str, list[int]]:
 
 def _stamp(folder: Path) -> None:
     """Remember that the raw files were found whole, where that can be written."""
-    if _writable(folder):
+    with suppress(OSError):
         runtime.write_atomically(folder / "verified.json", json.dumps(_fingerprint(folder)).encode())
 
 
@@ -218,7 +219,7 @@ def _fetch(name: str) -> int:
     try:
         importlib.import_module(f"course_utils.{name}").fetch()  # these modules stand on this one
     except OSError as error:
-        print(f"{name}: {error}")
+        runtime.say(f"{name}: {error}")
         return 1
     print(f"{name}: ok")
     return 0
@@ -236,7 +237,7 @@ def _main(arguments: list[str]) -> int:
         states = verify(folder)
         if folder != CHECKOUT and set(states.values()) == {"missing"}:
             continue
-        print(folder)
+        runtime.say(folder)
         for name, state in states.items():
             print(f"  {name:28} {state}")
             damaged |= state.startswith("damaged")

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from tabulate import tabulate
 from torch import Tensor
 
+from course_utils import runtime
 from course_utils.fooling.cppn import Graph
 from course_utils.inputs import check_images
 
@@ -64,7 +65,7 @@ class Picture:
         return self.png, {"alt": self.alt}
 
     def __repr__(self) -> str:
-        return self.alt
+        return runtime.printable(self.alt)
 
 
 class Table:
@@ -97,7 +98,7 @@ class Table:
 
 
 def _wrap(text: str, width: int = 28) -> str:
-    return "\n".join(textwrap.fill(line, width) for line in text.split("\n"))
+    return "\n".join(textwrap.fill(line, width) for line in runtime.printable(text).split("\n"))
 
 
 def figure(width: float = PLOT, height: float = 3.2, **subplots) -> tuple[Figure, np.ndarray | Axes]:

@@ -44,7 +44,7 @@ def predict(question: str, *, unit: str = "", choices: Sequence[str] | None = No
         display(guess.form)
     else:
         answers = " / ".join(choices or []) or unit
-        print(f"Predict: {question} ({answers})" if answers else f"Predict: {question}")
+        runtime.say(f"Predict: {question} ({answers})" if answers else f"Predict: {question}")
     return guess
 
 
@@ -89,11 +89,14 @@ class Guess:
         result = self._valid(result)
         if self.value is None:
             name = "Measured" if self.choices is None else "Answer"
-            print(f"{name}: {self.text(result)}." + " No guess was locked in this time." * bool(self.form))
+            runtime.say(f"{name}: {self.text(result)}." + " No guess was locked in this time." * bool(self.form))
             return None
-        self._keep(self.value, revealed=True, measured=self.text(result))
+        try:
+            self._keep(self.value, revealed=True, measured=self.text(result))
+        except OSError as error:
+            warnings.warn(f"guess and result could not be kept for later ({error})", stacklevel=2)
         verdict = self._verdict(result)
-        print(verdict)
+        runtime.say(verdict)
         numbers = self.choices is None and math.isfinite(result)
         return _number_line(self, result, verdict) if numbers else None
 

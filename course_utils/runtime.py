@@ -7,11 +7,12 @@ import shutil
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple, TextIO
 
 import numpy as np
 import platformdirs
@@ -19,7 +20,12 @@ import psutil
 import torch
 import tqdm
 import tqdm.auto
+from filelock import FileLock
 
+PATIENCE = 5  # seconds to wait for a lock
+CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # Linux's control groups: a container is one
+SPELLED = {"✓": "+", "✗": "x", "○": "o", "“": '"', "”": '"', "·": "-", "−": "-", "×": "x", "±": "+-", "°": " degrees"}
+SPELLED |= {"⁻": "^-", "ε": "eps"}
 SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -89,13 +95,19 @@ def home(*parts: str) -> Path:
     """A folder of the course's own outside the checkout, made when missing.
 
     Trained networks, the ledger and locked-in predictions live here: in the user's cache folder, or where the
-    environment variable ``COURSE_HOME`` points.
+    environment variable ``COURSE_HOME`` points. ``~`` is the user's own folder.
 
     Raises:
+        ValueError: the path is not a full one, so that each notebook would have another folder.
         OSError: the folder cannot be made; the message says how to choose another.
     """
-    base = os.environ.get("COURSE_HOME") or platformdirs.user_cache_dir("deep-flaw")
-    folder = Path(base, *parts)
+    base = os.environ.get("COURSE_HOME", "").strip() or platformdirs.user_cache_dir("deep-flaw")
+    folder = Path(os.path.expanduser(base), *parts)
+    if not folder.is_absolute():
+        raise ValueError(
+            f"the course's folder {base!r} is no full path, and would be another folder in each notebook: set the "
+            "environment variable COURSE_HOME to a full one, such as ~/deep-flaw, and restart the kernel"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -125,30 +137,101 @@ class Missing(OSError):
 def write_atomically(file: Path, content: bytes) -> None:
     """Write a file in one step: whoever reads it sees the old content or the new, never half.
 
+    Where a drive has no permissions, or cannot put one file in the place of another, the content is what counts.
+
     >>> write_atomically(home() / "note.txt", b"done")
     """
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
         with os.fdopen(handle, "wb") as temporary:
             temporary.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, file)
+        with suppress(OSError, NotImplementedError):  # exFAT, CIFS and some NFS refuse it
+            os.chmod(name, 0o644)
+        try:
+            os.replace(name, file)
+        except OSError:
+            shutil.copyfile(name, file)
+            os.unlink(name)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        with suppress(OSError):
+            os.unlink(name)
         raise
+
+
+@contextmanager
+def lock(name: str) -> Iterator[bool]:
+    """Keep other kernels out meanwhile, by the file ``name``.lock in `home`; False where the lock is not to be had.
+
+    The work goes on without: on some drives nothing can be locked, and a kernel that was stopped may never let go.
+
+    >>> with lock("note") as held:
+    ...     held
+    True
+    """
+    guard = FileLock(home() / f"{name}.lock", timeout=PATIENCE)
+    with suppress(OSError, NotImplementedError):
+        guard.acquire()
+    try:
+        yield guard.is_locked
+    finally:
+        with suppress(OSError, NotImplementedError):
+            guard.release()
+
+
+def printable(text: str, stream: TextIO | None = None) -> str:
+    """``text`` as ``stream``, by default ``sys.stdout``, can write it: a sign that its encoding lacks is spelled out.
+
+    >>> import io
+    >>> printable("✓ 3 × 10⁻⁵ …", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    '+ 3 x 10^-5 ...'
+    """
+    encoding = getattr(stream or sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_spelled(sign, encoding) for sign in text)
+    return text
+
+
+def _spelled(sign: str, encoding: str) -> str:
+    for form in (sign, SPELLED.get(sign, ""), unicodedata.normalize("NFKD", sign)):
+        if written := form.encode(encoding, "ignore").decode(encoding):
+            return written
+    return "?"
+
+
+def say(text: object) -> None:
+    """Print, whatever the encoding of ``sys.stdout``."""
+    print(printable(str(text)))
 
 
 def front_end() -> bool:
     """Whether somebody sits before a live notebook, so that sliders and buttons will answer.
 
     True in JupyterLab and Jupyter Notebook, Colab, an interactive Kaggle session and VS Code; False under nbval,
-    nbconvert and in scripts. `switch` ``COURSE_STATIC`` on forces False, off forces True.
+    nbconvert and in scripts, also in those that one of these programs has started, and left its variables to.
+    `switch` ``COURSE_STATIC`` on forces False, off forces True.
     """
     if (static := switch("COURSE_STATIC")) is not None:
         return not static
     signs = ("JPY_SESSION_NAME", "COLAB_RELEASE_TAG", "VSCODE_PID", "VSCODE_CWD")
     kaggle = os.environ.get("KAGGLE_KERNEL_RUN_TYPE") == "Interactive"
-    return "ipykernel" in sys.modules and (kaggle or any(sign in os.environ for sign in signs))
+    return (kaggle or any(sign in os.environ for sign in signs)) and _asked_by_a_page()
+
+
+def _asked_by_a_page() -> bool:
+    """Whether the request that the kernel works on comes from a page, not from a program.
+
+    A Python program (nbclient, nbval, papermill, a console) sends through jupyter_client, which names each message by
+    its session and a number; pages name each at random.
+    """
+    if "ipykernel" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    header = kernel.get_parent().get("header") if kernel else None
+    return bool(header) and not header["msg_id"].startswith(f"{header['session']}_")
 
 
 def progress(total: int, description: str, show: bool = True) -> tqdm.std.tqdm:
@@ -159,7 +242,8 @@ def progress(total: int, description: str, show: bool = True) -> tqdm.std.tqdm:
     ...         _ = bar.update()
     """
     bar = tqdm.auto.tqdm if front_end() else tqdm.tqdm
-    return bar(total=total, desc=description, disable=not show, delay=0.5, mininterval=0.2)
+    words = printable(description, sys.stderr)
+    return bar(total=total, desc=words, disable=not show, delay=0.5, mininterval=0.2)
 
 
 @contextmanager
@@ -186,7 +270,7 @@ class Diagnosis:
     def __repr__(self) -> str:
         lines = [f"{'ok ' if fine else 'BAD'}  {topic:9} {text}" for fine, topic, text in self.findings]
         last = "All is well." if self.healthy else "Something is wrong: see the lines marked BAD."
-        return "\n".join([*lines, last, "Paste this whole block into a bug report."])
+        return printable("\n".join([*lines, last, "Paste this whole block into a bug report."]))
 
 
 def doctor(seconds: float = 3.0) -> Diagnosis:
@@ -203,7 +287,12 @@ def doctor(seconds: float = 3.0) -> Diagnosis:
         "training": lambda: _smoke(seconds),
     }
     findings = []
-    with progress(len(topics), "looking") as bar:
+    for name in ("COURSE_STATIC", "COURSE_STRICT"):
+        try:
+            switch(name)
+        except ValueError as error:
+            findings.append((False, "settings", str(error)))
+    with tqdm.tqdm(total=len(topics), desc="looking", delay=0.5) as bar:
         for topic, look in topics.items():
             try:
                 findings.append((True, topic, look()))
@@ -214,15 +303,12 @@ def doctor(seconds: float = 3.0) -> Diagnosis:
 
 
 def _versions() -> str:
+    from course_utils.bootstrap import _version
+
     names = ("deep-flaw", "torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "anywidget", "jupyterlab")
-    found = []
-    for name in names:
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            found.append(f"{name} -")
     system = f"{platform.system()} {platform.machine()}"
-    return f"Python {platform.python_version()} on {system}; " + ", ".join(found)
+    found = ", ".join(f"{name} {_version(name) or '-'}" for name in names)
+    return f"Python {platform.python_version()} on {system}; {found}"
 
 
 def _device() -> str:
@@ -231,23 +317,100 @@ def _device() -> str:
     return f"{where}{name}; torch uses {torch.get_num_threads()} of {os.cpu_count()} CPU cores"
 
 
+class Memory(NamedTuple):
+    """Bytes that are free, of how many, and what sets that limit."""
+
+    free: int
+    total: int
+    limit: str
+
+
+ENOUGH = 1.5 * 2**30  # bytes of memory that the course wants
+MACHINE, PROCESS, GROUP = "", " within this process's own limit", " within the limit of this container or control group"
+ADVICE = {
+    MACHINE: "shut down other kernels (menu Kernel, Shut Down All Kernels)",
+    PROCESS: "lift it with `ulimit -v unlimited` where Jupyter is started, or ask who runs the machine",
+    GROUP: "shut down other kernels, or let it have more, as with `docker run --memory`",
+}
+
+
+def memory() -> Memory:
+    """What this process may still take: the least that the machine, its own limit and its control groups leave.
+
+    >>> memory().free <= psutil.virtual_memory().total
+    True
+    """
+    machine = psutil.virtual_memory()
+    found = [Memory(machine.available, machine.total, MACHINE), *_process_limits(), *_group_limits()]
+    return min(found, key=lambda each: each.free)
+
+
+def _process_limits() -> Iterator[Memory]:
+    """The limits of ``ulimit -v`` and ``-d``, where there are any."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    used = psutil.Process().memory_info()
+    for kind, name in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
+        limit, _ = resource.getrlimit(kind)
+        if limit != resource.RLIM_INFINITY:
+            yield Memory(max(0, limit - getattr(used, name, 0)), limit, PROCESS)
+
+
+def _group_limits() -> Iterator[Memory]:
+    """The limits of the control groups that this process is in, version 1 or 2; what the system can drop is free."""
+    try:
+        lines = OWN_CGROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if not controllers:
+            base, limits, used, cache = CGROUPS, ("memory.max", "memory.high"), "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            base, limits = CGROUPS / "memory", ("memory.limit_in_bytes",)
+            used, cache = "memory.usage_in_bytes", "total_inactive_file"
+        else:
+            continue
+        inside = PurePosixPath(group)
+        for each in (inside, *inside.parents):  # in a container, the outer names may be missing
+            for name in limits:
+                with suppress(OSError, ValueError, KeyError):  # "max" is no limit
+                    folder = base / each.relative_to("/")
+                    limit, taken = (int((folder / file).read_text()) for file in (name, used))
+                    stat = dict(row.split() for row in (folder / "memory.stat").read_text().splitlines())
+                    yield Memory(max(0, limit - max(0, taken - int(stat[cache]))), limit, GROUP)
+
+
 def _memory() -> str:
-    memory = psutil.virtual_memory()
-    text = f"{memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free"
-    if memory.available < 1.5 * 2**30:
-        raise MemoryError(f"{text}; the course wants 1.5: shut down other kernels (menu Kernel, Shut Down All Kernels)")
+    found = memory()
+    text = f"{found.free / 2**30:.1f} of {found.total / 2**30:.1f} GiB free{found.limit}"
+    if found.free < ENOUGH:
+        raise MemoryError(f"{text}; the course wants {ENOUGH / 2**30}: {ADVICE[found.limit]}")
     return text
 
 
 def _cache() -> str:
+    """Do what the ledger does: lock, write twice, read back."""
     folder = home()
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    note, words = folder / "doctor.txt", b"kept"
+    shown = "$COURSE_HOME" if os.environ.get("COURSE_HOME", "").strip() else str(folder).replace(str(Path.home()), "~")
+    try:
+        with lock("doctor") as held:
+            for content in (b"", words):
+                write_atomically(note, content)
+            kept = note.read_bytes()
+            note.unlink()
+    except OSError as error:
+        raise OSError(f"{shown} keeps no files ({error}): set COURSE_HOME to another folder, and restart") from error
+    if kept != words:
+        raise OSError(f"{shown} gave back other bytes than were written: set COURSE_HOME to another folder")
     free = shutil.disk_usage(folder).free
     if free < 2**29:
         raise OSError(f"only {free / 2**20:.0f} MiB of disk left for trained networks: free some, or move COURSE_HOME")
-    shown = "$COURSE_HOME" if os.environ.get("COURSE_HOME") else str(folder).replace(str(Path.home()), "~")
-    return f"{shown} is writable, {free / 2**30:.0f} GiB free"
+    alone = "" if held else "; files cannot be locked there: run one lesson at a time"
+    return f"{shown} is writable, {free / 2**30:.0f} GiB free{alone}"
 
 
 def _data() -> str:

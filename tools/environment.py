@@ -38,8 +38,8 @@ def sound():
     """Whether .venv has a Python that starts, and was made where it lies now: scripts in it hold its address."""
     try:
         starts = subprocess.run([str(PYTHON), "-c", "import pip"], stderr=subprocess.DEVNULL).returncode == 0
-        return starts and str(VENV) in (VENV / "bin" / "activate").read_text()
-    except OSError:
+        return starts and str(VENV) in (VENV / "bin" / "activate").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
         return False
 
 
@@ -62,14 +62,14 @@ def install(extra):
     stamp = VENV / f"installed-{extra}"
     if not sound():
         create()
-    if stamp.exists() and stamp.read_text() == fingerprint:
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
         return
     flags = shlex.split(os.environ.get("PIP_FLAGS", ""))
     pip = [str(PYTHON), "-m", "pip", "install", *flags]
     for what in (["--quiet", "pip>=21.3"], ["-e", f".[{extra}]", "-c", "constraints.txt"]):  # older pips know no -e
         if subprocess.run([*pip, *what], cwd=str(ROOT)).returncode:
             sys.exit(NOT_INSTALLED)
-    stamp.write_text(fingerprint)
+    stamp.write_text(fingerprint, encoding="utf-8")
 
 
 def start():

@@ -239,10 +239,12 @@ def main() -> None:
     asked = ask.parse_args()
 
     if asked.command == "run":
+        from course_utils import runtime
+
         for path in paths(names=asked.lessons):
             print(path.stem, flush=True)
             for note in run(path):
-                print("   ", note)
+                runtime.say(f"    {note}")
     elif asked.command == "solve":
         from course_utils import exercises
 

@@ -241,7 +241,7 @@ def main(arguments: list[str]) -> int:
             found = retrain(name)
             print("  measured now: " + _shares(found) + f"\n  as shipped:   {_shares(recipe.measured)}")
     except (ValueError, OSError) as error:
-        print(error)
+        runtime.say(error)
         return 1
     except KeyboardInterrupt as interrupt:
         print(f"stopped: {interrupt}")

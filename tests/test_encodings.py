@@ -1,0 +1,163 @@
+"""What the course prints reaches every standard output, whatever its encoding: a sign must not end a script."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from course_utils import data, ledger, predict, runtime, sandbox
+from course_utils.defenses import shelf
+from course_utils.exercises import check, every, hint, solution
+from course_utils.exercises._desk import Listing
+from course_utils.figures import Picture, Table
+from tools.books import ROOT
+
+ENCODINGS = ["ascii", "cp1252", "gbk", "cp437", "latin-1", "utf-8"]
+SIGNS = "✓ ✗ ○ × − 10⁻¹² “ε” … 中文 ü 🎉 \udcff"
+
+SCRIPT = f"""
+import sys
+from course_utils import data, ledger, runtime
+from course_utils.concentration import share_text
+from course_utils.exercises import check, hint, solution
+from course_utils.figures import Table
+from course_utils.predict import predict
+
+def unsolved(logits):
+    raise NotImplementedError
+
+check("0.1", unsolved)
+check("0.1", lambda logits: logits)
+scope = dict(vars(sys.modules[check("0.1", unsolved).__module__]))
+exec(repr(solution("0.1")), scope)
+assert check("0.1", scope[check("0.1", unsolved).__name__]) is not check("0.1", unsolved)
+print(hint("0.1"), solution("0.1"))
+
+print(ledger.record("T1", {SIGNS!r}, measured="6.3 × 10⁻¹⁰⁵¹", verdict="holds", condition="1 − ε"))
+print(ledger.show(), ledger.figure())
+print(Table(["", "share"], [["α ✓", "× 3"]]))
+
+guess = predict({SIGNS[:-2]!r}, choices=["“yes” ✓", "nö"])
+guess.reveal("nö")
+guess.lock("“yes” ✓")
+guess.reveal("nö")
+
+with runtime.progress(2, {SIGNS!r}) as bar:
+    bar.delay = 0
+    bar.update(2)
+    bar.refresh()
+print(runtime.doctor(seconds=0.01))
+data._main(["verify"])
+data._main(["fetch", "imagenet"])
+print("the end")
+"""
+
+
+def run(code, encoding, folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    home = folder / "ördner ✓"
+    (home / "MNIST/raw").mkdir(parents=True)
+    (home / "MNIST/raw/train-images-idx3-ubyte.gz").write_bytes(b"damaged")
+    more = dict(PYTHONIOENCODING=encoding, PYTHONUTF8="0", COURSE_HOME=str(home), PYTHONPATH=str(ROOT))
+    more |= dict(TORCH_HOME=str(home / "file" / "torch"), PIP_NO_INDEX="1")
+    (home / "file").write_text("")  # where a folder should be
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | more, cwd=folder)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "gbk", "utf-8"])
+def test_a_script_reaches_its_end(encoding, tmp_path):
+    done = run(SCRIPT, encoding, tmp_path)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
+    out = done.stdout.decode(encoding)  # all that came is of this encoding
+    assert out.rstrip().endswith("the end")
+    for words in ("0.1 right.", "0.1 not attempted", "0.1 not yet", "Predict:", "rdner", "You said", "damaged"):
+        assert words in out, words
+    assert ("✓" in out) == (encoding == "utf-8")
+
+
+@contextlib.contextmanager
+def stdout(encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict", newline="\n")
+    with contextlib.redirect_stdout(stream):
+        yield lambda: stream.flush() or stream.buffer.getvalue().decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_what_the_course_shows_can_be_printed(encoding):
+    shown = [
+        Table(["name ✓", SIGNS], [[SIGNS, "x"]]),
+        Picture(b"", SIGNS),
+        Listing(SIGNS),
+        runtime.Diagnosis([(True, "cache", SIGNS)]),
+        *[hint(exercise.id) for exercise in every()],
+        *[solution(exercise.id) for exercise in every()],
+        ledger.show(),
+    ]
+    with stdout(encoding) as written:
+        for each in shown:
+            print(each)
+        runtime.say(SIGNS)
+        assert len(written()) > 1000
+
+
+def test_an_output_that_can_write_a_sign_gets_it():
+    text = "✓ ✗ ○ × − 10⁻¹² “ε” … 中文 ü"
+    for encoding in ("utf-8", "utf-16", "gb18030", None):
+        stream = io.StringIO() if encoding is None else io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        assert runtime.printable(text, stream) == text
+    assert runtime.printable("plain", None) == "plain"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "expected"),
+    [
+        ("ascii", "✓ right, ✗ not yet, ○ not attempted", "+ right, x not yet, o not attempted"),
+        ("cp1252", "✓ “Ja” … × 3", "+ “Ja” … × 3"),
+        ("ascii", "6.3 × 10⁻¹⁰⁵¹", "6.3 x 10^-1051"),
+        ("ascii", "Ångström, 中", "Angstrom, ?"),
+        ("utf-8", "a\udcffb", "a?b"),
+    ],
+)
+def test_a_sign_that_is_missing_is_spelled(encoding, text, expected):
+    assert runtime.printable(text, io.TextIOWrapper(io.BytesIO(), encoding=encoding)) == expected
+
+
+def test_no_output_at_all_is_none(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # pythonw
+    runtime.say(SIGNS)
+    check("0.1", lambda logits: logits)
+    predict.predict("✓?")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_errors_with_odd_paths_are_told(encoding, monkeypatch, tmp_path):
+    folder = tmp_path / "中 ✓"
+    monkeypatch.setattr(data, "CHECKOUT", folder)
+    monkeypatch.setattr(shelf, "_recipe", lambda name: (_ for _ in ()).throw(ValueError(SIGNS)))
+    monkeypatch.setattr(data.torchvision.datasets, "MNIST", lambda *_, **__: (_ for _ in ()).throw(OSError(SIGNS)))
+    with stdout(encoding) as written:
+        assert data._main(["verify"]) == 0
+        assert shelf.main(["retrain", "x"]) == 1
+        with pytest.raises(OSError, match="could not be downloaded"):
+            data._download(folder)
+        assert "missing" in written()
+
+
+def shout(model, images, labels, eps, budget):
+    print("✓ 中")
+    return images
+
+
+def test_an_attack_that_prints_signs_is_not_stopped_by_them(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    images = torch.zeros(1, 1, 2, 2)
+    with sandbox.Guest(shout, seconds=30, memory=2**31) as guest:
+        desk = sandbox.Desk(torch.nn.Flatten(), passes=3, shape=(1, 2, 2))
+        found, trouble = guest.visit(desk, images, torch.tensor([0]), 0.1, 3)
+    assert trouble == "" and torch.equal(found, images)
+    assert guest.said == "✓ 中"
