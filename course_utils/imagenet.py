@@ -179,7 +179,13 @@ def fetch(name: str = "mobilenet_v2") -> Path:
     file = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     if file.exists():
         return file
-    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise runtime.Missing(
+            f"the weights of {name} have no place: the folder {file.parent} cannot be made ({error.strerror}). Set the "
+            "environment variable TORCH_HOME to a folder that you may write to, and restart the kernel"
+        ) from error
     pinned = name == "mobilenet_v2"
     print(f"The weights of {name} are not here yet, fetching them once")
     try:

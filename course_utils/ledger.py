@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from filelock import FileLock
 
 from course_utils import figures, handin, predict, runtime
 from course_utils.figures import Picture, Table
@@ -144,7 +143,7 @@ def record(
     if not condition.strip():
         raise ValueError(f"say for what claim {claim} {verdict}: which network, how many images, how many seeds")
     row = Row(claim, what, str(measured), reported, mark, verdict, condition)
-    with FileLock(runtime.home() / "ledger.lock"):  # two lessons may run at once
+    with runtime.lock("ledger"):  # two lessons may run at once
         rows = [other for other in _read() if (other.claim, other.what) != (claim, what)] + [row]
         content = json.dumps([asdict(r) for r in rows], indent=1)
         runtime.write_atomically(runtime.home() / "ledger.json", content.encode())
@@ -231,7 +230,7 @@ def report(path: Path | str | None = None, *, essay: str = "", tables: Mapping[s
     Raises:
         OSError: it cannot be written there.
     """
-    file, shown = Path("report.html" if path is None else path), show()
+    file, shown = Path("report.html" if path is None else path).expanduser(), show()
     waiting = [number for number, row in enumerate(shown.rows) if row[-1] == WAITING]
     where = f"Python {platform.python_version()}, torch {torch.__version__} on {runtime.device().type}"
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores; {where}"

@@ -1,14 +1,27 @@
 """Device, seed, folders, progress and the doctor."""
 
+import errno
+import io
+import os
 import random
+import subprocess
 import sys
+import time
+import uuid
+from pathlib import Path
 
+import filelock
+import nbformat
 import numpy as np
 import psutil
 import pytest
 import torch
+from jupyter_client import KernelManager
+from nbclient import NotebookClient
 
-from course_utils import data, runtime
+from course_utils import data, ledger, runtime, scoreboard, training
+from course_utils.predict import predict
+from tools.books import ROOT
 
 
 @pytest.mark.parametrize(
@@ -85,18 +98,366 @@ def test_write_atomically_leaves_no_half_file(tmp_path):
     assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
 
 
-def test_front_end_needs_a_kernel_and_somebody_before_it(monkeypatch):
-    for name in ("COURSE_STATIC", "JPY_SESSION_NAME", "COLAB_RELEASE_TAG", "VSCODE_PID", "VSCODE_CWD"):
+SIGNS = {
+    "JPY_SESSION_NAME": "lesson.ipynb",
+    "COLAB_RELEASE_TAG": "release-colab",
+    "VSCODE_PID": "1",
+    "VSCODE_CWD": "/",
+    "KAGGLE_KERNEL_RUN_TYPE": "Interactive",
+}
+
+
+@pytest.fixture
+def unmarked(monkeypatch):
+    for name in ("COURSE_STATIC", *SIGNS):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+
+
+def test_front_end_is_as_the_switch_says(unmarked, monkeypatch):
     assert not runtime.front_end()
-    monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
-    assert runtime.front_end()
-    monkeypatch.setenv("COURSE_STATIC", "1")
-    assert not runtime.front_end()
-    monkeypatch.delenv("JPY_SESSION_NAME")
+    for word in ("0", "false", "off"):
+        monkeypatch.setenv("COURSE_STATIC", word)
+        assert runtime.front_end()
+    for name, value in SIGNS.items():
+        monkeypatch.setenv(name, value)
+    for word in ("1", "true", "yes"):
+        monkeypatch.setenv("COURSE_STATIC", word)
+        assert not runtime.front_end()
+
+
+def test_a_script_has_no_front_end_whatever_it_inherits(unmarked, monkeypatch):
+    import ipykernel  # noqa: F401
+
+    for name, value in SIGNS.items():
+        monkeypatch.setenv(name, value)
+        assert not runtime.front_end()
+
+
+ASK = """
+import os
+from course_utils import runtime
+signs = {}
+for name, value in [(None, None), *SIGNS.items()]:
+    for other in SIGNS:
+        os.environ.pop(other, None)
+    if name:
+        os.environ[name] = value
+    print(name, runtime.front_end())
+"""
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel(env=os.environ | {"COURSE_STATIC": "", "PYTHONPATH": str(ROOT)})
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def answers(client, message):
+    """What `ASK` prints in answer to this message."""
+    message["content"] |= {"code": f"SIGNS = {SIGNS}\n{ASK}", "silent": False, "store_history": True}
+    client.shell_channel.send(message)
+    said = {}
+    while True:
+        reply = client.get_iopub_msg(timeout=60)
+        if reply["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+            continue
+        if reply["msg_type"] == "stream":
+            said |= dict(line.split() for line in reply["content"]["text"].splitlines())
+        assert reply["msg_type"] != "error", reply["content"]
+        if reply["content"].get("execution_state") == "idle":
+            return said
+
+
+def test_a_program_that_inherits_the_signs_of_a_front_end_is_none(kernel):
+    """jupyter_client is what nbclient, nbconvert, nbval and papermill run a notebook with."""
+    said = answers(kernel, kernel.session.msg("execute_request", {}))
+    assert said == dict.fromkeys(["None", *SIGNS], "False")
+
+
+@pytest.mark.parametrize("number", [uuid.uuid4(), uuid.uuid4().hex], ids=["JupyterLab", "classic notebook"])
+def test_a_page_that_asks_is_a_front_end(kernel, number):
+    message = kernel.session.msg("execute_request", {})
+    message["header"] |= {"msg_id": str(number), "session": str(uuid.uuid4()), "username": ""}
+    message["msg_id"] = message["header"]["msg_id"]
+    said = answers(kernel, message)
+    assert said == {"None": "False"} | dict.fromkeys(SIGNS, "True")
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_notebook_run_by_nbclient_shows_still_pictures(sign, monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_STATIC", "")
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv(sign, SIGNS[sign])
+    code = 'from course_utils.predict import predict\nguess = predict("How many?", unit="digits")'
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    NotebookClient(book, kernel_name="python3", timeout=120).execute()
+    (output,) = book.cells[0].outputs
+    assert output.text == "Predict: How many? (digits)\n"
+
+
+@pytest.mark.parametrize("said", ["~/course", " ~/course ", "{user}/course", "{user}/a/../course"])
+def test_home_is_one_folder_wherever_a_notebook_lies(said, monkeypatch, tmp_path):
+    user = tmp_path / "user"
+    monkeypatch.setenv("HOME", str(user))
+    monkeypatch.setenv("USERPROFILE", str(user))
+    monkeypatch.setenv("COURSE_HOME", said.format(user=user))
+    found = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        found.append(runtime.home("models").resolve())
+        assert list(Path.cwd().iterdir()) == []
+    assert found == [user.resolve() / "course/models"] * 2
+
+
+@pytest.mark.parametrize("said", ["course", "./course", "../course", "~nobody-is-called-so/course", "$HOME/course"])
+def test_a_home_that_follows_the_working_folder_is_refused(said, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COURSE_HOME", said)
+    with pytest.raises(ValueError, match=r"is no full path.*set the environment variable COURSE_HOME.* ~/"):
+        runtime.home()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_folder_of_the_system_that_is_no_full_path_is_refused(monkeypatch):
+    monkeypatch.delenv("COURSE_HOME")
+    monkeypatch.setattr(runtime.platformdirs, "user_cache_dir", lambda name: f"cache/{name}")
+    with pytest.raises(ValueError, match="'cache/deep-flaw' is no full path"):
+        runtime.home()
+
+
+def test_a_report_goes_to_a_folder_named_by_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert ledger.report("~/mine.html") == tmp_path / "mine.html"
+    assert not (tmp_path / "~").exists()
+
+
+def refused(number):
+    """A function that the file system refuses."""
+
+    def refuse(*_, **__):
+        raise NotImplementedError if number is None else OSError(number, os.strerror(number))
+
+    return refuse
+
+
+REFUSALS = [errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, None]
+
+
+@pytest.fixture
+def work(monkeypatch, tmp_path):
+    """``work()`` does what a learner wants kept: a ledger's row, a network, a trial on the board, a guess."""
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     monkeypatch.setenv("COURSE_STATIC", "0")
-    assert runtime.front_end()
+    entry = dict(name="mine", reference=False, images=9, kept=0.5, passes=1.0, shares={"A": 0.5})
+
+    def work():
+        ledger.record("T1", "LeNet-5", measured="1 %", verdict="fails", condition="one net")
+        training.store(net := torch.nn.Linear(2, 2), tmp_path / "net.safetensors", "recipe")
+        scoreboard.enter("nets", "attacks", dict(entry))
+        predict("How many?").lock(3)
+        again = torch.nn.Linear(2, 2)
+        training.restore(again, tmp_path / "net.safetensors", "recipe")
+        assert torch.equal(net.weight, again.weight)
+        assert [row.what for row in ledger.rows()] == ["LeNet-5"]
+        assert [kept["name"] for kept in scoreboard.read("nets")["attacks"]] == ["mine"]
+        assert predict("How many?").value == 3
+        left = {path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"}
+        assert left - {path.name for path in tmp_path.glob("predictions/*")} == {
+            "ledger.json",
+            "net.safetensors",
+            "arena.json",
+        }
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("chmod", n) for n in REFUSALS] + [("replace", n) for n in REFUSALS if n is not None]
+)
+def test_a_drive_that_refuses_a_nicety_keeps_the_work(work, monkeypatch, name, number):
+    monkeypatch.setattr(os, name, refused(number))
+    work()
+    work()  # over what is there
+    (cache,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "cache"]
+    assert cache[0] and "is writable" in cache[2]
+
+
+@pytest.mark.parametrize("number", [*REFUSALS, errno.ENOLCK])
+def test_a_drive_without_locks_keeps_the_work(work, monkeypatch, number):
+    monkeypatch.setattr(filelock.FileLock, "acquire", refused(number))
+    work()
+    (cache,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "cache"]
+    assert cache[0] and "files cannot be locked there: run one lesson at a time" in cache[2]
+
+
+def test_a_lock_that_nobody_lets_go_does_not_hold_the_work_for_ever(work, monkeypatch):
+    monkeypatch.setattr(runtime, "PATIENCE", 0.1)
+    holder = """
+import filelock, sys
+lock = filelock.FileLock(sys.argv[1])
+lock.acquire()
+print("held", flush=True)
+input()
+"""
+    command = [sys.executable, "-c", holder, str(runtime.home() / "ledger.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline()
+        with runtime.lock("ledger") as held:
+            assert not held
+        start = time.monotonic()
+        work()
+        assert time.monotonic() - start < 10
+        other.communicate(b"\n")
+    with runtime.lock("ledger") as held:
+        assert held
+
+
+def test_a_full_disk_keeps_what_was_there(monkeypatch, tmp_path):
+    file = tmp_path / "ledger.json"
+    runtime.write_atomically(file, b"old")
+
+    class Full(io.BytesIO):
+        def write(self, content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fdopen", lambda handle, mode: os.close(handle) or Full())
+    with pytest.raises(OSError, match="No space left"):
+        runtime.write_atomically(file, b"new")
+    assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_board_that_cannot_be_kept_does_not_cost_the_trial(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    scoreboard.read("nets")
+    monkeypatch.setattr(runtime, "write_atomically", refused(errno.ENOSPC))
+    entry = dict(name="mine", reference=False, images=9, kept=0.5, passes=1.0, shares={"A": 0.5})
+    with pytest.warns(UserWarning, match="the score board could not be kept .*No space left"):
+        scoreboard.enter("nets", "attacks", entry)
+
+
+def test_a_guess_that_cannot_be_kept_is_still_compared(live, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    guess = predict("How many?")
+    guess.lock(3)
+    monkeypatch.setattr(runtime, "write_atomically", refused(errno.ENOSPC))
+    with pytest.warns(UserWarning, match="could not be kept .*No space left"):
+        guess.reveal(4)
+    assert "You said 3, measured 4" in capsys.readouterr().out
+
+
+def test_the_doctor_says_in_words_where_nothing_can_be_kept(monkeypatch):
+    monkeypatch.setattr(runtime.tempfile, "mkstemp", refused(errno.EROFS))
+    (cache,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "cache"]
+    assert not cache[0] and "keeps no files" in cache[2] and "set COURSE_HOME to another folder" in cache[2]
+
+
+def test_the_doctor_names_a_switch_that_says_nothing(monkeypatch):
+    monkeypatch.setenv("COURSE_STATIC", "perhaps")
+    monkeypatch.setenv("COURSE_STRICT", "ja")
+    wrong = [text for fine, topic, text in runtime.doctor(seconds=0.01).findings if topic == "settings" and not fine]
+    assert len(wrong) == 2 and "COURSE_STATIC='perhaps'" in wrong[0] and "COURSE_STRICT='ja'" in wrong[1]
+
+
+GIB = 2**30
+
+
+@pytest.fixture
+def cgroups(monkeypatch, tmp_path):
+    """``cgroups(lines, files)``: as if the system's own told this; of the machine's 64 GiB, 32 are free."""
+    memory = psutil.virtual_memory()._replace(available=32 * GIB, total=64 * GIB)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(runtime, "_process_limits", lambda: [])
+    monkeypatch.setattr(runtime, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(runtime, "OWN_CGROUPS", tmp_path / "own")
+
+    def write(lines, files):
+        (tmp_path / "own").write_text(lines)
+        for name, content in files.items():
+            file = tmp_path / "cgroup" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"{content}\n")
+
+    return write
+
+
+def version_2(folder, limit, used, cache=0, high="max"):
+    names = {"memory.max": limit, "memory.high": high, "memory.current": used}
+    stat = f"anon {used - cache}\ninactive_file {cache}"
+    return {f"{folder}{name}": value for name, value in names.items()} | {f"{folder}memory.stat": stat}
+
+
+def version_1(folder, limit, used, cache=0):
+    names = {"memory.limit_in_bytes": limit, "memory.usage_in_bytes": used}
+    stat = f"inactive_file 7\ntotal_inactive_file {cache}"
+    return {f"memory/{folder}{name}": value for name, value in names.items()} | {f"memory/{folder}memory.stat": stat}
+
+
+NONE = 9223372036854771712  # how version 1 writes that there is no limit
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "free", "total"),
+    [
+        ("0::/\n", {}, 32, 64),
+        ("0::/\n", version_2("", "max", GIB), 32, 64),
+        ("0::/\n", version_2("", 4 * GIB, GIB), 3, 4),
+        ("0::/\n", version_2("", 4 * GIB, 4 * GIB, cache=2 * GIB), 2, 4),
+        ("0::/\n", version_2("", 4 * GIB, GIB, high=2 * GIB), 1, 2),
+        ("0::/\n", version_2("", 4 * GIB, 5 * GIB), 0, 4),
+        ("0::/\n", version_2("", 100 * GIB, GIB), 32, 64),
+        ("0::/a.slice/b\n", version_2("a.slice/b/", "max", GIB) | version_2("a.slice/", 4 * GIB, 2 * GIB), 2, 4),
+        ("0::/a/b\n", version_2("a/b/", 3 * GIB, GIB) | version_2("a/", 9 * GIB, 8 * GIB), 1, 9),
+        ("0::/docker/not-seen-from-inside\n", version_2("", 4 * GIB, GIB), 3, 4),
+        ("0::/../outside\n", version_2("", 4 * GIB, GIB), 3, 4),
+        ("12:cpu:/\n5:memory:/\n0::/\n", version_1("", NONE, GIB), 32, 64),
+        ("12:cpu:/\n5:memory:/docker/x\n", version_1("docker/x/", 4 * GIB, 3 * GIB, cache=GIB), 2, 4),
+        ("5:hugetlb,memory:/docker/x\n", version_1("", 4 * GIB, GIB), 3, 4),
+        ("5:memory:/a/b\n", version_1("a/b/", NONE, GIB) | version_1("a/", 2 * GIB, GIB), 1, 2),
+        ("1:name=systemd:/x:y\n", {}, 32, 64),
+    ],
+)
+def test_memory_is_the_least_that_a_control_group_leaves(cgroups, lines, files, free, total):
+    cgroups(lines, files)
+    found = runtime.memory()
+    assert (found.free, found.total) == (free * GIB, total * GIB)
+    assert ("container" in found.limit) == (total != 64)
+
+
+def test_the_doctor_knows_a_containers_limit(cgroups):
+    cgroups("0::/\n", version_2("", 2 * GIB, GIB))
+    (found,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "memory"]
+    assert not found[0]
+    assert "1.0 of 2.0 GiB free within the limit of this container" in found[2] and "docker run --memory" in found[2]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to these limits")
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_memory_is_what_the_process_may_take(kind):
+    code = f"""
+import psutil, resource
+from course_utils import runtime
+before = runtime.memory()
+used = psutil.Process().memory_info()
+used = used.vms if "{kind}" == "RLIMIT_AS" else used.data
+limit = used + 2**30
+resource.setrlimit(resource.{kind}, (limit, resource.RLIM_INFINITY))
+found = runtime.memory()
+assert found.total == limit and 0.9 * 2**30 < found.free <= 2**30, (before, found)
+(found,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "memory"]
+assert not found[0] and "within this process's own limit" in found[2] and "ulimit -v unlimited" in found[2], found
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
 
 
 def test_progress_counts_and_can_be_silent(capsys):

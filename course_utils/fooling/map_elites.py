@@ -56,7 +56,7 @@ class Archive:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         texts = {"encoding": self.encoding, "random_device": self.random_device}
         notes = {"archive": json.dumps(texts), "sha256": training.checksum(tensors)}
-        runtime.write_atomically(Path(file), safetensors.torch.save(tensors, metadata=notes))
+        runtime.write_atomically(Path(file).expanduser(), safetensors.torch.save(tensors, metadata=notes))
 
     @classmethod
     def load(cls, file: str | Path, device: torch.device | str = "cpu") -> "Archive":
@@ -67,7 +67,7 @@ class Archive:
             ValueError: the file holds something else, or is damaged.
         """
         try:
-            with safetensors.safe_open(Path(file), "pt") as opened:
+            with safetensors.safe_open(Path(file).expanduser(), "pt") as opened:
                 notes = opened.metadata() or {}
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
             if "archive" not in notes or training.checksum(tensors) != notes.get("sha256"):

@@ -62,7 +62,7 @@ def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tabl
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     about = {"shape": encoding.shape, "hidden": encoding.hidden, "notes": notes}
     texts = {"genomes": json.dumps(about), "sha256": training.checksum(tensors)}
-    runtime.write_atomically(Path(file), safetensors.torch.save(tensors, metadata=texts))
+    runtime.write_atomically(Path(file).expanduser(), safetensors.torch.save(tensors, metadata=texts))
 
 
 def unpack(file: str | Path, device: torch.device | str = "cpu") -> Packed:
@@ -73,7 +73,7 @@ def unpack(file: str | Path, device: torch.device | str = "cpu") -> Packed:
         ValueError: the file holds something else, or is damaged.
     """
     try:
-        with safetensors.safe_open(Path(file), "pt") as opened:
+        with safetensors.safe_open(Path(file).expanduser(), "pt") as opened:
             texts = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
         if "genomes" not in texts or training.checksum(tensors) != texts.get("sha256"):
