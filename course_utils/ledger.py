@@ -281,7 +281,6 @@ def _read() -> list[Row]:
     except FileNotFoundError:
         return []
     except (ValueError, TypeError, KeyError) as error:
-        aside = file.with_suffix(".damaged.json")
-        file.replace(aside)
+        aside = runtime.put_aside(file, ".damaged.json")
         warnings.warn(f"the ledger could not be read ({error}); it now lies in {aside}, a new one begins", stacklevel=3)
         return []

@@ -120,7 +120,7 @@ class Guess:
         except FileNotFoundError:
             pass
         except (ValueError, TypeError, KeyError) as error:
-            aside = file.replace(file.with_suffix(".damaged"))
+            aside = runtime.put_aside(file, ".damaged")
             warnings.warn(f"an earlier guess cannot be read ({error!r}); it is kept as {aside}", stacklevel=3)
         self.form.show(self)
 

@@ -141,7 +141,7 @@ class Quiz(anywidget.AnyWidget):
         except FileNotFoundError:
             pass
         except (ValueError, TypeError, KeyError) as error:
-            aside = file.replace(file.with_suffix(".damaged"))
+            aside = runtime.put_aside(file, ".damaged")
             warnings.warn(f"earlier answers cannot be read ({error!r}); they are kept as {aside}", stacklevel=3)
 
     def _valid(self, answers: list[dict]) -> list[dict]:

@@ -158,6 +158,19 @@ def write_atomically(file: Path, content: bytes) -> None:
         raise
 
 
+def put_aside(file: Path, suffix: str) -> Path:
+    """Keep a file that cannot be used under another ``suffix``, and return its new path.
+
+    >>> write_atomically(home() / "odd.json", b"{")
+    >>> put_aside(home() / "odd.json", ".damaged").name
+    'odd.damaged'
+    """
+    aside = file.with_suffix(suffix)
+    write_atomically(aside, file.read_bytes())
+    file.unlink()
+    return aside
+
+
 @contextmanager
 def lock(name: str) -> Iterator[bool]:
     """Keep other kernels out meanwhile, by the file ``name``.lock in `home`; False where the lock is not to be had.
@@ -210,7 +223,7 @@ def front_end() -> bool:
 
     True in JupyterLab and Jupyter Notebook, Colab, an interactive Kaggle session and VS Code; False under nbval,
     nbconvert and in scripts, also in those that one of these programs has started, and left its variables to.
-    `switch` ``COURSE_STATIC`` on forces False, off forces True.
+    `switch` ``COURSE_STATIC`` on forces False, off forces True: that is for a page that lets its server run the cells.
     """
     if (static := switch("COURSE_STATIC")) is not None:
         return not static
@@ -376,11 +389,18 @@ def _group_limits() -> Iterator[Memory]:
         inside = PurePosixPath(group)
         for each in (inside, *inside.parents):  # in a container, the outer names may be missing
             for name in limits:
-                with suppress(OSError, ValueError, KeyError):  # "max" is no limit
+                with suppress(OSError, ValueError):  # "max" is no limit
                     folder = base / each.relative_to("/")
                     limit, taken = (int((folder / file).read_text()) for file in (name, used))
-                    stat = dict(row.split() for row in (folder / "memory.stat").read_text().splitlines())
-                    yield Memory(max(0, limit - max(0, taken - int(stat[cache]))), limit, GROUP)
+                    yield Memory(max(0, limit - max(0, taken - _cached(folder, cache))), limit, GROUP)
+
+
+def _cached(folder: Path, name: str) -> int:
+    """Bytes of files that a control group keeps in memory, and that the system can drop."""
+    with suppress(OSError, ValueError):
+        rows = (row.split() for row in (folder / "memory.stat").read_text().splitlines())
+        return next((int(value) for key, value in rows if key == name), 0)
+    return 0
 
 
 def _memory() -> str:

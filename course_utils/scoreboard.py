@@ -70,8 +70,7 @@ def _read(stamp: str) -> dict:
     except FileNotFoundError:
         board = {}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        board, aside = {}, file.with_suffix(".damaged.json")
-        file.replace(aside)
+        board, aside = {}, runtime.put_aside(file, ".damaged.json")
         warnings.warn(f"the score board could not be read ({error!r}); it now lies in {aside}", stacklevel=4)
     if board.get("stamp") != stamp:
         new = {"stamp": stamp, "secret": secrets.randbits(32), "revealed": False, "attacks": []}

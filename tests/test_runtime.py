@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
+import warnings
 from pathlib import Path
 
 import filelock
@@ -271,7 +272,8 @@ def work(monkeypatch, tmp_path):
         assert [row.what for row in ledger.rows()] == ["LeNet-5"]
         assert [kept["name"] for kept in scoreboard.read("nets")["attacks"]] == ["mine"]
         assert predict("How many?").value == 3
-        left = {path.name for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"}
+        files = {path for path in tmp_path.rglob("*") if path.is_file()}
+        left = {path.name for path in files if path.suffix != ".lock" and ".damaged" not in path.suffixes}
         assert left - {path.name for path in tmp_path.glob("predictions/*")} == {
             "ledger.json",
             "net.safetensors",
@@ -284,10 +286,21 @@ def work(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("name", "number"), [("chmod", n) for n in REFUSALS] + [("replace", n) for n in REFUSALS if n is not None]
 )
-def test_a_drive_that_refuses_a_nicety_keeps_the_work(work, monkeypatch, name, number):
+def test_a_drive_that_refuses_a_nicety_keeps_the_work(work, monkeypatch, tmp_path, name, number):
     monkeypatch.setattr(os, name, refused(number))
     work()
     work()  # over what is there
+    for file in (tmp_path / "ledger.json", tmp_path / "arena.json", *tmp_path.glob("predictions/*.json")):
+        file.write_text("{")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        work()
+    assert len({str(warning.message)[:30] for warning in said}) == 3
+    aside = {file.name for file in tmp_path.rglob("*.damaged*")}
+    assert {"ledger.damaged.json", "arena.damaged.json"} < aside and len(aside) == 3
+    for file in tmp_path.rglob("*.damaged*"):
+        assert file.read_text() == "{"
+        file.unlink()
     (cache,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "cache"]
     assert cache[0] and "is writable" in cache[2]
 
@@ -414,6 +427,7 @@ NONE = 9223372036854771712  # how version 1 writes that there is no limit
         ("0::/\n", version_2("", 4 * GIB, 4 * GIB, cache=2 * GIB), 2, 4),
         ("0::/\n", version_2("", 4 * GIB, GIB, high=2 * GIB), 1, 2),
         ("0::/\n", version_2("", 4 * GIB, 5 * GIB), 0, 4),
+        ("0::/\n", {"memory.max": 4 * GIB, "memory.current": GIB}, 3, 4),
         ("0::/\n", version_2("", 100 * GIB, GIB), 32, 64),
         ("0::/a.slice/b\n", version_2("a.slice/b/", "max", GIB) | version_2("a.slice/", 4 * GIB, 2 * GIB), 2, 4),
         ("0::/a/b\n", version_2("a/b/", 3 * GIB, GIB) | version_2("a/", 9 * GIB, 8 * GIB), 1, 9),
