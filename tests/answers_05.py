@@ -135,6 +135,14 @@ def _pixel_loop(element, cells, per_side):
     return canvas
 
 
+def _indexed(element, cells, per_side):
+    """By a tensor of whole numbers, which torch.tensor makes of any list but an empty one."""
+    stack = torch.full((per_side**2, *element.shape), 0.5)
+    stack[torch.tensor(cells)] = element
+    grid = stack.unflatten(0, (per_side, per_side)).permute(2, 0, 3, 1, 4)
+    return grid.flatten(3).flatten(1, 2)[None]
+
+
 def _in_numpy(element, cells, per_side):
     channels, height, width = element.shape
     canvas = np.full((1, channels, per_side * height, per_side * width), 0.5, dtype=np.float32)
@@ -257,6 +265,7 @@ ALSO_RIGHT = [
     ("5.5", lambda t, b, s, o: torch.masked_select(o.ne(t), s.ne(t) * b.eq(t)).float().mean().numpy()),
     ("5.5", lambda t, b, s, o: torch.where((s != t) & (b == t), (o != t).float(), torch.nan).nanmean()),
     ("5.5", lambda t, b, s, o: np.float64(_counted_one_by_one(t, b, s, o))),
+    ("5.3", _indexed),
 ]
 
 
@@ -283,7 +292,7 @@ def _turned_patches(images, parts, order):
 
 
 UNFORESEEN = {
-    "5.1": (_dithered, "the pixels (one row, 0, 0.001"),
+    "5.1": (_dithered, "the pixels ("),
     "5.2": (_a_bend_at_the_edge, "the pixels (one matrix, red from x, green from y"),
     "5.3": (_with_a_frame, "per_side = 3): got something else, expected the element"),
     "5.4": (lambda images, parts, order: _chunks(images.roll(1, 3), parts, order), "got no patch of the images"),
@@ -412,7 +421,7 @@ ALSO_UNFORESEEN = [
     ("5.2", lambda weights, height, width: _einsum(weights, 9, 13), "expected a tensor of shape (1, 3, 5, 4)"),
     ("5.3", _steps_of_one, NOT_AS_LARGE),
     ("5.3", _counts_from_1, NOT_AS_LARGE),
-    ("5.3", _canvas_in_the_loop, "make the canvas before the loop"),
+    ("5.3", _canvas_in_the_loop, "Make it before the loop"),
     ("5.3", lambda element, cells, per_side: _masked(element * 0 + 0.25, cells, per_side), "got 0.25 all over"),
     ("5.3", _cells_as_rows, "cells are numbered from 0"),
     ("5.3", lambda *given: _masked(*given).double(), FLOAT32),
@@ -423,6 +432,7 @@ ALSO_UNFORESEEN = [
         "cell 0 (a colour element of 6 x 8, cells [1, 2, 6], per_side = 3): got the element, expected grey",
     ),
     ("5.4", _sorts_the_order, "a list with other entries"),
+    ("5.4", lambda images, parts, order: images if parts == 1 else _chunks(images, parts, order), "handed back itself"),
     ("5.4", _height_for_both, "a patch is H // parts high and W // parts wide"),
     (
         "5.4",
@@ -472,9 +482,15 @@ ALSO_UNFORESEEN = [
     ),
     ("5.5", lambda t, b, s, o: (o[s != t] != t).float().mean(), "one side has only the images that count"),
     ("5.5", lambda t, b, s, o: (o != t)[(s != t) & b].float().mean(), "labels are no True and False"),
-    ("5.5", lambda t, b, s, o: sum((o != t)[(s != t) & (b == t)]).item() / len(t), "Python's own sum"),
+    ("5.5", lambda t, b, s, o: sum((o != t)[(s != t) & (b == t)]).item() / len(t), "divided by too many"),
+    (
+        "5.5",
+        lambda t, b, s, o: sum((o != t)[(s != t) & (b == t)]).item() / sum((s != t) & (b == t)),
+        "Python's own sum",
+    ),
+    ("5.5", lambda t, b, s, o: sum((o != t)[s != t].tolist()) / (s != t).sum().item(), "had wrong *before* the attack"),
     ("5.5", lambda t, b, s, o: f"{_counted_one_by_one(t, b, s, o):.2f}", "this returns a text"),
-    ("5.5", lambda t, b, s, o: round(_counted_one_by_one(t, b, s, o) * 10) / 10, "your code raised"),
+    ("5.5", lambda t, b, s, o: round(_counted_one_by_one(t, b, s, o) * 10) / 10, "(200 images of 10 classes): got"),
     ("5.5", lambda t, b, s, o: {"share": 0.6}, "got a dict, expected one number"),
     ("5.5", lambda t, b, s, o: (o != b).sum() / (s != t).sum(), "the share (8 images, of which 5 count and 3 carry"),
 ]

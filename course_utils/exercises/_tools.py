@@ -1,5 +1,7 @@
 """What the exercises of more than one lesson use: a small network to attack, and ways to look at an answer."""
 
+from itertools import count
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -170,3 +172,77 @@ def slopes(attempt, what, cases):
             raise NotYet(CUT)
         seen[f"the gradient of {what} ({name})"] = list(found)
     return seen
+
+
+def in_stages(attempt, reference, what, *stages, plain=lambda result: result):
+    """For `up_to_the_first_difference`: the cases of each stage, found and right. Corners make a stage of their own."""
+    for cases in stages:
+        yield looks(attempt, what, cases, plain), looks(reference, what, cases, plain)
+
+
+def in_the_same_memory(result, inputs):
+    """Whether a tensor shares its numbers with one of the inputs, so that a change of one changes the other."""
+    ours = {each.untyped_storage().data_ptr() for each in inputs if each.numel()}
+    return isinstance(result, Tensor) and result.untyped_storage().data_ptr() in ours
+
+
+NOTHING_LEFT = "nothing"
+SEEDED = "a seed, after which everybody draws the same numbers: leave out torch.manual_seed"
+SWITCHED = (
+    "gradients switched off, or another default type, for all that follows: `with torch.no_grad():` ends by itself"
+)
+ASKING = "inputs that ask for a gradient now, or hold one: let a tensor of your own do that, x.detach().clone()"
+REUSED = (
+    "other numbers in the result of an *earlier* call: make a new tensor in each call, none that is kept for the next"
+)
+
+
+def undisturbed(probe):
+    """The probe, where each call draws random numbers of its own; and, last, what the attempt leaves behind for others.
+
+    So an attempt may draw as it likes without changing what the probe draws.
+    """
+
+    def observe(attempt):
+        seeds, earlier, left = count(1_000_003), [], {}
+
+        def call(*given, **named):
+            inputs, seed = list(_tensors(given)), next(seeds)
+            before, settings = [_asking(each) for each in inputs], (torch.is_grad_enabled(), torch.get_default_dtype())
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(seed)
+                try:
+                    result = attempt(*given, **named)
+                    found = {
+                        SEEDED: torch.initial_seed() != seed,
+                        SWITCHED: (torch.is_grad_enabled(), torch.get_default_dtype()) != settings,
+                        ASKING: [_asking(each) for each in inputs] != before,
+                        REUSED: not all(_equal(tensor, copy) for tensor, copy in earlier),
+                    }
+                finally:
+                    torch.set_grad_enabled(settings[0])
+                    torch.set_default_dtype(settings[1])
+            left.update((text, True) for text, is_left in found.items() if is_left)
+            earlier.extend((each, each.detach().clone()) for each in _tensors([result]))
+            return result
+
+        return probe(call) | {"what is left behind for others": "; ".join(left) or NOTHING_LEFT}
+
+    return observe
+
+
+def _tensors(nest):
+    """All tensors of a nest of lists and tuples."""
+    for each in nest:
+        if isinstance(each, Tensor):
+            yield each
+        elif isinstance(each, (list, tuple)):
+            yield from _tensors(each)
+
+
+def _asking(tensor):
+    return tensor.requires_grad, tensor.is_leaf and tensor.grad is not None
+
+
+def _equal(tensor, copy):
+    return tensor.shape == copy.shape and bool(((tensor == copy) | ((tensor != tensor) & (copy != copy))).all())

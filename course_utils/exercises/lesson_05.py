@@ -18,8 +18,10 @@ from course_utils.exercises._tools import (
     KEPT,
     advised,
     as_number,
-    looks,
+    in_stages,
+    in_the_same_memory,
     slopes,
+    undisturbed,
     up_to_the_first_difference,
 )
 
@@ -47,7 +49,7 @@ def _images(attempt, reference, cases, words=_no_words):
         copies = deepcopy(given)
         results.append(attempt(*copies))
         found |= _told(name, results[-1], given, words)
-        after[f"what it was given, afterwards ({name})"] = _afterwards(copies, given)
+        after[f"what it was given, afterwards ({name})"] = _afterwards(copies, given, results[-1])
     yield found, _right(reference, cases, words)
     yield after, dict.fromkeys(after, KEPT)
     types = {str(result.dtype) for result in results} - {"torch.float32"}
@@ -79,11 +81,18 @@ def _sorted_out(inputs):
     return tensors, others
 
 
-def _afterwards(given, inputs):
+def _afterwards(given, inputs, result):
     (tensors, others), (first_tensors, first_others) = _sorted_out(given), _sorted_out(inputs)
+    if in_the_same_memory(result, tensors):
+        return SAME_MEMORY
     if others != first_others or len(tensors) != len(first_tensors):
         return "a list with other entries (pop, sort and del change it: walk through it, or work on a copy)"
     return KEPT if all(map(torch.equal, tensors, first_tensors)) else CHANGED
+
+
+SAME_MEMORY = (
+    "handed back itself, so that whoever changes the result changes it, too: a new tensor in every case, .clone()"
+)
 
 
 def _matches(found, known):
@@ -146,12 +155,14 @@ def _greys():
             torch.tensor([[[[0, 0.001, 0.003, 0.25, 0.6, 0.998, 0.999, 1]]]]),
         ),
         "2 colour images of 5 x 7": (near(levels, 1),),
+        "2 other colour images of 5 x 7": (near(levels.flip(0), 4),),
         "a dark colour image of 2 x 4": (near(torch.arange(24).view(1, 3, 2, 4), 2),),
         "all 256 levels, which come back as they are": (torch.arange(256).view(1, 1, 16, 16) / 255,),
         "4 grey images of 3 x 3, none brighter than 0.4": (near(levels.flatten()[:36].view(4, 1, 3, 3) * 2 // 5, 3),),
     }
 
 
+@undisturbed
 def _probe_round_trip(attempt):
     advice = dict.fromkeys(("__round__", "converted to Python scalars", "a Tensor with"), TORCH_ROUNDS)
     return up_to_the_first_difference(_images(advised(attempt, advice), round_trip, _greys))
@@ -343,6 +354,7 @@ def _genomes():
     }
 
 
+@undisturbed
 def _probe_paint(attempt):
     advice = dict.fromkeys(("cannot be multiplied", "size mismatch", "Expected size for first"), FOUR_INPUTS)
     advice |= dict.fromkeys(("same dtype", "same data type", "but found Double"), NUMPY_GRID)
@@ -647,9 +659,6 @@ ITS_CELL = (
 FROM_0 = "cells are numbered from 0: the last one of per_side x per_side cells is per_side * per_side - 1"
 
 
-NO_CELLS = "the list of cells may be empty: make the canvas before the loop, not in it"
-
-
 @cache
 def _elements():
     """An element with black corners, cells, and their number on a side, by name."""
@@ -664,7 +673,7 @@ def _elements():
         "a colour element of 6 x 8, cells [1, 2, 6], per_side = 3": (disc(3, 6, 8, 0), [1, 2, 6], 3),
         "a grey element of 5 x 3, cells [14, 2, 7, 0, 9], per_side = 4": (disc(1, 5, 3, 1), [14, 2, 7, 0, 9], 4),
         "a colour element of 4 x 4, cells [2], per_side = 2": (disc(3, 4, 4, 2), [2], 2),
-        "a colour element of 3 x 5, no cells, per_side = 2": (disc(3, 3, 5, 3), [], 2),
+        "another colour element of 6 x 8, the same cells": (disc(3, 6, 8, 3), [1, 2, 6], 3),
         "a colour element of 5 x 5, cells [0], per_side = 1": (disc(3, 5, 5, 4), [0], 1),
         "a grey element of 1 x 2, all 9 cells": (disc(1, 3, 6, 5)[:, 1:2, 2:4], list(range(9)), 3),
     }
@@ -694,11 +703,11 @@ def _held(canvas, element, cells, per_side):
     return held
 
 
+@undisturbed
 def _probe_repeat(attempt):
     advice = dict.fromkeys(
         ("expanded size", "must match", "shape mismatch", "broadcast", "output with shape"), ITS_CELL
     )
-    advice |= dict.fromkeys(("cannot access local variable", "before assignment"), NO_CELLS)
     attempt = advised(attempt, advice | {"out of bounds": FROM_0, "out of range": FROM_0})
     return up_to_the_first_difference(_images(attempt, repeat, _elements, _held))
 
@@ -757,7 +766,7 @@ def _element_is_shifted(element, cells, per_side):
 
 
 def _leaves_the_loop(element, cells, per_side):
-    return repeat(element, cells[:1], per_side) if cells else None
+    return repeat(element, cells[:1], per_side)
 
 
 def _uses_up_cells(element, cells, per_side):
@@ -767,7 +776,7 @@ def _uses_up_cells(element, cells, per_side):
 
 
 def _one_by_one(element, cells, per_side):
-    return torch.cat([repeat(element, [cell], per_side) for cell in cells] or [repeat(element, [], per_side)])
+    return torch.cat([repeat(element, [cell], per_side) for cell in cells])
 
 
 def _shrunk(element, cells, per_side):
@@ -979,6 +988,8 @@ def _scenes():
     return {
         f"2 colour images of 18 x 24, parts = 3, order {mixed}": (painted(2, 3, 18, 24, 0), 3, mixed),
         "a grey image of 8 x 8, parts = 2, order [1, 3, 0, 2]": (painted(1, 1, 8, 8, 1), 2, [1, 3, 0, 2]),
+        "the same image, order [3, 0, 2, 1]": (painted(1, 1, 8, 8, 1), 2, [3, 0, 2, 1]),
+        "another grey image of 8 x 8, order [3, 0, 2, 1]": (painted(1, 1, 8, 8, 6), 2, [3, 0, 2, 1]),
         f"5 grey images of 16 x 20, parts = 4, order {many}": (painted(5, 1, 16, 20, 2), 4, many),
         "3 colour images of 15 x 9, parts = 3, order [2, 0, 1, 5, 3, 4, 8, 6, 7]": (
             painted(3, 3, 15, 9, 3),
@@ -1010,6 +1021,7 @@ def _which(row):
     return "no patch of the images"
 
 
+@undisturbed
 def _probe_shuffle(attempt):
     advice = dict.fromkeys(("out of bounds", "out of range", "too many indices"), OWN_DIMENSION)
     advice |= dict.fromkeys(("'list' object has no", "must be Tensor, not list", "not tuple, but list"), A_LIST)
@@ -1348,7 +1360,7 @@ OF_NONE = (
 
 @cache
 def _transfers():
-    """Labels and answers, by name."""
+    """Labels and answers, by name; and those of which none count."""
 
     def case(*rows):
         return (tuple(torch.tensor(row) for row in rows),)
@@ -1373,18 +1385,20 @@ def _transfers():
         "one image that carries over": case([3], [3], [1], [2]),
         "one image that does not": case([3], [3], [1], [3]),
         "4 images that all carry over": case([0, 1, 2, 3], [0, 1, 2, 3], [1, 2, 3, 0], [1, 3, 3, 2]),
+    }, {
         "3 images, none fools the source network": case([0, 1, 2], [0, 1, 2], [0, 1, 2], [0, 2, 2]),
         "3 images that the other network had wrong before": case([0, 1, 2], [1, 2, 0], [1, 2, 0], [1, 2, 2]),
     }
 
 
+@undisturbed
 def _probe_carried_over(attempt):
     advice = dict.fromkeys(("could not infer output dtype", "mean(): input dtype"), AS_FLOATS)
     attempt = advised(attempt, advice | {"ambiguous": ENTRY_BY_ENTRY, "division by zero": OF_NONE})
     attempt = advised(
         attempt, {"must match the size": BOTH_CUT, "out of bounds": COMPARE, "no attribute 'item'": A_SUM}
     )
-    return looks(attempt, "the share", _transfers(), _share)
+    return up_to_the_first_difference(in_stages(attempt, carried_over, "the share", *_transfers(), plain=_share))
 
 
 def _share(result):

@@ -8,7 +8,15 @@ from torch.nn import functional as F
 
 from course_utils import figures, scenes
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
-from course_utils.exercises._tools import IN_PLACE, advised, afterwards, as_number, up_to_the_first_difference, want_two
+from course_utils.exercises._tools import (
+    IN_PLACE,
+    advised,
+    afterwards,
+    as_number,
+    undisturbed,
+    up_to_the_first_difference,
+    want_two,
+)
 
 
 @cache
@@ -40,6 +48,7 @@ def _neighbourhoods():
     }
 
 
+@undisturbed
 def _probe_dimension(attempt):
     seen = {}
     for name, distances in _neighbourhoods().items():
@@ -181,6 +190,7 @@ DOWN = f"x runs along dim 2, torch.arange(width), and y along dim 1, torch.arang
 ONE_GRID_EACH = "grid_sample wants one grid an image: the grid's first dimension is N, as in the flow"
 
 
+@undisturbed
 def _probe_warp(attempt):
     advice = {"same batch size": ONE_GRID_EACH, "non-singleton dimension": DOWN, "size 2 in last": LAST}
     return up_to_the_first_difference(_warps(advised(attempt, advice)))
@@ -396,6 +406,7 @@ ALL_PAIRS = (
 )
 
 
+@undisturbed
 def _probe_area(attempt):
     attempt, seen = advised(attempt, {"must match the size": ALL_PAIRS}), {}
     few = torch.tensor([1.0, 3.0]), torch.tensor([2.0, 4.0, 5.0])
@@ -555,6 +566,7 @@ VALUES = "max(1) gives values and indices: take logits.max(1).values, or logits.
 PER_IMAGE = "logits have a row an image and a column a class: the largest logit of each image is logits.amax(1), (N,)"
 
 
+@undisturbed
 def _probe_guard(attempt):
     advice = {"return_types": VALUES, "same number of dimensions": COLUMN, "must match the size": PER_IMAGE}
     return up_to_the_first_difference(_guards(advised(attempt, advice | {"Sizes of tensors must match": COLUMN})))
@@ -769,6 +781,7 @@ SINGULAR = (
 )
 
 
+@undisturbed
 def _probe_split(attempt):
     advice = {"singular": SINGULAR} | dict.fromkeys(("cannot be multiplied", "size mismatch", "must match"), ROWS)
     attempt, seen = advised(attempt, advice), {}

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.exercises._core import Exercise, Mistake, NotYet, TooLong, _limited, _named, describe_difference
-from course_utils.exercises._tools import IN_PLACE, advised, afterwards, looks
+from course_utils.exercises._tools import IN_PLACE, advised, afterwards, looks, undisturbed
 
 
 def _seeded(seed):
@@ -44,6 +44,7 @@ LAWS = {  # the share of points nearer to the centre than r is r ** power
 }
 
 
+@undisturbed
 def _probe_in_ball(attempt):
     attempt, seen = advised(attempt, {"must match the size": PER_POINT}), {}
     for number, d in ((5, 2), (1, 3)):
@@ -303,6 +304,7 @@ def _measured():
     return found
 
 
+@undisturbed
 def _probe_recover(attempt):
     advice = {"singular": SINGULAR, "not invertible": SINGULAR}
     advice |= dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size"), COLUMNS)
@@ -510,6 +512,7 @@ def _shares():
     return {name: ((each,),) for name, each in shares.items()}
 
 
+@undisturbed
 def _probe_stable(attempt):
     return looks(attempt, "the probability", _shares())
 
@@ -656,6 +659,7 @@ def _layers():
     return {name: (inputs,) for name, inputs in layers.items()}
 
 
+@undisturbed
 def _probe_crossings(attempt):
     advice = dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size"), VECTORS)
     advice |= dict.fromkeys(("ambiguous", "bitwise_and"), BRACKETS)
@@ -836,6 +840,7 @@ SHARES = (0.01, 0.3, 0.5, 0.9, 1e-4, 1e-9, 0.0)
 WHOLE = "share is a tensor, of any shape: torch.special.ndtri takes it whole, where math and statistics take one number"
 
 
+@undisturbed
 def _probe_boundary(attempt):
     attempt, seen = advised(attempt, {"converted to": WHOLE, "must be real number": WHOLE}), {}
     shares = torch.tensor(SHARES)
@@ -1016,6 +1021,7 @@ def _gradients():
     return {name: (inputs,) for name, inputs in pairs.items()}
 
 
+@undisturbed
 def _probe_into_subspace(attempt):
     advice = dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size", "subscript"), SHAPES)
     return looks(advised(attempt, advice), "the part", _gradients())

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
-from course_utils.exercises._tools import CUT, IN_PLACE, advised, as_number, looks, slopes
+from course_utils.exercises._tools import CUT, IN_PLACE, advised, as_number, looks, slopes, undisturbed
 
 
 def _normal(*shape, seed):
@@ -53,6 +53,7 @@ COUNTS = (  # in each small case the outputs divide the images, so that "at leas
 NO_OUTPUT = 784, 256, 0, 0  # all images share the one empty answer
 
 
+@undisturbed
 def _probe_crowd(attempt):
     advice = dict.fromkeys(
         ("too large", "out of range", "range error", "Exceeds the limit", "Overflow", "too big"), TOO_LARGE
@@ -235,6 +236,7 @@ def _dependent_layers():
     }
 
 
+@undisturbed
 def _probe_unseen(attempt):
     advice = dict.fromkeys(
         ("cannot be multiplied", "size mismatch", "must match", "same shape", "expanded size"), SIDES
@@ -468,6 +470,7 @@ def _places():
     }
 
 
+@undisturbed
 def _probe_rbf(attempt):
     attempt = advised(attempt, dict.fromkeys(("must match the size", "cannot be multiplied", "size mismatch"), PAIRS))
     seen = looks(attempt, "the logits", _places())
@@ -645,6 +648,7 @@ def _answers():
     }
 
 
+@undisturbed
 def _probe_hinge(attempt):
     attempt = advised(attempt, dict.fromkeys(("must match the size", "same number of dimensions"), ROWS))
     seen = looks(attempt, "the loss", _answers(), as_number)
@@ -910,6 +914,7 @@ def _attacks():
     }
 
 
+@undisturbed
 def _probe_worst(attempt):
     advice = dict.fromkeys(("could not infer output dtype", "mean(): input dtype"), AS_FLOATS)
     attempt = advised(attempt, advice | {"ambiguous": EACH_IMAGE})
@@ -1082,6 +1087,7 @@ def _accepted():
     }
 
 
+@undisturbed
 def _probe_rejection(attempt):
     attempt = advised(
         attempt,

@@ -21,6 +21,7 @@ from course_utils.exercises._tools import (
     pixel_slope,
     slopes,
     small_network,
+    undisturbed,
     up_to_the_first_difference,
     want_two,
 )
@@ -122,6 +123,7 @@ def _to_train_on():
     }
 
 
+@undisturbed
 def _probe_training_loss(attempt):
     advice = dict.fromkeys(("does not require grad", "not have been used"), ASKS_TOO_LATE)
     advice |= dict.fromkeys(("not a leaf", "NoneType"), NOT_A_LEAF)
@@ -630,6 +632,7 @@ def _to_round():
     }
 
 
+@undisturbed
 def _probe_straight_through(attempt):
     attempt = advised(attempt, {"a leaf Variable": IN_PLACE, "Can't call numpy": CUT})
     right = looks(straight_through, "the images", _to_round())
@@ -781,6 +784,7 @@ def _lessons():
     }
 
 
+@undisturbed
 def _probe_distillation(attempt):
     return up_to_the_first_difference(_distilled(attempt))
 
@@ -983,6 +987,7 @@ COUNTS = (
 )
 
 
+@undisturbed
 def _probe_certified(attempt):
     seen = {}
     for hits, samples, sigma, alpha in COUNTS:
@@ -1217,6 +1222,7 @@ def _boxes():
     return {name: (inputs,) for name, inputs in cases.items()}
 
 
+@undisturbed
 def _probe_through_linear(attempt):
     advice = dict.fromkeys(
         ("cannot be multiplied", "must match the size", "size mismatch", "matmul: Input operand"), LAYOUT

@@ -20,6 +20,7 @@ from course_utils.exercises._tools import (
     looks,
     pixel_slope,
     small_network,
+    undisturbed,
     up_to_the_first_difference,
     want_like,
     want_two,
@@ -84,6 +85,7 @@ def _some_boxes(number, size, seed):
     return size * (corners + torch.tensor([[0.0, 0.0], [0.05, 0.1]])).flatten(1)
 
 
+@undisturbed
 def _probe_overlap(attempt):
     advice = dict.fromkeys(("ambiguous", "Boolean value"), EACH_BOX)
     advice |= dict.fromkeys(("out of bounds", "must match the size", "too many indices", "out of range"), COLUMN)
@@ -319,6 +321,7 @@ def _pasted():
     }
 
 
+@undisturbed
 def _probe_paste(attempt):
     advice = dict.fromkeys(
         ("must match", "expand", "broadcast", "shape", "not enough values", "too many values"), REGION
@@ -569,6 +572,7 @@ class _Views:
         return bright * image.roll(shift, 2) + noise
 
 
+@undisturbed
 def _probe_expected(attempt):
     advice = {"second time": ANEW} | dict.fromkeys(("does not require grad", "not have been used"), THROUGH)
     advice |= dict.fromkeys(("batch_size", "batch size", "argument 'target'"), ONE_TARGET)
@@ -898,6 +902,7 @@ ONCE_EACH = "once an image"
 COUNTED = "as many as decide was asked"
 
 
+@undisturbed
 def _probe_walk_back(attempt):
     advice = dict.fromkeys(("'bool' object has no attribute", "'bool' object is not"), PLAIN_BOOL)
     attempt = advised(attempt, advice | {"Boolean value of Tensor": ONE_DISTANCE})
@@ -1277,6 +1282,7 @@ PLANES = {
 }
 
 
+@undisturbed
 def _probe_normal(attempt):
     advice = dict.fromkeys(("bool tensor", "Bool", "could not infer output dtype", "mean()"), AS_NUMBERS)
     advice |= dict.fromkeys(("must match the size", "not broadcastable", "mat1", "cannot be multiplied"), FOUR_AXES)
