@@ -186,6 +186,27 @@ def in_the_same_memory(result, inputs):
     return isinstance(result, Tensor) and result.untyped_storage().data_ptr() in ours
 
 
+EVENLY = "evenly to all sides"
+
+
+def spread(units):
+    """How unit vectors are spread, in words: their first, second and fourth moments.
+
+    A right answer is 6 standard errors away from every limit.
+    """
+    number, d = units.shape
+    if (units @ units[0]).abs().min() > 0.999:
+        return "along one line"
+    if units.mean(0).abs().max() * (number * d) ** 0.5 > 6:
+        return "more to one side"
+    if (d * units.T @ units / number - torch.eye(d)).abs().max() > 9 / number**0.5:
+        return "more along some lines than along others"
+    mean = 3 / (d + 2)
+    variance = (105 + 9 * (d - 1)) / ((d + 2) * (d + 4) * (d + 6)) - mean**2
+    error = (units.pow(4).sum(1).mean() - mean) * (number / variance) ** 0.5
+    return "more to the corners of the cube" if error < -6 else "more to the axes" if error > 6 else EVENLY
+
+
 NOTHING_LEFT = "nothing"
 SEEDED = "a seed, after which everybody draws the same numbers: leave out torch.manual_seed"
 SWITCHED = (

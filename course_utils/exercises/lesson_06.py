@@ -42,6 +42,7 @@ def _neighbourhoods():
     flat, bent = (torch.cdist(points, points).sort(1).values[:, 1:] for points in (cube, views))
     return {
         "the distances (1, 2) and (1, 4) of two points": torch.tensor([[1.0, 2.0], [1.0, 4.0]]),
+        "the distances (2, 3) and (1, 5) of two points": torch.tensor([[2.0, 3.0], [1.0, 5.0]]),
         "300 points in a cube of 5 dimensions, k = 20": flat[:, :20],
         "120 views of the desk, k = 10": bent[:, :10],
         "120 views of the desk, k = 4": bent[:, :4],
@@ -776,8 +777,8 @@ ROWS = (
     "B.T @ change are d coefficients, and B @ coefficients is the part in their span"
 )
 SINGULAR = (
-    "J @ J.T is (D, D) and has only rank d, so it has no inverse. The inverse of J.T @ J, (d, d), would do; "
-    "torch.linalg.qr(J).Q is safer"
+    "directions @ directions.T is (D, D) and has only rank d, so it has no inverse. The inverse of directions.T @ "
+    "directions, (d, d), would do; torch.linalg.qr(directions).Q is safer"
 )
 
 
@@ -814,6 +815,12 @@ def _changes():
     small = torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
     return (
         ("the change (1, 2, 3) and the directions (1, 0, 0) and (1, 1, 0)", torch.tensor([1.0, 2.0, 3.0]), small),
+        (
+            "the change (1, 2, 3) and the directions (0, 0, 1) and (0, 1, 1)",
+            torch.tensor([1.0, 2.0, 3.0]),
+            small.flip(0),
+        ),
+        ("the change (2, -1, 1) and the same directions", torch.tensor([2.0, -1.0, 1.0]), small.flip(0)),
         (MOTION, motion / motion.norm() + noise / 28, slopes),
         ("a change along one direction", slopes[:, 0] / 5, slopes[:, :1]),
         ("noise and 3 directions of the desk", noise, slopes[:, 3:]),
@@ -838,6 +845,13 @@ def _by_coefficients(rest):
         return rest(directions, along), change - along
 
     return take_apart
+
+
+def _one_after_the_other(change, directions):
+    across = change
+    for column in directions.T:
+        across = across - column * (column @ across) / (column @ column)
+    return change - across, across
 
 
 def _splits_in_place(change, directions):
@@ -870,21 +884,28 @@ EX_SPLIT = Exercise(
     mistakes=(
         Mistake(
             _splitting(lambda j: j),
-            "J @ (J.T @ change) projects only if the columns of J have length 1 and stand at right angles, and these "
-            "do neither: make an orthonormal basis of them first, torch.linalg.qr(J).Q",
+            "directions @ (directions.T @ change) projects only if the columns have length 1 and stand at right "
+            "angles, and these do neither: make an orthonormal basis of them first, torch.linalg.qr(directions).Q",
         ),
         Mistake(
             _splitting(lambda j: j / j.norm(dim=0)),
             "the columns have length 1 now, but do not stand at right angles, so what they share counts twice: "
-            "torch.linalg.qr(J).Q mends both",
+            "torch.linalg.qr(directions).Q mends both",
         ),
         Mistake(
             _splitting(lambda j: j / j.norm()),
-            "one length for all directions does not make them orthonormal: torch.linalg.qr(J).Q",
+            "one length for all directions does not make them orthonormal: torch.linalg.qr(directions).Q",
         ),
         Mistake(
             _splitting(lambda j: F.normalize(j, dim=1)),
-            "the *rows* have length 1 now: a direction is a column. torch.linalg.qr(J).Q is an orthonormal basis",
+            "the *rows* have length 1 now: a direction is a column. torch.linalg.qr(directions).Q is an orthonormal "
+            "basis",
+        ),
+        Mistake(
+            _one_after_the_other,
+            "one direction after the other is taken out of the rest, but they do not stand at right angles: what is "
+            "taken out for one brings back a bit of those before. Make them orthonormal first, "
+            "torch.linalg.qr(directions).Q",
         ),
         Mistake(
             _splitting(give=lambda change, along: (change - along, along)),

@@ -7,7 +7,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.exercises._core import Exercise, Mistake, NotYet, TooLong, _limited, _named, describe_difference
-from course_utils.exercises._tools import IN_PLACE, advised, afterwards, looks, undisturbed
+from course_utils.exercises._tools import (
+    IN_PLACE,
+    advised,
+    afterwards,
+    in_stages,
+    looks,
+    spread,
+    undisturbed,
+    up_to_the_first_difference,
+)
 
 
 def _seeded(seed):
@@ -60,7 +69,7 @@ def _probe_in_ball(attempt):
         points = points.detach().cpu().double()
         seen[f"where {MANY} points of {d} dimensions lie"] = _outermost(points)
         seen[f"the lengths of {MANY} points of {d} dimensions"] = _law(points.norm(dim=1), d)
-        seen[f"the directions of {MANY} points of {d} dimensions"] = _spread(F.normalize(points, eps=1e-99))
+        seen[f"the directions of {MANY} points of {d} dimensions"] = spread(F.normalize(points, eps=1e-99))
     points = attempt(50, 784)
     seen["50 points of 784 dimensions"] = _shape(points)
     if _is_cloud(points, 50, 784):
@@ -124,25 +133,6 @@ def _distance(lengths, power):
     """Kolmogorov's: the largest gap between the shares found and r ** power."""
     shares, steps = lengths.clamp(max=1).sort().values ** power, torch.linspace(0, 1, len(lengths) + 1).double()
     return max((shares - steps[1:]).abs().max(), (shares - steps[:-1]).abs().max())
-
-
-def _spread(units):
-    """How unit vectors are spread, in words: their first, second and (in the plane) fourth moments.
-
-    A right answer is 6 standard errors away from every limit.
-    """
-    number, d = units.shape
-    if (units @ units[0]).abs().min() > 0.999:
-        return "along one line"
-    if units.mean(0).abs().max() * (number * d) ** 0.5 > 6:
-        return "more to one side"
-    if (d * units.T @ units / number - torch.eye(d)).abs().max() > 9 / number**0.5:
-        return "more along some lines than along others"
-    if d > 2:
-        return "even"
-    fourth = units.pow(4).sum(1)
-    error = (fourth.mean() - 3 / (d + 2)) * number**0.5 / fourth.std()
-    return "more to the corners of the cube" if error < -6 else "more to the axes" if error > 6 else "even"
 
 
 def _unit(points, **how):
@@ -295,12 +285,14 @@ TYPES = (
 def _measured():
     """Measurements, what they measure, how many entries of that are not zero; by name."""
     found = {}
-    for number, (m, n, k) in enumerate(((20, 30, 1), (60, 200, 4), (90, 256, 8))):
+    for number, (m, n, k) in enumerate(((20, 30, 1), (60, 200, 4), (90, 256, 8), (60, 200, 4))):
         source, signs = _seeded(number), torch.tensor([-1.0, 1.0])
         A = torch.randn(m, n, generator=source) / (m**0.5 if number < 2 else 1)
         x, places = torch.zeros(n), torch.randperm(n, generator=source)[:k]
         x[places] = (0.4 + 2 * torch.rand(k, generator=source)) * signs[torch.arange(k) % 2]
-        found[f"{m} measurements of {n} numbers, {k} of which {'is' if k == 1 else 'are'} not zero"] = (A, A @ x), k
+        others = "other " if number == 3 else ""
+        name = f"{m} {others}measurements of {n} {others}numbers, {k} of which {'is' if k == 1 else 'are'} not zero"
+        found[name] = (A, A @ x), k
     return found
 
 
@@ -506,6 +498,7 @@ def _shares():
         "the shares 0.5, 0.1, 0 of one image": torch.tensor([[0.5, 0.1, 0.0]]),
         "4 images of 3 pixels": torch.tensor([[0.2, 0.4, 0.3], [0.0, 0.0, 0.0], [0.6, 1.0, 0.0], [0.9, 0.3, 0.5]]),
         "3 images of 3 pixels": torch.rand(3, 3, generator=_seeded(1)),
+        "3 other images of 3 pixels": torch.rand(3, 3, generator=_seeded(2)),
         "5 images of 784 pixels": 0.02 * few * (few < 0.3),
         "2 images of 3136 pixels, half of them bad": torch.tensor([0.5, 0.0]).repeat(1568).expand(2, 3136),
     }
@@ -641,29 +634,33 @@ BRACKETS = (
 
 @cache
 def _layers():
-    """A layer and a line through it, by name; in float64 first, where no crossing is lost by rounding."""
+    """A layer and a line through it, by name; in float64 first, where no crossing is lost by rounding. And corners."""
     exact = torch.tensor([[1.0, 0.0], [2.0, 1.0], [0.0, 3.0], [0.0, 1.0], [-1.0, 0.0], [0.0, 0.0]]).double()
     bias = torch.tensor([-1.0, -6.0, 1.0, 0.0, 1.5, 0.0]).double()
     ends = torch.tensor([[0.0, 0.0], [4.0, 0.0]]).double()
     random = [torch.randn(*shape, generator=_seeded(3)).double() for shape in ((40, 5), (2, 5))]
     shifts = torch.randn(40, generator=_seeded(4)).double()
     close = torch.cat([random[0][:8], random[0][:8]]), torch.cat([shifts[:8], shifts[:8] + 1e-4])
+    few = exact[[0, 1, 4, 0]], torch.tensor([-1.0, -6.0, 1.5, 1.0]).double()
     layers = {
-        "6 units and a line, some of them parallel to it": (exact, bias, *ends),
+        "4 units and a line in the plane": (*few, *ends),
         "40 units in 5 dimensions": (random[0], shifts, *random[1]),
         "the same line backwards": (random[0], shifts, *random[1].flip(0)),
         "8 pairs of units whose faces nearly coincide": (*close, *random[1]),
-        "units whose faces pass through the ends of the line": (exact[:2], bias.new_tensor([0.0, -8.0]), *ends),
         "40 units in 5 dimensions, in float32": [each.float() for each in (random[0], shifts, *random[1])],
     }
-    return {name: (inputs,) for name, inputs in layers.items()}
+    corners = {
+        "6 units and a line, some of them parallel to it": (exact, bias, *ends),
+        "units whose faces pass through the ends of the line": (exact[:2], bias.new_tensor([0.0, -8.0]), *ends),
+    }
+    return [{name: (inputs,) for name, inputs in cases.items()} for cases in (layers, corners)]
 
 
 @undisturbed
 def _probe_crossings(attempt):
     advice = dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size"), VECTORS)
     advice |= dict.fromkeys(("ambiguous", "bitwise_and"), BRACKETS)
-    return looks(advised(attempt, advice), "the places", _layers())
+    return up_to_the_first_difference(in_stages(advised(attempt, advice), crossings, "the places", *_layers()))
 
 
 def _crossing(
@@ -834,7 +831,7 @@ def boundary(share, sigma):
     return -sigma * torch.special.ndtri(share)
 
 
-SHARES = (0.01, 0.3, 0.5, 0.9, 1e-4, 1e-9, 0.0)
+SHARES = (0.01, 0.3, 0.5, 0.9, 1e-4, 1e-9)
 
 
 WHOLE = "share is a tensor, of any shape: torch.special.ndtri takes it whole, where math and statistics take one number"
@@ -842,8 +839,23 @@ WHOLE = "share is a tensor, of any shape: torch.special.ndtri takes it whole, wh
 
 @undisturbed
 def _probe_boundary(attempt):
-    attempt, seen = advised(attempt, {"converted to": WHOLE, "must be real number": WHOLE}), {}
-    shares = torch.tensor(SHARES)
+    attempt = advised(attempt, {"converted to": WHOLE, "must be real number": WHOLE})
+    table = torch.tensor([[0.02, 0.4, 0.6], [1e-12, 1e-3, 0.25]]).double()
+    tables = {
+        "2 x 3 shares in float64, sigma = 0.5": ((table,), 0.5),
+        "2 x 3 other shares in float64, sigma = 0.5": ((1 - table.flip(1),), 0.5),
+    }
+    nothing = {"the shares 0 and 0.2, sigma = 0.5": ((torch.tensor([0.0, 0.2]),), 0.5)}
+
+    def stages():
+        yield _distances(attempt), _distances(boundary)
+        yield from in_stages(attempt, boundary, "the distances", tables, nothing)
+
+    return up_to_the_first_difference(stages())
+
+
+def _distances(attempt):
+    seen, shares = {}, torch.tensor(SHARES)
     for sigma in (1.0, 0.2, 3.0):
         given = shares.clone()
         found = attempt(given, sigma)
@@ -856,8 +868,7 @@ def _probe_boundary(attempt):
             f"the distance for share = {s:g}, sigma = {sigma:g}": d.item() for s, d in zip(SHARES, found, strict=True)
         }
         seen |= afterwards(f"sigma = {sigma:g}", [given], [shares])[0]
-    table = torch.tensor([[0.02, 0.4, 0.6], [1e-12, 1e-3, 0.25]]).double()
-    return seen | looks(attempt, "the distances", {"2 x 3 shares in float64, sigma = 0.5": ((table,), 0.5)})
+    return seen
 
 
 def _by_erfinv(share, sigma):
@@ -902,6 +913,11 @@ EX_BOUNDARY = Exercise(
         Mistake(
             lambda share, sigma: -ndtri(share),
             "sigma is missing: this is the distance in standard deviations of the noise",
+        ),
+        Mistake(
+            lambda share, sigma: -28 * sigma * ndtri(share),
+            "28 times too far: sigma is the deviation of *one* pixel, and along the boundary's normal the noise moves "
+            "the image by sigma, whatever the number of pixels. Only its whole length is 28 sigma",
         ),
         Mistake(
             lambda share, sigma: -(sigma**2) * ndtri(share),
@@ -1013,6 +1029,7 @@ def _gradients():
     pairs = {
         "the gradient (3, 4, 5), the first two axes": (torch.tensor([[3.0, 4.0, 5.0]]), torch.eye(3)[:2]),
         "6 gradients in 40 dimensions, a subspace of 5": pair(6, 40, 5, 0),
+        "6 other gradients in 40 dimensions, another subspace of 5": pair(6, 40, 5, 5),
         "4 gradients in 4 dimensions, a subspace of 3": pair(4, 4, 3, 1),
         "5 gradients in 9 dimensions, a line": pair(5, 9, 1, 2),
         "2 gradients in 7 dimensions, the whole space": pair(2, 7, 7, 3),
