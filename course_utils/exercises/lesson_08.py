@@ -10,7 +10,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
-from course_utils.exercises._tools import CUT, IN_PLACE, advised, as_number, looks, slopes, undisturbed
+from course_utils.exercises._tools import (
+    CUT,
+    IN_PLACE,
+    advised,
+    as_number,
+    in_stages,
+    looks,
+    slopes,
+    undisturbed,
+    up_to_the_first_difference,
+)
 
 
 def _normal(*shape, seed):
@@ -219,6 +229,7 @@ def _layers():
     return {
         "the weights (1, 0, 0) and (0, 2, 0), the change (3, 4, 5)": (exact,),
         "3 units, 8 pixels, 4 changes": ((_normal(3, 8, seed=0), _normal(4, 8, seed=2)),),
+        "3 other units, 8 pixels, 4 other changes": ((_normal(3, 8, seed=10), _normal(4, 8, seed=11)),),
         "7 units, 4 pixels, which sees everything": ((_normal(7, 4, seed=5), _normal(2, 4, seed=6)),),
         "60 units, 784 pixels, 10 changes": ((_normal(60, 784, seed=8) / 28, _normal(10, 784, seed=9)),),
     }
@@ -305,6 +316,11 @@ def _right_vectors(weight, full=True):
     return torch.linalg.svd(weight, full_matrices=full).Vh.T
 
 
+def _above_0(weight):
+    values, rows = torch.linalg.svd(weight, full_matrices=False)[1:]
+    return rows[values > 0].T
+
+
 def _null(weight):
     return _right_vectors(weight)[:, torch.linalg.matrix_rank(weight) :]
 
@@ -320,8 +336,13 @@ NO_INVERSE = (
 )
 COUNTS_ROWS = (
     "the null space has d minus the *rank* dimensions, and the rank may be smaller than the number of rows: where rows "
-    "depend on each other, directions are lost that the layer does not see. Count singular values above 0, or take "
-    "torch.linalg.pinv"
+    "depend on each other, directions are lost that the layer does not see. Count singular values above a small "
+    "tolerance, as torch.linalg.matrix_rank does, or take torch.linalg.pinv"
+)
+ABOVE_0 = (
+    "singular values are compared with 0 itself: where rows depend on each other those that should be 0 are rounding "
+    "errors in float32, such as 1e-8, and directions are lost that the layer does not see. Compare with a small "
+    "tolerance, as torch.linalg.matrix_rank does, or take torch.linalg.pinv"
 )
 COORDINATES = (
     "these are coordinates in a basis of the null space: multiply by the basis again, so that each is a change of d "
@@ -388,6 +409,8 @@ EX_UNSEEN = Exercise(
         Mistake(_without(lambda W, x: (torch.pinverse(W) @ (W @ x.T)).T), OLD_INVERSE),
         Mistake(lambda W, x: x @ (torch.eye(W.shape[1]) - torch.pinverse(W) @ W), OLD_INVERSE),
         Mistake(lambda weight, change: change @ _null(weight), COORDINATES),
+        Mistake(_without(_onto(_above_0)), ABOVE_0),
+        Mistake(lambda W, x: x - x @ _above_0(W) @ _above_0(W).T, ABOVE_0),
         Mistake(_onto(lambda weight: _full_qr(weight)[:, len(weight) :]), COUNTS_ROWS),
         Mistake(_onto(lambda weight: _right_vectors(weight)[:, len(weight) :]), COUNTS_ROWS),
         Mistake(_without(_onto(lambda weight: torch.linalg.qr(weight.T).Q)), COUNTS_ROWS),
@@ -464,6 +487,7 @@ def _places():
     return {
         "the features (0, 0), (3, 4), the centres (0, 0), (3, 0), (-1, 2)": (exact,),
         "5 images, 3 centres, 4 features": ((_normal(5, 4, seed=0), 2 * _normal(3, 4, seed=1)),),
+        "5 other images, 3 other centres": ((_normal(5, 4, seed=8), _normal(3, 4, seed=9)),),
         "3 images, one centre": ((_normal(3, 2, seed=4), _normal(1, 2, seed=5)),),
         "one image, 6 centres": ((_normal(1, 5, seed=6), _normal(6, 5, seed=7)),),
         "50 images, 10 drawings of 84 pixels": ((1.5 * _normal(50, 84, seed=2).tanh(), signs),),
@@ -640,10 +664,12 @@ def _answers():
         )
     }
     far = -300 + 5 * _normal(30, 10, seed=2)
+    low = -(2.0**40) + 2.0**17 * torch.tensor([[3.0, 1.0, 0.0], [0.0, 2.0, 5.0]])  # exact in float32, as are sums
     return one | {
         "6 images, 4 classes, margin 1": ((2 * _normal(6, 4, seed=0), torch.tensor([0, 3, 1, 2, 2, 0])), 1.0),
         "5 images, 2 classes, margin 0": ((_normal(5, 2, seed=1), torch.tensor([0, 1, 1, 0, 1])), 0.0),
         "30 images, 10 classes, logits near -300, margin 3": ((far, (far.argmax(1) + torch.arange(30) % 2) % 10), 3.0),
+        "2 images, 3 classes, logits near -1e12, margin 262144": ((low, torch.tensor([1, 2])), 2.0**18),
         "8 images, 3 classes, margin 20": ((_normal(8, 3, seed=4), torch.arange(8) % 3), 20.0),
     }
 
@@ -721,7 +747,7 @@ AMONG_RIVALS = (
 )
 PLACEHOLDER = (
     "the number in the label's place takes part in the maximum, and wins where all rivals are lower (logits may lie "
-    "anywhere, a radial function's near -300): put -inf there"
+    "anywhere: a radial function's near -300, others still lower): put -inf there"
 )
 IMAGES_APART = "the rival is looked for among all images here: each image has its own, amax(dim=1)"
 
@@ -740,7 +766,7 @@ EX_HINGE = Exercise(
                 lambda sums, classes: sums.sum(),
             )
         ),
-        *(Mistake(_hinging(rival=_filled(value)), PLACEHOLDER) for value in (0, -1, -10, -100)),
+        *(Mistake(_hinging(rival=_filled(value)), PLACEHOLDER) for value in (0, -1, -10, -100, -1000, -1e4, -1e9)),
         Mistake(
             _hinging(rival=lambda logits, labels: (logits - torch.inf * F.one_hot(labels, logits.shape[1])).amax(1)),
             "NaN: infinity times 0 is NaN, so all other logits are lost. *Write* -inf into the label's place of a "
@@ -1070,7 +1096,7 @@ NO_MINUS = (
 
 @cache
 def _accepted():
-    """Scores, all of them different, and which answers are right; by name."""
+    """Scores, all of them different, and which answers are right; by name. And a corner."""
 
     def case(scores, right):
         return ((torch.tensor(scores), torch.tensor(right).bool()),)
@@ -1079,21 +1105,18 @@ def _accepted():
     return {
         "the scores 3, 1, 2, the surest wrong": case([3.0, 1.0, 2.0], [0, 1, 1]),
         "the scores 1, 4, 2, 3, the least sure wrong": case([1.0, 4.0, 2.0, 3.0], [0, 1, 1, 1]),
-        "one image, wrong": case([0.5], [0]),
         "4 images, all right": case([0.1, 0.4, 0.3, 0.2], [1, 1, 1, 1]),
         "5 images with scores below 0": case([-3.0, -0.5, -9.0, -1.0, -2.0], [1, 0, 0, 1, 1]),
         "6 images": case([0.2, 0.9, 0.4, 0.6, 0.1, 0.7], [0, 1, 1, 0, 1, 0]),
         "100 images, those with high scores right more often": ((score.double(), score + chance > -0.3),),
-    }
+    }, {"one image, wrong": case([0.5], [0])}
 
 
 @undisturbed
 def _probe_rejection(attempt):
-    attempt = advised(
-        attempt,
-        dict.fromkeys(("bool tensor", "with bool", "ambiguous"), NO_MINUS) | {"must match the size": OFF_BY_ONE},
-    )
-    return looks(attempt, "the mean error", _accepted(), as_number)
+    advice = dict.fromkeys(("bool tensor", "with bool", "ambiguous"), NO_MINUS)
+    attempt = advised(attempt, advice | {"must match the size": OFF_BY_ONE, "division by zero": DIVIDE_BY_N})
+    return up_to_the_first_difference(in_stages(attempt, rejection, "the mean error", *_accepted(), plain=as_number))
 
 
 def _accepting(
@@ -1133,6 +1156,9 @@ TORN = (
 )
 BY_N = "the k-th error is a share of the first k, so divide the k-th sum by k: torch.arange(1, N + 1)"
 OFF_BY_ONE = "k runs from 1 to N, not from 0: torch.arange(1, N + 1)"
+DIVIDE_BY_N = (
+    "there are N errors, for k = 1 ... N, so divide the k-th sum by k and the sum of the errors by N, not by N - 1"
+)
 
 EX_REJECTION = Exercise(
     id="8.6",
@@ -1214,6 +1240,7 @@ EX_REJECTION = Exercise(
             _accepting(end=lambda errors: torch.trapezoid(errors) / max(len(errors) - 1, 1)),
             "the trapezoid rule counts the two ends half: the plain mean over k = 1 ... N",
         ),
+        Mistake(_accepting(end=lambda errors: errors.sum() / (len(errors) - 1)), DIVIDE_BY_N),
         Mistake(
             _accepting(end=lambda errors: torch.cat([errors.new_zeros(1), errors]).mean()),
             "there is an error for k = 0, too: the error of nobody is no number. The mean runs from k = 1",
