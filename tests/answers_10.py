@@ -199,6 +199,18 @@ def _recursive(decide, clean, wrong, tolerance):
     return image, asked + 1
 
 
+def _until_near(decide, clean, wrong, tolerance):
+    """As the task says, without a thought for tolerances that float32 cannot reach."""
+    asked = 0
+    while (wrong - clean).abs().max() > tolerance:
+        middle, asked = (clean + wrong) / 2, asked + 1
+        if decide(middle):
+            wrong = middle
+        else:
+            clean = middle
+    return wrong, asked
+
+
 def _at_least_once(decide, clean, wrong, tolerance):
     """Asks first, and measures afterwards; the number is a tensor."""
     right, asked = clean, torch.zeros((), dtype=torch.long)
@@ -273,6 +285,36 @@ def _step_by_step(decide, x, radius, samples, generator):
         total, steps, signs = total + sign * u, steps + u, signs + sign
     v = total if abs(signs) == samples else total - signs / samples * steps
     return v / v.norm()
+
+
+def _as_the_text_says(decide, x, radius, samples, generator):
+    """Where all answers agree nothing is left, and 0 / 0 is NaN."""
+    steps = _unit(torch.randn(samples, *x.shape[1:], generator=generator))
+    signs = 2.0 * decide(x + radius * steps) - 1
+    v = ((signs - signs.mean()).view(-1, 1, 1, 1) * steps).sum(0, keepdim=True)
+    return v / v.norm()
+
+
+def _nothing_where_alike(decide, x, radius, samples, generator):
+    return _as_the_text_says(decide, x, radius, samples, generator).nan_to_num()
+
+
+def _two_means(decide, x, radius, samples, generator):
+    """The mean step to the wrong side minus that to the right side; of no steps it is NaN."""
+    steps = _unit(torch.randn(samples, *x.shape[1:], generator=generator))
+    answers = decide(x + radius * steps)
+    return F.normalize((steps[answers].mean(0) - steps[~answers].mean(0)).flatten(), dim=0).view_as(x)
+
+
+def _along_axes(decide, x, radius, samples, generator):
+    """Few pixels move in each step."""
+    steps = torch.randn(samples, *x.shape[1:], generator=generator)
+    return _weighed(decide, x, radius, _unit(steps**3))
+
+
+def _smooth(decide, x, radius, samples, generator):
+    steps = torch.randn(samples, *x.shape[1:], generator=generator)
+    return _weighed(decide, x, radius, _unit(F.avg_pool2d(steps, 3, 1, 1)))
 
 
 def _from_the_cube(decide, x, radius, samples, generator):
@@ -388,11 +430,13 @@ ALSO_RIGHT = [
     ("10.4", _at_least_once),
     ("10.4", _half_the_tolerance),
     ("10.4", _asks_at_a_third),
-    ("10.5", _from_the_cube),
+    ("10.4", _until_near),
+    ("10.5", _as_the_text_says),
+    ("10.5", _nothing_where_alike),
+    ("10.5", _two_means),
     ("10.5", _zeros_and_ones),
     ("10.5", _in_parts),
     ("10.5", _in_float64),
-    ("10.5", _of_signs),
 ]
 
 UNFORESEEN = {
@@ -432,6 +476,8 @@ ALSO_UNFORESEEN = [
         lambda patch, images, row, column: torch.from_numpy(_by_a_mask(patch, images, row, column).numpy()),
         "no gradient leads from them to the patch",
     ),
+    ("10.3", lambda *given: _one_batch(*given).double(), "(1 view): got torch.float64, expected torch.float32"),
+    ("10.2", lambda *given: _by_a_mask(*given).double(), "got torch.float64, expected torch.float32"),
     ("10.3", _without_gradients, "compute transform(x) from *that*, and not inside of torch.no_grad()"),
     ("10.3", _view_without_gradients, "compute transform(x) from *that*, and not inside of torch.no_grad()"),
     ("10.3", _one_target_for_all, "one target a view"),
@@ -463,6 +509,14 @@ ALSO_UNFORESEEN = [
         "how many images decide is asked about (200 steps, most of them to the wrong side): got 100",
     ),
     ("10.5", _double_radius, "the lengths of the steps (200 steps, most of them to the wrong side): got 0.7, each"),
+    ("10.5", _from_the_cube, "the steps prefer the corners of the cube"),
+    ("10.5", _of_signs, "the steps prefer the corners of the cube"),
+    (
+        "10.5",
+        _along_axes,
+        "the directions of the steps (200 steps, most of them to the wrong side): got more",
+    ),
+    ("10.5", _smooth, "got more along some lines than along others, expected evenly to all sides"),
     ("10.5", _truths_subtracted, "make numbers of them first"),
     ("10.5", _mean_of_truths, "make numbers of them first"),
     ("10.5", _one_axis, "[:, None, None, None] after it"),

@@ -180,6 +180,14 @@ def in_stages(attempt, reference, what, *stages, plain=lambda result: result):
         yield looks(attempt, what, cases, plain), looks(reference, what, cases, plain)
 
 
+def types(attempt, cases):
+    """The types of what an attempt, whose values are right, returns; a network takes no other type than its own."""
+    return {
+        f"the type of the result ({name})": ", ".join(f"{each.dtype}" for each in _tensors([attempt(*inputs, *rest)]))
+        for name, (inputs, *rest) in cases.items()
+    }
+
+
 def in_the_same_memory(result, inputs):
     """Whether a tensor shares its numbers with one of the inputs, so that a change of one changes the other."""
     ours = {each.untyped_storage().data_ptr() for each in inputs if each.numel()}

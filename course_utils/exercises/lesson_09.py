@@ -21,6 +21,7 @@ from course_utils.exercises._tools import (
     pixel_slope,
     slopes,
     small_network,
+    types,
     undisturbed,
     up_to_the_first_difference,
     want_two,
@@ -163,7 +164,10 @@ def _trained(attempt):
     model = _watched(seed=2)
     attempt(model, images.clone(), labels.clone(), eps)
     start, end = model.asked
-    found = {f"where the loss is taken ({HARD})": _limits(images, end, pixel_slope(model.layers, start, labels), eps)}
+    found = {
+        f"the starts ({HARD})": _cut(images, start, eps),
+        f"where the loss is taken ({HARD})": _limits(images, start, end, pixel_slope(model.layers, start, labels), eps),
+    }
     yield found, dict.fromkeys(found, IN_BOTH)
 
 
@@ -291,14 +295,26 @@ def _traces(model, given, images):
     return "; ".join(text for text, left in traces.items() if left) or LEFT_NOTHING
 
 
-def _limits(images, end, slope, eps):
-    """In words whether attacked images keep to the ball and to [0, 1], and leave black and white where they can."""
+def _cut(images, start, eps):
+    """In words whether starts keep to [0, 1], and fill the ball as far as that goes."""
+    if start.min() < -1e-6 or start.max() > 1 + 1e-6:
+        return "outside of [0, 1]"
+    radius = (start - images).abs().max() / eps
+    return IN_BOTH if 0.9 < radius < 1.001 else f"at most {radius:.2g} eps from the images"
+
+
+def _limits(images, start, end, slope, eps):
+    """In words whether attacked images keep to the ball and to [0, 1], leave black and white if they can, and climb."""
     if end.min() < -1e-6 or end.max() > 1 + 1e-6:
         return "outside of [0, 1]"
     if (end - images).abs().max() > 1.001 * eps:
         return "outside of the ball"
     inwards = ((images == 0) & (slope > 0)) | ((images == 1) & (slope < 0))
-    return STUCK if ((end - images).abs()[inwards] < 0.249 * eps).double().mean() > 0.02 else IN_BOTH
+    if ((end - images).abs()[inwards] < 0.249 * eps).double().mean() > 0.02:
+        return STUCK
+    place = (start + 1.25 * eps * slope.sign()).clamp(images - eps, images + eps).clamp(0, 1)
+    climbed = ((end - place).abs() < 1e-5).double().mean() > 0.995  # a slope of nearly 0 may round to either side
+    return IN_BOTH if climbed else f"elsewhere: not {CLIMBED}"
 
 
 def _draw_points(seen, expected):
@@ -318,7 +334,7 @@ def _draw_points(seen, expected):
     axis.set(xlabel="start - image, in eps", ylabel="end - image, in eps", xlim=(-2.5, 2.5), ylim=(-2.5, 2.5))
     axis.set_title("the pixels of your attack (dots), where they belong (lines)", fontsize=9)
     axis.legend(fontsize=7, loc="upper left")
-    return figures.picture(canvas, "Where each pixel of the attack begins and ends, and lines on which they belong.")
+    return figures.picture(canvas, "Each dot: where a pixel began and ended; the lines: where it should.")
 
 
 def _training(
@@ -485,6 +501,15 @@ EX_TRAINING_LOSS = Exercise(
         Mistake(_training(base=lambda images, start: images), FROM_THE_START),
         Mistake(_training(step=lambda slope, eps: 1.25 * slope.sign()), FROM_THE_START),
         Mistake(_training(base=lambda images, start: images, back=_as_it_came), FROM_THE_START),
+        Mistake(
+            _training(box=_as_it_came),
+            "the start may lie outside of [0, 1], where no image is: cut it, .clamp(0, 1), before it asks for its "
+            "gradient",
+        ),
+        Mistake(
+            lambda model, images, labels, eps: training_loss(model, images, labels, 0.1),
+            "eps is 0.1, whatever is asked for: use `eps`, in the start, in the step and in the ball",
+        ),
         Mistake(_training(end=_as_it_came), NO_BOX),
         Mistake(_training(end=_as_it_came, box=_as_it_came), NO_BOX),
         Mistake(
@@ -970,12 +995,9 @@ def certified_radius(hits, samples, sigma, alpha):
 
 
 COUNTS = (
-    (100, 100, 0.5, 0.001),
     (90, 100, 0.5, 0.001),
     (70, 100, 0.5, 0.001),
     (64, 100, 0.5, 0.001),
-    (20, 20, 1.0, 0.05),
-    (1000, 1000, 0.25, 0.001),
     (88, 100, 0.5, 0.05),
     (9_900, 10_000, 2.0, 0.001),
     (59, 100, 1.0, 0.05),
@@ -983,14 +1005,20 @@ COUNTS = (
     (52, 100, 1.0, 0.05),
     (50, 100, 0.5, 0.05),
     (10, 100, 0.5, 0.05),
-    (0, 100, 0.5, 0.05),
 )
+ALL_HITS, NO_HITS = ((100, 100, 0.5, 0.001), (20, 20, 1.0, 0.05), (1000, 1000, 0.25, 0.001)), ((0, 100, 0.5, 0.05),)
 
 
 @undisturbed
 def _probe_certified(attempt):
+    """Where scipy returns NaN, for wrong numbers of the beta distribution, too, is judged last."""
+    stages = COUNTS, ALL_HITS, NO_HITS
+    return up_to_the_first_difference((_certified(attempt, s), _certified(certified_radius, s)) for s in stages)
+
+
+def _certified(attempt, counts):
     seen = {}
-    for hits, samples, sigma, alpha in COUNTS:
+    for hits, samples, sigma, alpha in counts:
         result = as_number(attempt(hits, samples, sigma, alpha))
         seen[f"{hits} hits of {samples}, sigma {sigma:g}, alpha {alpha:g}"] = result
     return seen
@@ -1070,6 +1098,11 @@ BELOW = (
     "so abstain, 0.0"
 )
 
+NAN_AT_0 = (
+    "right until nobody hits: stats.beta.ppf(alpha, 0, ...) is NaN, and so is max(NaN, 0.0). With 0 hits nothing is "
+    "proved, so return 0.0; `... if lower > 0.5 else 0.0` does, for no comparison with NaN is true"
+)
+
 EX_CERTIFIED_RADIUS = Exercise(
     id="9.4",
     reference=certified_radius,
@@ -1077,14 +1110,22 @@ EX_CERTIFIED_RADIUS = Exercise(
     mistakes=(
         Mistake(
             _certifying(lower=_share_of_hits),
-            "the share of hits is taken for p itself: with all hits the radius is infinite, and half of the time the "
-            "true p is smaller than the share. A proof needs a bound that lies above the true p with probability alpha "
-            "at most, beta.ppf(alpha, hits, samples - hits + 1)",
+            "the share of hits is taken for p itself: with all hits the radius is infinite (or whatever cuts it off), "
+            "and half of the time the true p is smaller than the share. A proof needs a bound that lies above the true "
+            "p with probability alpha at most, beta.ppf(alpha, hits, samples - hits + 1)",
         ),
         Mistake(
-            _certifying(lower=lambda hits, samples, alpha: min(hits / samples, 1 - 1e-6)),
-            "the share of hits is taken for p itself, and cut off below 1: it is the lower bound that keeps the radius "
-            "finite, beta.ppf(alpha, hits, samples - hits + 1)",
+            _certifying(lower=lambda hits, samples, alpha: special.betaincinv(samples - hits, hits + 1, alpha)),
+            "hits and misses are exchanged: beta.ppf(alpha, hits, samples - hits + 1)",
+        ),
+        Mistake(_certifying(lower=lambda hits, samples, alpha: special.betaincinv(hits, samples, alpha)), BETA_NUMBERS),
+        Mistake(
+            _certifying(lower=lambda hits, samples, alpha: special.betaincinv(hits + 1, samples - hits, alpha)),
+            BETA_NUMBERS,
+        ),
+        Mistake(
+            lambda hits, samples, sigma, alpha: certified_radius(hits, samples, sigma, alpha) if hits else math.nan,
+            NAN_AT_0,
         ),
         Mistake(_certifying(share=lambda alpha: alpha / 2), TWO_SIDED),
         Mistake(
@@ -1163,9 +1204,12 @@ EX_CERTIFIED_RADIUS = Exercise(
             lambda hits, samples, sigma, alpha: certified_radius(hits, samples, sigma, alpha) or math.nan,
             "NaN where nothing is proved (scipy returns it for hits = 0, too): abstain with 0.0",
         ),
-        Mistake(
-            lambda hits, samples, sigma, alpha: float(_lower(hits, samples, alpha)),
-            "this is the lower bound of p: the radius is sigma * Phi^-1 of it, norm.ppf",
+        *(
+            Mistake(
+                _certifying(radius=lambda p, sigma: p, abstains=abstains),
+                "this is the lower bound of p: the radius is sigma * Phi^-1 of it, norm.ppf",
+            )
+            for abstains in (lambda p: False, lambda p: p <= 0.5)
         ),
     ),
     hints=(
@@ -1215,6 +1259,7 @@ def _boxes():
         TWO_IN: (*small, *ends),
         "5 boxes of 36 numbers, 10 units": draw(5, 36, 10, seed=0),
         "3 boxes of 3 numbers, 3 units": draw(3, 3, 3, seed=1),
+        "3 other boxes of 3 numbers, 3 other units": draw(3, 3, 3, seed=5),
         "1 box of 6 numbers, 2 units": draw(1, 6, 2, seed=2),
         "4 boxes without extent, 5 units": draw(4, 7, 5, seed=3, wide=0.0),
         "2 boxes of 4 numbers, 3 units, in float64": tuple(each.double() for each in draw(2, 4, 3, seed=4)),
@@ -1229,6 +1274,11 @@ def _probe_through_linear(attempt):
     )
     attempt = advised(attempt, advice | {"same dtype": "keep to the type of what is given, float32 or float64"})
 
+    seen = _bounds(attempt)
+    return seen if describe_difference(seen, _bounds(through_linear)) else seen | types(attempt, _boxes())
+
+
+def _bounds(attempt):
     def pair(result):
         want_two(result, LOW_AND_HIGH)
         return dict(zip(("low", "high"), result, strict=True))

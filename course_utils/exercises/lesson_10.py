@@ -12,14 +12,19 @@ from torch.nn import functional as F
 from course_utils import figures
 from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
+    EVENLY,
     IN_PLACE,
     SIDE,
     advised,
     afterwards,
     as_number,
+    in_stages,
+    in_the_same_memory,
     looks,
     pixel_slope,
     small_network,
+    spread,
+    types,
     undisturbed,
     up_to_the_first_difference,
     want_like,
@@ -30,12 +35,6 @@ from course_utils.exercises._tools import (
 
 def _seeded(seed):
     return torch.Generator().manual_seed(seed)
-
-
-def _case_by_case(attempt, reference, what, cases):
-    """What an attempt makes of each case beside the reference's, case after case."""
-    for name, case in cases.items():
-        yield looks(attempt, what, {name: case}), looks(reference, what, {name: case})
 
 
 # 10.1
@@ -314,6 +313,7 @@ def _pasted():
 
     return {
         "3 colour images, a patch of 3 x 4 at row 1, column 5": draw(3, 3, (9, 10), (3, 4), 1, 5, seed=0),
+        "3 other colour images, a patch of 3 x 4 at row 1, column 5": draw(3, 3, (9, 10), (3, 4), 1, 5, seed=5),
         "1 grey image, a patch of 2 x 2 at row 0, column 0": draw(1, 1, (5, 5), (2, 2), 0, 0, seed=1),
         "2 colour images, a patch in the lower right corner": draw(2, 3, (7, 8), (4, 2), 3, 6, seed=2),
         "3 images of 3 channels, a patch of 3 x 3": draw(3, 3, (6, 6), (3, 3), 2, 1, seed=3),
@@ -328,11 +328,13 @@ def _probe_paste(attempt):
     )
     advice |= {"Can't call numpy": NO_WAY_TO_PATCH, "leaf Variable": WROTE_OVER}
     attempt = advised(attempt, advice)
-    seen = up_to_the_first_difference(_case_by_case(attempt, paste, "the images with the patch", _pasted()))
+    cases = [{name: case} for name, case in _pasted().items()]
+    seen = up_to_the_first_difference(in_stages(attempt, paste, "the images with the patch", *cases))
     if set(seen) >= {f"the images with the patch ({name})" for name in _pasted()}:
         seen |= up_to_the_first_difference(
             (_flow(attempt, name, case), _flow(paste, name, case)) for name, case in _pasted().items()
         )
+        seen |= types(attempt, _pasted())
     return seen
 
 
@@ -341,6 +343,8 @@ def _flow(attempt, name, case):
     (patch, images), row, column = case
     patch, images = patch.clone().requires_grad_(), images.clone().requires_grad_()
     result = attempt(patch, images, row, column)
+    if in_the_same_memory(result, (patch, images)):
+        raise NotYet(WROTE_OVER)
     weights = torch.linspace(1, 2, images.numel()).view(images.shape)
     if not isinstance(result, Tensor) or not result.requires_grad:
         raise NotYet(NO_WAY_TO_PATCH)
@@ -578,7 +582,7 @@ def _probe_expected(attempt):
     advice |= dict.fromkeys(("batch_size", "batch size", "argument 'target'"), ONE_TARGET)
     advice |= dict.fromkeys(("'tuple'", "only for scalar"), FIRST_OF_TUPLE)
     attempt = advised(attempt, advice)
-    cases = (("1 view", 1, 0), ("7 views", 7, 1), ("12 views", 12, 2))
+    cases = (("1 view", 1, 0), ("7 views", 7, 1), ("7 other views", 7, 3), ("12 views", 12, 2))
     return up_to_the_first_difference(
         (_averaged(attempt, *case), _averaged(expected_gradient, *case)) for case in cases
     )
@@ -594,18 +598,20 @@ def _averaged(attempt, name, samples, target):
         return attempt(network, x, torch.tensor([target]), transform, samples)
 
     seen = watch(name, network, x, average)
+    result = seen[f"the result for {name}"]
     return {
         f"how many views were drawn ({name})": f"{transform.count}",
         **seen,
         f"x.grad ({name})": "empty"
         if given[0].grad is None
         else "filled: torch.autograd.grad(loss, x) returns it instead",
+        f"the type of the result ({name})": f"{getattr(result, 'dtype', None)}",
     }
 
 
 def _draw_expected(seen, expected):
     """The right gradient beside yours, for the first case in which they differ."""
-    for name in ("1 view", "7 views", "12 views"):
+    for name in ("1 view", "7 views", "7 other views", "12 views"):
         key = f"the result for {name}"
         if key in seen and describe_difference(seen[key], expected[key]):
             canvas, axes = figures.figure(4.6, 2.4, ncols=2)
@@ -832,16 +838,10 @@ def walk_back(decide, clean, wrong, tolerance):
 
 TO_SPARE = 3  # questions: about the two ends, and one more halving
 PATIENCE = 300  # questions after which a search is stopped; the longest one needs about 40
-FINEST = 1e-12
 ENDLESS = (
     f"your search was stopped after {PATIENCE} questions: does every round bring the two ends nearer to each other? "
     "Ask about the middle between them, and let it take the place of the end on its own side: `wrong` if decide says "
     "True, the right one otherwise"
-)
-TOO_FINE = (
-    f"all is well until the tolerance is finer than the numbers: for {FINEST:g} your search was stopped after "
-    f"{PATIENCE} questions. Between two neighbours of float32 there is no middle: (right + wrong) / 2 is one of them "
-    "again, and nothing moves any more. Stop then: if middle.equal(right) or middle.equal(wrong): break"
 )
 ONE_DISTANCE = "how far two images are apart is one number, that of their largest pixel: (wrong - right).abs().max()"
 A_PLACE = "this is a place on the line, a number: return the image there, clean + place * (wrong - clean)"
@@ -882,7 +882,7 @@ class _Line:
     def decide(self, image):
         want_like(image, self.clean, "the image that decide was asked about")
         if len(self.places) == PATIENCE:
-            raise NotYet(TOO_FINE if self.tolerance == FINEST else ENDLESS)
+            raise NotYet(ENDLESS)
         self.places.append(self.place(image.detach())[0])
         return self.places[-1] > self.boundary
 
@@ -892,10 +892,10 @@ class _Line:
 LINES = {
     "ends 0.5 apart, tolerance 0.01": lambda: _Line((1, 3, 32, 32), 0.5, 0.3751, 0.01, sign=1, seed=0),
     "ends 0.9 apart, tolerance 0.005": lambda: _Line((1, 1, 5, 6), 0.9, 0.8124, 0.005, sign=1, seed=1),
+    "other ends 0.9 apart, tolerance 0.005": lambda: _Line((1, 1, 5, 6), 0.9, 0.2876, 0.005, sign=1, seed=4),
     "ends 0.02 apart, tolerance 0.001": lambda: _Line((1, 1, 8, 8), 0.02, 0.586, 0.001, sign=-1, seed=2),
     "ends 0.2 apart, tolerance 0.3": lambda: _Line((1, 1, 8, 8), 0.2, 0.313, 0.3, sign=1, seed=3),
 }
-FINE = f"ends 0.4 apart, tolerance {FINEST:g}"
 IMAGE_AND_COUNT = "the image on the wrong side, and how many questions were asked: return wrong, asked"
 THERE = "on the line, on the wrong side, within the tolerance of the right one"
 ONCE_EACH = "once an image"
@@ -906,23 +906,10 @@ COUNTED = "as many as decide was asked"
 def _probe_walk_back(attempt):
     advice = dict.fromkeys(("'bool' object has no attribute", "'bool' object is not"), PLAIN_BOOL)
     attempt = advised(attempt, advice | {"Boolean value of Tensor": ONE_DISTANCE})
-    seen = _walks(attempt)
-    if not describe_difference(seen, _right_walks()):
-        fine = _Line((1, 1, 8, 8), 0.4, 0.471, FINEST, sign=1, seed=4)
-        seen |= up_to_the_first_difference(_walked(attempt, FINE, fine))
-    return seen
-
-
-def _walks(attempt):
     seen = {}
     for name, line in LINES.items():
         seen |= up_to_the_first_difference(_walked(attempt, name, line()))
     return seen
-
-
-@cache
-def _right_walks():
-    return _walks(walk_back)
 
 
 def _walked(attempt, name, line):
@@ -943,17 +930,15 @@ def _walked(attempt, name, line):
     yield {f"the walk ({name})": path}, {f"the walk ({name})": path}
     what = f"where the image lies ({name})"
     yield {what: _side(line, image)}, {what: THERE}
-    fine = line.tolerance == FINEST  # there whoever stops after 60 rounds, or 100, is right, too
-    if not fine:
-        what = f"how often decide is asked ({name})"
-        yield {what: _twice_the_same(path, line)}, {what: ONCE_EACH}
-        needed = max(0, math.ceil(math.log2(line.length / line.tolerance)))
-        few = (
-            f"at most {needed + TO_SPARE}: {needed} halvings lead from {line.length:g} to the tolerance in the largest "
-            "pixel, (wrong - right).abs().max(), and the ends may be asked about once"
-        )
-        what = f"how many questions it takes ({name})"
-        yield {what: few if asked <= needed + TO_SPARE else f"{asked}"}, {what: few}
+    what = f"how often decide is asked ({name})"
+    yield {what: _twice_the_same(path, line)}, {what: ONCE_EACH}
+    needed = max(0, math.ceil(math.log2(line.length / line.tolerance)))
+    few = (
+        f"at most {needed + TO_SPARE}: {needed} halvings lead from {line.length:g} to the tolerance in the largest "
+        "pixel, (wrong - right).abs().max(), and the ends may be asked about once"
+    )
+    what = f"how many questions it takes ({name})"
+    yield {what: few if asked <= needed + TO_SPARE else f"{asked}"}, {what: few}
     what = f"the number returned ({name})"
     said = as_number(said)
     yield {what: _counted(said, answers) if isinstance(said, (int, float)) else said}, {what: COUNTED}
@@ -990,7 +975,7 @@ def _counted(said, answers):
 def _draw_walk(seen, expected):
     """The questions of the first walk that differs, as places on the line, beside those of the reference."""
     wrong = next(key for key, right in expected.items() if describe_difference(seen.get(key), right))
-    name = next(name for name in (*LINES, FINE) if f"({name})" in wrong)
+    name = next(name for name in LINES if f"({name})" in wrong)
     canvas, axis = figures.figure(6.0, 1.9)
     for height, observed in ((1, expected), (0, seen)):
         walk = observed[f"the walk ({name})"]
@@ -1168,7 +1153,6 @@ EX_WALK_BACK = Exercise(
             lambda decide, clean, wrong, tolerance: (wrong, 0),
             "this is the wrong image as it was: ask about the middle between it and the clean one",
         ),
-        Mistake(_halving(stuck=False), TOO_FINE),
         Mistake(_halving(far=lambda wrong, right: 1), ENDLESS),
         Mistake(_halving(answer=_twice), TWICE),
         Mistake(_halving(answer=lambda decide, middle: decide(middle) and decide(middle)), TWICE),
@@ -1205,8 +1189,9 @@ EX_WALK_BACK = Exercise(
         "them. What does the answer about their middle tell?",
         "The middle takes the place of the end on its own side, and what is left is half as long. Until the largest "
         "pixel of wrong - right is within the tolerance; return the end on the wrong side.",
-        "A tolerance finer than float32 is never reached: between neighbours the middle is one of the two again. Then "
-        "stop: if middle.equal(right) or middle.equal(wrong): break",
+        "while (wrong - right).abs().max() > tolerance: middle = (right + wrong) / 2, asked += 1, and decide(middle) "
+        "says which end it replaces. (A tolerance finer than float32 would never be reached: the reference stops where "
+        "the middle equals an end.)",
     ),
 )
 
@@ -1233,6 +1218,7 @@ FOUR_AXES = (
     "[:, None, None, None] after it. x is (1, C, H, W), and the steps are (samples, *x.shape[1:])"
 )
 HOW_FAR = "radius, each"
+ENOUGH = 200  # steps that show whether they prefer some direction
 TOLD = "the sum of the steps, each weighed with its sign less the mean sign"
 ALIKE = {
     1.0: "the mean step, since all answers are True and sign minus mean leaves nothing",
@@ -1275,7 +1261,8 @@ class _Boundary:
 
 
 PLANES = {
-    "200 steps, most of them to the wrong side": (lambda: _Boundary((1, 3, 8, 8), 0.35, 0.85, seed=0), 200),
+    "200 steps, most of them to the wrong side": (lambda: _Boundary((1, 3, 8, 8), 0.35, 0.85, seed=0), ENOUGH),
+    "the same radius and number, another boundary": (lambda: _Boundary((1, 3, 8, 8), 0.35, 0.6, seed=4), ENOUGH),
     "60 steps, few of them to the wrong side": (lambda: _Boundary((1, 1, 7, 5), 0.2, 0.2, seed=1), 60),
     "40 steps, all to the wrong side": (lambda: _Boundary((1, 1, 6, 6), 0.3, 1, seed=2), 40),
     "40 steps, none to the wrong side": (lambda: _Boundary((1, 1, 6, 6), 0.3, 0, seed=3), 40),
@@ -1308,17 +1295,20 @@ def _estimated(attempt, name, plane, samples):
     yield {what: _number(steps)}, {what: f"{samples}"}
     what = f"the lengths of the steps ({name})"
     yield {what: _lengths(steps, boundary.x, boundary.radius)}, {what: HOW_FAR}
-    what = f"the steps ({name})"
-    yield {what: _variety(steps)}, {what: "to all sides"}
+    if samples >= ENOUGH:
+        what = f"the directions of the steps ({name})"
+        yield {what: spread(F.normalize(steps))}, {what: EVENLY}
     again, others = (ask(seed)[0].steps()[0] for seed in (0, 1))
     what = f"the steps of a second call ({name})"
     same, right = _same(steps, again, others), "the same with the same seed, others with another"
     yield {what: same}, {what: right}
     what = f"the direction ({name})"
-    told = ALIKE[signs[0].item()] if (signs == signs[0]).all() else TOLD
-    yield {what: _told(result.detach().double(), steps, signs, told)}, {what: told}
+    alike, length = (signs == signs[0]).all(), result.detach().double().norm()
+    told = ALIKE[signs[0].item()] if alike else TOLD
+    nothing_left = alike and not length > 1e-9  # sign minus mean is 0 for all, and so is their sum; or it is 0 / 0
+    yield {what: told if nothing_left else _told(result.detach().double(), steps, signs, told)}, {what: told}
     what = f"the length of the direction ({name})"
-    yield {what: "1" if abs(result.detach().double().norm() - 1) < 1e-3 else "not 1"}, {what: "1"}
+    yield {what: "1" if nothing_left or abs(length - 1) < 1e-3 else "not 1"}, {what: "1"}
 
 
 def _number(steps):
@@ -1344,14 +1334,6 @@ def _lengths(steps, x, radius):
         if (lengths.median() / unit / typical - 1).abs() < 0.1:
             return f"{text} the square root of the number of pixels"
     return f"from {lengths.min():.3g} to {lengths.max():.3g}; radius is {radius:g}"
-
-
-def _variety(steps):
-    """Whether steps point to all sides, by the length of their mean; that of right ones is about 1 / sqrt(number)."""
-    units = steps / steps.norm(dim=1, keepdim=True)
-    if ((units @ units[0]).abs() > 0.999).all():
-        return "along one line"
-    return "to all sides" if units.mean(0).norm() < 3 / len(units) ** 0.5 else "more to one side"
 
 
 def _same(steps, again, others):
@@ -1449,13 +1431,13 @@ NO_MEAN = (
     "the mean of the answers is not taken away. The steps' own mean is then in the sum, as noise: with 9 of 10 answers "
     "alike, 1000 questions are worth no more than 360 with it (1 - mean^2). weights = signs - signs.mean()"
 )
-VANISHED = (
-    "where all answers are alike, sign minus mean is 0 for all, and 0 / 0 is NaN (or 0): then take the signs "
-    "themselves as weights, which makes it the mean step, or minus the mean step where all answers are False"
-)
 NOT_UNIT = (
     "the steps are not of length 1: a vector of d normals has a length near sqrt(d). Divide each by its own, "
     "u.flatten(1).norm(dim=1)[:, None, None, None]"
+)
+CORNERS_FIRST = (
+    "the steps prefer the corners of the cube, which are farther away than its faces: torch.rand is even in every "
+    "pixel, not in every direction (and signs are nothing but corners). A vector of normals, torch.randn, prefers none"
 )
 NO_GENERATOR = (
     "the steps do not come from the generator that was given: torch.randn(..., generator=generator), so that a run can "
@@ -1489,14 +1471,6 @@ EX_NORMAL = Exercise(
             "all away? What decide returns is of type bool, and -1 stored in it is True. Make numbers first, "
             "2 * decide(...).float() - 1",
         ),
-        Mistake(_estimating(weights=lambda signs: signs - signs.mean()), VANISHED),
-        Mistake(
-            _estimating(
-                weights=lambda signs: signs - signs.mean(),
-                end=lambda direction: F.normalize(direction.flatten(1)).view_as(direction),
-            ),
-            VANISHED,
-        ),
         Mistake(
             _estimating(weights=lambda signs: torch.ones_like(signs) if signs.std() == 0 else signs - signs.mean()),
             "where no step leads to the wrong side, the direction is turned round: the signs are all -1 then, so that "
@@ -1527,6 +1501,14 @@ EX_NORMAL = Exercise(
         Mistake(
             _estimating(ask=lambda decide, x, radius, steps: decide(radius * steps + 0 * x)),
             "decide is asked about the steps themselves: ask about images near x, x + radius * u",
+        ),
+        Mistake(
+            _estimating(draw=lambda *shape, generator: 2 * torch.rand(*shape, generator=generator) - 1),
+            CORNERS_FIRST,
+        ),
+        Mistake(
+            _estimating(unit=lambda steps: steps.sign() / steps[0].numel() ** 0.5),
+            CORNERS_FIRST,
         ),
         Mistake(
             _estimating(draw=torch.rand),
