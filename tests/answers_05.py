@@ -407,6 +407,8 @@ ALSO_UNFORESEEN = [
     ("5.1", lambda images: torch.fake_quantize_per_tensor_affine(images, 1 / 255, 128, 0, 255), "the values are not"),
     ("5.1", lambda images: (images.double() * 255).round() / 255, FLOAT32),
     ("5.1", lambda images: (images * 255).round().half() / 255, "their type is torch.float16"),
+    ("5.1", lambda images: 0.9995 * (images * 255).round() / 255, "the pixels, in levels: got off by"),
+    ("5.1", lambda images: ((images * 255).round() / 255).requires_grad_(), "a result that asks for a gradient"),
     ("5.1", lambda images: images.mul_(255).round_().div_(255), "this changes what it was given"),
     ("5.1", lambda images: np.rint(images.numpy() * 255) / 255, "got a ndarray, expected a tensor"),
     ("5.2", _numpy_painter, NO_GRADIENT),

@@ -191,6 +191,13 @@ def _moves_the_score(logits, score, threshold):
     return _beside(logits, logits.amax(1) + score)
 
 
+def _one_after_the_other(change, directions):
+    rest = change.clone()
+    for v in directions.T:
+        rest = rest - v * (v @ rest) / (v @ v)
+    return change - rest, rest
+
+
 def _scales_the_directions(change, directions):
     directions /= directions.norm(dim=0) * 2
     return _gram_schmidt(change, directions)
@@ -215,6 +222,9 @@ ALSO_UNFORESEEN = [
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) / t * score), "falls in some images"),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + t), "does not depend on the score"),
     ("6.4", _moves_the_score, CHANGED),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + score - t + 0.01), "whether image 7 is rejected"),
+    ("6.3", lambda inside, outside: torch.sigmoid(1000 * (outside[:, None] - inside)).mean(), "ten thousandths apart"),
+    ("6.5", _one_after_the_other, "one direction after the other is taken out"),
     ("6.5", _scales_the_directions, CHANGED),
     ("6.4", lambda logits, score, t: torch.cat([logits, logits.amax(1) + score - t], 1), "write [:, None] after it"),
     ("6.4", lambda logits, score, t: torch.cat([logits, (logits.max(1) + score)[:, None]], 1), "logits.max(1).values"),

@@ -221,6 +221,7 @@ SWITCHED = (
     "gradients switched off, or another default type, for all that follows: `with torch.no_grad():` ends by itself"
 )
 ASKING = "inputs that ask for a gradient now, or hold one: let a tensor of your own do that, x.detach().clone()"
+UNASKED = "a result that asks for a gradient, though nothing that was given does: .detach()"
 REUSED = (
     "other numbers in the result of an *earlier* call: make a new tensor in each call, none that is kept for the next"
 )
@@ -246,6 +247,7 @@ def undisturbed(probe):
                         SEEDED: torch.initial_seed() != seed,
                         SWITCHED: (torch.is_grad_enabled(), torch.get_default_dtype()) != settings,
                         ASKING: [_asking(each) for each in inputs] != before,
+                        UNASKED: _unasked(result, given, inputs),
                         REUSED: not all(_equal(tensor, copy) for tensor, copy in earlier),
                     }
                 finally:
@@ -271,6 +273,15 @@ def _tensors(nest):
 
 def _asking(tensor):
     return tensor.requires_grad, tensor.is_leaf and tensor.grad is not None
+
+
+def _unasked(result, given, inputs):
+    from_a_network = any(isinstance(each, nn.Module) for each in given)
+    return (
+        not from_a_network
+        and not any(x.requires_grad for x in inputs)
+        and any(x.requires_grad for x in _tensors([result]))
+    )
 
 
 def _equal(tensor, copy):

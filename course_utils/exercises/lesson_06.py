@@ -420,6 +420,7 @@ def _probe_area(attempt):
         ("scores among which many tie", (2 * spread).round(), (2 * shifted).round()),
         ("scores that are all alike", torch.full((5,), 3.0), torch.full((3,), 3.0)),
         ("80 inside and 130 outside scores in the thousands", 5000 + 1000 * spread, 5000 + 1000 * shifted),
+        ("80 inside and 130 outside scores, ten thousandths apart", spread / 1e4, shifted / 1e4),
     ):
         given = inside.clone(), outside.clone()
         found = as_number(attempt(*given))
@@ -575,7 +576,7 @@ def _probe_guard(attempt):
 
 def _guards(attempt):
     """One symptom after the other: the classes, what the last logit does as the score grows, who is rejected."""
-    beyond = torch.tensor([0.1, -0.3, 4.0, -4.0, -1.0, 1.0, 0.5, 2.0])
+    beyond = torch.tensor([0.1, -0.3, 4.0, -4.0, -1.0, 1.0, 0.002, -0.002])
     for name, number, classes, threshold, spread, level in (
         ("5 images, 4 classes, threshold 2", 5, 4, 2.0, 4.0, [0.0]),
         ("one image, 10 classes with logits near 200, threshold 0.3", 1, 10, 0.3, 4.0, [200.0]),

@@ -32,7 +32,7 @@ def in_ball(number, d):
     return directions * torch.rand(number, 1) ** (1 / d)
 
 
-MANY = 4000
+MANY, FAR = 4000, 400
 SLOW = 3.0  # seconds for a draw of MANY points; by a loop over them it takes a tenth of that
 PER_POINT = (
     "one radius a point has to be a column, (number, 1), to stand beside (number, d): torch.rand(number, 1), and "
@@ -70,10 +70,13 @@ def _probe_in_ball(attempt):
         seen[f"where {MANY} points of {d} dimensions lie"] = _outermost(points)
         seen[f"the lengths of {MANY} points of {d} dimensions"] = _law(points.norm(dim=1), d)
         seen[f"the directions of {MANY} points of {d} dimensions"] = spread(F.normalize(points, eps=1e-99))
-    points = attempt(50, 784)
-    seen["50 points of 784 dimensions"] = _shape(points)
-    if _is_cloud(points, 50, 784):
-        seen["where 50 points of 784 dimensions lie"] = _outermost(points)
+        seen[f"how many of {MANY} points of {d} dimensions are alike"] = MANY - len(points.unique(dim=0))
+    points = attempt(FAR, 784)
+    seen[f"{FAR} points of 784 dimensions"] = _shape(points)
+    if _is_cloud(points, FAR, 784):
+        points = points.detach().cpu().double()
+        seen[f"where {FAR} points of 784 dimensions lie"] = _outermost(points)
+        seen[f"the lengths of {FAR} points of 784 dimensions"] = _law(points.norm(dim=1), 784)
     return seen
 
 
@@ -354,19 +357,37 @@ def _solved(columns, y):
     return torch.linalg.lstsq(columns, y).solution
 
 
-def _without_fit(share):
+def _without_fit(share, length=lambda A: 1):
     """Matching pursuit as it was before it was orthogonal: each coefficient is kept as first found."""
 
     def pursue(A, y, k):
         x, residual = torch.zeros_like(A[0]), y
         for _ in range(k):
-            place = (A.T @ residual).abs().argmax()
+            place = (A.T @ residual / length(A)).abs().argmax()
             step = A[:, place] @ residual * share(A[:, place])
             x[place] += step
             residual = residual - step * A[:, place]
         return x
 
     return pursue
+
+
+def _fits_what_is_left(A, y, k):
+    """The coefficients of the last round, which are those of what the rounds before have left."""
+    x, support, residual = torch.zeros_like(A[0]), [], y
+    for _ in range(k):
+        support.append((A.T @ residual).abs().argmax().item())
+        coefficients = _solved(A[:, support], residual)
+        residual = residual - A[:, support] @ coefficients
+    x[support] = coefficients
+    return x
+
+
+def _never_looks_again(A, y, k):
+    """One column, k times, which share its coefficient."""
+    x, support = torch.zeros_like(A[0]), [(A.T @ y).abs().argmax().item()] * k
+    x[support] = _solved(A[:, support], y)
+    return x
 
 
 def _at_once(first, fit=True):
@@ -411,6 +432,10 @@ FITTED = (
     "the coefficients stay as they were first found, and so does what the columns found later change about them "
     "(matching pursuit). Solve for *all* chosen coefficients anew in each round, against y itself: lstsq"
 )
+FITTED_TO_REST = (
+    "the coefficients are fitted to the residual, which the earlier columns have left already: fit all chosen columns "
+    "to y"
+)
 ONE_COLUMN = (
     "only one column is chosen, perhaps over and over: repeat the choice k times, and look each time at what is "
     "*left*, residual = y - A[:, support] @ coefficients"
@@ -437,10 +462,12 @@ EX_RECOVER = Exercise(
         ),
         Mistake(_without_fit(lambda column: 1 / (column @ column)), FITTED),
         Mistake(_without_fit(lambda column: 1), FITTED),
+        Mistake(_without_fit(lambda column: 1 / (column @ column), lambda A: A.norm(dim=0)), FITTED),
+        Mistake(_fits_what_is_left, FITTED_TO_REST),
+        Mistake(_never_looks_again, ONE_COLUMN),
         Mistake(
             _matching(fit=lambda columns, y, residual: _solved(columns, residual)),
-            "the coefficients are fitted to the residual, which the earlier columns have left already: fit all chosen "
-            "columns to y",
+            FITTED_TO_REST,
         ),
         Mistake(
             _matching(fit=lambda columns, y, residual: columns.T @ y),
@@ -500,6 +527,7 @@ def _shares():
         "3 images of 3 pixels": torch.rand(3, 3, generator=_seeded(1)),
         "3 other images of 3 pixels": torch.rand(3, 3, generator=_seeded(2)),
         "5 images of 784 pixels": 0.02 * few * (few < 0.3),
+        "2 images of 3136 pixels, half of them a little bad": torch.tensor([5e-4, 0.0]).repeat(1568).expand(2, 3136),
         "2 images of 3136 pixels, half of them bad": torch.tensor([0.5, 0.0]).repeat(1568).expand(2, 3136),
     }
     return {name: ((each,),) for name, each in shares.items()}
@@ -641,9 +669,9 @@ def _layers():
     random = [torch.randn(*shape, generator=_seeded(3)).double() for shape in ((40, 5), (2, 5))]
     shifts = torch.randn(40, generator=_seeded(4)).double()
     close = torch.cat([random[0][:8], random[0][:8]]), torch.cat([shifts[:8], shifts[:8] + 1e-4])
-    few = exact[[0, 1, 4, 0]], torch.tensor([-1.0, -6.0, 1.5, 1.0]).double()
+    few = exact[[0, 1, 4, 0, 0, 0]], torch.tensor([-1.0, -6.0, 1.5, 1.0, -0.004, -3.996]).double()
     layers = {
-        "4 units and a line in the plane": (*few, *ends),
+        "6 units and a line in the plane": (*few, *ends),
         "40 units in 5 dimensions": (random[0], shifts, *random[1]),
         "the same line backwards": (random[0], shifts, *random[1].flip(0)),
         "8 pairs of units whose faces nearly coincide": (*close, *random[1]),

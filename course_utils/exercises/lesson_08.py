@@ -229,7 +229,9 @@ def _layers():
     return {
         "the weights (1, 0, 0) and (0, 2, 0), the change (3, 4, 5)": (exact,),
         "3 units, 8 pixels, 4 changes": ((_normal(3, 8, seed=0), _normal(4, 8, seed=2)),),
-        "3 other units, 8 pixels, 4 other changes": ((_normal(3, 8, seed=10), _normal(4, 8, seed=11)),),
+        "3 units with small weights, 8 pixels, 4 other changes": (
+            (0.05 * _normal(3, 8, seed=10), _normal(4, 8, seed=11)),
+        ),
         "7 units, 4 pixels, which sees everything": ((_normal(7, 4, seed=5), _normal(2, 4, seed=6)),),
         "60 units, 784 pixels, 10 changes": ((_normal(60, 784, seed=8) / 28, _normal(10, 784, seed=9)),),
     }

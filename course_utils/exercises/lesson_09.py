@@ -231,6 +231,7 @@ def _end(images, start, end, slope, eps):
         "1.25 eps up from the start, not brought back into the ball": start + step,
         "1.25 eps up from the image, not brought back into the ball": images + step,
         "a corner of the ball, the image + eps * sign": images + step / 1.25,
+        "a corner of the ball, or the start where the slope is 0": torch.where(slope == 0, start, images + step / 1.25),
         "eps up from the start": ball(start + step / 1.25),
         "eps up from the start, not brought back into the ball": start + step / 1.25,
         "eps / 10 up from the start": ball(start + step / 12.5),
