@@ -226,6 +226,8 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("5.1", lambda images: torch.bucketize(images.contiguous(), (torch.arange(255) + 0.5) / 255).float() / 255),
+    ("5.5", lambda t, b, s, o: torch.where((s != t) & (b == t), (o != t).double(), math.nan).nanmean().item()),
     ("5.1", _nearest_of_all),
     ("5.1", _as_save_image),
     ("5.1", lambda images: (images * 255).round() / 255),

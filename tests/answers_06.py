@@ -114,6 +114,17 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("6.1", lambda distances: distances[:, 1:].numel() / (distances[:, -1:].log() - distances.log()).sum()),
+    ("6.3", lambda inside, outside: ((torch.sign(outside[:, None] - inside) + 1) / 2).mean()),
+    ("6.3", lambda inside, outside: torch.heaviside(outside[:, None] - inside, torch.tensor(0.5)).mean().item()),
+    ("6.4", lambda logits, score, t: torch.cat([logits, (logits.amax(1) + torch.expm1(score - t))[:, None]], 1)),
+    ("6.4", lambda logits, score, t: torch.column_stack([logits, logits.max(1)[0] + F.leaky_relu(score - t)])),
+    ("6.4", lambda logits, score, t: torch.cat([logits, logits.topk(1).values + (score - t).unsqueeze(1)], 1)),
+    ("6.5", lambda change, j: (a := j @ torch.linalg.solve(j.T @ j, j.T @ change), change - a)),
+    (
+        "6.5",
+        lambda change, j: (change - (n := torch.linalg.svd(j)[0][:, j.shape[1] :]) @ (n.T @ change), n @ n.T @ change),
+    ),
     ("6.1", _logs_first),
     ("6.2", _other_corners),
     ("6.2", _four_neighbours),

@@ -217,6 +217,10 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("7.1", lambda n, d: F.normalize(torch.randn(n, d)) * torch.exp(-torch.empty(n, 1).exponential_() / d)),
+    ("7.2", lambda A, y, k: _list_of_places(A.double(), y.double(), k).to(A)),
+    ("7.3", lambda shares: (1 - shares).log().sum(1).exp()),
+    ("7.6", lambda gradient, basis: gradient - gradient @ (torch.eye(gradient.shape[1]) - basis.T @ basis)),
     ("7.1", _point_by_point),
     ("7.1", _by_beta),
     ("7.1", _largest_of_d),

@@ -133,6 +133,21 @@ def _in_numpy(scores, right):
     return 1 - np.mean(np.cumsum(right.numpy()[order]) / np.arange(1, len(order) + 1))
 
 
+def _filled_with(value, logits, labels, margin):
+    rival = logits.scatter(1, labels[:, None], value).amax(1)
+    return F.relu(margin + rival - logits[torch.arange(len(labels)), labels]).mean()
+
+
+def _curve(scores, right):
+    return (~right[scores.argsort(descending=True)]).cumsum(0) / torch.arange(1, len(right) + 1)
+
+
+def _above(least, weight, change):
+    values, rows = torch.linalg.svd(weight, full_matrices=False)[1:]
+    rows = rows[values > least]
+    return change - change @ rows.T @ rows
+
+
 RIGHT = {
     "8.2": _by_null_vectors,
     "8.1": _whole_numbers,
@@ -143,6 +158,11 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("8.2", lambda weight, change: change @ (torch.eye(weight.shape[1]) - torch.linalg.pinv(weight) @ weight)),
+    ("8.3", lambda features, centres: _multiplied_out(features, centres).clamp(max=0)),
+    ("8.4", lambda logits, labels, margin: _first_or_second(logits.clone(), labels.clone(), torch.tensor(margin))),
+    ("8.4", lambda logits, labels, margin: _filled_with(torch.finfo(logits.dtype).min, logits, labels, margin)),
+    ("8.6", lambda scores, right: np.mean([1 - right[scores >= t].float().mean().item() for t in scores])),
     ("8.2", _gram_schmidt),
     ("8.2", _least_squares),
     ("8.2", _smallest_curvature),
@@ -224,6 +244,16 @@ def _spoils_the_change(weight, change):
 
 
 ALSO_UNFORESEEN = [
+    ("8.4", lambda logits, labels, margin: _filled_with(-1e9, logits, labels, margin), "put -inf there"),
+    ("8.4", lambda logits, labels, margin: _filled_with(-1000.0, logits, labels, margin), "put -inf there"),
+    ("8.6", lambda s, r: float(torch.trapezoid(_curve(s, r))) / (len(r) - 1), "the trapezoid rule counts the two ends"),
+    ("8.6", lambda s, r: _curve(s, r).sum().item() / (len(r) - 1), "the sum of the errors by N, not by N - 1"),
+    ("8.2", lambda weight, change: _above(0, weight, change), "compared with 0 itself"),
+    (
+        "8.2",
+        lambda weight, change: _above(0.5, weight, change),
+        "(3 units with small weights, 8 pixels, 4 other changes)",
+    ),
     ("8.2", lambda weight, change: _by_null_vectors(weight, change).double(), "their type is torch.float64"),
     ("8.1", lambda p, g, n, b: torch.log10(torch.tensor(g) ** p / 2 ** (n * b)).relu(), TOO_LARGE),
     (

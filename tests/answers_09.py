@@ -323,6 +323,11 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("9.2", lambda images, n: (images.detach() * (n - 1)).round() / (n - 1) + (images - images.detach())),
+    ("9.3", lambda student, teacher, t: F.cross_entropy(student / t, (teacher / t).softmax(1).detach())),
+    ("9.4", lambda h, n, s, a: max(0.0, s * ppf(beta(a, h, n - h + 1)))),
+    ("9.4", lambda h, n, s, a: 0 if 2 * h <= n else max(0, s * ppf(beta(a, h, n - h + 1)))),
+    ("9.5", lambda *given: torch.stack(_by_signs(*given)).unbind()),
     ("9.1", _backward_and_clean),
     ("9.1", _backward_for_the_start_alone),
     ("9.1", _frozen_meanwhile),

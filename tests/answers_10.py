@@ -411,6 +411,8 @@ RIGHT = {
 }
 
 ALSO_RIGHT = [
+    ("10.2", lambda patch, images, row, column: _by_a_mask(patch.clone(), images + 0, row, column)),
+    ("10.4", lambda decide, clean, wrong, tolerance: list(_until_near(decide, clean, wrong, tolerance / 2))),
     ("10.1", _by_columns),
     ("10.1", _zero_unless_they_meet),
     ("10.1", lambda boxes, box: box_iou(boxes, box[None])[:, 0]),
@@ -460,6 +462,21 @@ UNFORESEEN = {
 }
 
 ALSO_UNFORESEEN = [
+    (
+        "10.4",
+        lambda decide, clean, wrong, tolerance: _until_near(decide, clean, wrong, 0.005),
+        "where the image lies (ends",
+    ),
+    (
+        "10.5",
+        lambda decide, x, radius, *rest: _as_the_text_says(decide, x, 0.35, *rest),
+        "(60 steps, few of them to the",
+    ),
+    (
+        "10.5",
+        lambda decide, x, r, n, dice: _as_the_text_says(decide, x, r, n, dice.manual_seed(3)),
+        "is set back inside",
+    ),
     ("10.1", lambda boxes, box: max(boxes[:, 0], box[0]), "torch.maximum, torch.minimum and clamp work"),
     ("10.1", lambda boxes, box: boxes[0] * boxes[1], "boxes has a box a *row*, (N, 4)"),
     ("10.1", lambda boxes, box: _box_by_box(boxes, box).numpy(), "got a ndarray, expected a tensor of shape (1,)"),
