@@ -160,7 +160,8 @@ class Breeder(anywidget.AnyWidget):
 
 def first(model: nn.Module, encoding: CPPN, generator: torch.Generator) -> Litter:
     """Nine at random: perceptrons, mutated 20 times, neither blank nor alike."""
-    genomes = encoding.random(CANDIDATES, generator=generator, device=training.device_of(model))
+    place = dict(device=training.device_of(model), dtype=training.dtype_of(model))
+    genomes = encoding.random(CANDIDATES, generator=generator, **place)
     for _ in range(WARM_UP):
         genomes = encoding.vary(genomes, torch.arange(CANDIDATES), generation=1, generator=generator)
     rows = worth_showing(encoding.render(genomes), NUMBER)

@@ -65,7 +65,7 @@ class Plane:
 
     def __init__(self, scene: scenes.Scene, size: int):
         self.scene, self.size = scene, size
-        self.home = self.render(torch.zeros(1, len(scenes.POSE)))
+        self.home = self.render(torch.zeros(1, len(scenes.POSE), dtype=torch.float32))
         views = scene.render(scenes.random_poses(VIEWS, free=len(scenes.POSE)), size).flatten(1)
         self.middle = views.mean(0)
         _, lengths, axes = torch.linalg.svd(views - self.middle, full_matrices=False)
@@ -91,7 +91,7 @@ class Camera(anywidget.AnyWidget):
     def __init__(self, plane: Plane):
         super().__init__()
         self.plane = plane
-        self.sliders = torch.zeros(len(scenes.POSE))
+        self.sliders = torch.zeros(len(scenes.POSE), dtype=torch.float32)
         self.image = plane.home
         self.trail = plane.project(plane.home)
         self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
@@ -116,10 +116,10 @@ class Camera(anywidget.AnyWidget):
 
     def _obey(self, page: float, do: str, sliders: list[float] = ()) -> None:
         if do == "move":
-            goal = torch.tensor(sliders).clamp(-1, 1)
+            goal = self.sliders.new_tensor(sliders).clamp(-1, 1)
             way = goal - self.sliders
             steps = max(1, round(way.abs().max().item() / STRIDE))
-            images = self.plane.render(goal - way * torch.arange(steps - 1, -1, -1)[:, None] / steps)
+            images = self.plane.render(goal - way * torch.arange(steps - 1, -1, -1)[:, None].to(way) / steps)
             trail = torch.cat([self.trail, self.plane.project(images)])[-KEPT:]
             self.sliders, self.image, self.trail = goal, images[-1:], trail
         elif do == "clear":
@@ -163,7 +163,7 @@ def _still(plane: Plane) -> figures.Picture:
     lengths = []
     for row, (name, color) in zip(axes, SWEEPS.items(), strict=True):
         at = scenes.POSE.index(name)
-        sliders = torch.zeros(101, len(scenes.POSE))
+        sliders = torch.zeros(101, len(scenes.POSE), dtype=torch.float32)
         sliders[:, at] = torch.linspace(-1, 1, 101)
         images = plane.render(sliders)
         x, y = plane.project(images).T

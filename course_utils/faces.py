@@ -124,7 +124,7 @@ def nets(device: torch.device | str | None = None) -> Cascade:
 
     On first use they are fetched, with the errors of `fetch`.
     """
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), runtime.float32():
         cascade = Cascade(PNet(), RNet(), ONet())
     for net, content in zip(cascade, fetch().values(), strict=True):
         weights = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

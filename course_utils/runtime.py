@@ -270,6 +270,22 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(number)
 
 
+@contextmanager
+def float32() -> Iterator[None]:
+    """In here torch makes float32 of what is given no type, whatever it makes elsewhere.
+
+    >>> with float32():
+    ...     torch.zeros(1).dtype
+    torch.float32
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """What `doctor` found: ``findings`` are (fine?, topic, text); printed, it is the block for a bug report."""

@@ -110,7 +110,7 @@ class Desk:
     def _forward(self, images: Tensor, keep: bool) -> Tensor:
         with torch.set_grad_enabled(keep):
             x = images.detach().to(self.device).requires_grad_(keep)
-            logits = self.model(x)
+            logits = self.model(x.clone())  # one that works in place must not change what is kept
         self._latest = (images, x, logits) if keep else None
         return logits
 
@@ -398,7 +398,8 @@ def _tensor(pipe: BinaryIO, shape: tuple[int, ...]) -> Tensor:
     content = bytearray(pipe.read(size))
     if len(content) < size:
         raise EOFError
-    return torch.frombuffer(content, dtype=torch.float32).reshape(shape) if size else torch.zeros(shape)
+    dtype = torch.float32
+    return torch.frombuffer(content, dtype=dtype).reshape(shape) if size else torch.zeros(shape, dtype=dtype)
 
 
 # The other side: what runs in the process of its own. ---------------------------------------------------------------

@@ -22,7 +22,8 @@ from course_utils import runtime
 from course_utils.inputs import check_count
 
 POSE = ("yaw", "pitch", "roll", "right", "up", "forward", "zoom", "light azimuth", "light elevation")
-REACH = torch.tensor([0.6, 0.6, 0.6, 0.3, 0.3, 0.6, 0.3, 0.8, 0.5])  # of `random_poses`, in the units of `render`
+_REACH = (0.6, 0.6, 0.6, 0.3, 0.3, 0.6, 0.3, 0.8, 0.5)
+REACH = torch.tensor(_REACH, dtype=torch.float32)  # of `random_poses`, in the units of `render`
 LIGHT = (-0.5, 0.6)  # azimuth and elevation of the light, in radians, where the pose says 0
 AMBIENT = 0.3  # the share of the light that comes from everywhere
 RELIEF = 0.8  # how far a pattern goes towards black or white, whichever is nearer
@@ -177,7 +178,8 @@ def random_poses(
     generator = runtime.source(generator)
     if check_count("free", free) > len(POSE):
         raise ValueError(f"free={free}: a pose has {len(POSE)} numbers, {', '.join(POSE)}")
-    draws = torch.rand(check_count("number", number), len(POSE), generator=generator, device=generator.device)
+    shape = check_count("number", number), len(POSE)
+    draws = torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32)
     poses = spread * REACH.to(draws) * (2 * draws - 1)
     poses[:, free:] = 0
     return poses

@@ -134,12 +134,12 @@ def rasterise(strokes: Sequence[Stroke]) -> Tensor:
         for x, y in points:
             draw.ellipse((x - PEN / 2, y - PEN / 2, x + PEN / 2, y + PEN / 2), fill=1)
     ink = torch.frombuffer(bytearray(paper.convert("L").tobytes()), dtype=torch.uint8)
-    return ink.view(SIDE, SIDE) / 255
+    return ink.view(SIDE, SIDE).float() / 255
 
 
 def confidences(model: nn.Module, image: Tensor) -> Tensor:
     """Softmax of the model's answer to one image ``(1, 1, 28, 28)``: float64 ``(K,)`` on the CPU."""
-    return training.logits(model, image)[0].cpu().double().softmax(0)
+    return training.logits(model, image.to(training.dtype_of(model)))[0].cpu().double().softmax(0)
 
 
 def _rounded(stroke: Stroke, times: int = 3) -> Stroke:

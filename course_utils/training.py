@@ -20,6 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.parameter import is_lazy
 
 from course_utils import data, models, runtime
 from course_utils.data import Split
@@ -90,6 +91,8 @@ def fit(
 def prepare(model: nn.Module, split: Split) -> None:
     """Move ``model`` to the device of ``split``, and see that it can be trained to name the labels there.
 
+    It also takes the type of the images, if that is float32 or float64, and its lazy layers get their weights.
+
     Raises:
         TypeError, ValueError: no network or no split, nothing to train, or images and labels that do not fit.
     """
@@ -97,8 +100,9 @@ def prepare(model: nn.Module, split: Split) -> None:
         raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
+    check_images(split.images)
     classes = _lay_out(model, split).shape[1]
-    check_labels(split.labels, len(check_images(split.images)), classes)
+    check_labels(split.labels, len(split.images), classes)
 
 
 def weight_decay(model: nn.Module, lambdas: Sequence[float], *, per_unit: bool = True) -> Tensor:
@@ -164,16 +168,17 @@ def autoencode(
     True
     """
     size = check_images(images)[0].numel()
+    initialise(encoder, images[:1].flatten(1))
     if size != encoder.in_features or not 0 < rho < 1:
         raise ValueError(
             f"images of {size} pixels, an encoder of {encoder.in_features}, rho={rho}: want as many, and 0 < rho < 1"
         )
-    decoder = nn.utils.skip_init(nn.Linear, encoder.out_features, encoder.in_features)
+    decoder = nn.utils.skip_init(nn.Linear, encoder.out_features, encoder.in_features, dtype=encoder.weight.dtype)
     with torch.no_grad():
         decoder.weight.copy_(encoder.weight.T)
         decoder.bias.zero_()
-        encoder.bias.fill_(torch.logit(torch.tensor(rho)))  # sparse from the start
-    model = nn.Sequential(encoder, decoder).to(images.device)
+        encoder.bias.fill_(torch.logit(encoder.bias.new_tensor(rho)))  # sparse from the start
+    model = nn.Sequential(encoder, decoder).to(images)
 
     def loss(rows: Tensor) -> Tensor:
         pixels = images[rows].flatten(1)
@@ -208,10 +213,14 @@ def predict(model: nn.Module, images: Tensor) -> Prediction:
     return Prediction(outputs.argmax(1), outputs.softmax(1).amax(1))  # two logits may differ where softmax rounds to 1
 
 
-def logits(model: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
+def logits(model: nn.Module, images: Tensor, *, batch: int = 1000, least: int = 2) -> Tensor:
     """The outputs of ``model`` for images of any number, ``(N, K)``, computed in batches, in evaluation mode.
 
     The model's mode and gradients are left as they were. The result lives on the model's device.
+
+    Args:
+        batch: images that go through at once.
+        least: how many logits an image has to have: two for classes, one where logits are only compared.
 
     Raises:
         TypeError, ValueError: images outside the convention; a model that does not fit them, or that returns NaN,
@@ -222,22 +231,42 @@ def logits(model: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
     """
     check_images(images)
     device = device_of(model)
-    with torch.no_grad(), mode(model, False):
-        try:
-            outputs = [check_logits(model(part.to(device)), len(part)) for part in images.split(batch)]
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            shape = tuple(images.shape)
-            raise ValueError(f"the model cannot take {images.dtype} images of shape {shape}: {error}") from error
+    with torch.no_grad(), mode(model, False), _naming(model, images):
+        outputs = [check_logits(ask(model, part.to(device)), len(part), least) for part in images.split(batch)]
     return torch.cat(outputs)
 
 
-def check_logits(outputs: Tensor, number: int) -> Tensor:
-    """Return ``outputs`` if they are ``number`` rows of finite logits.
+@contextmanager
+def _naming(model: nn.Module, images: Tensor):
+    """What torch says of images that a model cannot take comes with their type and shape, as a ValueError."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        own = dtype_of(model)
+        hint = "" if own == images.dtype else f" (its weights are {own}: model.to(images.dtype) brings both together)"
+        shape = tuple(images.shape)
+        raise ValueError(f"the model cannot take {images.dtype} images of shape {shape}: {error}{hint}") from error
+
+
+def ask(model: nn.Module, images: Tensor) -> Tensor:
+    """What ``model`` makes of a copy of ``images``: one that works in place must not change what somebody still needs.
+
+    Gradients flow through the copy to ``images``.
+
+    >>> images = torch.full((1, 1, 1, 2), -1.0)
+    >>> ask(nn.ReLU(inplace=True), images).sum().item(), images.sum().item()
+    (0.0, -2.0)
+    """
+    return model(images.clone())
+
+
+def check_logits(outputs: Tensor, number: int, least: int = 2) -> Tensor:
+    """Return ``outputs`` if they are ``number`` rows of ``least`` finite logits or more.
 
     Raises:
-        ValueError: another shape, NaN or infinity, or rows that are probabilities already.
+        ValueError: another shape, too few logits, NaN or infinity, or rows that are probabilities already.
 
     >>> check_logits(torch.tensor([[0.25, 0.75]]), 1)
     Traceback (most recent call last):
@@ -249,6 +278,11 @@ def check_logits(outputs: Tensor, number: int) -> Tensor:
     if outputs.ndim != 2 or len(outputs) != number:
         raise ValueError(
             f"the model returns shape {tuple(outputs.shape)} for {number} images, not ({number}, K) logits"
+        )
+    if outputs.shape[1] < least:
+        raise ValueError(
+            "the model returns one logit an image, and there have to be at least 2 classes: for a yes or no, return "
+            "two logits"
         )
     if not outputs.isfinite().all():
         raise ValueError("the model returns NaN or infinity: did its training diverge (a high learning rate)?")
@@ -325,6 +359,13 @@ def trained(name: str, *, seed: int = 0, device: torch.device | str | None = Non
         raise ValueError(f"no network is called {name!r}: the recipes are {', '.join(RECIPES)}")
     recipe = RECIPES[name]
     device = runtime.device() if device is None else torch.device(device)
+    with runtime.float32():
+        model = _trained(name, recipe, seed, device, progress)
+    return model.to(device, memory_format=torch.channels_last).eval()
+
+
+def _trained(name: str, recipe: Recipe, seed: int, device: torch.device, progress: bool) -> nn.Module:
+    """The network of a recipe, from its file or trained now."""
     stamp = json.dumps(asdict(recipe) | {"seed": seed}, sort_keys=True)
     file = runtime.home("models") / f"{name}-{seed}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}.safetensors"
     with torch.random.fork_rng(devices=[]):
@@ -337,8 +378,8 @@ def trained(name: str, *, seed: int = 0, device: torch.device | str | None = Non
             try:
                 store(model, file, stamp)
             except OSError as error:
-                warnings.warn(f"the network works but could not be kept ({error})", stacklevel=2)
-    return model.to(device, memory_format=torch.channels_last).eval()
+                warnings.warn(f"the network works but could not be kept ({error})", stacklevel=3)
+    return model
 
 
 def _follow(recipe: Recipe, model: nn.Sequential, split: Split, **how) -> History:
@@ -362,7 +403,7 @@ def _load(model: nn.Module, file: Path, stamp: str) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, ValueError) as error:
-        warnings.warn(f"the saved network {file.name} cannot be used ({error}); training it again", stacklevel=3)
+        warnings.warn(f"the saved network {file.name} cannot be used ({error}); training it again", stacklevel=4)
         return False
     return True
 
@@ -436,7 +477,7 @@ def descend(
     if epochs < 1 or batch < 1 or not 0 < lr < 1:
         raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
     device = device_of(model)
-    steps = epochs * -(-number // batch)
+    steps = epochs * steps_of(number, batch)
     fused = device.type in ("cpu", "cuda")
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=decay, fused=fused)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
@@ -445,7 +486,7 @@ def descend(
         bar = runtime.progress(steps, "training", progress)
         with torch.enable_grad(), mode(model, True), _fast_matmul(device), bar:
             for step, rows in enumerate(_batches(number, epochs, batch, generator), start=1):
-                loss = loss_of(rows.to(device))
+                loss = _loss(model, loss_of, rows.to(device))
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
@@ -473,18 +514,44 @@ def descend(
     return history
 
 
+def steps_of(number: int, batch: int) -> int:
+    """How many batches a round through ``number`` rows has. One row is no batch: it joins the last one.
+
+    >>> steps_of(256, batch=128), steps_of(257, batch=128), steps_of(258, batch=128)
+    (2, 2, 3)
+    """
+    return max(1, -(-(number - 1) // batch)) if batch > 1 else number
+
+
 def _batches(number: int, epochs: int, batch: int, generator: torch.Generator | None):
     """Row numbers, batch by batch, in a new random order each epoch."""
+    cuts = tuple(range(batch, batch * steps_of(number, batch), batch))
     for _ in range(epochs):
-        yield from torch.randperm(number, generator=generator, device="cpu").split(batch)
+        yield from torch.randperm(number, generator=generator, device="cpu").tensor_split(cuts)
+
+
+def _loss(model: nn.Module, loss_of: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """``loss_of(rows)``; where batch normalisation has only one image to go by, that is said."""
+    try:
+        return loss_of(rows)
+    except ValueError as error:
+        if len(rows) > 1 or not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+            raise
+        raise ValueError(
+            f"batch normalisation cannot learn from one image at a time: want two images at least, and batch=2 or more "
+            f"({error})"
+        ) from error
 
 
 def _lay_out(model: nn.Module, split: Split) -> Tensor:
     """Move the model to the split's device, in the layout that is fastest for convolutions if it can; try one image."""
+    images = split.images
+    model.to(images.device, images.dtype if images.dtype in (torch.float32, torch.float64) else None)
+    initialise(model, images[:1])
     for layout in (torch.channels_last, torch.contiguous_format):
-        model.to(split.images.device, memory_format=layout)
+        model.to(memory_format=layout)
         try:
-            return logits(model, split.images[:1])
+            return logits(model, images[:1])
         except ValueError:  # a forward with .view() wants the ordinary layout
             if layout == torch.contiguous_format:
                 raise
@@ -526,6 +593,25 @@ def device_of(model: nn.Module) -> torch.device:
         raise TypeError(f"the model is a {type(model).__name__}, not an nn.Module: wrap it in one")
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The type of the model's parameters, which is that of the images it takes; float32 for a model without any."""
+    device_of(model)
+    return next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), torch.float32)
+
+
+def initialise(model: nn.Module, images: Tensor) -> None:
+    """Show lazy layers what they are to take, so that they get their weights; without any, nothing happens.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+    >>> initialise(model, torch.zeros(1, 1, 28, 28))
+    >>> model[1].weight.shape
+    torch.Size([10, 784])
+    """
+    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        with torch.inference_mode(False), torch.no_grad(), mode(model, False), _naming(model, images):
+            ask(model, images.to(device_of(model)))
 
 
 class NoGradient(ValueError):

@@ -157,7 +157,7 @@ def small(colours: np.ndarray) -> Tensor:
     torch.Size([1, 3, 240, 320])
     """
     colours = np.atleast_3d(colours)
-    picture = torch.from_numpy(colours.copy()).permute(2, 0, 1)[None].expand(1, 3, -1, -1) / 255
+    picture = torch.from_numpy(colours.copy()).permute(2, 0, 1)[None].expand(1, 3, -1, -1).float() / 255
     scale = min(1, LONG / max(picture.shape[2:]))
     sides = [max(1, round(scale * side)) for side in picture.shape[2:]]
     return F.interpolate(picture, sides, mode="area")

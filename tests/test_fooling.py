@@ -200,7 +200,6 @@ def test_lenet_is_fooled_by_evolution(net):
         (dict(model=nn.Sequential(nn.Flatten(), nn.Linear(35, 1))), "one logit"),
         (dict(model=nn.Sequential(network(), nn.Softmax(1))), "probabilities"),
         (dict(model=nn.Sequential(network(), nn.Threshold(9, float("nan")))), "NaN"),
-        (dict(model=nn.Sequential(nn.Hardtanh(0.2, 0.6, inplace=True), network())), "in place"),
         (dict(model=lambda images: images.flatten(1)), "wrap it in one"),
         (dict(encoding=Direct), "want Direct"),
         (dict(encoding="direct"), "want Direct"),

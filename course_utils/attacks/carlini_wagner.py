@@ -91,7 +91,7 @@ def carlini_wagner(
             lowest, age = torch.minimum(lowest, value), age + 1
             slope = (slope + spread(2 * c, x) * change) * 2 * x * (1 - x)  # dx/dw = 2 x (1 - x)
             mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
-            t = spread(age, w)
+            t = spread(age, w).to(w)
             stride = lr * (1 - 0.9 * t / steps) / (1 - 0.9**t)
             w = w - stride * mean / ((square / (1 - 0.999**t)).sqrt() + 1e-8)
 

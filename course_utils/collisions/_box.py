@@ -1,5 +1,6 @@
 """What all collisions share: logits with their Jacobian, and the nearest point of a plane within pixel space."""
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from course_utils import training
 from course_utils.attacks._search import _portion
 from course_utils.inputs import check_images
 
+answers = partial(training.logits, least=1)  # outputs that are compared: no class is named here
 ROUNDS, HALVINGS = 20, 8  # of Newton's method for the multipliers, and of a step of it
 RIDGE = 1e-7  # share of the largest entry that keeps a matrix invertible
 
@@ -46,7 +48,7 @@ def jacobian(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     with torch.inference_mode(False), torch.enable_grad(), training.mode(model, False):
         for part in images.split(_portion(images, cost=10)):
             part = part.detach().clone().requires_grad_()  # a copy, as one may come from inference mode
-            logits = model(part)
+            logits = training.ask(model, part)
             each = torch.eye(logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
             rows = training.gradient(logits, part, each, is_grads_batched=True)
             found.append((logits.detach(), rows.transpose(0, 1).flatten(2)))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from course_utils import training
 from course_utils.attacks._search import bisect, length, spread
-from course_utils.collisions._box import Collision, check_pair, exact, project
+from course_utils.collisions._box import Collision, answers, check_pair, exact, project
 from course_utils.collisions.meet import tangent_step
 from course_utils.dimensions._pieces import AFFINE
 from course_utils.inputs import check_shape
@@ -67,7 +67,7 @@ def matrix(layer: nn.Module, shape: tuple[int, int, int]) -> Tensor:
         except RuntimeError as error:
             raise ValueError(f"the layer cannot take images of shape {shape}: {error}") from error
         probe = torch.linspace(-1, 2, size).to(weight)
-        seen = layer(probe.view(1, *shape)).flatten(1) - constant
+        seen = training.ask(layer, probe.view(1, *shape)).flatten(1) - constant
     if not torch.allclose(seen, probe[None] @ rows, rtol=1e-3, atol=1e-3 * float(rows.abs().amax()) + 1e-6):
         raise ValueError(f"{type(layer).__name__} is not affine: pass the layers before the first nonlinearity")
     return rows.T.contiguous()
@@ -112,6 +112,7 @@ def invisible(model: nn.Module, images: Tensor, towards: Tensor) -> Collision:
     tensor([True])
     """
     check_pair(images, towards, "towards")
+    answers(model, images[:1])
     images = images.detach()
     seen, blind = sight(matrix(first_layer(model), images.shape[1:]).to(images))
     if not len(blind):
@@ -119,7 +120,7 @@ def invisible(model: nn.Module, images: Tensor, towards: Tensor) -> Collision:
     else:
         pairs = zip(images.flatten(1), towards.flatten(1), strict=True)  # one by one: the solver's matrix is large
         found = torch.cat([project(y[None], seen[None], (seen @ x)[None]) for x, y in pairs]).view_as(images)
-    errors = (training.logits(model, found) - training.logits(model, images)).abs().amax(1).to(images.device)
+    errors = (answers(model, found) - answers(model, images)).abs().amax(1).to(images.device)
     return Collision(found, errors, errors <= 1e-4)
 
 
@@ -138,7 +139,7 @@ def unseen(model: nn.Module, images: Tensor, towards: Tensor) -> Tensor:
     tensor([[[[0.4000, 0.0000]]]])
     """
     check_pair(images, towards, "towards")
-    training.logits(model, images[:1])
+    answers(model, images[:1])
     device = training.device_of(model)
     return tangent_step(model, images.to(device), towards.to(device)).to(images)
 
@@ -161,11 +162,11 @@ def reach(model: nn.Module, images: Tensor, ends: Tensor, amount: float) -> Tens
     check_pair(images, ends, "ends")
     if not 0 < amount < float("inf"):
         raise ValueError(f"amount={amount}: want a change of a logit above 0")
-    still = training.logits(model, images)
+    still = answers(model, images)
 
     def moved(share: Tensor) -> Tensor:
         at = torch.lerp(images, ends, spread(share, images)).clamp(0, 1)
-        return ((training.logits(model, at) - still).abs().amax(1) > amount).to(images.device)
+        return ((answers(model, at) - still).abs().amax(1) > amount).to(images.device)
 
     low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
     open_end = torch.ones_like(low, dtype=torch.bool)

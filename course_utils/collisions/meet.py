@@ -15,9 +15,9 @@ The search starts at a and ends at a local optimum.
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime, training
+from course_utils import runtime
 from course_utils.attacks._search import length, spread
-from course_utils.collisions._box import Collision, check_pair, jacobian, project
+from course_utils.collisions._box import Collision, answers, check_pair, jacobian, project
 from course_utils.inputs import check_count
 
 ROUNDS, SHARE, NEWTON = 5, 0.5, 25  # SHARE is that of the very first step; NEWTON are steps of Newton's method
@@ -54,13 +54,13 @@ def collide(
     (tensor([True]), True)
     """
     check_pair(images, others, "others")
-    wanted = training.logits(model, others)
+    wanted = answers(model, others)
     check_count("steps", steps)
     if not 0 < tolerance < float("inf"):
         raise ValueError(f"tolerance={tolerance}: want a difference of logits above 0, such as 1e-4")
 
     def met(x: Tensor) -> Tensor:
-        return (training.logits(model, x) - wanted).abs().amax(1) <= tolerance / 2
+        return (answers(model, x) - wanted).abs().amax(1) <= tolerance / 2
 
     start = best = images.detach().to(wanted.device)
     found = met(best)
@@ -79,7 +79,7 @@ def collide(
         except KeyboardInterrupt:
             print("Interrupted: these are the images so far.")
     best = best.to(images)
-    errors = (training.logits(model, best) - wanted).abs().amax(1).to(images.device)
+    errors = (answers(model, best) - wanted).abs().amax(1).to(images.device)
     return Collision(best, errors, errors <= tolerance)
 
 
@@ -95,7 +95,7 @@ def tangent_step(model: nn.Module, images: Tensor, points: Tensor, wanted: Tenso
 def _newton(model: nn.Module, images: Tensor, wanted: Tensor, tolerance: float) -> Tensor:
     """Damped Gauss-Newton steps until each image has the wanted logits: the best images met."""
     best, rows = images.clone(), torch.arange(len(images), device=images.device)
-    logits = training.logits(model, images)
+    logits = answers(model, images)
     share = torch.ones_like(logits[:, 0])  # of the gap that a step tries to close
     for _ in range(NEWTON):
         rows = rows[((logits[rows] - wanted[rows]).abs().amax(1) > tolerance) & (share[rows] > LEAST)]
@@ -104,7 +104,7 @@ def _newton(model: nn.Module, images: Tensor, wanted: Tensor, tolerance: float) 
         gap = wanted[rows] - logits[rows]
         x = best[rows]
         trial = tangent_step(model, x, x, logits[rows] + share[rows, None] * gap)
-        new = training.logits(model, trial)
+        new = answers(model, trial)
         good = (wanted[rows] - new).norm(dim=1) < (1 - share[rows] / 4) * gap.norm(dim=1)
         best[rows[good]], logits[rows[good]] = trial[good], new[good]
         share[rows] = torch.where(good, 2 * share[rows], share[rows] / 4).clamp_max(1)

@@ -84,7 +84,7 @@ def fit(
     training.prepare(model, split)
     generator = runtime.source(generator)
     step_size = 1.25 if method == "fast" else 2.5 / steps  # in units of the budget
-    done, growth = 0, warmup * epochs * -(-len(split) // batch)
+    done, growth = 0, warmup * epochs * training.steps_of(len(split), batch)
 
     def climb(images: Tensor, rise: Callable[[Tensor], Tensor], budget: float) -> Tensor:
         """Images within the budget, where ``rise(logits)`` is larger."""
@@ -92,7 +92,7 @@ def fit(
         x = images + budget * start.to(images)  # not clipped: one step would take each black pixel to the same corner
         with training.mode(model, False):
             for _ in range(1 if method == "fast" else steps):
-                gradient = training.gradient(rise(model(x.requires_grad_())), x)
+                gradient = training.gradient(rise(training.ask(model, x.requires_grad_())), x)
                 x = project(x.detach() + step_size * budget * gradient.sign(), images, budget, "linf")
         return x
 
@@ -103,7 +103,7 @@ def fit(
         images, labels = split.images[rows], split.labels[rows]
         if method != "trades":
             return F.cross_entropy(model(climb(images, partial(F.cross_entropy, target=labels), budget)), labels)
-        answers = model(images)
+        answers = training.ask(model, images)
         apart = partial(_divergence, answers.detach())
         return F.cross_entropy(answers, labels) + beta * _divergence(answers, model(climb(images, apart, budget)))
 

@@ -98,6 +98,7 @@ def distil(model: nn.Module, split: Split, *, temperature: float, **settings) ->
     >>> distil(models.Strided(), data.mnist().train[:256], temperature=20.0, epochs=1, progress=False).finished
     True
     """
+    training.prepare(model, split)  # so that lazy layers have the weights that both begin with
     teacher = copy.deepcopy(model)
     history = fit(teacher, None, split, temperature=temperature, **settings)
     return fit(model, teacher, split, temperature=temperature, **settings) if history.finished else history

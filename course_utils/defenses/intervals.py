@@ -103,8 +103,6 @@ def verified(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Te
     """
     layers = _prepare(model, images, eps)
     classes = training.logits(model, images[:1]).shape[1]
-    if classes < 2:
-        raise ValueError("the model returns one logit an image: a proof needs at least 2 classes")
     labels = check_labels(labels, len(images), classes).to(training.device_of(model))
     with torch.no_grad(), training.mode(model, False):
         parts = zip(_portions(model, images), labels.split(PORTION), strict=True)
@@ -162,7 +160,7 @@ def fit(
     side = min(split.images.shape[2:])
     if not isinstance(shift, int) or shift not in range(side):
         raise ValueError(f"shift={shift!r}: want a whole number of pixels, from 0 to {side - 1} for these images")
-    steps = check_count("epochs", epochs) * -(-len(split) // check_count("batch", batch))
+    steps = check_count("epochs", epochs) * training.steps_of(len(split), check_count("batch", batch))
     ramp = iter(torch.linspace(0, 1, int(warmup * steps)).tolist())
 
     def loss(rows: Tensor) -> Tensor:
@@ -198,7 +196,7 @@ def _prepare(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:
                 f"the model holds a {type(layer).__name__}, and no rule here says how it moves an interval. Known are "
                 + ", ".join(kind.__name__ for kind in (*LINEAR, *CURVED, *RISING))
             )
-    training.logits(model, images[:1])  # says what is wrong where the images do not fit
+    training.logits(model, images[:1], least=1)  # says what is wrong where the images do not fit
     return layers
 
 

@@ -152,10 +152,10 @@ def _rounds(
     settings: dict,
 ) -> Iterator[Round]:
     classes, bred = model[-1].out_features, []
-    net = copy.deepcopy(model).eval()
+    net = copy.deepcopy(model).to(split.images.dtype).eval()
     for current in range(1, number + 1):
         images = _check_bred(breed(net, generator), classes)
-        outputs = training.logits(net, images)
+        outputs = training.logits(net, images.to(split.images.dtype))
         aims = (torch.arange(len(images)) % classes).to(outputs.device)
         confidences = outputs.softmax(1).gather(1, aims[:, None])[:, 0]
         yield Round(current, net, images, confidences, training.accuracy(net, test))

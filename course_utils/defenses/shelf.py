@@ -59,7 +59,7 @@ class Recipe:
 
     def fresh(self) -> nn.Module:
         """The network before its training."""
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), runtime.float32():
             torch.default_generator.manual_seed(self.seed)
             return self.build()
 

@@ -89,6 +89,7 @@ def without_constant(layer: nn.Module) -> nn.Module:
 
 def prepare(model: nn.Module, images: Tensor, dtype: torch.dtype = torch.float64) -> tuple[list[nn.Module], Tensor]:
     """The layers of a piecewise linear model, copied in this precision and in evaluation mode, and the images."""
+    training.initialise(model, images[:1])
     layers = list(piecewise_linear(model))
     device = training.device_of(model)
     if device.type == "mps" and dtype == torch.float64:  # which has none

@@ -113,7 +113,7 @@ def _summary(
 def _exactly(model: nn.Module, image: Tensor, label: int, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
     """The bad intervals of a piecewise linear network: pixels ``(B,)``, where they start and where they end."""
     x = image.to(training.device_of(model)).contiguous()
-    bounded = _bounded(model, model(x).shape[1], label)
+    bounded = _bounded(model, training.ask(model, x).shape[1], label)
     pixel = torch.arange(x.numel(), device=x.device)
     start, end = torch.full_like(x.flatten(), low), torch.full_like(x.flatten(), high)
     portion = PORTION.get(x.device.type, 4096)

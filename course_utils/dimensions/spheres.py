@@ -117,11 +117,12 @@ def train(
     >>> train(dense(10, 20), 10, samples=1000, progress=False).finished
     True
     """
-    source = runtime.source(generator, training.device_of(model))
+    source, dtype = runtime.source(generator, training.device_of(model)), training.dtype_of(model)
+    training.initialise(model, torch.zeros(1, d, dtype=dtype))
 
     def loss(rows: Tensor) -> Tensor:
         points, labels = spheres(len(rows), d, generator=source)
-        return F.cross_entropy(model(points.to(rows.device)), labels.to(rows.device))
+        return F.cross_entropy(model(points.to(rows.device, dtype)), labels.to(rows.device))
 
     number = check_count("samples", samples)
     settings = dict(epochs=1, lr=lr, batch=batch, decay=0.0)

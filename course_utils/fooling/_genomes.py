@@ -24,8 +24,8 @@ def portions(number: int, shape: tuple[int, int, int], device: torch.device) -> 
 
 
 def uniform(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Numbers drawn evenly from [0, 1)."""
-    return torch.rand(shape, generator=generator, device=generator.device).to(device)
+    """Numbers drawn evenly from [0, 1), in float32."""
+    return torch.rand(shape, generator=generator, device=generator.device, dtype=torch.float32).to(device)
 
 
 def polynomial(draws: Tensor, eta: float) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import runtime, training
+from course_utils.fooling._genomes import uniform
 from course_utils.inputs import check_count, check_labels, check_shape
 
 
@@ -73,13 +74,13 @@ def ascend(
     if not (0 < step_size < float("inf") and 0 <= strength < float("inf")):
         raise ValueError(f"step_size={step_size}, strength={strength}: want finite numbers, the first above 0")
     generator = runtime.source(generator)
-    device = training.device_of(model)
+    device, dtype = training.device_of(model), training.dtype_of(model)
     number = len(targets) if isinstance(targets, Tensor) and targets.ndim else 1
-    start = torch.rand(number, *shape, generator=generator, device=generator.device).to(device)
-    check_labels(targets, number, training.logits(model, start[:1].clone()).shape[1])
+    start = uniform(number, *shape, generator=generator, device=device).to(dtype)
+    check_labels(targets, number, training.logits(model, start[:1]).shape[1])
 
     def gain(images: Tensor) -> Tensor:
-        likely = -F.cross_entropy(model(images.clone()), aim, reduction="none")
+        likely = -F.cross_entropy(training.ask(model, images), aim, reduction="none")
         if on_step is not None:
             on_step(likely.detach().exp())
         total = likely.sum()

@@ -40,9 +40,16 @@ class Direct:
     def __post_init__(self):
         object.__setattr__(self, "shape", check_shape(self.shape))
 
-    def random(self, number: int, *, generator: torch.Generator, device: torch.device | str = "cpu") -> Genomes:
+    def random(
+        self,
+        number: int,
+        *,
+        generator: torch.Generator,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Genomes:
         """``number`` genomes with every gene drawn evenly from [0, 1]."""
-        return {"pixels": uniform(number, *self.shape, generator=generator, device=torch.device(device))}
+        return {"pixels": uniform(number, *self.shape, generator=generator, device=torch.device(device)).to(dtype)}
 
     def vary(self, genomes: Genomes, parents: Tensor, *, generation: int, generator: torch.Generator) -> Genomes:
         """One child of each of these rows of ``genomes``; with crossover, the first two are a pair, and so on."""
@@ -54,7 +61,7 @@ class Direct:
         genes = pixels.view(-1)
         places = happens(len(genes), rate, generator=generator, device=genes.device)
         steps = polynomial(uniform(len(places), generator=generator, device=genes.device), ETA)
-        genes.put_(places, steps.to(genes.dtype).add_(genes.take(places)).clamp_(0, 1))
+        genes[places] = steps.to(genes.dtype).add_(genes[places]).clamp_(0, 1)
         return {"pixels": pixels}
 
     def render(self, genomes: Genomes) -> Tensor:

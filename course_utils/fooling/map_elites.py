@@ -157,13 +157,9 @@ def _copy(archive: Archive, device: torch.device | None = None) -> Archive:
 
 def _begin(model: nn.Module, encoding: Direct | CPPN, population: int, generator: torch.Generator) -> Archive:
     """The archive of a random population: for each class the best of it, so that one image may stand for several."""
-    genomes = encoding.random(population, generator=generator, device=training.device_of(model))
-    sample = encoding.render(take(genomes, torch.arange(1)))
-    before = sample.clone()
-    if training.logits(model, sample).shape[1] < 2:
-        raise ValueError("the model returns one logit an image: evolution needs at least 2 classes")
-    if not torch.equal(sample, before):
-        raise ValueError("the model changes its input in place: let it compute new tensors (x = x - 0.5, not x -= 0.5)")
+    place = dict(device=training.device_of(model), dtype=training.dtype_of(model))
+    genomes = encoding.random(population, generator=generator, **place)
+    training.logits(model, encoding.render(take(genomes, torch.arange(1))))  # says what is wrong with the model
     with training.mode(model, False):
         genomes, images, confidences = _judge(model, encoding, genomes)
     confidence, best = confidences.max(0)
@@ -213,7 +209,7 @@ def _judge(model: nn.Module, encoding: Direct | CPPN, genomes: Genomes) -> tuple
     first, images, logits = next(iter(genomes.values())), [], []
     for rows in portions(len(first), encoding.shape, first.device):
         images.append(encoding.render(take(genomes, rows)).mul(255).floor_().div_(255))
-        logits.append(model(images[-1]))
+        logits.append(training.ask(model, images[-1]))
     images, logits = torch.cat(images), torch.cat(logits)
     confidences = logits.softmax(1)
     if math.isnan(confidences.sum()):

@@ -57,7 +57,7 @@ class Guarded(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C, H, W)`` -> logits ``(N, K + 1)``."""
-        logits, scores = self.model(images), self.score(images)
+        logits, scores = training.ask(self.model, images), training.ask(self.score, images)
         check_scores(scores, len(images))
         lead = (scores - self.threshold) / self.unit
         return torch.cat([logits, (logits.amax(1) + lead)[:, None]], dim=1)

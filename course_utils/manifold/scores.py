@@ -206,7 +206,8 @@ def measure(score: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
     device = training.device_of(score)
     device = next((buffer.device for buffer in score.buffers()), device)
     with torch.no_grad(), training.mode(score, False):
-        return torch.cat([check_scores(score(part.to(device)), len(part)) for part in images.split(batch)])
+        parts = (part.to(device) for part in images.split(batch))
+        return torch.cat([check_scores(training.ask(score, part), len(part)) for part in parts])
 
 
 def check_scores(scores: Tensor, number: int) -> Tensor:

@@ -60,7 +60,7 @@ def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float 
     """
     with torch.enable_grad():
         images = images.detach().requires_grad_()
-        logits = model(images)
+        logits = training.ask(model, images)
         _check(logits, labels, "gamma", gamma)
         lead = lead_of(logits, labels)
         slope = training.gradient(lead.sum(), images, create_graph=True)

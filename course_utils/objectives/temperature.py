@@ -19,7 +19,7 @@ from course_utils.data import Split
 from course_utils.inputs import check_labels
 from course_utils.objectives.fitting import check_split
 
-TEMPERATURES = torch.logspace(-4, 4, 401)  # each 5 % above the last
+TEMPERATURES = torch.logspace(-4, 4, 401, dtype=torch.float32)  # each 5 % above the last
 
 
 class Tempered(nn.Module):
