@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from course_utils import runtime
 from course_utils.figures import Picture
 
 COURSE = str(Path(__file__).resolve().parents[1])
@@ -100,7 +101,7 @@ class Exercise:
     def _observe(self, function: Callable) -> Any:
         """What the probe sees, with the same random numbers each time and a limit on its time; or what was raised."""
         try:
-            with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            with torch.random.fork_rng(devices=[]), torch.enable_grad(), runtime.float32():
                 torch.default_generator.manual_seed(0)
                 return _limited(SECONDS, lambda: self.probe(function))
         except NotYet:
