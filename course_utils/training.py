@@ -61,9 +61,10 @@ def fit(
     Interrupting the kernel ends the training and leaves the best weights so far in the model.
 
     Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
+        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``; it takes the type of the images.
         epochs: rounds through the split.
         lr: the highest learning rate of the one-cycle schedule.
+        batch: images in a step. One that would be left alone at the end of a round joins the step before.
         penalty: a number to add to the loss of each step, such as `weight_decay`. It takes the place of AdamW's own
             decay of 0.01, which is switched off.
         generator: draws the order of the images, on the CPU; None takes torch's own.

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils import figures
+from course_utils import figures, training
 from course_utils.exercises._core import Exercise, Mistake, NotYet
 from course_utils.models import MNIST_MEAN, MNIST_STD, Normalise
 
@@ -50,6 +50,7 @@ def _probe_lenet(build):
         raise NotYet(
             "the lesson takes the network apart: return one nn.Sequential that begins with Normalise and Conv2d"
         )
+    training.initialise(model, images)
     weights = [tuple(p.shape) for p in model.parameters()]
     if weights == [tuple(p.shape) for p in reference.parameters()]:
         with torch.no_grad():
