@@ -124,6 +124,7 @@ def disparity(picture: Tensor, *, period: int = 48) -> Tensor:
     return F.pad(relief[..., side:-side], (side, side))
 
 
+@runtime.float32()
 def ink_blots(number: int, *, size: int = 112, generator: torch.Generator | None = None) -> Tensor:
     """Blots as of ink in a folded sheet: smooth noise, mirrored, dark where it is high.
 

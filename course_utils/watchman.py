@@ -55,7 +55,8 @@ def watchman(canvas: Tensor | None = None, *, detect: Detector | None = None):
     if canvas is not None and (len(check_images(canvas)) != 1 or canvas.shape[1] not in (1, 3)):
         raise ValueError(f"the canvas has shape {tuple(canvas.shape)}: want one image, (1, 3, h, w) or (1, 1, h, w)")
     shape = (1, 3, 160, 160) if canvas is None else canvas.shape
-    things = {"nothing": None, "plain noise": torch.rand(shape, generator=runtime.source())}
+    noise = torch.rand(shape, generator=runtime.source(), dtype=torch.float32)
+    things = {"nothing": None, "plain noise": noise}
     if canvas is not None:
         things["climbed noise"] = canvas.detach().float().cpu()
     detect = _trained() if detect is None else detect

