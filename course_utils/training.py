@@ -606,7 +606,7 @@ def initialise(model: nn.Module, images: Tensor) -> None:
     """
     if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
         with torch.inference_mode(False), torch.no_grad(), mode(model, False), _naming(model, images):
-            ask(model, images.to(device_of(model)))
+            ask(model, images.to(device_of(model), dtype_of(model)))
 
 
 class NoGradient(ValueError):

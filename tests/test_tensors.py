@@ -363,6 +363,9 @@ def test_lazy_networks_elsewhere(digits):
     assert objectives.train(lazy, digits, loss, **how)[0].weight.shape == (4, 1, 4, 4)
     for attack in (attacks.fgsm, attacks.square):
         assert attack(lazy(), digits.images[:2], digits.labels[:2], 0.1).shape == (2, 1, 28, 28)
+    fresh = dict(test=digits, rounds=2, digits=100, **QUIET)
+    found = rejection.rounds(lazy(), digits, lambda net, source: torch.rand(10, 1, 28, 28), **fresh)
+    assert [each.model[-1].out_features for each in found] == [10, 11]
     sphere = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(2))
     assert spheres.train(sphere, 5, samples=251, batch=25, **QUIET).finished
 

@@ -125,6 +125,8 @@ def rounds(
     >>> [len(r.images) for r in rounds(models.Strided(), digits, breed, test=digits, rounds=2, progress=False)]
     [20, 20]
     """
+    if isinstance(model, nn.Module) and isinstance(split, Split):
+        training.initialise(model, split.images[:1])
     widened(model)
     for part in (split, test):
         if not isinstance(part, Split):
