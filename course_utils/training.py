@@ -132,7 +132,8 @@ def weight_decay(model: nn.Module, lambdas: Sequence[float], *, per_unit: bool =
     if per_unit:
         costs = [layer.weight.square().sum() / layer.out_features for layer in layers]
     else:
-        costs = [sum(p.square().sum() for p in layer.parameters()) / 2 for layer in layers]
+        numbers = [[layer.weight] if layer.bias is None else [layer.weight, layer.bias] for layer in layers]
+        costs = [sum(each.square().sum() for each in both) / 2 for both in numbers]
     return sum(number * cost for number, cost in zip(lambdas, costs, strict=True))
 
 

@@ -34,6 +34,7 @@ from course_utils import models, training
 from course_utils.attacks._search import check_budget
 from course_utils.data import Split
 from course_utils.inputs import check_count, check_labels
+from course_utils.layers import oddity, unpack
 
 LINEAR = (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.BatchNorm2d)
 RISING = (nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, models.Normalise)  # rounding keeps their order
@@ -65,7 +66,8 @@ def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor
     Args:
         model: a net of the course's layers one after the other: ``Normalise``, ``Conv2d``, ``Linear``, ``ReLU``,
             ``Sigmoid``, ``Tanh``, ``MaxPool2d``, ``AvgPool2d``, ``BatchNorm2d``, ``Dropout``, ``Flatten``,
-            ``Identity`` and ``Sequential``. It is taken in evaluation mode.
+            ``Identity`` and ``Sequential``. It is taken in evaluation mode. A layer that may compute anything else than
+            these do, by a ``forward`` of its own or a hook, is refused.
         images: ``(N, C, H, W)`` in [0, 1].
         eps: the largest change of a pixel, in pixel units.
 
@@ -188,24 +190,18 @@ def _moved(images: Tensor, shift: int, generator: torch.Generator | None) -> Ten
 def _prepare(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:
     """The layers of a net through which a box can be carried, in order; refuse anything else."""
     check_budget(eps, "linf")
-    training.device_of(model)
-    layers = list(_layers(model))
-    for layer in layers:
-        if not isinstance(layer, (*RISING, *CURVED, *LINEAR)) or getattr(layer, "running_var", layer) is None:
-            raise ValueError(
-                f"the model holds a {type(layer).__name__}, and no rule here says how it moves an interval. Known are "
-                + ", ".join(kind.__name__ for kind in (*LINEAR, *CURVED, *RISING))
-            )
     training.logits(model, images[:1], least=1)  # says what is wrong where the images do not fit
+    device = training.device_of(model)
+    layers = list(unpack(model))
+    for number, layer in enumerate(layers):
+        if reason := oddity(layer, (*LINEAR, *CURVED, *RISING)):
+            raise ValueError(
+                f"the model holds a {type(layer).__name__}, and no rule here says how it moves an interval. Layer "
+                f"{number}: {reason}"
+            )
+    if images.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled(device.type):
+        raise ValueError("no proof is known for half precision: want float32 or float64, and no torch.autocast")
     return layers
-
-
-def _layers(model: nn.Module) -> Iterator[nn.Module]:
-    if isinstance(model, nn.Sequential):
-        for layer in model:
-            yield from _layers(layer)
-    else:
-        yield model
 
 
 def _portions(model: nn.Module, images: Tensor) -> Iterator[Tensor]:
@@ -238,13 +234,13 @@ def _linear(layer: nn.Module, low: Tensor, high: Tensor, rounding: bool) -> tupl
     slack = _slack(_terms(layer), low) if rounding else 0.0
     centre = torch.lerp(low, high, 0.5)
     radius = high - centre
-    size = {name: (1 + slack) * weights.abs() for name, weights in layer.named_parameters()}
+    size = {name: weights.abs() for name, weights in layer.named_parameters()}
     if "bias" in size:
         size["bias"] = slack * size["bias"]
     if isinstance(layer, nn.BatchNorm2d):
         size["running_mean"] = torch.zeros_like(layer.running_mean)
     if rounding:
-        radius.add_(centre.abs(), alpha=slack)
+        radius.mul_(1 + slack).add_(centre.abs(), alpha=slack)
         if isinstance(layer, nn.BatchNorm2d):  # W (x - mean) + b
             radius.add_(layer.running_mean.abs()[:, None, None], alpha=slack)
     return layer(centre), functional_call(layer, size, radius)

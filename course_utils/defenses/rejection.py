@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from course_utils import runtime, training
 from course_utils.data import Split
 from course_utils.inputs import check_count, check_images, check_labels
+from course_utils.layers import oddity
 
 Breed = Callable[[nn.Module, torch.Generator], Tensor]
 
@@ -66,10 +67,11 @@ def widened(model: nn.Sequential) -> nn.Sequential:
     >>> widened(model)(torch.rand(2, 1, 2, 2)).shape
     torch.Size([2, 4])
     """
-    if not isinstance(model, nn.Sequential) or not len(model) or not isinstance(model[-1], nn.Linear):
+    last = model[-1] if isinstance(model, nn.Sequential) and len(model) else None
+    if last is None or (reason := oddity(model, [nn.Sequential]) or oddity(last, [nn.Linear])):
         raise TypeError(
             f"the model is a {type(model).__name__}: want an nn.Sequential that ends in nn.Linear, such as "
-            "models.LeNet5(), for only there a row can be added"
+            "models.LeNet5(), for only there a row can be added" + ("" if last is None else f" ({reason})")
         )
     wide, old = copy.deepcopy(model), model[-1]
     size = old.in_features, old.out_features + 1

@@ -23,12 +23,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import training
+from course_utils.layers import oddity, unpack
 from course_utils.models import Normalise
 
 AFFINE = (
     *(Normalise, nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.Flatten, nn.BatchNorm1d, nn.BatchNorm2d),
     *(nn.Dropout, nn.Identity),
 )
+KNOWN = (*AFFINE, nn.ReLU, nn.MaxPool2d)
 VALUES = 2**21  # numbers that are worked on at once, so that the memory does not grow with the number of regions
 
 
@@ -46,35 +48,26 @@ def piecewise_linear(model: nn.Module) -> Iterator[nn.Module]:
     """The layers of an ``nn.Sequential``, nested ones unpacked, all of them piecewise linear in evaluation mode.
 
     Raises:
-        TypeError: the model is no ``nn.Sequential``.
+        TypeError: the model is no ``nn.Sequential``, or one that does more than run its layers.
         ValueError: a layer that is not piecewise linear, or not known here; the message names the first.
 
-    >>> list(piecewise_linear(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Sigmoid()))))
+    >>> list(piecewise_linear(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Sigmoid()))))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: layer 1, Sigmoid(), is not piecewise linear, or not known to be: want ReLU, MaxPool2d or an affine layer
+    ValueError: layer 1, Sigmoid(), is not piecewise linear, or not known to be: it is none of Normalise, Linear, ...
     """
-    if not isinstance(model, nn.Module) or type(model).forward is not nn.Sequential.forward:
+    if reason := oddity(model, [nn.Sequential]):
         kind = type(model).__name__
-        raise TypeError(f"the model is a {kind}, not an nn.Sequential: its layers must follow each other in a line")
-    for number, layer in enumerate(_leaves(model)):
-        plain = layer.__dict__.get("padding", 0) in (0, (0, 0)) and layer.__dict__.get("dilation", 1) in (1, (1, 1))
-        if isinstance(layer, nn.MaxPool2d) and not (plain and not layer.ceil_mode and not layer.return_indices):
-            raise ValueError(f"layer {number}, {layer}: max-pooling is known here without padding, dilation, ceil_mode")
-        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) and layer.running_mean is None:
-            raise ValueError(f"layer {number}, {layer}: without running statistics it is not affine in evaluation mode")
-        if not isinstance(layer, (*AFFINE, nn.ReLU, nn.MaxPool2d)):
-            hint = "want ReLU, MaxPool2d or an affine layer"
-            raise ValueError(f"layer {number}, {layer}, is not piecewise linear, or not known to be: {hint}")
+        raise TypeError(f"the model is a {kind}, not an nn.Sequential that only runs layer after layer: {reason}")
+    for number, layer in enumerate(unpack(model)):
+        name = f"layer {number}, {' '.join(str(layer).split())}"
+        if reason := oddity(layer, KNOWN):
+            raise ValueError(f"{name}, is not piecewise linear, or not known to be: {reason}")
+        if isinstance(layer, nn.MaxPool2d):
+            plain = layer.padding in (0, (0, 0)) and layer.dilation in (1, (1, 1)) and not layer.ceil_mode
+            if not plain:
+                raise ValueError(f"{name}: max-pooling is known here without padding, dilation, ceil_mode")
         yield layer
-
-
-def _leaves(model: nn.Module) -> Iterator[nn.Module]:
-    if type(model).forward is nn.Sequential.forward:
-        for child in model:
-            yield from _leaves(child)
-    else:
-        yield model
 
 
 @torch.no_grad()
