@@ -66,7 +66,8 @@ def matrix(layer: nn.Module, shape: tuple[int, int, int]) -> Tensor:
         if reason := oddity(part, AFFINE):
             name = type(part).__name__
             raise ValueError(f"{name} is not affine: pass the layers before the first nonlinearity ({reason})")
-    weight = next(layer.parameters(), torch.zeros(()))
+    numbers = (each for each in (*layer.parameters(), *layer.buffers()) if each.is_floating_point())
+    weight = next(numbers, torch.zeros(()))
     with torch.no_grad(), training.mode(layer, False):
         black = torch.zeros(1, *shape).to(weight)
         try:
