@@ -13,6 +13,7 @@ import pytest
 import torch
 import torchvision
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from course_utils import data, imagenet, models, training, wheels
 
@@ -244,6 +245,61 @@ def test_folding_changes_no_logit(name):
         after = imagenet.fold(net)(images)
     assert torch.allclose(after, before, rtol=1e-9) and before.std() > 0
     assert sum(isinstance(module, nn.BatchNorm2d) for module in net.modules()) < len(norms)
+
+
+class Block(nn.Module):
+    """A convolution and a batch normalisation, defined in this order; the way through them is what ``run`` says."""
+
+    def __init__(self, run, conv=None):
+        super().__init__()
+        self.conv, self.norm, self.run = conv or nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), run
+
+    def forward(self, x):
+        return self.run(self, x)
+
+
+class Rectified(nn.Conv2d):
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+class Unbiased(nn.Conv2d):
+    def forward(self, x):
+        return torch.conv2d(x, self.weight)
+
+
+def hooked(layer):
+    layer.register_forward_hook(lambda module, given, result: result.relu())
+    return layer
+
+
+UNFOLDED = {
+    "the other way round": lambda: Block(lambda self, x: self.conv(self.norm(x))),
+    "something between": lambda: Block(lambda self, x: self.norm(self.conv(x).relu())),
+    "used twice": lambda: Block(lambda self, x: self.norm(self.conv(self.conv(x)))),
+    "used elsewhere too": lambda: Block(lambda self, x: (lambda y: self.norm(y) + y)(self.conv(x))),
+    "not to be traced": lambda: Block(lambda self, x: self.norm(self.conv(x)) if x.sum() > 0 else self.conv(x)),
+    "own forward": lambda: nn.Sequential(Rectified(3, 3, 1), nn.BatchNorm2d(3)),
+    "no use for a bias": lambda: nn.Sequential(Unbiased(3, 3, 1, bias=False), nn.BatchNorm2d(3)),
+    "hook": lambda: nn.Sequential(hooked(nn.Conv2d(3, 3, 1)), nn.BatchNorm2d(3)),
+    "hook of the norm": lambda: nn.Sequential(nn.Conv2d(3, 3, 1), hooked(nn.BatchNorm2d(3))),
+    "parametrization": lambda: nn.Sequential(weight_norm(nn.Conv2d(3, 3, 1)), nn.BatchNorm2d(3)),
+    "no statistics": lambda: nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3, track_running_stats=False)),
+}
+
+
+@pytest.mark.parametrize("name", UNFOLDED)
+def test_what_does_not_follow_a_convolution_alone_is_left(name):
+    torch.manual_seed(0)
+    net, images = UNFOLDED[name]().eval(), torch.rand(2, 3, 8, 8)
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
+            norm.running_mean.normal_()
+            norm.running_var.uniform_(0.3, 2)
+    with torch.no_grad():
+        before = net(images)
+        assert torch.equal(imagenet.fold(net)(images), before)
+    assert any(isinstance(module, nn.BatchNorm2d) for module in net.modules())
 
 
 @pytest.mark.parametrize("name", imagenet.PHOTOS)

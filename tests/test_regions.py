@@ -346,6 +346,12 @@ def test_survival_of_a_digit_is_what_every_grey_level_says(net):
     assert found.share.min() < 1
 
 
+def test_survival_of_a_net_without_parameters():
+    net, images = nn.Sequential(nn.Flatten(), nn.ReLU()), torch.tensor([[[[0.25, 0.5]]]])
+    found = pixels.survival(net, images, torch.tensor([1]), progress=False)
+    assert found.lower.flatten().tolist() == [0, 0.25] and found.upper.flatten().tolist() == [0.5, 1]
+
+
 @torch.no_grad()
 def test_bounds_hold_between_the_ends():
     model, images = convolutional()

@@ -100,6 +100,12 @@ def test_weight_decay_passes_by_convolutions_and_bias_free_layers_cost_their_wei
     assert torch.equal(training.weight_decay(model, [1.0], per_unit=False), cost)
 
 
+def test_weight_decay_is_that_of_the_weights_in_use():
+    layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(5, 4))
+    wanted = (layer.weight.square().sum() + layer.bias.square().sum()) / 2
+    assert torch.equal(training.weight_decay(layer, [1.0], per_unit=False), wanted)
+
+
 @pytest.mark.parametrize("lambdas", [(), (1.0,), (1.0, 1.0, 1.0)])
 def test_weight_decay_wants_one_lambda_a_layer(lambdas):
     with pytest.raises(ValueError, match=f"{len(lambdas)} lambdas for 2 dense layers"):

@@ -113,7 +113,7 @@ def _summary(
 def _exactly(model: nn.Module, image: Tensor, label: int, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
     """The bad intervals of a piecewise linear network: pixels ``(B,)``, where they start and where they end."""
     x = image.to(training.device_of(model)).contiguous()
-    bounded = _bounded(model, training.ask(model, x)[0], label)
+    bounded = _bounded(model, training.ask(model, x).shape[1], label)
     pixel = torch.arange(x.numel(), device=x.device)
     start, end = torch.full_like(x.flatten(), low), torch.full_like(x.flatten(), high)
     portion = PORTION.get(x.device.type, 4096)
@@ -176,12 +176,12 @@ def _with_pixel(x: Tensor, pixel: Tensor, value: Tensor) -> Tensor:
     return many.view(-1, *x.shape[1:])
 
 
-def _bounded(model: nn.Module, logits: Tensor, label: int) -> list[tuple[nn.Module, ...]]:
+def _bounded(model: nn.Module, classes: int, label: int) -> list[tuple[nn.Module, ...]]:
     """The layers, up to the label's lead over each class: as they are, without constant, and as `_magnitude`."""
     layers = [copy.deepcopy(layer).eval() for layer in _pieces.piecewise_linear(model)]
     if not isinstance(layers[-1], nn.Linear):
-        classes = len(logits)
-        layers.append(nn.utils.skip_init(nn.Linear, classes, classes, device=logits.device, dtype=logits.dtype))
+        weight = next(model.parameters(), torch.zeros(()))
+        layers.append(nn.utils.skip_init(nn.Linear, classes, classes, device=weight.device, dtype=weight.dtype))
         layers[-1].weight.copy_(torch.eye(classes))
         layers[-1].bias.zero_()
     last = layers[-1]
