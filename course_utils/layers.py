@@ -59,6 +59,8 @@ def oddity(module: nn.Module, kinds: Collection[type]) -> str:
     if kind is None:
         odd = oddity(module, [nn.Sequential]) if isinstance(module, nn.Sequential) else ""
         return odd or "it is none of " + ", ".join(each.__name__ for each in kinds)
+    if isinstance(module, nn.modules.lazy.LazyModuleMixin):
+        return "it does not know its size yet: let the model take an image once"
     everywhere = nn.modules.module
     if module._forward_pre_hooks or module._forward_hooks:
         return "a hook may change what it is given or returns: remove it (register_forward_hook, weight_norm, pruning)"

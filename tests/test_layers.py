@@ -196,6 +196,10 @@ def test_what_ends_a_parametrization_ends_the_refusal():
     layer = prune.l1_unstructured(nn.Linear(2, 2), "weight", 1)
     assert "pruning" in oddity(layer, EVERY)
     assert oddity(prune.remove(layer, "weight"), EVERY) == ""
+    layer = nn.LazyLinear(2)
+    assert "take an image once" in oddity(layer, EVERY)
+    layer(torch.ones(1, 2))
+    assert oddity(layer, EVERY) == ""
     layer = nn.Linear(2, 2)
     handle = layer.register_forward_hook(lambda *_: None)
     assert "hook" in oddity(layer, EVERY)
