@@ -33,7 +33,7 @@ from torch.nn import functional as F
 from course_utils import models, training
 from course_utils.attacks._search import check_budget
 from course_utils.data import Split
-from course_utils.inputs import check_count, check_labels
+from course_utils.inputs import check_count, check_images, check_labels
 from course_utils.layers import oddity, unpack
 
 LINEAR = (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.BatchNorm2d)
@@ -190,8 +190,8 @@ def _moved(images: Tensor, shift: int, generator: torch.Generator | None) -> Ten
 def _prepare(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:
     """The layers of a net through which a box can be carried, in order; refuse anything else."""
     check_budget(eps, "linf")
-    training.logits(model, images[:1], least=1)  # says what is wrong where the images do not fit
     device = training.device_of(model)
+    training.initialise(model, check_images(images)[:1])
     layers = list(unpack(model))
     for number, layer in enumerate(layers):
         if reason := oddity(layer, (*LINEAR, *CURVED, *RISING)):
@@ -199,6 +199,7 @@ def _prepare(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:
                 f"the model holds a {type(layer).__name__}, and no rule here says how it moves an interval. Layer "
                 f"{number}: {reason}"
             )
+    training.logits(model, images[:1], least=1)  # says what is wrong where the images do not fit
     if images.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled(device.type):
         raise ValueError("no proof is known for half precision: want float32 or float64, and no torch.autocast")
     return layers
