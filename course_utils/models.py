@@ -17,7 +17,7 @@ class Normalise(nn.Module):
     """``(x - mean) / std``, channel by channel, with constants that travel with the model and are never trained.
 
     Args:
-        mean, std: one number for each channel, in pixel units [0, 1].
+        mean, std: one number for each channel, in pixel units [0, 1]; a single number serves all channels.
 
     Raises:
         ValueError: different lengths, or a ``std`` that is not positive.
@@ -26,8 +26,9 @@ class Normalise(nn.Module):
     tensor([2.])
     """
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float]):
+    def __init__(self, mean: Sequence[float] | float, std: Sequence[float] | float):
         super().__init__()
+        mean, std = ([value] if isinstance(value, (int, float)) else value for value in (mean, std))
         if len(mean) != len(std) or min(std) <= 0:
             raise ValueError(f"mean {mean} and std {std}: give one number a channel in both, and every std above 0")
         self.register_buffer("mean", torch.tensor(mean)[:, None, None])

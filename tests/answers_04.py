@@ -3,7 +3,10 @@
 import math
 import random
 
+import numpy as np
 import torch
+
+from course_utils.exercises import _tools, lesson_04
 
 F = torch.nn.functional
 
@@ -114,13 +117,33 @@ RIGHT = {
     "4.5": _by_trying,
 }
 
-ALSO_RIGHT = {
-    "4.1": _chosen_genes,
-    "4.2": _all_together,
-    "4.3": _by_matrix,
-    "4.4": _image_by_image,
-    "4.5": _from_the_top,
-}
+
+def _in_numpy(genes, rate):
+    u = np.random.rand(*genes.shape)
+    step = np.where(u < 0.5, (2 * u) ** 0.0625 - 1, 1 - (2 - 2 * u) ** 0.0625)
+    moves = np.random.rand(*genes.shape) < rate
+    return torch.from_numpy(np.asarray(np.clip(genes.numpy() + moves * step, 0, 1), dtype=np.float32))
+
+
+def _by_numpy(clean, other, keep=0.95):
+    stay = math.ceil(round(keep * len(clean), 6))
+    t = np.sort(clean.numpy())[-stay]
+    return t, np.mean(other.numpy() < t)
+
+
+ALSO_RIGHT = [
+    ("4.1", _chosen_genes),
+    ("4.2", _all_together),
+    ("4.3", _by_matrix),
+    ("4.4", _image_by_image),
+    ("4.5", _from_the_top),
+    ("4.1", lambda genes, rate: lesson_04.mutate(genes.flatten(), rate).view_as(genes)),
+    ("4.1", _in_numpy),
+    ("4.2", lambda e, c, kids, s: tuple(t.clone() for t in lesson_04.challenge(e, c, kids, s))),
+    ("4.4", lambda model, *given: lesson_04.climb(model.eval(), *given)),
+    ("4.5", lambda clean, other, keep=0.95: np.array(lesson_04.catch(clean, other, keep)).tolist()),
+    ("4.5", _by_numpy),
+]
 
 
 def _half_steps(genes, rate):
@@ -164,6 +187,105 @@ UNFORESEEN = {
     "4.1": (_half_steps, "their median lengths / 0.0424: got 0.5, expected 1"),
     "4.2": (_blends, "who holds class 0 (5 children): got an image without a right to it, expected child 2"),
     "4.3": (_never_resets, "a hidden sine before a Gaussian: the shape is right, but the values are not"),
-    "4.4": (_fills_the_weights, "got the weights hold gradients (torch.autograd.grad(loss, images)"),
+    "4.4": (_fills_the_weights, _tools.GRADIENTS),
     "4.5": (_three_deviations, "the threshold for 50 clean digits and 93 weak images: got"),
 }
+
+
+def _exactly_so_many(genes, rate):
+    """Independent in their order, not in their number."""
+    child, moved = genes.flatten().clone(), lesson_04.mutate(genes, 1.0).flatten()
+    chosen = torch.randperm(genes.numel())[: round(rate * genes.numel())]
+    child[chosen] = moved[chosen]
+    return child.view_as(genes)
+
+
+def _one_step_for_all(genes, rate):
+    step = lesson_04._delta(torch.rand(()))
+    return torch.where(torch.rand_like(genes) < rate, genes + step, genes).clamp(0, 1)
+
+
+def _the_parents_at_rate_0(genes, rate):
+    return lesson_04.mutate(genes, rate) if rate else genes
+
+
+def _four_dimensions(genes, rate):
+    n, c, h, w = genes.shape
+    return lesson_04.mutate(genes.view(n * c, h, w), rate).view(n, c, h, w)
+
+
+def _seeded(answer):
+    def call(*given):
+        torch.manual_seed(0)
+        return answer(*given)
+
+    return call
+
+
+def _numpy_seeded(genes, rate):
+    np.random.seed(0)
+    return _in_numpy(genes, rate)
+
+
+def _the_old_ones(elites, confidence, children, scores):
+    if not (scores > confidence).any():
+        return elites, confidence
+    return lesson_04.challenge(elites, confidence, children, scores)
+
+
+def _in_the_map(elites, confidence, children, scores):
+    best, child = scores.max(0)
+    won = best > confidence
+    elites[won], confidence[won] = children[child[won]], best[won]
+    return elites, confidence
+
+
+def _fills_the_inputs(functions, links, inputs):
+    for node, function in functions.items():
+        total = sum((w * inputs[s] for (s, t), w in links.items() if t == node), torch.zeros_like(inputs["x"]))
+        inputs[node] = function(total)
+    return inputs[node].abs().clamp(max=1)
+
+
+def _first_network(answer):
+    models = []
+
+    def call(model, *given):
+        models.append(model)
+        return answer(models[0], *given)
+
+    return call
+
+
+ALSO_UNFORESEEN = [
+    ("4.1", _exactly_so_many, "the number of genes that move: got the same each time"),
+    ("4.1", _one_step_for_all, "how many genes a u is drawn for: got many at once"),
+    ("4.1", _the_parents_at_rate_0, "this hands back the parents"),
+    ("4.1", _four_dimensions, "not enough values to unpack"),
+    ("4.1", _seeded(lesson_04.mutate), _tools.SEEDED),
+    ("4.1", _numpy_seeded, "a second call draws the same numbers again"),
+    ("4.1", lambda genes, rate: genes.add_(0.1).clamp_(0, 1), _tools.IN_PLACE),
+    ("4.1", lambda genes, rate: lesson_04._mutating(lambda u: lesson_04._delta(u, 1 / 17))(genes, rate), "got 1/17"),
+    ("4.2", _the_old_ones, "this hands back the elites or the children"),
+    ("4.2", _in_the_map, _tools.IN_PLACE),
+    ("4.2", lambda *given: tuple(t.double() for t in lesson_04.challenge(*given)), "got torch.float64"),
+    ("4.3", _fills_the_inputs, _tools.LIST_IN_PLACE),
+    ("4.3", lambda *given: lesson_04.paint(*given).double(), "got torch.float64"),
+    ("4.4", _seeded(lesson_04.climb), _tools.SEEDED),
+    ("4.4", _first_network(lesson_04.climb), "the shape is right, but the values are not"),
+    ("4.4", lambda *given: lesson_04.climb(*given).double(), "got torch.float64"),
+    ("4.4", lambda model, *given: lesson_04.climb(model.train(), *given), _tools.MODE),
+    (
+        "4.5",
+        lambda clean, other, keep=0.95: lesson_04.catch(clean.copy_(clean.sort()[0]), other, keep),
+        _tools.IN_PLACE,
+    ),
+    (
+        "4.5",
+        lambda clean, other, keep=0.95: (
+            (t := clean.sort(descending=True).values[int(keep * len(clean))].item())
+            and (t, (other < t).float().mean().item())
+        ),
+        "counted from the top",
+    ),
+]

@@ -30,6 +30,97 @@ def small_images(number):
     return (1.4 * torch.rand(number, 1, SIDE, SIDE) - 0.2).clamp(0, 1)
 
 
+SEEDED = (
+    "a seed is set inside your function, so that from then on all random numbers of the lesson repeat themselves: "
+    "leave torch.manual_seed to whoever calls it"
+)
+IN_PLACE = "this changes what it was given: `-=`, `/=`, `+=` and methods ending in `_` do; compute new tensors"
+LIST_IN_PLACE = "this changes the list or dict that it was given: work on a copy, `sorted(...)` or `list(...)`"
+ASKS = (
+    "`requires_grad_()` or `backward()` leaves its mark on the caller's own tensors: work on a copy, "
+    "`.clone().requires_grad_()`, and ask with `torch.autograd.grad`"
+)
+GRADIENTS = (
+    "the weights hold other gradients than before, and the next training step would use them: `backward` fills the "
+    ".grad of every weight. `torch.autograd.grad(loss, images)` touches the images alone"
+)
+WEIGHTS = (
+    "this changes the network that it was given, its weights or its layers: it is used again, so leave it as it is"
+)
+FROZEN = "the weights ask for no gradient any more: leave their requires_grad alone"
+MODE = (
+    "the network is in another mode afterwards: `train()` switches dropout on, `eval()` off, and both stay. Leave the "
+    "mode as it is"
+)
+SWITCHED = (
+    "a switch of torch is thrown and stays so after your function: `with torch.no_grad():` (and no set_grad_enabled, "
+    "no set_default_dtype) ends where its block ends"
+)
+
+
+def civil(attempt, trains=False):
+    """The attempt, refused in words if a call leaves anything behind.
+
+    It may draw random numbers, but not seed them; it may not change the tensors, lists and dicts that it is given, nor
+    a network (but one that it ``trains``), nor the switches of torch. What it draws changes nothing for who asks next.
+    """
+
+    def call(*given):
+        switches, seed = _switches(), int(torch.randint(2**62, ()))
+        marks = [_marks(each, trains) for each in given]
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            try:
+                result = attempt(*given)
+            finally:
+                seeded, thrown = torch.initial_seed() != seed, _switches() != switches
+                torch.set_grad_enabled(switches[0])
+                torch.set_default_dtype(switches[1])
+        if seeded:
+            raise NotYet(SEEDED)
+        if thrown:
+            raise NotYet(SWITCHED)
+        for each, before in zip(given, marks, strict=True):
+            for message, mark in _marks(each, trains).items():
+                if not _same(mark, before[message]):
+                    raise NotYet(message)
+        return result
+
+    return call
+
+
+def _switches():
+    return torch.is_grad_enabled(), torch.get_default_dtype()
+
+
+def _marks(thing, trains):
+    """What a call must leave as it is, by what to say if it does not."""
+    if isinstance(thing, Tensor):
+        asks = thing.requires_grad, thing.is_leaf and thing.grad is not None
+        return {IN_PLACE: thing.detach().clone(), ASKS: asks}
+    if isinstance(thing, nn.Module) and not trains:
+        weights = list(thing.parameters())
+        return {
+            WEIGHTS: [*map(str, thing.modules()), *(value.clone() for value in thing.state_dict().values())],
+            GRADIENTS: [each.grad if each.grad is None else each.grad.clone() for each in weights],
+            FROZEN: [each.requires_grad for each in weights],
+            MODE: [module.training for module in thing.modules()],
+        }
+    if isinstance(thing, dict):
+        thing = [*thing, *thing.values()]
+    if isinstance(thing, (list, tuple)):
+        return {LIST_IN_PLACE: [each.clone() if isinstance(each, Tensor) else each for each in thing]}
+    return {}
+
+
+def _same(a, b):
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return a is b or (type(a) is type(b) and not isinstance(a, Tensor) and a == b)
+
+
 def watch(name, network, images, attack):
     """The images that an attack returns, and what it did to its inputs on the way."""
     before, weights = images.clone(), [p.detach().clone() for p in network.parameters()]
@@ -37,6 +128,7 @@ def watch(name, network, images, attack):
     result = attack(given)
     if isinstance(result, nn.Module) or callable(result):
         raise NotYet("this returns a function: return the changed images themselves")
+    want_type(result, images, f"the result for {name}")
     moved = any(not torch.equal(a, b) for a, b in zip(weights, network.parameters(), strict=True))
     traces = {
         "the result still carries its graph (end with .detach())": isinstance(result, Tensor) and result.requires_grad,
@@ -88,8 +180,19 @@ def want_like(found, right, where):
     """Refuse what is no tensor of the right shape and type; its values are judged elsewhere."""
     if not isinstance(found, Tensor) or found.shape != right.shape:
         raise NotYet(describe_difference(found, right, where))
-    if found.dtype != right.dtype:
+    want_type(found, right, where)
+
+
+def want_type(found, right, where):
+    """Refuse a tensor of the right shape but of another type: no network would take it."""
+    if isinstance(found, Tensor) and found.shape == right.shape and found.dtype != right.dtype:
         raise NotYet(f"{where}: got {found.dtype}, expected {right.dtype}, the type of what it was given")
+
+
+def want_new(found, what, *given):
+    """Refuse a result that shares its numbers with what was given: a change of one would change the other."""
+    if any(found.untyped_storage().data_ptr() == each.untyped_storage().data_ptr() for each in given):
+        raise NotYet(f"this hands back {what}, or a view of the same numbers: return a new tensor, .clone() makes one")
 
 
 def want_two(result, what):
@@ -120,9 +223,6 @@ def advised(attempt, advice):
             raise
 
     return asked
-
-
-IN_PLACE = "this changes what it was given: `-=`, `/=`, `+=` and methods ending in `_` do; compute new tensors"
 
 
 def afterwards(name, given, inputs):

@@ -4,8 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils import figures, training
+from course_utils import figures
 from course_utils.exercises._core import Exercise, Mistake, NotYet
+from course_utils.exercises._tools import advised, as_number, civil
 from course_utils.models import MNIST_MEAN, MNIST_STD, Normalise
 
 # 1.1
@@ -37,9 +38,19 @@ def _lenet(*, padding=2, act=nn.ReLU, pool=nn.MaxPool2d, dense_act=nn.ReLU, flat
     return nn.Sequential(*first, *convolutions, *dense, *last)
 
 
+SHARED = (
+    "every call returns the same {}: what is made once, outside the function, is trained by everyone who asks for a "
+    "new network. Build all layers inside the function"
+)
+SAME_START = (
+    "every call returns the same first weights: is the network a copy of one that is made only once, or are its random "
+    "numbers seeded? A new network draws new ones"
+)
+
+
 def _probe_lenet(build):
     """Give the attempt the weights of a reference network: then the two must agree on every image."""
-    images, reference = torch.rand(4, 1, 28, 28), lenet5()
+    images, reference, build = torch.rand(4, 1, 28, 28), lenet5(), civil(build)
     model = build()
     if isinstance(model, type):
         raise NotYet("this returns a class: build the network, with brackets after its name")
@@ -50,14 +61,25 @@ def _probe_lenet(build):
         raise NotYet(
             "the lesson takes the network apart: return one nn.Sequential that begins with Normalise and Conv2d"
         )
-    training.initialise(model, images)
+    another = build()
+    if another is model:
+        raise NotYet(SHARED.format("network"))
+    with torch.no_grad():
+        outputs = model(images)
+        another(images)  # lazy layers are built by their first images
     weights = [tuple(p.shape) for p in model.parameters()]
+    pairs = list(zip(model.parameters(), another.parameters(), strict=False))
+    if any(mine is other for mine, other in pairs):
+        raise NotYet(SHARED.format("layers"))
+    if pairs and all(torch.equal(mine, other) for mine, other in pairs):
+        raise NotYet(SAME_START)
+    if not all(p.requires_grad for p in model.parameters()):
+        raise NotYet("some weights ask for no gradient, so no training can move them: leave out requires_grad_(False)")
     if weights == [tuple(p.shape) for p in reference.parameters()]:
         with torch.no_grad():
             for mine, theirs in zip(model.parameters(), reference.parameters(), strict=True):
                 mine.copy_(4.0 * theirs)  # large enough that every ReLU, tanh and softmax shows
-    with torch.no_grad():
-        outputs = model(images)
+            outputs = model(images)
     return {
         "the logits of 4 images": outputs.shape if isinstance(outputs, torch.Tensor) else outputs,
         "the number of tensors of weights and biases": len(weights),
@@ -175,20 +197,32 @@ def _attached(model, images, labels, optimiser):
     return loss
 
 
+def _in_evaluation(model, images, labels, optimiser):
+    model.eval()
+    return train_step(model, images, labels, optimiser)
+
+
 STEPS = 12
 
 
 def _probe_step(step):
-    """Some steps on a small model."""
-    model = nn.Linear(4, 3)
+    """Some steps on one batch; then three batches and a network that tells training from evaluation."""
+    step = civil(step, trains=True)
+    model, other = nn.Linear(4, 3), nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3, affine=False))
     optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
     images, labels = torch.rand(8, 4), torch.randint(0, 3, (8,))
     returned = [step(model, images, labels, optimiser) for _ in range(STEPS)]
+    mover = torch.optim.SGD(other.parameters(), lr=0.2, momentum=0.9)
+    for size in (5, 9, 3):
+        returned.append(step(other, 4 * torch.rand(size, 4), torch.randint(0, 3, (size,)), mover))
     attached = any(isinstance(value, torch.Tensor) and value.requires_grad for value in returned)
     return {
         f"the weights after {STEPS} steps": model.weight.detach().clone(),
-        "the loss it returns, step by step": [v.item() if isinstance(v, torch.Tensor) else v for v in returned],
+        "the loss it returns, step by step": [v.item() if isinstance(v, torch.Tensor) else v for v in returned[:STEPS]],
         "whether the loss it returns still drags its graph along": attached,
+        "the weights of another network after 3 batches": other[0].weight.detach().clone(),
+        "the losses of those batches": [v.item() if isinstance(v, torch.Tensor) else v for v in returned[STEPS:]],
+        "the mode of that network afterwards": "training" if other.training else "evaluation",
     }
 
 
@@ -263,6 +297,11 @@ EX_STEP = Exercise(
             "this is the squared error; the lesson trains with F.cross_entropy(logits, labels)",
         ),
         Mistake(
+            _in_evaluation,
+            "model.eval() switches dropout and batch normalisation to what they do after training: a training step "
+            "needs the mode that it was given, training",
+        ),
+        Mistake(
             _late,
             "this is the loss after the step; return the one that you called `backward` on",
         ),
@@ -289,41 +328,53 @@ def with_normalisation(model, mean, std):
     return repaired
 
 
+TOO_EARLY = (
+    "return a function and do not ask the model yet: `def repaired(images): return model(...)`, then "
+    "`return repaired`, without brackets"
+)
+
+
 def _probe_normalisation(wrap):
-    """Wrap two linear networks and look at outputs, at gradients, and at whether the images were changed."""
-    seen = {}
+    """Wrap two linear networks and look at outputs, at gradients, and at the first one again after the second."""
+    wrap = advised(civil(wrap), {"name 'images' is not defined": TOO_EARLY})
+    seen, made = {}, {}
     for case, (mean, std) in {"mean 0.13, std 0.31": (0.13, 0.31), "mean 0.5, std 0.2": (0.5, 0.2)}.items():
-        network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+        network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.Dropout(0.5)).eval()
         images = torch.rand(5, 1, 4, 4) ** 2
-        before = images.clone()
+        hook = network.register_forward_pre_hook(_refuse)
         repaired = wrap(network, mean, std)
+        hook.remove()
         if repaired is None:
             raise NotYet("your function returned None: is the `return` missing?")
         if not callable(repaired):
             raise NotYet("return a function (or a network) that maps images to logits, not the logits themselves")
-        seen[f"the logits of 5 images with {case}"] = repaired(images)
-        seen[f"the logits of the first image on its own with {case}"] = repaired(before[:1])
-        seen["whether it changed the caller's images"] = not torch.equal(images, before)
-        images = before.clone().requires_grad_()
-        outputs = repaired(images)
+        ask = made[case] = _asking(repaired, network)
+        seen[f"the logits of 5 images with {case}"] = ask(images)
+        seen[f"the logits of the first image on its own with {case}"] = ask(images[:1])
+        leaf = images.clone().requires_grad_()
+        outputs = ask(leaf)
         flows = isinstance(outputs, torch.Tensor) and outputs.requires_grad
-        slope = torch.autograd.grad(outputs.sum(), images, allow_unused=True)[0] if flows else None
-        seen[f"the gradient of the logits by the pixels with {case}"] = torch.zeros(5) if slope is None else slope
+        slope = torch.autograd.grad(outputs.sum(), leaf, allow_unused=True)[0] if flows else None
+        seen[f"the gradient of the logits by the pixels with {case}"] = (
+            torch.zeros_like(leaf) if slope is None else slope
+        )
+    case = next(iter(made))
+    seen["the logits that the first function returns after a second one was made"] = made[case](torch.rand(2, 1, 4, 4))
     return seen
+
+
+def _refuse(network, images):
+    raise NotYet(TOO_EARLY)
+
+
+def _asking(repaired, network):
+    """The repaired function, which may change neither images nor network."""
+    watched = civil(lambda network, images: repaired(images))
+    return lambda images: watched(network, images)
 
 
 def _normalising(prepare):
     return lambda model, mean, std: lambda images: model(prepare(images, mean, std))
-
-
-def _in_place(images, mean, std):
-    return images.data.sub_(mean).div_(std)
-
-
-def _in_place_on_a_leaf(images, mean, std):
-    images -= mean
-    images /= std
-    return images
 
 
 EX_NORMALISATION = Exercise(
@@ -371,15 +422,6 @@ EX_NORMALISATION = Exercise(
             ),
             "each image is normalised by its own mean and std: a dark image and a bright one become the same. Use the "
             "two constants",
-        ),
-        Mistake(
-            _normalising(_in_place),
-            "this changes the caller's images in place, and cuts the gradient: compute a new tensor, (images - mean) "
-            "/ std",
-        ),
-        Mistake(
-            _normalising(_in_place_on_a_leaf),
-            "`images -= mean` changes the caller's images: write `images - mean`, which makes a new tensor",
         ),
         Mistake(
             _normalising(lambda x, mean, std: (x - 0.1307) / 0.3081),
@@ -448,16 +490,19 @@ def _overall(confidences, correct, bins=15):
 
 
 def _probe_calibration(error):
+    error = civil(error)
     honest, coins = torch.rand(2000), torch.rand(3, 2000)
     sure = 0.5 + 0.5 * torch.rand(300)
     certain = torch.ones(40)
     wavy = torch.rand(500) < 0.5 + 0.4 * (25 * honest[:500]).sin()
     return {
-        "300 answers that are too sure": error(sure.clone(), coins[0, :300] < sure - 0.2),
+        "300 answers that are too sure": error(sure, coins[0, :300] < sure - 0.2),
         "2,000 answers that are too modest": error(0.7 * honest, coins[1] < honest),
-        "too sure in some places, too modest in others": error(honest.clone(), coins[2] < 0.5),
+        "too sure in some places, too modest in others": error(honest, coins[2] < 0.5),
         "40 answers with confidence exactly 1, half of them wrong": error(certain, torch.arange(40) < 20),
         "500 answers in 5 bins": error(honest[:500], wavy, 5),
+        "500 answers in 30 bins": error(honest[:500], wavy, 30),
+        "8 answers with confidence exactly 1, in 4 bins": error(certain[:8], torch.arange(8) < 2, 4),
         "3 answers, each alone in its bin": error(torch.tensor([0.52, 0.75, 0.98]), torch.tensor([True, False, True])),
     }
 
@@ -569,23 +614,32 @@ def _calibrated(logits, labels, t):
 
 
 TOO_CALIBRATED = (
-    "this is the temperature at which confidence and accuracy agree best; the task asks for the lowest cross-entropy"
+    "this is the temperature at which confidence and accuracy agree best, as the calibration error has it; the task "
+    "asks for the lowest cross-entropy, which also minds how sure the wrong answers were"
 )
 
 
 def _probe_temperature(choose):
-    """Logits that are too large, too small, and logits of which every fifth label is wrong."""
-    seen = {}
-    for case, (factor, wrong) in {
-        "logits 3 times too large": (3.0, 0.0),
-        "logits half as large as they should be": (0.5, 0.0),
-        "labels of which a fifth are wrong": (4.0, 0.2),
+    """Logits that are too large, too small, with a fifth of the labels wrong, and with a few answers sure and wrong."""
+    choose, seen, calibrated = civil(choose), {}, []
+    for case, (factor, wrong, slips) in {
+        "logits 3 times too large": (3.0, 0.0, 0),
+        "logits half as large as they should be": (0.5, 0.0, 0),
+        "labels of which a fifth are wrong": (4.0, 0.2, 0),
+        "10 of 1,000 answers very sure and wrong": (1.0, 0.0, 10),
     }.items():
         honest = 2 * torch.randn(1000, 5)
         labels = torch.multinomial(honest.softmax(1), 1)[:, 0]
         labels = torch.where(torch.rand(1000) < wrong, torch.randint(0, 5, (1000,)), labels)
-        chosen = choose(factor * honest, labels, [1.0, 0.25, 0.5, 0.75, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])
+        honest[:slips] = 40 * F.one_hot((labels[:slips] + 1) % 5, 5)
+        given = factor * honest, labels, [1.0, 0.25, 0.5, 0.75, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+        chosen, right = as_number(choose(*given)), best_temperature(*given)
         seen[case] = float(chosen) if isinstance(chosen, int) else chosen
+        at = [_calibrated(*given[:2], t) if t in given[2] else 1.0 for t in (seen[case], right)]
+        calibrated.append(at[0] < at[1] - 0.05 if slips else at[0] < at[1] + 0.01)
+    if all(calibrated):
+        raise NotYet(TOO_CALIBRATED)
+    seen["3 candidates alone"] = choose(4 * torch.eye(3), torch.arange(3), [7.0, 9.0, 8.0])
     return seen
 
 

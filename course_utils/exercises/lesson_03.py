@@ -4,8 +4,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises._core import Exercise, Mistake
-from course_utils.exercises._tools import CLASSES, SIDE, draw_change, pixel_slope, small_images, small_network, watch
+from course_utils.exercises._core import Exercise, Mistake, NotYet, describe_difference
+from course_utils.exercises._tools import (
+    CLASSES,
+    GRADIENTS,
+    MODE,
+    SIDE,
+    civil,
+    draw_change,
+    pixel_slope,
+    small_images,
+    small_network,
+    up_to_the_first_difference,
+    want_type,
+    watch,
+)
 
 
 def _twice(logits, classes):
@@ -60,23 +73,6 @@ def _through_backward(way):
 def _backward_without_leaf(model, images, classes, eps):
     F.cross_entropy(model(images), classes).backward()
     return (images + eps * images.grad.sign()).clamp(0, 1)
-
-
-def _on_the_callers(way):
-    def step(model, images, classes, eps):
-        images.requires_grad_()
-        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), classes), images)
-        return (images + way * eps * gradient.sign()).clamp(0, 1).detach()
-
-    return step
-
-
-def _in_place(way):
-    def step(model, images, classes, eps):
-        gradient = pixel_slope(model, images, classes)
-        return images.add_(way * eps * gradient.sign()).clamp_(0, 1)
-
-    return step
 
 
 def _attached(way):
@@ -161,28 +157,12 @@ def _common_mistakes(way):
             "images.grad is None, because the images did not ask for a gradient: begin with "
             "`images = images.clone().requires_grad_()`",
         ),
-        Mistake(
-            _through_backward(way),
-            "the images are right, but `backward` has filled the .grad of every weight too, and the next training step "
-            "would use that. `torch.autograd.grad(loss, images)` touches the images alone",
-        ),
-        Mistake(
-            _on_the_callers(way),
-            "`images.requires_grad_()` switches it on for the caller's own images. Work on a copy: "
-            "`images.clone().requires_grad_()`",
-        ),
-        Mistake(
-            _in_place(way),
-            "this changes the caller's images in place: their clean digits are gone. Compute a new tensor",
-        ),
+        Mistake(_through_backward(way), GRADIENTS),
         Mistake(
             _attached(way),
             "the result still carries its graph, and every later step would drag it along: end with .detach()",
         ),
-        Mistake(
-            _in_training(way),
-            "model.train() switches dropout on and stays on after your function: an attack leaves the mode as it was",
-        ),
+        Mistake(_in_training(way), MODE),
         Mistake(
             _change_only(way),
             f"this is the change alone: return the changed images, clamped: ({step}).clamp(0, 1)",
@@ -207,7 +187,7 @@ def _for_a_while_in_training(model, images, labels, eps):
 
 
 def _probe_step(attack):
-    network, others = small_network(), small_network()
+    attack, network, others = civil(attack), small_network(), small_network()
     images, labels = small_images(7), torch.randint(0, CLASSES, (7,))
     seen = {}
     for name, model, rows, eps in (
@@ -323,24 +303,34 @@ def _each(reduce):
     return lambda gradient: reduce(gradient.flatten(1).abs())[:, None, None, None].clamp_min(1e-12)
 
 
-def _l2_in_place(gradient, eps):
-    length = gradient.flatten(1).norm(dim=1).clamp_min(1e-12)
-    return gradient.mul_(eps / length[:, None, None, None])
+SHORTENED = (
+    "the step of a short gradient is shorter than eps, because something is added to the length, and a gradient can be "
+    "as short as that: use .clamp_min(1e-12) on the length instead"
+)
 
 
 def _probe_l2(step):
-    gradient = torch.randn(5, 1, SIDE, SIDE) * torch.tensor([1.0, 1e-6, 20.0, 0.3, 0.0]).view(5, 1, 1, 1)
-    colour = torch.randn(3, 3, 4, 4)
-    seen = {}
+    return up_to_the_first_difference(_l2_steps(civil(step)))
+
+
+def _l2_steps(step):
+    """The steps for ordinary gradients, then for a short one, and last for one of length zero: found and right."""
+    gradient = torch.randn(4, 1, SIDE, SIDE) * torch.tensor([1.0, 0.01, 20.0, 0.3]).view(4, 1, 1, 1)
+    short = torch.cat([gradient[:2], 1e-7 * gradient[:1]])
     for name, given, eps in (
-        ("5 gradients of very different lengths, the last one zero, eps = 2", gradient, 2.0),
+        ("3 gradients of colour images, eps = 1.5", torch.randn(3, 3, 4, 4), 1.5),
+        ("4 gradients of very different lengths, eps = 2", gradient, 2.0),
         ("one gradient, eps = 0.5", gradient[:1], 0.5),
-        ("3 gradients of colour images, eps = 1", colour, 1.0),
+        ("3 gradients, the last one very short, eps = 1", short, 1.0),
+        ("2 gradients, the last one zero, eps = 1", gradient[:2] * torch.tensor([1.0, 0.0]).view(2, 1, 1, 1), 1.0),
     ):
-        copy = given.clone()
-        seen[f"the step for {name}"] = step(copy, eps)
-        seen[f"whether it changed the gradient that it was given ({name})"] = not torch.equal(copy, given)
-    return seen
+        found, right = step(given, eps), l2_step(given, eps)
+        want_type(found, given, f"the step for {name}")
+        if given is short and isinstance(found, Tensor) and found.shape == right.shape:
+            share = (found[2] / right[2]).mean()
+            if 0 <= share < 0.999 and not describe_difference(found[2], share * right[2]):
+                raise NotYet(SHORTENED)
+        yield {f"the step for {name}": found}, {f"the step for {name}": right}
 
 
 EX_L2 = Exercise(
@@ -370,7 +360,8 @@ EX_L2 = Exercise(
         ),
         Mistake(
             _scaled(lambda g: g.flatten(1).norm(dim=1)[:, None, None, None]),
-            "a gradient of zero gives 0/0, which is NaN: use .clamp_min(1e-12) on the length, and the step is zero",
+            "right but for a gradient of zero, which gives 0/0, NaN, and an image without pixels: use "
+            ".clamp_min(1e-12) on the length, and the step is zero",
         ),
         Mistake(
             _scaled(_each(lambda v: v.square().sum(1))),
@@ -390,8 +381,16 @@ EX_L2 = Exercise(
             "the norm ran over the channels only, so that each pixel has length eps: flatten(1) first",
         ),
         Mistake(
-            lambda gradient, eps: eps * gradient / (gradient.flatten(1).norm(dim=1) + 1e-6)[:, None, None, None],
-            "the number added to the length is not small beside a short gradient: use .clamp_min(1e-12) instead",
+            lambda gradient, eps: eps * gradient / (gradient.flatten(1).norm(dim=1) + 1e-8)[:, None, None, None],
+            SHORTENED,
+        ),
+        Mistake(
+            lambda gradient, eps: l2_step(gradient, 1.0),
+            "every step has length 1, whatever eps is: multiply by `eps`",
+        ),
+        Mistake(
+            lambda gradient, eps: eps * gradient / gradient.norm(dim=(2, 3), keepdim=True).clamp_min(1e-12),
+            "each channel has length eps here: the length of an image runs over all its values, flatten(1) first",
         ),
         Mistake(
             lambda gradient, eps: -l2_step(gradient, eps),
@@ -406,10 +405,6 @@ EX_L2 = Exercise(
             _scaled(lambda g: g.flatten(1).norm(dim=1).clamp_min(1e-12)),
             "lengths in the shape (N,) do not divide gradients of shape (N, C, H, W): write [:, None, None, None] "
             "after them",
-        ),
-        Mistake(
-            _l2_in_place,
-            "this changes the gradient that it was given: compute a new tensor",
         ),
     ),
     hints=(
@@ -427,10 +422,6 @@ def project(x, clean, eps):
     return x.clamp(clean - eps, clean + eps).clamp(0, 1)
 
 
-def _project_in_place(x, clean, eps):
-    return x.clamp_(clean - eps, clean + eps).clamp_(0, 1)
-
-
 def _shrink(x, clean, eps):
     change = x - clean
     largest = change.flatten(1).abs().amax(1)[:, None, None, None]
@@ -444,16 +435,16 @@ def _shrink_l2(x, clean, eps):
 
 
 def _probe_project(bring_back):
-    clean = small_images(5)
+    bring_back, clean = civil(bring_back), small_images(5)
     seen = {}
     for name, x, eps in (
         ("5 images that strayed, eps = 0.2", clean + 0.3 * torch.randn(5, 1, SIDE, SIDE), 0.2),
         ("5 images that strayed a little, eps = 0.4", clean + 0.1 * torch.randn(5, 1, SIDE, SIDE), 0.4),
         ("5 images that are inside already, eps = 0.1", clean.clone(), 0.1),
     ):
-        given, centre = x.clone(), clean.clone()
-        seen[f"the images for {name}"] = bring_back(given, centre, eps)
-        seen[f"whether it changed its inputs ({name})"] = not (torch.equal(given, x) and torch.equal(centre, clean))
+        found = bring_back(x, clean, eps)
+        want_type(found, x, f"the images for {name}")
+        seen[f"the images for {name}"] = found
     return seen
 
 
@@ -507,10 +498,6 @@ EX_PROJECT = Exercise(
         Mistake(
             lambda x, clean, eps: clean.clone(),
             "this goes all the way back to the clean image: stop at the edge of the budget",
-        ),
-        Mistake(
-            _project_in_place,
-            "the underscore in clamp_ changes the caller's images: use clamp, which makes a new tensor",
         ),
     ),
     hints=(
@@ -588,29 +575,25 @@ def _pgd_backward(model, images, labels, eps, step_size, steps):
     return _walking(_through_backward(1.0))(model, images, labels, eps, step_size, steps)
 
 
-def _pgd_in_place(model, images, labels, eps, step_size, steps):
-    clean, x = images.clone(), images
-    for _ in range(steps):
-        x.copy_(project(fgsm(model, x, labels, step_size), clean, eps))
-    return x
-
-
 def _noisy(x):
     return x + 0.05 * (2 * torch.rand_like(x) - 1)
 
 
 def _probe_pgd(attack):
-    network, images = small_network(), small_images(7)
-    labels = network(images).argmax(1)
+    attack, network, other, images = civil(attack), small_network(), small_network(), small_images(7)
+    named = network(images).argmax(1)
     seen = {}
-    for name, eps, step_size, steps in (
-        ("8 steps of 0.05 within eps = 0.2", 0.2, 0.05, 8),
-        ("3 steps of 0.1 within eps = 0.15", 0.15, 0.1, 3),
-        ("1 step of 0.1 within eps = 0.3", 0.3, 0.1, 1),
-        ("3 steps of 0.2, longer than eps = 0.1", 0.1, 0.2, 3),
-        ("8 steps of 0.3 within eps = 0.9", 0.9, 0.3, 8),
+    for name, model, labels, eps, step_size, steps in (
+        ("8 steps of 0.05 within eps = 0.2", network, named, 0.2, 0.05, 8),
+        ("3 steps of 0.1 within eps = 0.15", network, named, 0.15, 0.1, 3),
+        ("1 step of 0.1 within eps = 0.3", network, named, 0.3, 0.1, 1),
+        ("3 steps of 0.2, longer than eps = 0.1", network, named, 0.1, 0.2, 3),
+        ("8 steps of 0.3 within eps = 0.9", network, named, 0.9, 0.3, 8),
+        ("labels that the network does not name, 4 steps of 0.05", network, (named + 1) % CLASSES, 0.2, 0.05, 4),
+        ("a second network, 4 steps of 0.05", other, named, 0.2, 0.05, 4),
     ):
-        seen |= watch(name, network, images, lambda x, e=eps, a=step_size, n=steps: attack(network, x, labels, e, a, n))
+        given = labels, eps, step_size, steps
+        seen |= watch(name, model, images, lambda x, m=model, g=given: attack(m, x, *g))
     return seen
 
 
@@ -731,18 +714,12 @@ EX_PGD = Exercise(
             "far. Take a new one at each step: torch.autograd.grad, or clear x.grad",
         ),
         Mistake(
-            _pgd_backward,
-            "the images are right, but `backward` has filled the .grad of every weight too. "
-            "`torch.autograd.grad(loss, x)` touches the images alone",
+            lambda model, images, labels, *rest: pgd(model, images, model(images).argmax(1), *rest),
+            "this climbs the loss of the class that the network names, also where that is wrong already. Use the "
+            "`labels` that you were given",
         ),
-        Mistake(
-            _pgd_in_place,
-            "this changes the caller's images in place: begin with a new tensor",
-        ),
-        Mistake(
-            _walking(step=_in_training(1.0)),
-            "model.train() switches dropout on and stays on after your function: an attack leaves the mode as it was",
-        ),
+        Mistake(_pgd_backward, GRADIENTS),
+        Mistake(_walking(step=_in_training(1.0)), MODE),
     ),
     hints=(
         "You have both parts: one step of length step_size, and the way back into the budget. Repeat them.",
@@ -763,29 +740,29 @@ def _reaching(factor):
     return lambda value, gradient: factor(value, gradient.flatten(1))[:, None, None, None] * gradient
 
 
-def _boundary_in_place(value, gradient):
-    square = gradient.flatten(1).square().sum(1)
-    return gradient.mul_((-value / square)[:, None, None, None])
-
-
 def _probe_boundary(step):
+    return up_to_the_first_difference(_boundaries(civil(step)))
+
+
+def _boundaries(step):
+    """The changes for ordinary gradients, and last for one of length zero: found and right."""
     gradient = torch.randn(5, 1, SIDE, SIDE) * torch.tensor([1.0, 0.2, 3.0, 0.05, 0.5]).view(5, 1, 1, 1)
     value = torch.tensor([2.0, 0.5, -3.0, 0.0, 8.0])
-    colour = torch.randn(5, 3, 4, 4)
-    seen = {}
     for name, rows, slopes in (
         ("5 images", slice(5), gradient),
         ("one image", slice(1), gradient),
-        ("colour", slice(5), colour),
+        ("colour", slice(5), torch.randn(5, 3, 4, 4)),
+        ("2 images, the second gradient zero", slice(2), gradient * torch.tensor([1.0, 0, 1, 1, 1]).view(5, 1, 1, 1)),
     ):
-        given, slope = value[rows].clone(), slopes[rows].clone()
-        result = step(given, slope)
-        seen[f"the change for {name}"] = result
-        if isinstance(result, Tensor) and result.shape == slope.shape:
-            seen[f"the linear function after it ({name})"] = value[rows] + (slopes[rows] * result).flatten(1).sum(1)
-        same = torch.equal(slope, slopes[rows]) and torch.equal(given, value[rows])
-        seen[f"its inputs afterwards ({name})"] = "as they were" if same else "changed: compute new tensors"
-    return seen
+        lead, slope = value[rows], slopes[rows]
+        seen = []
+        for answer in (step, to_boundary):
+            result = answer(lead, slope)
+            want_type(result, slope, f"the change for {name}")
+            seen.append({f"the change for {name}": result})
+            if isinstance(result, Tensor) and result.shape == slope.shape:
+                seen[-1][f"the linear function after it ({name})"] = lead + (slope * result).flatten(1).sum(1)
+        yield tuple(seen)
 
 
 EX_BOUNDARY = Exercise(
@@ -853,8 +830,19 @@ EX_BOUNDARY = Exercise(
             "after them",
         ),
         Mistake(
-            _boundary_in_place,
-            "this changes the gradient that it was given: compute a new tensor",
+            lambda f, g: -f[:, None, None, None] / g,
+            "divided by the gradient, pixel by pixel: the change goes along the gradient, s * gradient, with one "
+            "number s for each image",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -1 / g.norm(dim=1)),
+            "this has length 1, however far the boundary is: multiply by the distance, |value| over the gradient's "
+            "length",
+        ),
+        Mistake(
+            _reaching(lambda f, g: -f / g.square().sum(1)),
+            "right but for a gradient of zero, which gives value/0, and an image without pixels: .clamp_min(1e-12) on "
+            "the square, and the change is zero",
         ),
     ),
     hints=(

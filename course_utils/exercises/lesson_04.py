@@ -1,23 +1,24 @@
 """Lesson 04: mutation, selection in every class, a network that paints, gradient ascent, a threshold as detector."""
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
 from course_utils.exercises._core import Exercise, Mistake, NotYet, describe_difference
 from course_utils.exercises._tools import (
-    CHANGED,
     CLASSES,
-    KEPT,
     advised,
+    as_number,
+    civil,
     draw_change,
     pixel_slope,
     small_images,
     small_network,
     up_to_the_first_difference,
     want_like,
+    want_new,
     want_two,
+    want_type,
     watch,
 )
 
@@ -39,7 +40,7 @@ ONE_BY_ONE = (
 
 def _probe_mutate(attempt):
     """The symptoms up to the first that is wrong. Bad luck gives a right answer one less than once in 1e9 times."""
-    attempt = advised(attempt, {"Boolean value of Tensor": ONE_BY_ONE})
+    attempt = advised(civil(attempt), {"Boolean value of Tensor": ONE_BY_ONE})
     return up_to_the_first_difference(({name: found}, {name: right}) for name, found, right in _symptoms(attempt))
 
 
@@ -49,20 +50,20 @@ def _symptoms(attempt):
     def children(genes, rate):
         result = attempt(genes, rate)
         want_like(result, genes, f"the children of genes of shape {tuple(genes.shape)}")
+        want_new(result, "the parents", genes)
         if result.isnan().any():
             raise NotYet("some children are NaN: is there a root of a negative number?")
         return result.detach().double()
 
     def share(genes, rate):
-        return (children(genes.clone(), rate) != genes).double().mean().item()
+        return (children(genes, rate) != genes).double().mean().item()
 
     genes = torch.rand(3, 1, 6, 5)
-    given = genes.clone()
-    first, second = children(given, 0.5), children(genes.clone(), 0.5)
-    yield "what it was given, afterwards", KEPT if torch.equal(given, genes) else CHANGED, KEPT
+    first, second = children(genes, 0.5), children(genes, 0.5)
     again = bool((first != genes).any()) and torch.equal(first, second)
     yield "whether a second call draws the same numbers again (a seed inside the function?)", again, False
-    at_once = {share(genes, 0.5) for _ in range(40)} == {0.0, 1.0}
+    counts = {share(genes, 0.5) for _ in range(40)}
+    at_once = counts == {0.0, 1.0}
     child = children(torch.full((250, 3, 10, 10), 0.5), 0.4)
     moved = child != 0.5
     yield "whether genes move together", at_once or _together(moved.double()), False
@@ -73,12 +74,16 @@ def _symptoms(attempt):
     )
     yield "the share of genes that move at the rates 0, 0.4 and 1", shares, (0.0, 0.4, 1.0)
     spread = moved.flatten(1).double().mean(1).var().item() / (0.4 * 0.6 / 300)
-    yield "the number of genes that move", "alike in all images" if spread < 0.5 else "left to chance", "left to chance"
+    number = "the same each time" if len(counts) == 1 else "alike in all images" if spread < 0.5 else "left to chance"
+    yield "the number of genes that move", number, "left to chance"
+    for shape in ((60,), (6, 10), ()):
+        children(torch.rand(shape), 0.5)
 
     steps = (child - 0.5)[moved]
     inside = steps[steps.abs() < 0.499]
     yield "whether nearly all that move end at black or white", len(inside) < 0.2 * len(steps), False
-    yield "whether genes share their steps", len(steps.unique()) < 100 or _together(child - 0.5), False
+    alike = len(steps.unique()) < 100 or _together(child - 0.5)
+    yield "how many genes a u is drawn for", "many at once" if alike else OWN, OWN
     halves = -inside[inside < 0], inside[inside > 0]
     bent = [-torch.log1p(-half) for half in halves if len(half)]  # the formula makes these exponential
     noise = all(abs(half.median() / half.mean() - 0.693) > 0.06 for half in bent)
@@ -86,7 +91,8 @@ def _symptoms(attempt):
     shares = [_near(len(half) / len(steps), 0.5, 0.02) for half in halves]
     lengths = [_near(half.median() / 0.0424, 1.0, 0.12) if len(half) else 0.0 for half in halves]
     yield "steps down and up: their shares, their median lengths / 0.0424", (*shares, *lengths), (0.5, 0.5, 1.0, 1.0)
-    yield "the eta that fits the steps", _near(1 / torch.cat(bent).mean() - 1, 15.0, 0.6), 15.0
+    exponent = _near(1 / torch.cat(bent).mean(), 16.0, 0.6)
+    yield "the exponent that fits the steps", f"1/{exponent:.0f}", "1/16"
     u = torch.where(steps < 0, (1 + steps) ** 16 / 2, 1 - (1 - steps) ** 16 / 2).sort().values
     worst = (u - torch.linspace(0, 1, len(u), dtype=u.dtype)).abs().max()
     yield "how far the steps are from those of the formula", _near(worst, 0.0, 0.025), 0.0
@@ -96,6 +102,9 @@ def _symptoms(attempt):
     yield "whether all children lie in [0, 1]", bool(((child >= 0) & (child <= 1)).all()), True
     stopped = _near(((child == 0) | (child == 1)).double().mean(), 0.31, 0.06)
     yield "the share of genes at 0.03 and 0.97 that end at 0 or 1 exactly (rate 1)", stopped, 0.31
+
+
+OWN = "each its own, torch.rand_like(genes)"
 
 
 def _near(found, right, tolerance):
@@ -155,11 +164,11 @@ EX_MUTATE = Exercise(
         ),
         Mistake(
             _mutating(step=lambda u: _delta(u, 15.0)),
-            "nearly every step ends at black or white: the exponent is 1 / (eta + 1) = 1/16 (and is the - 1 there?)",
+            "nearly every step ends at black or white: the exponent is 1/16, `** (1 / 16)` (and is the - 1 there?)",
         ),
         Mistake(
             _mutating(step=lambda u: _delta(u, 1 / 15)),
-            "the exponent is 1 / eta: it is 1 / (eta + 1), 1/16 for eta = 15",
+            "the steps follow the exponent 1/15: the formula has 1/16",
         ),
         Mistake(
             _mutating(step=lambda u: 0.2 * u - 0.1),
@@ -205,14 +214,13 @@ ONE_A_CLASS = (
 
 def _probe_challenge(attempt):
     """Who holds each class after the children have challenged it, and with what confidence."""
-    attempt = advised(attempt, {"at non-singleton dimension 3": ONE_A_CLASS})
-    seen = {}
+    attempt = advised(civil(attempt), {"at non-singleton dimension 3": ONE_A_CLASS})
+    seen, contests = {}, []
     for name, rows in ARENAS.items():
         confidence, *scores = torch.tensor(rows) / 100
         elites, children = torch.rand(len(confidence), 3, 4, 2), torch.rand(len(scores), 3, 4, 2)
         inputs = elites, confidence, children, torch.stack(scores)
-        given = [tensor.clone() for tensor in inputs]
-        result = attempt(*given)
+        result, right = attempt(*inputs), challenge(*inputs)
         want_two(result, "the new elites and their confidence")
         want_like(result[0], elites, f"the new elites ({name})")
         want_like(result[1], confidence, f"the new confidence ({name})")
@@ -221,7 +229,11 @@ def _probe_challenge(attempt):
             holder = [who for who, theirs in known.items() if torch.equal(image, theirs)]
             seen[f"who holds class {k} ({name})"] = (holder or ["an image without a right to it"])[0]
         seen[f"the new confidence ({name})"] = result[1].clone()
-        seen[f"what it was given, afterwards ({name})"] = KEPT if all(map(torch.equal, given, inputs)) else CHANGED
+        contests.append((inputs, result, right))
+    if all(all(map(torch.equal, result, right)) for _, result, right in contests):
+        for (elites, confidence, children, _), result, _ in contests:
+            want_new(result[0], "the elites or the children", elites, children)
+            want_new(result[1], "the old confidence", confidence)
     return seen
 
 
@@ -321,21 +333,17 @@ NO_LINKS = (
 
 
 def _probe_paint(attempt):
-    return up_to_the_first_difference(_paintings(advised(attempt, {"must be Tensor, not": NO_LINKS})))
+    return up_to_the_first_difference(_paintings(advised(civil(attempt), {"must be Tensor, not": NO_LINKS})))
 
 
 def _paintings(attempt):
-    """Each genome's picture and what became of the inputs: found and right."""
+    """Each genome's picture: found and right."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 7), indexing="ij")
     grid = {"x": x, "y": y, "radius": (x.square() + y.square()).sqrt(), "bias": torch.ones(5, 7)}
     for name, (functions, links) in GENOMES.items():
-        given = dict(functions), dict(links), {key: values.clone() for key, values in grid.items()}
-        result = attempt(*given)
-        kept = given[:2] == (functions, links) and given[2].keys() == grid.keys()
-        kept = kept and all(torch.equal(given[2][key], grid[key]) for key in grid)
-        afterwards = f"what it was given, afterwards ({name})"
-        found = {name: result.clone() if isinstance(result, Tensor) else result, afterwards: KEPT if kept else CHANGED}
-        yield found, {name: paint(functions, links, grid), afterwards: KEPT}
+        result = attempt(functions, links, grid)
+        want_type(result, grid["x"], name)
+        yield {name: result}, {name: paint(functions, links, grid)}
 
 
 def _draw_painting(seen, expected):
@@ -445,7 +453,7 @@ FRESH = (
 
 def _probe_climb(attempt):
     advice = dict.fromkeys(("NoneType", "does not require grad", "through the graph a second time"), FRESH)
-    return up_to_the_first_difference(_climbs(advised(attempt, advice)))
+    return up_to_the_first_difference(_climbs(advised(civil(attempt), advice)))
 
 
 def _climbs(attempt):
@@ -583,11 +591,11 @@ def catch(clean, other, keep=0.95):
 
 
 def _probe_catch(attempt):
-    return up_to_the_first_difference(_catches(attempt))
+    return up_to_the_first_difference(_catches(civil(attempt)))
 
 
 def _catches(attempt):
-    """Confidences that lie far apart, and that tie; keep * N is whole only in the last case, where rounding decides."""
+    """Confidences that lie far apart, and that tie; last where keep * N is whole, or rounding decides."""
     spread = torch.linspace(0.3, 0.99, 50)[torch.randperm(50)]
     tied = torch.tensor([0.5, 0.6, 0.8, 0.8, 0.8] + 28 * [1.0])[torch.randperm(33)]
     weak, strong = torch.cat([spread, torch.linspace(0.1, 0.6, 43)]), torch.linspace(0.9, 1.0, 11)
@@ -598,16 +606,14 @@ def _catches(attempt):
         ("33 clean digits, many alike, keep=0.92", tied, torch.tensor([0.8, 0.8, 0.7, 1.0]), (0.92,)),
         ("33 clean digits, many alike, keep=0.8", tied, torch.tensor([0.8, 0.8, 0.7, 1.0]), (0.8,)),
         ("images that the network is surer of than of digits", spread, strong, ()),
+        ("50 clean digits, keep=0.5: 25 of them stay", spread, weak, (0.5,)),
         ("200 clean digits, keep=0.8: 160 of them stay", many, weak, (0.8,)),
+        ("scores below 0: what is far has a low one", -40 * spread, -40 * weak, (0.9,)),
     ):
-        given = clean.clone(), other.clone()
-        result, right = attempt(*given, *keep), catch(clean, other, *keep)
+        result, right = attempt(clean, other, *keep), catch(clean, other, *keep)
         want_two(result, "the threshold, and the share of the others that it rejects")
         for what, found, expected in zip(("the threshold", "the share caught"), result, right, strict=True):
-            yield {f"{what} for {name}": found}, {f"{what} for {name}": expected}
-        kept = torch.equal(given[0], clean) and torch.equal(given[1], other)
-        afterwards = f"what it was given, afterwards ({name})"
-        yield {afterwards: KEPT if kept else CHANGED}, {afterwards: KEPT}
+            yield {f"{what} for {name}": as_number(found)}, {f"{what} for {name}": expected}
 
 
 def _place(ordered, keep):
@@ -622,6 +628,14 @@ def _detecting(pick=lambda ordered, keep: ordered[_place(ordered, keep)], reject
         return t, rejects(other, t).float().mean().item()
 
     return detect
+
+
+def _from_zero_up(clean, other, keep=0.95):
+    t = 0.0
+    for c in clean.tolist():
+        if c > t and (clean >= c).double().mean() >= keep - 1e-9:
+            t = c
+    return t, (other < t).float().mean().item()
 
 
 TOO_MANY = "one clean digit too many is rejected: below place i (from 0) of the sorted values lie i of them"
@@ -650,6 +664,15 @@ EX_CATCH = Exercise(
         Mistake(
             _detecting(lambda ordered, keep: ordered[_place(ordered, keep) - 1]),
             "too low by one place: below place i (from 0) of the sorted values lie i of them",
+        ),
+        Mistake(
+            _detecting(lambda ordered, keep: ordered.flip(0)[int(keep * len(ordered))]),
+            "t is one place too low where keep * N is a whole number k: counted from the top, the last one that stays "
+            "is number k, and its index is k - 1",
+        ),
+        Mistake(
+            _from_zero_up,
+            "t starts at 0, and where all scores lie below 0 it never moves: start from the clean values themselves",
         ),
         Mistake(
             _detecting(lambda ordered, keep: ordered[int((1 - keep) * len(ordered))]),
