@@ -30,7 +30,7 @@ def small_images(number):
     return (1.4 * torch.rand(number, 1, SIDE, SIDE) - 0.2).clamp(0, 1)
 
 
-SEEDED = (
+SEED_INSIDE = (
     "a seed is set inside your function, so that from then on all random numbers of the lesson repeat themselves: "
     "leave torch.manual_seed to whoever calls it"
 )
@@ -52,7 +52,11 @@ MODE = (
     "the network is in another mode afterwards: `train()` switches dropout on, `eval()` off, and both stay. Leave the "
     "mode as it is"
 )
-SWITCHED = (
+KEPT_FOR_LATER = (
+    "the result of an earlier call has other numbers now: the function keeps a tensor from call to call and hands the "
+    "same one out again. Make a new one in each call"
+)
+SWITCH_LEFT = (
     "a switch of torch is thrown and stays so after your function: `with torch.no_grad():` (and no set_grad_enabled, "
     "no set_default_dtype) ends where its block ends"
 )
@@ -62,8 +66,10 @@ def civil(attempt, trains=False):
     """The attempt, refused in words if a call leaves anything behind.
 
     It may draw random numbers, but not seed them; it may not change the tensors, lists and dicts that it is given, nor
-    a network (but one that it ``trains``), nor the switches of torch. What it draws changes nothing for who asks next.
+    a network (but one that it ``trains``), nor the switches of torch, nor what an earlier call returned. What it draws
+    changes nothing for who asks next.
     """
+    earlier = []
 
     def call(*given):
         switches, seed = _switches(), int(torch.randint(2**62, ()))
@@ -77,13 +83,17 @@ def civil(attempt, trains=False):
                 torch.set_grad_enabled(switches[0])
                 torch.set_default_dtype(switches[1])
         if seeded:
-            raise NotYet(SEEDED)
+            raise NotYet(SEED_INSIDE)
         if thrown:
-            raise NotYet(SWITCHED)
+            raise NotYet(SWITCH_LEFT)
         for each, before in zip(given, marks, strict=True):
             for message, mark in _marks(each, trains).items():
                 if not _same(mark, before[message]):
                     raise NotYet(message)
+        if not all(torch.equal(tensor, copy) for tensor, copy in earlier if not copy.isnan().any()):
+            raise NotYet(KEPT_FOR_LATER)
+        returned = result if isinstance(result, (tuple, list)) else [result]
+        earlier.extend((each, each.detach().clone()) for each in returned if isinstance(each, Tensor))
         return result
 
     return call

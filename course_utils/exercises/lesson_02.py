@@ -459,7 +459,7 @@ def _probe_bound(bound):
 
 
 def _one_number(value):
-    if isinstance(value, tuple) or getattr(value, "numel", lambda: 1)() != 1:
+    if isinstance(value, (tuple, list)) or getattr(value, "numel", lambda: 1)() != 1:
         raise NotYet("one number is asked for, the largest over all frequencies and singular values: .max() at the end")
     return float(value.real if isinstance(value, torch.Tensor) and value.is_complex() else value)
 

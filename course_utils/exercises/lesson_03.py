@@ -304,8 +304,8 @@ def _each(reduce):
 
 
 SHORTENED = (
-    "the step of a short gradient is shorter than eps, because something is added to the length, and a gradient can be "
-    "as short as that: use .clamp_min(1e-12) on the length instead"
+    "the step of a short gradient is shorter than eps, because something is added to the length, or its floor is too "
+    "high, and a gradient can be as short as that: use .clamp_min(1e-12) on the length instead"
 )
 
 

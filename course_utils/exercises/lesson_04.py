@@ -606,6 +606,7 @@ def _catches(attempt):
         ("33 clean digits, many alike, keep=0.92", tied, torch.tensor([0.8, 0.8, 0.7, 1.0]), (0.92,)),
         ("33 clean digits, many alike, keep=0.8", tied, torch.tensor([0.8, 0.8, 0.7, 1.0]), (0.8,)),
         ("images that the network is surer of than of digits", spread, strong, ()),
+        ("48 clean digits, keep=0.6: 28.8 of them stay, so 29", spread[:48], weak, (0.6,)),
         ("50 clean digits, keep=0.5: 25 of them stay", spread, weak, (0.5,)),
         ("200 clean digits, keep=0.8: 160 of them stay", many, weak, (0.8,)),
         ("scores below 0: what is far has a low one", -40 * spread, -40 * weak, (0.9,)),
@@ -677,7 +678,12 @@ EX_CATCH = Exercise(
         Mistake(
             _detecting(lambda ordered, keep: ordered[int((1 - keep) * len(ordered))]),
             "t keeps 161 of 200 digits, and 160 are enough: (1 - 0.8) * 200 is 39.99999999999999, and int cuts. "
-            "Add 1e-6 first. (A quantile counts the gaps between the digits, 199: count the digits)",
+            "Add 1e-6 first",
+        ),
+        Mistake(
+            _detecting(lambda ordered, keep: ordered.quantile(1 - keep, interpolation="lower")),
+            "a quantile counts the N - 1 gaps between the digits: count the N digits, int((1 - keep) * N + 1e-6) of "
+            "which may be rejected",
         ),
         Mistake(lambda clean, other, keep=0.95: catch(clean, other), "0.95 is written out: use `keep`"),
         Mistake(
