@@ -223,6 +223,7 @@ ALSO_UNFORESEEN = [
     ("2.4", lambda change, share=0.9: lesson_02.pixels_for(change.square_().sqrt_(), share), _tools.IN_PLACE),
     ("2.5", lambda weight, size: lesson_02.conv_bound(weight, 32), lesson_02.FIXED_SIZE),
     ("2.5", lambda weight, size: lesson_02.conv_bound(weight, 7), lesson_02.FIXED_SIZE),
+    ("2.5", lambda weight, size: [3.0], "one number is asked for"),
     ("2.5", _scales_the_kernel, _tools.IN_PLACE),
     ("2.6", _once(lesson_02.purity), "k = 3"),
     ("2.6", _k_only_in_topk, "k = 3"),

@@ -199,6 +199,7 @@ ALSO_UNFORESEEN = [
     ),
     ("3.3", lambda gradient, eps: gradient.mul_(eps / gradient.norm()), _tools.IN_PLACE),
     ("3.3", _in_double(lesson_03.l2_step), "got torch.float64"),
+    ("3.3", lambda gradient, eps: eps * gradient / _length(gradient).clamp_min(1e-6), lesson_03.SHORTENED),
     ("3.1", _into_one_buffer(lesson_03.fgsm), _tools.KEPT_FOR_LATER),
     ("3.4", _into_one_buffer(lesson_03.project), _tools.KEPT_FOR_LATER),
     ("3.4", lambda x, clean, eps: x.clamp_(clean - eps, clean + eps).clamp_(0, 1), _tools.IN_PLACE),

@@ -257,7 +257,13 @@ def _first_network(answer):
     return call
 
 
+def _below_the_gaps(clean, other, keep=0.95):
+    t = clean.sort().values[int((1 - keep) * (len(clean) - 1) + 1e-6)]
+    return t.item(), (other < t).float().mean().item()
+
+
 ALSO_UNFORESEEN = [
+    ("4.5", _below_the_gaps, "counts the N - 1 gaps"),
     ("4.1", _exactly_so_many, "the number of genes that move: got the same each time"),
     ("4.1", _one_step_for_all, "how many genes a u is drawn for: got many at once"),
     ("4.1", _the_parents_at_rate_0, "this hands back the parents"),

@@ -35,6 +35,11 @@ def test_lenet_normalises_inside():
     assert torch.equal(model(images), model[1:]((images - 0.1307) / 0.3081))
 
 
+def test_normalise_takes_one_number_for_all_channels():
+    images = torch.rand(2, 3, 4, 4)
+    assert torch.equal(models.Normalise(0.25, 0.5)(images), models.Normalise([0.25] * 3, [0.5] * 3)(images))
+
+
 def test_normalise_travels_with_the_weights_and_is_not_trained():
     layer = models.Normalise([0.1, 0.2, 0.3], [0.5, 0.6, 0.7])
     assert list(layer.parameters()) == [] and set(layer.state_dict()) == {"mean", "std"}
