@@ -10,7 +10,6 @@ import math
 from pathlib import Path
 
 import anywidget
-import matplotlib
 import torch
 from torch import Tensor
 
@@ -154,11 +153,10 @@ def readout(name: str, value: float) -> str:
 
 def _still(plane: Plane) -> figures.Picture:
     """Five views along each of three sweeps, and the curves of the sweeps in the plane."""
-    with matplotlib.rc_context(figures.STYLE):
-        canvas, axes = figures.figure(figures.ROW, 3.7, nrows=3, ncols=6, width_ratios=[1] * 5 + [5])
-        for axis in axes[:, 5]:
-            axis.remove()
-        plot = canvas.add_subplot(axes[0, 0].get_gridspec()[:, 5])
+    canvas, axes = figures.figure(figures.ROW, 3.7, nrows=3, ncols=6, width_ratios=[1] * 5 + [5])
+    for axis in axes[:, 5]:
+        axis.remove()
+    plot = canvas.add_subplot(axes[0, 0].get_gridspec()[:, 5])
     plot.scatter(*plane.cloud.T, s=3, color="#BBBBBB", linewidths=0)
     lengths = []
     for row, (name, color) in zip(axes, SWEEPS.items(), strict=True):

@@ -6,7 +6,6 @@ of the time that a new figure would.
 
 import io
 
-import matplotlib
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import Tensor, nn
@@ -81,21 +80,20 @@ class _Canvas:
     """One figure for all pictures: three images, and the confidences before and after."""
 
     def __init__(self, classes: int):
-        with matplotlib.rc_context(figures.STYLE):
-            canvas, axes = figures.figure(8.2, 2.5, ncols=4, width_ratios=[1, 1, 1, 1.7])
-            *self.images, bars = axes
-            for axis, title in zip(self.images, ("clean", "difference", "adversarial"), strict=True):
-                figures.show(axis, torch.zeros(1, 28, 28), "0  > 99.99 %", title=title)
-            self.images[1].images[0].set_cmap("RdBu_r")
-            self.bars = [
-                bars.bar([k + shift for k in range(classes)], [0.0] * classes, width=0.4, color=color)
-                for shift, color in ((-0.2, figures.CLEAN), (0.2, figures.ADVERSARIAL))
-            ]
-            bars.set(ylim=(0, 1), ylabel="confidence", xlabel="class", xticks=range(0, classes, -(-classes // 10)))
-            bars.set_title("blue: before, orange: after", fontsize=9)
-            canvas.draw_without_rendering()
-            canvas.set_layout_engine("none")  # the layout stays as it has settled
-            self.agg = FigureCanvasAgg(canvas)
+        canvas, axes = figures.figure(8.2, 2.5, ncols=4, width_ratios=[1, 1, 1, 1.7])
+        *self.images, bars = axes
+        for axis, title in zip(self.images, ("clean", "difference", "adversarial"), strict=True):
+            figures.show(axis, torch.zeros(1, 28, 28), "0  > 99.99 %", title=title)
+        self.images[1].images[0].set_cmap("RdBu_r")
+        self.bars = [
+            bars.bar([k + shift for k in range(classes)], [0.0] * classes, width=0.4, color=color)
+            for shift, color in ((-0.2, figures.CLEAN), (0.2, figures.ADVERSARIAL))
+        ]
+        bars.set(ylim=(0, 1), ylabel="confidence", xlabel="class", xticks=range(0, classes, -(-classes // 10)))
+        bars.set_title("blue: before, orange: after", fontsize=9)
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")  # the layout stays as it has settled
+        self.agg = FigureCanvasAgg(canvas)
 
     def show(self, clean: Tensor, changed: Tensor, label: int, answers: Tensor) -> figures.Picture:
         """The picture for one image, its changed twin, and the confidences ``(2, K)`` of the two."""

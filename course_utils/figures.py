@@ -5,13 +5,17 @@ colour-blind readers), images are shown pixel by pixel on one grey scale, and ev
 those who cannot see it.
 """
 
+import contextlib
+import functools
+import inspect
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import matplotlib
 import matplotlib.image
+import matplotlib.style
 import matplotlib.ticker
 import numpy as np
 import PIL.Image
@@ -42,13 +46,10 @@ STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 11,
     "axes.grid": False,
     "grid.color": "#DDDDDD",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
@@ -101,6 +102,74 @@ def _wrap(text: str, width: int = 28) -> str:
     return "\n".join(textwrap.fill(line, width) for line in runtime.printable(text).split("\n"))
 
 
+_turn = threading.RLock()  # matplotlib has one set of settings for all threads, and newer kernels draw on several
+_thread = threading.local()
+
+
+@contextlib.contextmanager
+def look() -> Iterator[None]:
+    """The course's look: matplotlib's defaults plus `STYLE`, whatever settings somebody has made for their own figures.
+
+    What `figure` returns takes it by itself; an artist that is made by hand, such as a ``Rectangle``, needs it around.
+
+    >>> with look():
+    ...     matplotlib.rcParams["axes.facecolor"]
+    'white'
+    """
+    if getattr(_thread, "looks", False):
+        yield
+        return
+    with _turn, matplotlib.style.context(["default", STYLE]):
+        _thread.looks = True
+        try:
+            yield
+        finally:
+            _thread.looks = False
+
+
+def _in_our_look(kind: type) -> type:
+    """Make each public method of a subclass run in the course's `look`: settings are read when a thing is drawn."""
+
+    def within(name: str):
+        @functools.wraps(getattr(kind, name))
+        def method(self, *args, **kwargs):
+            inherited = getattr(super(kind, self), name)
+            if getattr(_thread, "looks", False):
+                return inherited(*args, **kwargs)
+            with look():
+                return inherited(*args, **kwargs)
+
+        return method
+
+    left = {"get_data_ratio", *vars(kind)}  # matplotlib itself asks whether the first is its own
+    for name in dir(kind):
+        if not name.startswith("_") and name not in left and inspect.isfunction(getattr(kind, name)):
+            setattr(kind, name, within(name))
+    return kind
+
+
+@_in_our_look
+class _Axes(Axes):
+    """Axes whose parts take the course's look, whoever draws on them and when."""
+
+
+@_in_our_look
+class _Figure(Figure):
+    """A figure with such axes."""
+
+    def add_subplot(self, *args, **kwargs) -> Axes:
+        with look():
+            return super().add_subplot(*args, **_with_our_axes(kwargs))
+
+    def add_axes(self, *args, **kwargs) -> Axes:
+        with look():
+            return super().add_axes(*args, **_with_our_axes(kwargs))
+
+
+def _with_our_axes(kwargs: dict) -> dict:
+    return kwargs if {"axes_class", "projection", "polar"} & kwargs.keys() else kwargs | {"axes_class": _Axes}
+
+
 def figure(width: float = PLOT, height: float = 3.2, **subplots) -> tuple[Figure, np.ndarray | Axes]:
     """An empty figure in the course's look, and its axes (see matplotlib's ``Figure.subplots``).
 
@@ -109,8 +178,8 @@ def figure(width: float = PLOT, height: float = 3.2, **subplots) -> tuple[Figure
     >>> picture(canvas, "A line that climbs from 0 to 1.")
     A line that climbs from 0 to 1.
     """
-    with matplotlib.rc_context(STYLE):
-        canvas = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+    with look():
+        canvas = _Figure(figsize=(width, height), dpi=DPI, layout="constrained")
         return canvas, canvas.subplots(**subplots)
 
 
@@ -123,7 +192,7 @@ def picture(canvas: Figure, alt: str) -> Picture:
     if not alt.strip():
         raise ValueError("alt is empty: say in a sentence what the picture shows")
     buffer = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
+    with look():
         canvas.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12)
     return Picture(_compact(buffer), alt)
 

@@ -211,7 +211,8 @@ def _still(detect: Detector, things: Things) -> figures.Picture:
         for mark in sight.marks:
             left, top, right, bottom = mark["box"]
             color = figures.FOOLING if mark["on"] else figures.CLEAN
-            axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, lw=2, ec=color))
+            with figures.look():
+                axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, lw=2, ec=color))
         texts.append(f"{photo} with {hangs} in it: {found}")
     return figures.picture(
         canvas, f"Pictures, and the faces that the detector found with their probability. {'; '.join(texts)}."

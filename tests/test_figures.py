@@ -1,7 +1,9 @@
 """Figures: real pictures with alt text, and clear errors."""
 
+import concurrent.futures
 import io
 
+import matplotlib.style
 import pytest
 import torch
 from PIL import Image
@@ -11,12 +13,13 @@ from course_utils.fooling import CPPN
 from course_utils.fooling.cppn import Graph
 
 NOISE = torch.rand(5, 1, 28, 28)
+COLOURS = torch.rand(2, 3, 8, 8)
 SURE = torch.tensor([0.9, *[0.1 / 9] * 9])
 
 PICTURES = {
     "a grid": lambda: figures.images(NOISE, list("abcde"), columns=3, title="Five", alt="Five squares of noise."),
     "a list": lambda: figures.images(list(NOISE), alt="Noise."),
-    "colour": lambda: figures.images(torch.rand(2, 3, 8, 8), alt="Two coloured squares."),
+    "colour": lambda: figures.images(COLOURS, alt="Two coloured squares."),
     "bars": lambda: figures.confidence_bars(NOISE[:1], SURE),
     "curves": lambda: figures.curves(
         {"a": [3, 2, 1], "b": [3.0, 2.0, 1.01]},
@@ -144,3 +147,71 @@ def test_a_picture_of_photographs_is_small_and_looks_the_same(monkeypatch):
     assert len(small) < len(whole) / 2
     pixels = [torch.tensor(list(Image.open(io.BytesIO(png)).convert("L").tobytes())) for png in (small, whole)]
     assert (pixels[0] - pixels[1]).abs().float().mean() < 5
+
+
+def _by_hand():
+    """A figure as a lesson's cell draws it, with matplotlib's own methods after `figures.figure`."""
+    canvas, axes = figures.figure(figures.ROW, 4, nrows=2, ncols=3)
+    line, image, bars, log, points, other = axes.flat
+    line.plot([0, 1, 2], [-1, 1, 0], label="a line")
+    line.axhline(0.3, ls="--", label="a level")
+    line.annotate("here", (1, 1), (0.5, 0.2), arrowprops={"arrowstyle": "->"})
+    line.set(title="$x^2$ and 50 %", xlabel="x", ylabel="y")
+    line.legend()
+    line.grid()
+    image.imshow(torch.linspace(0, 1, 12).view(3, 4).numpy())
+    bars.bar(["a", "b"], [1, 2])
+    bars.errorbar([0, 1], [1, 2], [0.1, 0.4], capsize=2)
+    bars.text(0, 0.5, "a bar")
+    log.loglog([1, 10, 100], [1, 10, 100])
+    log.twinx().hist([1, 2, 2, 3])
+    points.scatter([1, 2], [3, 4])
+    points.fill_between([1, 2], [2, 3], [4, 5], alpha=0.2)
+    points.tick_params(axis="x", rotation=30)
+    other.remove()
+    canvas.add_subplot(axes[0, 0].get_gridspec()[1, 2]).boxplot([1, 2, 3, 9])
+    canvas.suptitle("Six panels")
+    canvas.legend(*line.get_legend_handles_labels(), loc="outside lower center")
+    return figures.picture(canvas, "Six panels.")
+
+
+DRAWN = {"by hand": _by_hand} | {name: PICTURES[name] for name in ("a grid", "bars", "curves")}
+OWN = {
+    "dark": "dark_background",
+    "classic": "classic",
+    "ggplot": "ggplot",
+    "sketch": {"path.sketch": (1, 100, 2), "font.family": "serif", "axes.linewidth": 3},
+    "tex": {"text.usetex": True, "mathtext.fontset": "cm", "axes.formatter.use_mathtext": True},
+    "huge": {"font.size": 30, "lines.linewidth": 9, "lines.marker": "x", "xtick.labelsize": 22, "axes.titlesize": 40},
+    "saving": {"savefig.dpi": 40, "savefig.transparent": True, "savefig.pad_inches": 2, "savefig.facecolor": "pink"},
+    "images": {"image.origin": "lower", "image.interpolation": "bicubic", "image.cmap": "jet", "image.aspect": "auto"},
+    "layout": {"figure.autolayout": True, "figure.dpi": 300, "figure.constrained_layout.w_pad": 2, "axes.xmargin": 0.4},
+    "axes": {"axes.facecolor": "black", "axes.grid": True, "axes.titlelocation": "left", "ytick.right": True},
+}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return {name: make().png for name, make in DRAWN.items()}
+
+
+@pytest.mark.parametrize("own", OWN.values(), ids=OWN)
+def test_a_picture_looks_the_same_whatever_settings_its_reader_has(own, plain):
+    with matplotlib.style.context(own):
+        before = dict(matplotlib.rcParams)
+        changed = [name for name, make in DRAWN.items() if make().png != plain[name]]
+        assert dict(matplotlib.rcParams) == before
+        with pytest.raises(ValueError):
+            figures.curves({"a": [1, 2]}, x=[1], xlabel="", ylabel="", alt="x")
+        assert dict(matplotlib.rcParams) == before
+    assert not changed
+
+
+def test_settings_come_back_however_many_threads_draw(plain):
+    """Sliders and buttons are handled on threads of their own."""
+    with matplotlib.style.context("dark_background"):
+        own = dict(matplotlib.rcParams)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            drawn = list(pool.map(lambda _: PICTURES["bars"]().png, range(8)))
+        assert dict(matplotlib.rcParams) == own
+    assert drawn == [plain["bars"]] * 8
