@@ -2,7 +2,7 @@
 // drawn in all views.
 
 function build(el) {
-  const root = add(el, "div", "breed", { "data-lm-suppress-shortcuts": "true" }); // keys are for the buttons
+  const root = panel(el, "breed");
   const status = add(root, "div", "breed-status", { role: "status", "aria-live": "polite" });
   const grid = add(root, "div", "breed-grid", { role: "group", "aria-label": "Nine pictures" });
   const tiles = Array.from({ length: 9 }, () => {
@@ -43,7 +43,7 @@ export default () => {
   function hear(message, buffers, mine) {
     if (mine) trouble = message.error ?? "";
     if (!message.error) now = message;
-    if (buffers.length) pictures = buffers.map((b) => new Uint8Array(b.buffer, b.byteOffset, b.byteLength));
+    if (buffers.length) pictures = buffers.map(bytesOf);
     views.forEach((draw) => draw(buffers.length > 0));
     ask();
   }

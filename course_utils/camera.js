@@ -4,7 +4,7 @@
 const SWEEP = 5; // hundredths of a slider's half in one step of a sweep
 
 function build(el) {
-  const root = add(el, "div", "camera", { [KEYS]: "true" }); // keys are for the controls
+  const root = panel(el, "camera");
   const status = add(root, "div", "camera-status", { role: "status", "aria-live": "polite" });
   const above = add(root, "div", "camera-above");
   const figure = add(above, "figure", "camera-view");
@@ -29,10 +29,6 @@ function build(el) {
     "dimension for each slider, so curves that cross here need not meet.";
   add(root, "p", "camera-note", {}, note);
   return { status, view, caption, plot, groups, sweep, which, home, clear };
-}
-
-function numbers(buffer) {
-  return new Float32Array(buffer.buffer.slice(buffer.byteOffset, buffer.byteOffset + buffer.byteLength));
 }
 
 function plane({ cloud, trail, home, shares }, width) {
@@ -118,8 +114,7 @@ export default () => {
       sliders = [...(now?.sliders ?? sliders)];
     } else {
       const [picture, trail, cloud] = buffers;
-      const bytes = new Uint8Array(picture.buffer, picture.byteOffset, picture.byteLength);
-      now = { ...message, picture: bytes, trail: numbers(trail), cloud: numbers(cloud) };
+      now = { ...message, picture: bytesOf(picture), trail: floatsOf(trail), cloud: floatsOf(cloud) };
       if (!moved && !(mine && sweep)) sliders = [...message.sliders];
     }
     requestAnimationFrame(() => {

@@ -160,7 +160,7 @@ function survival({ left, fell }, n, eps, width, height) {
 }
 
 function build(el) {
-  const root = add(el, "div", "dimension", { [KEYS]: "true" });
+  const root = panel(el, "dimension");
   const slider = (name, most, label) => {
     const row = add(root, "div", "dimension-row");
     const holder = add(row, "label", "");

@@ -79,7 +79,7 @@ function combobox(parent, id, classes, chosen) {
 }
 
 function build(el) {
-  const root = add(el, "div", "photolab", { [KEYS]: "true" }); // keys are for the controls
+  const root = panel(el, "photolab");
   const id = `photolab-${Math.random().toString(36).slice(2)}`;
   const above = add(root, "div", "photolab-row");
   const field = (name, text, parent = above) => {
@@ -175,7 +175,7 @@ export default () => {
       busy = "";
     }
     if (!message.error) {
-      now = { ...message, pictures: buffers.map((b) => new Uint8Array(b.buffer, b.byteOffset, b.byteLength)) };
+      now = { ...message, pictures: buffers.map(bytesOf) };
       classes = message.classes ?? classes;
       if (!settings || !mine) settings = { target: now.target, eps: now.eps, steps: now.steps };
     }

@@ -1,43 +1,35 @@
 // The form of a prediction. The guess travels in the same message as the click: with two messages, the kernel might
 // see the click first.
 
-function add(parent, tag, text = "", attributes = {}) {
-  const node = document.createElement(tag);
-  node.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  parent.append(node);
-  return node;
-}
-
 function render({ model, el }) {
-  const root = add(el, "div", "", { class: "predict", "data-lm-suppress-shortcuts": "true" });
+  const root = panel(el, "predict");
   const state = { locked: model.get("locked"), revealed: model.get("revealed") };
   const name = `guess-${Math.random()}`;
   let status = null;
 
   function fill(again = false) {
     root.replaceChildren();
-    const question = add(root, "p");
-    add(question, "b", "Predict: ");
-    model.get("question").split("`").forEach((part, i) => add(question, i % 2 ? "code" : "span", part));
+    const question = add(root, "p", "");
+    add(question, "b", "", {}, "Predict: ");
+    model.get("question").split("`").forEach((part, i) => add(question, i % 2 ? "code" : "span", "", {}, part));
     if (state.locked && !again) {
-      const line = add(root, "p", "Locked in: ", { role: "status" });
-      add(line, "b", state.locked);
-      if (!state.revealed) add(root, "button", "Guess again", { type: "button" }).onclick = () => fill(true);
+      const line = add(root, "p", "", { role: "status" }, "Locked in: ");
+      add(line, "b", "", {}, state.locked);
+      if (!state.revealed) add(root, "button", "", { type: "button" }, "Guess again").onclick = () => fill(true);
       return;
     }
-    const form = add(root, "form");
+    const form = add(root, "form", "");
     for (const choice of model.get("choices")) {
-      const label = add(form, "label", "", { class: "predict-choice" });
+      const label = add(form, "label", "predict-choice");
       add(label, "input", "", { type: "radio", name, value: choice });
-      add(label, "span", choice);
+      add(label, "span", "", {}, choice);
     }
     if (!model.get("choices").length) {
-      const label = add(form, "label", "Your guess: ");
+      const label = add(form, "label", "", {}, "Your guess: ");
       add(label, "input", "", { name, size: 10, inputmode: "decimal", autocomplete: "off" });
-      add(label, "span", model.get("unit"));
+      add(label, "span", "", {}, model.get("unit"));
     }
-    add(form, "button", "Lock in", { type: "submit" });
+    add(form, "button", "", { type: "submit" }, "Lock in");
     form.onkeydown = (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault(); // a browser does the same by itself, but not within JupyterLab

@@ -18,6 +18,7 @@ import traitlets
 from IPython.display import display
 
 from course_utils import figures, runtime
+from course_utils.widgets import script
 
 
 def predict(question: str, *, unit: str = "", choices: Sequence[str] | None = None) -> "Guess":
@@ -187,7 +188,7 @@ class Guess:
 class Form(anywidget.AnyWidget):
     """The question in the page, with a field for the guess or with the guess that is locked in."""
 
-    _esm = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    _esm = script("predict")
     _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
     question = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)

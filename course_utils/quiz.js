@@ -53,10 +53,10 @@ function present(wanted, stage, over) {
 }
 
 function build(el) {
-  const root = add(el, "div", "quiz", { [KEYS]: "true" });
+  const root = panel(el, "quiz");
   const status = add(root, "div", "quiz-status", { role: "status", "aria-live": "polite" });
   const main = add(root, "div", "quiz-main");
-  const stage = add(main, "div", "quiz-stage", { tabindex: 0, role: "group", "aria-label": "where the pictures flash up", [KEYS]: "true" });
+  const stage = add(main, "div", "quiz-stage", { tabindex: 0, role: "group", "aria-label": "where the pictures flash up" });
   add(stage, "div", "quiz-cross", { "aria-hidden": "true" }, "+");
   const picture = add(stage, "canvas", "quiz-picture", { "aria-hidden": "true" });
   const mask = add(stage, "canvas", "quiz-mask", { "aria-hidden": "true" });
@@ -88,8 +88,7 @@ export default () => {
     if (mine) trouble = message.error ?? "";
     if (!message.error) {
       if (!now) {
-        const [one] = buffers;
-        const bytes = new Uint8Array(one.buffer, one.byteOffset, one.byteLength);
+        const bytes = bytesOf(buffers[0]);
         const size = bytes.length / message.order.length;
         now = { ...message, pictures: message.order.map((_, k) => bytes.slice(k * size, (k + 1) * size)) };
         answers = message.answers;

@@ -59,7 +59,7 @@ function plot({ curves, looks, floor, claim, clean, most }, chosen, eps, width, 
 }
 
 function build(el) {
-  const root = add(el, "div", "siege", { [KEYS]: "true" }); // keys are for the controls
+  const root = panel(el, "siege");
   const id = `siege-${Math.random().toString(36).slice(2)}`;
   const above = add(root, "div", "siege-row");
   const field = (name, text) => {
@@ -196,8 +196,7 @@ export default () => {
     if (mine) held = false;
     if (message.error) trouble = moved ? "" : message.error;
     else {
-      const [b] = buffers;
-      now = { ...message, picture: new Uint8Array(b.buffer, b.byteOffset, b.byteLength) };
+      now = { ...message, picture: bytesOf(buffers[0]) };
       if (!settings || !(mine || moved)) settings = message.settings;
       if (mine || trouble === LATE) trouble = "";
       if (reached()) trouble = message.trouble;

@@ -4,7 +4,7 @@
 const PATIENCE = 3000; // milliseconds without an answer after which the pad says so
 
 function build(el, side, classes) {
-  const root = add(el, "div", "sketchpad", { "data-lm-suppress-shortcuts": "true" }); // keys are for the buttons
+  const root = panel(el, "sketchpad");
   const left = add(root, "div", "sketchpad-left");
   const label = "Drawing area. Draw a digit with mouse, pen or finger; the confidences beside it follow.";
   const canvas = add(left, "canvas", "sketchpad-canvas", { width: 2 * side, height: 2 * side, role: "img", "aria-label": label });
@@ -41,7 +41,7 @@ function render({ model, el }) {
   let changed = false;
   let waiting = null;
 
-  function paint() {
+  function ink() {
     pen.setTransform(canvas.width / side, 0, 0, canvas.width / side, 0, 0);
     pen.fillStyle = "black";
     pen.fillRect(0, 0, side, side);
@@ -61,12 +61,7 @@ function render({ model, el }) {
       bar.style.width = `${100 * (shares[k] ?? 0)}%`;
       text.textContent = texts[k] ?? "";
     });
-    const picture = seen.getContext("2d").createImageData(28, 28);
-    for (let i = 0; i < 784; i++) {
-      const grey = image ? image.getUint8(i) : 0;
-      picture.data.set([grey, grey, grey, 255], 4 * i);
-    }
-    seen.getContext("2d").putImageData(picture, 0, 0);
+    paint(seen, image ? bytesOf(image) : new Uint8Array(784), [1, 28, 28]);
   }
 
   function say(text, trouble = false) {
@@ -99,7 +94,7 @@ function render({ model, el }) {
     changed = true;
     frame ??= requestAnimationFrame(() => {
       frame = null;
-      paint();
+      ink();
       undo.disabled = clear.disabled = !strokes.length;
       if (!strokes.length) {
         show({});

@@ -6,7 +6,7 @@ const CEILING = 7.2; // as in theatre.py
 const REPORTED = 4; // 99.99 %
 
 function build(el) {
-  const root = add(el, "div", "theatre", { "data-lm-suppress-shortcuts": "true" }); // keys are for the controls
+  const root = panel(el, "theatre");
   const controls = add(root, "div", "theatre-controls");
   const button = (text) => add(controls, "button", "theatre-button", { type: "button" }, text);
   const [start, step, reset] = ["Start", "Step", "Reset"].map(button);
@@ -84,9 +84,8 @@ export default () => {
       running = false;
       wishes.length = 0;
     } else {
-      const lines = new Float32Array(buffers[1].buffer.slice(buffers[1].byteOffset, buffers[1].byteOffset + buffers[1].byteLength));
-      const images = new Uint8Array(buffers[0].buffer, buffers[0].byteOffset, buffers[0].byteLength);
-      now = { ...message, images, lines: [lines.subarray(0, lines.length / 2), lines.subarray(lines.length / 2)] };
+      const lines = floatsOf(buffers[1]);
+      now = { ...message, images: bytesOf(buffers[0]), lines: [lines.subarray(0, lines.length / 2), lines.subarray(lines.length / 2)] };
     }
     requestAnimationFrame(() => {
       views.forEach((view) => view.draw());

@@ -54,7 +54,7 @@ function makeCamera(ended) {
 }
 
 function build(el) {
-  const root = add(el, "div", "watchman", { [KEYS]: "true" }); // keys are for the controls
+  const root = panel(el, "watchman");
   const id = `watchman-${Math.random().toString(36).slice(2)}`;
   const view = add(root, "canvas", "watchman-view", { role: "img" });
   const side = add(root, "div", "watchman-side");
@@ -162,6 +162,7 @@ export default () => {
   }
 
   async function start() {
+    if (asking) return;
     asking = true;
     trouble = "";
     pace = [];
@@ -179,8 +180,7 @@ export default () => {
   function hear(message, buffers, mine) {
     if (message.error) return fail(message.error);
     if (mine && trouble === LATE) trouble = "";
-    const [b] = buffers;
-    now = { ...message, picture: new Uint8Array(b.buffer, b.byteOffset, b.byteLength) };
+    now = { ...message, picture: bytesOf(buffers[0]) };
     if (!settings || !(mine || moved)) settings = message.settings;
     if (message.camera) pace = [...pace.slice(-10), performance.now()];
     requestAnimationFrame(() => {
@@ -219,7 +219,7 @@ export default () => {
 
     function show() {
       const nothing = !settings || settings.hangs === "nothing";
-      for (const one of [toggle, upload, photo, hangs]) one.disabled = !now || (asking && one === toggle);
+      for (const one of [toggle, upload, photo, hangs]) one.disabled = !now;
       for (const one of Object.values(sliders)) one.disabled = nothing;
       toggle.textContent = camera.on() ? "Stop the camera" : "Use the camera";
       status.classList.toggle("watchman-trouble", Boolean(trouble));

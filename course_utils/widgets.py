@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import anywidget
 import ipywidgets
 from torch import Tensor
 
@@ -83,8 +84,8 @@ def controls(
         buttons[-1].on_click(lambda _, preset=preset: jump(preset))
     for one in inputs.values():
         one.observe(redraw, "value")
-    row = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
-    return ipywidgets.VBox([*inputs.values(), row, picture, trouble])
+    row = ipywidgets.HBox([*buttons, _Guard(layout={"display": "none"})], layout={"flex_flow": "row wrap"})
+    return ipywidgets.VBox([*inputs.values(), row, picture, trouble]).add_class("course-controls")
 
 
 def pixels(images: Tensor) -> bytes:
@@ -96,6 +97,12 @@ def script(name: str) -> str:
     """The JavaScript of a widget, after what all of them share."""
     folder = Path(__file__).parent
     return "\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in ("page", name))
+
+
+class _Guard(anywidget.AnyWidget):
+    """Unseen among the `controls`: keys pressed in one of them are not taken for commands to the notebook."""
+
+    _esm = script("controls")
 
 
 def _input(name: str, form: Slider, start: Any) -> ipywidgets.ValueWidget:

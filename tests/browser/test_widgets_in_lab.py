@@ -34,6 +34,7 @@ CELLS = [
     from course_utils.breed import breed
     from course_utils.camera import camera
     from course_utils.concentration import dimension
+    from course_utils.explorer import attack_explorer
     from course_utils.faces import Faces
     from course_utils.photolab import photo_lab
     from course_utils.predict import predict
@@ -99,8 +100,15 @@ CELLS = [
     net[1].bias.data = 5 * torch.eye(10)[0]
     siege({"seer": net}, dark, attackers={"nothing": lambda model, images, *_: images, "light": light})
     """,
+    "attack_explorer(models.LeNet5())",
+    'third = predict("Which one is it?", choices=["the first", "the second", "the third"])',
+    'third.reveal("the third")',
+    'predict("And how many of `LeNet5`s see it?")',
+    'predict("And which one sees it?", choices=["this", "that", "neither"])',
 ]
-REVEALS = 6, 7  # run by the tests of the guesses
+REVEALS = 6, 7, 18  # run by the tests of the guesses
+CONTROLS = "a[href], button, input, select, summary, textarea, [contenteditable], [tabindex]"
+COMMANDS = ["d", "d", "x", "a", "b", "m", "y", "0", "0", "ArrowDown", "ArrowUp", "ArrowDown"]  # of a notebook to a cell
 
 CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a test picture, and permission
 SPY = """
@@ -262,6 +270,7 @@ def test_undo_and_clear(page):
     sync_api.expect(pad.locator(".sketchpad-bars")).to_have_text(one, use_inner_text=True)
     clear.press("Enter")  # JupyterLab keeps its shortcuts to itself
     sync_api.expect(readout).to_have_text("Draw a digit.")
+    assert page.evaluate("document.activeElement.className") == "sketchpad"  # both buttons are off
     assert pad.locator(".sketchpad-best").count() == 0
 
 
@@ -309,13 +318,47 @@ def test_a_guess_is_locked_in_and_revealed(page):
     run(page, [4])  # the guess outlives the cell
     sync_api.expect(ask).to_contain_text("Locked in: 1,200 digits")
     ask.get_by_role("button", name="Guess again").click()
-    ask.locator("input").fill("120")
-    ask.locator("input").press("Enter")
+    page.keyboard.type("120")  # the field has the focus
+    page.keyboard.press("Enter")
     sync_api.expect(ask).to_contain_text("Locked in: 120 digits")
     run(page, [6])
     sync_api.expect(cell(page, 6)).to_contain_text("You said 120 digits, measured 83 digits: 1.4 times too high.")
     assert cell(page, 6).locator("img").count() == 1
     sync_api.expect(ask.get_by_role("button", name="Guess again")).to_have_count(0)
+
+
+def focused(page):
+    """The control that has the focus, as a person would name it."""
+    return page.evaluate(
+        "(one => one.value && one.type === 'radio' ? one.value : one.ariaLabel || one.textContent || one.tagName)"
+        "(document.activeElement)"
+    )
+
+
+def test_a_choice_is_made_by_keys_alone(page):
+    ask = cell(page, 17)
+    ask.get_by_role("radio").first.focus()
+    page.keyboard.press("Space")
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    assert focused(page) == "the third"
+    page.keyboard.press("Tab")
+    assert focused(page) == "Lock in"
+    page.keyboard.press("Enter")
+    sync_api.expect(ask).to_contain_text("Locked in: “the third”")
+    assert focused(page) == "Guess again"
+    page.keyboard.press("Enter")
+    assert focused(page) == "the first"
+    for key in ("Space", "ArrowUp", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    sync_api.expect(ask).to_contain_text("Locked in: “the second”")
+    ask.get_by_role("button", name="Guess again").focus()
+    page.evaluate(
+        "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute("
+        "{code: 'third.reveal(\"the third\")'}).done"
+    )
+    sync_api.expect(ask.get_by_role("button", name="Guess again")).to_have_count(0)
+    assert page.evaluate("document.activeElement.className") == "predict"  # there is no control left
 
 
 def test_a_choice(page):
@@ -475,6 +518,65 @@ def test_a_siege_follows_keys_and_waits_for_a_slow_attack(page):
     sync_api.expect(status).to_have_text("Nothing may change at eps = 0: 50 of 50 clean digits are right.")
     sync_api.expect(field.locator(".siege-right")).to_have_count(8)
     assert page.locator(".jp-Notebook .jp-Cell").count() == len(CELLS)
+
+
+WIDGETS = {
+    "sketchpad": 1,
+    "controls": 3,
+    "a guess": 19,
+    "a choice": 20,
+    "theatre": 8,
+    "breed": 9,
+    "camera": 10,
+    "dimension": 11,
+    "quiz": 12,
+    "photo lab": 13,
+    "watchman": 14,
+    "siege": 15,
+    "explorer": 16,
+}
+
+
+STATE = """() => {
+    const { activeCellIndex, widgets } = jupyterapp.shell.currentWidget.content
+    return [activeCellIndex, widgets.map(one => [one.model.type, one.model.sharedModel.getSource()])]
+}"""
+
+
+def press_in_each_control(page, index):
+    """Give the focus to each control of a cell's output, and press the keys of commands. Returns how many there are."""
+    controls = cell(page, index).locator(f".jp-OutputArea :is({CONTROLS})")
+    able = [control for control in controls.all() if control.is_visible() and control.is_enabled()]
+    for control in able:
+        what = control.evaluate("one => one.outerHTML.slice(0, 200)")
+        control.focus()
+        before = page.evaluate(STATE)
+        for key in COMMANDS:
+            page.keyboard.press(key)
+        assert page.evaluate(STATE) == before and page.locator(".jp-Dialog").count() == 0, what
+        assert page.evaluate("document.activeElement.closest('.jp-OutputArea') !== null"), what
+        assert before[0] == index
+    return len(able)
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_keys_in_a_control_are_no_commands_to_the_notebook(page, name):
+    here = cell(page, WIDGETS[name])
+    if name == "sketchpad":  # its buttons need a stroke
+        stroke(page, here.locator(".sketchpad-canvas"), [(0.3, 0.2), (0.3, 0.8)])
+    bare = here.locator(f".jp-OutputArea :is({CONTROLS}):not([data-lm-suppress-shortcuts])")
+    sync_api.expect(bare).to_have_count(0)
+    assert press_in_each_control(page, WIDGETS[name]) > 0
+    if name in ("a guess", "a choice"):
+        here.locator("input").last.press("Space") if name == "a choice" else here.locator("input").fill("3")
+        page.keyboard.press("Enter")
+        sync_api.expect(here).to_contain_text("Locked in")
+        assert press_in_each_control(page, WIDGETS[name]) == 1  # "Guess again"
+
+
+def test_sliders_say_their_names(page):
+    names = [one.get_attribute("aria-label") for one in cell(page, 16).get_by_role("slider").all()]
+    assert names == ["image", "eps", "steps"]
 
 
 def test_a_pad_says_that_its_kernel_is_gone(page):
