@@ -2,10 +2,11 @@
 
 import base64
 import io
+import struct
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from course_utils import uploads
 
@@ -62,6 +63,76 @@ def test_grey_levels_of_any_depth(kind):
     seen = uploads.read(stored(Image.fromarray((ramp * most).astype(kind)), "tiff"))
     assert seen.shape == (40, 64, 3) and seen.dtype == np.uint8
     assert np.abs(seen - 255 * ramp[..., None]).max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+@pytest.mark.parametrize("most", [255, 1023, 4095, 16383, 65535])
+def test_levels_of_fewer_bits_than_they_are_stored_in(kind, most):
+    ramp = np.linspace(0, 1, 256)[None].repeat(40, axis=0)
+    seen = uploads.read(stored(Image.fromarray((ramp * most).round().astype(np.uint16)), kind))
+    assert abs(seen.mean() - 127.5) < 1 and np.abs(seen - 255 * ramp[..., None]).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("levels", "want"),
+    [
+        (np.float32([0, 0.5, 1.004]), [0, 128, 255]),  # a little above 1, as resampling makes it
+        (np.float32([-0.1, 0.5, 1.3]), [0, 128, 255]),
+        (np.float32([0, np.nan, np.inf, 1]), [0, 0, 255, 255]),
+        (np.float32([0, 127.6, 257]), [0, 128, 255]),
+        (np.float32([0, 32767.5, 65535]), [0, 128, 255]),
+        (np.float32([0, 1e20, 2e20]), [0, 128, 255]),
+        (np.uint16([0, 2048, 4100]), [0, 128, 255]),  # 12 bits, resampled
+        (np.int32([-7, 0, 2**30, 2**31 - 1]), [0, 0, 128, 255]),
+        (np.uint16([0, 0, 0]), [0, 0, 0]),
+    ],
+)
+def test_which_level_is_white(levels, want):
+    seen = uploads.read(stored(Image.fromarray(levels.repeat(40)[None].repeat(40, axis=0)), "tiff"))
+    assert seen[20, 20::40, 0].tolist() == want
+
+
+def test_a_tiff_that_says_12_bits_has_12_though_it_is_dark():
+    width = height = 64
+    rows = bytes([0x3E, 0x83, 0xE8]) * (width // 2) * height  # pairs of 1000, packed
+    entries = [(256, width), (257, height), (258, 12), (259, 1), (262, 1), (273, 134), (278, height), (279, len(rows))]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    file = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4)
+    assert set(uploads.read(file.ljust(134, b"\0") + rows).flat) == {round(1000 / 4095 * 255)}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16"])
+def test_white_is_white_in_any_mode(mode):
+    white = {"LAB": (255, 128, 128), "CMYK": 0, "I;16": 65535, "YCbCr": (255, 128, 128), "1": 1}
+    full = {"LA": (255, 255), "RGB": (255,) * 3, "RGBA": (255,) * 4}
+    picture = Image.new(mode, (60, 40), (white | full).get(mode, 255))
+    if mode == "P":
+        picture = Image.new("L", (60, 40), 255).convert("P")
+    assert uploads.read(stored(picture, "tiff")).min() >= 254
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp"])
+def test_of_a_moving_picture_the_first_one_is_read(kind):
+    frames = [Image.new("RGB", (60, 40), colour) for colour in ("red", "blue")]
+    seen = uploads.read(stored(frames[0], kind, save_all=True, append_images=frames[1:], duration=50))
+    assert seen[..., 0].min() > 240 and seen[..., 2].max() < 15
+
+
+@pytest.mark.parametrize("kind", ["eps", "ppm", "tga", "ico", "pcx", "pdf"])
+def test_a_file_of_another_kind_is_refused_and_starts_no_program(kind, monkeypatch):
+    def never(*args, **kwargs):
+        pytest.fail("Ghostscript was asked for")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", never)
+    with pytest.raises(ValueError, match=r"cannot be read as a picture \(it is of no kind known here\)"):
+        uploads.read(stored(Image.fromarray(HALVES), kind), "holiday.png")
+
+
+def test_a_photo_of_an_iphone_gets_a_sentence():
+    with pytest.raises(
+        ValueError, match=r"IMG_1.HEIC cannot be read as a picture \(HEIC, .*\): save it as PNG or JPEG"
+    ):
+        uploads.read(b"\0\0\0\x24ftypheic" + bytes(400), "IMG_1.HEIC")
 
 
 def test_a_large_picture_is_made_smaller_and_keeps_its_shape():
