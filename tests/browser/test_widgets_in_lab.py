@@ -151,6 +151,7 @@ def lab(tmp_path_factory):
     }
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token="]
     options += [f"--ServerApp.root_dir={home / 'work'}", "--LabApp.expose_app_in_browser=True"]
+    options += ["--JupyterNotebookApp.expose_app_in_browser=True"]
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options],
         stdout=subprocess.DEVNULL,
@@ -177,15 +178,20 @@ def page(lab):
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *CAMERA])
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.add_init_script(SPY)
-        page.goto(lab)
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
-        page.wait_for_function(
-            "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
-            timeout=60_000,
-        )
+        visit(page, lab)
         run(page, [index for index in range(len(CELLS)) if index not in REVEALS])
         yield page
         browser.close()
+
+
+def visit(page, address):
+    """Open a notebook, and wait for its kernel."""
+    page.goto(address)
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
+    page.wait_for_function(
+        "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+        timeout=60_000,
+    )
 
 
 def run(page, cells):
@@ -572,6 +578,17 @@ def test_keys_in_a_control_are_no_commands_to_the_notebook(page, name):
         page.keyboard.press("Enter")
         sync_api.expect(here).to_contain_text("Locked in")
         assert press_in_each_control(page, WIDGETS[name]) == 1  # "Guess again"
+
+
+def test_keys_are_no_commands_in_notebook_7(page, lab):
+    pytest.importorskip("notebook", reason="needs notebook: pip install notebook")
+    other = page.context.browser.new_page()
+    visit(other, lab.replace("/doc/tree/", "/notebooks/"))
+    for index in (WIDGETS["a guess"], WIDGETS["controls"], WIDGETS["dimension"]):
+        run(other, [index])
+        other.wait_for_timeout(1000)
+        assert press_in_each_control(other, index) > 0
+    other.close()
 
 
 def test_sliders_say_their_names(page):
