@@ -4,12 +4,12 @@ REF    ?= main
 export PORT PIP_FLAGS
 
 BIN    := .venv/bin
-PYTEST := $(BIN)/python -m pytest
+PYTEST := $(BIN)/python -m pytest $(if $(CI),--complete)
 NBVAL  := --nbval-lax --nbval-current-env --nbval-cell-timeout 120
 PAIR   := -n 2 --dist loadscope
 
 .NOTPARALLEL:
-.PHONY: help lab test test-all test-more units lessons solved exercises slow badges lab-ready test-ready
+.PHONY: help lab test test-all test-more units lessons solved exercises slow badges lab-ready test-ready browser-ready
 
 help:
 	@echo "make lab                      install into .venv what is missing and open the course in JupyterLab"
@@ -52,6 +52,6 @@ badges: lab-ready
 	@test -n "$(REPO)" || { echo "Name the repository: make badges REPO=owner/name"; exit 1; }
 	@$(BIN)/python tools/lessons.py badges --repo "$(REPO)" --ref "$(REF)"
 
-lab-ready test-ready:
+lab-ready test-ready browser-ready:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Install Python 3.10 or newer, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) tools/environment.py $(@:-ready=)

@@ -1,16 +1,20 @@
-"""How the lessons run under pytest with nbval: quietly, no further than their first failure, and timed.
+"""How the lessons run under pytest with nbval: quietly, no further than their first failure or timeout, and timed.
 
 Without an option several lessons may run at once (``-n 2``) and share the networks that they train. ``--budgets`` runs
 one after the other, each in a fresh kernel from an empty cache, and adds to each a test of its time budget. The
 networks trained on the way are kept in ``build/nets``; the next run with ``--warm`` starts from them, once.
+
+Tests skip what a machine lacks. With ``--complete``, as in CI, a skip is a failure, but for the `EXCUSES` below.
 """
 
 import atexit
 import os
 import shutil
 import tempfile
+import time
 from collections import defaultdict
 from pathlib import Path
+from queue import Empty
 
 import pytest
 
@@ -19,6 +23,8 @@ from tools.books import read
 
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
 NETS = Path(__file__).parent / "build/nets"
+STOPPED = "the lesson failed at"
+EXCUSES = "no CUDA device", STOPPED
 
 if WORKER:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two processes on two cores
@@ -34,6 +40,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("lessons")
     group.addoption("--budgets", action="store_true", help="run each lesson alone and judge its time budget")
     group.addoption("--warm", action="store_true", help="start from the networks that a run with --budgets trained")
+    group.addoption("--complete", action="store_true", help="a test that is skipped fails, unless it needs a GPU")
 
 
 def pytest_configure(config):
@@ -57,7 +64,7 @@ def _belongs_to_lesson(item):
 
 def pytest_itemcollected(item):
     if _is_lesson_cell(item):
-        item.output_timeout = 60  # seconds; nbval's own 5 are too few for a slow machine
+        item.output_timeout = lessons.OUTPUT_TIMEOUT
 
 
 def pytest_collection_modifyitems(config, items):
@@ -74,7 +81,10 @@ def pytest_runtest_protocol(item):
         return
     lesson = item.parent
     lesson.book, lesson.cells, lesson.seconds = read(lesson.path), {}, 0.0
-    lesson.lacking = lessons.lacking(lesson.book)
+    try:
+        lesson.lacking = lessons.lacking(lesson.book)
+    except OSError as error:
+        lesson.damaged = error
     if item.config.option.budgets:
         from tools import budgets
 
@@ -86,21 +96,62 @@ def pytest_runtest_setup(item):
     if not _belongs_to_lesson(item):
         return
     if hasattr(item.parent, "first_failure"):
-        pytest.skip(f"the lesson failed at {item.parent.first_failure}")
+        pytest.skip(f"{STOPPED} {item.parent.first_failure}")
+    if hasattr(item.parent, "damaged"):
+        raise item.parent.damaged
     if item.parent.lacking:
         pytest.skip(item.parent.lacking)
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """A cell fails that ran out of time, however it took the interrupt: nbval fails only what then raises or is silent.
+
+    What it prints is awaited for ``output_timeout`` in all; nbval would wait as long again after each line.
+    """
     if not _is_lesson_cell(item):
-        return
-    if outcome.get_result().failed:
-        item.parent.first_failure = item.name
-    item.parent.seconds += call.duration  # the first cell's set-up starts the kernel
-    if call.when == "call":
-        item.parent.cells[f"{item.name} ({item.cell.source.partition(chr(10))[0]})"] = call.duration
+        return (yield)
+    lesson, ends = item.parent, None
+
+    def get_kernel_message(timeout, stream="iopub"):
+        nonlocal ends
+        ends = ends or time.monotonic() + timeout
+        if time.monotonic() > ends:
+            raise Empty
+        return type(lesson).get_kernel_message(lesson, timeout, stream)
+
+    lesson.get_kernel_message = get_kernel_message
+    result = yield
+    if lesson.timed_out:
+        seconds = item.config.option.nbval_cell_timeout
+        item.raise_cell_error(f"Timeout of {seconds:g} seconds exceeded; the cell took the interrupt as its end.")
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = _excused(item, (yield))
+    if _is_lesson_cell(item):
+        if report.failed:
+            item.parent.first_failure = item.name
+        item.parent.seconds += call.duration  # the first cell's set-up starts the kernel
+        if call.when == "call":
+            item.parent.cells[f"{item.name} ({item.cell.source.partition(chr(10))[0]})"] = call.duration
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _excused(collector, (yield))
+
+
+def _excused(node, report):
+    """The report, or with ``--complete`` a failure in the place of a skip that none of the excuses covers."""
+    if node.config.option.complete and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(EXCUSES):
+            report.outcome, report.longrepr = "failed", f"skipped, which --complete does not excuse: {reason}"
+    return report
 
 
 class Budget(pytest.Item):

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from course_utils import collage, cutouts, imagenet, models, training
+from course_utils import collage, cutouts, imagenet, models, runtime, training
 
 
 @pytest.mark.parametrize("name", cutouts.NAMES)
@@ -56,7 +56,7 @@ def test_names_that_are_none():
 def test_mobilenet_knows_the_thing_without_its_background(name, classes):
     try:
         model = models.imagenet()
-    except OSError as error:
+    except runtime.Missing as error:
         pytest.skip(f"no weights here and no way to them: {error}")
     thing = cutouts.cutout(name)
     grey = torch.full((1, 3, 224, 224), 0.5).to(thing)

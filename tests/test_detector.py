@@ -6,7 +6,7 @@ import skimage
 import torch
 from torch.nn import functional as F
 
-from course_utils import data, faces, runtime
+from course_utils import faces, runtime
 from course_utils.attacks.detector import appear, vanish
 from course_utils.faces import Cascade
 
@@ -15,9 +15,7 @@ from course_utils.faces import Cascade
 def trained():
     try:
         return faces.nets("cpu")
-    except data.DamagedFile:
-        raise
-    except OSError as error:
+    except runtime.Missing as error:
         pytest.skip(f"needs the weights: {error}")
 
 

@@ -7,7 +7,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from course_utils import imagenet, training
+from course_utils import imagenet, runtime, training
 from course_utils.fooling import CPPN, _genomes, ascend, cppn, map_elites
 from course_utils.fooling.cppn import INPUTS
 from course_utils.fooling.packing import IMAGENET, pack, unpack
@@ -164,7 +164,7 @@ def test_the_stored_thousand_are_whole_and_small():
 def test_the_stored_thousand_score_what_they_scored():
     try:
         model = imagenet.classifier()
-    except OSError as error:
+    except runtime.Missing as error:
         pytest.skip(f"no weights here and no way to them: {error}")
     found = unpack(IMAGENET)
     rows = torch.arange(0, 1000, 40)

@@ -15,7 +15,7 @@ import torchvision
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from course_utils import data, imagenet, models, training, wheels
+from course_utils import data, imagenet, models, runtime, training, wheels
 
 WEIGHTS = "mobilenet_v2-b0353104.pth"
 
@@ -381,7 +381,7 @@ def test_fetching_on_the_command_line(monkeypatch, capsys):
 def mobilenet():
     try:
         return models.imagenet()
-    except OSError as error:
+    except runtime.Missing as error:
         pytest.skip(f"no weights here and no way to them: {error}")
 
 

@@ -66,6 +66,8 @@ BROKEN = {
     "counts are not 1..n": edit(4, execution_count=7),
     "stores an error: ValueError": shows(output_type="error", ename="ValueError", evalue="", traceback=[]),
     "printed to stderr": shows(output_type="stream", name="stderr", text="warning"),
+    "is marked raises-exception": edit(4, metadata={"tags": ["picture", "raises-exception"]}),
+    "is marked nbval-skip": edit(4, source="# NBVAL_SKIP\nledger.show()"),
     "metadata.widgets": lambda book: book.metadata.update(widgets={}),
     "only this machine has: /home/ada": shows(output_type="stream", name="stdout", text="in\n/home/ada/x"),
     "only this machine has: at 0x7f2a": shows(output_type="stream", name="stdout", text="<f at 0x7f2a00ff>"),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from nbval.plugin import IPyNbCell
 
@@ -101,6 +101,28 @@ def test_solve_marks_the_body_only_and_clears_outputs():
     assert solved.cells[0].source == TITLE
 
 
+@pytest.mark.parametrize("signal", ["SIGINT", "SIGTERM"])
+def test_an_interrupted_run_stores_nothing(signal, root):
+    code = f"import os, signal, time\ntry:\n    os.kill(os.getppid(), signal.{signal})\n    time.sleep(60)\n"
+    path = add(root, new_code_cell(code + "except KeyboardInterrupt:\n    print('stopped early')"))
+    before = path.read_bytes()
+    command = "import pathlib, sys; from tools import lessons; lessons.run(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", command, path], cwd=ROOT, capture_output=True)
+    assert done.returncode != 0 and path.read_bytes() == before
+
+
+def test_a_run_that_loses_outputs_stores_nothing(root, monkeypatch):
+    monkeypatch.setattr(lessons, "OUTPUT_TIMEOUT", 1)
+    kernel = (
+        "kernel = get_ipython().kernel\nkernel._publish_status = kernel._publish_status_and_flush = lambda *a, **k: 0"
+    )
+    path = add(root, new_code_cell(kernel))
+    before = path.read_bytes()
+    with pytest.raises(CellTimeoutError, match="waiting for IOPub output"):
+        lessons.run(path)
+    assert path.read_bytes() == before
+
+
 def test_the_exercises_of_a_lesson_run_without_what_stands_between_them():
     stub, check = ({"nbgrader": hygiene.nbgrader("L01-1", points=points)} for points in (None, 1))
     cells = [
@@ -190,7 +212,7 @@ def test_pytest_stops_a_lesson_at_its_first_failure(root):
 
 
 def test_a_lesson_lacks_what_it_names_and_nobody_can_fetch(root, monkeypatch):
-    from course_utils import faces, imagenet, runtime
+    from course_utils import data, faces, imagenet, runtime
 
     def fail():
         raise runtime.Missing("the weights could not be fetched")
@@ -203,6 +225,13 @@ def test_a_lesson_lacks_what_it_names_and_nobody_can_fetch(root, monkeypatch):
     assert lessons.lacking(book) == ""
     book.metadata.course.needs = ["imagenet", "faces"]
     assert lessons.lacking(book) == "the weights could not be fetched"
+
+    def refuse():
+        raise data.DamagedFile("the weights are not those of the course")
+
+    monkeypatch.setattr(faces, "fetch", refuse)
+    with pytest.raises(data.DamagedFile):  # no reason to skip
+        lessons.lacking(book)
 
 
 def test_without_weights_a_lesson_says_so_and_keeps_its_stored_outputs(root):

@@ -17,6 +17,8 @@ MEASURED = re.compile(r"\*\*Measured:\*\* (\d+) s on \d+ CPU cores(?: \(at 1/[\d
 MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\(|<img\b([^>]*)>")
 CLAIM = re.compile(r"[TSNBCA]\d")
 CHECK = re.compile(r"\bcheck\(\"([^\"]+)\"")
+NBVAL = re.compile(r"(?m)^\s*#\s*(NBVAL_\w+)\s*$")
+HIDING = {"nbval-skip", "nbval-raises-exception", "raises-exception", "skip-execution"}
 LONGEST_CELL, LARGEST_FILE = 20, 1_000_000
 
 
@@ -62,6 +64,14 @@ def clean_outputs(book: NotebookNode) -> Iterator[str]:
                 yield f"{where} stores an error: {output.ename}"
             if output.get("name") == "stderr":
                 yield f"{where} stores what was printed to stderr"
+
+
+def nothing_hidden(book: NotebookNode) -> Iterator[str]:
+    """No cell that nbval or nbclient would skip, or let fail."""
+    for where, cell in code_cells(book):
+        marks = {*cell.metadata.get("tags", []), *(m.lower().replace("_", "-") for m in NBVAL.findall(cell.source))}
+        for mark in sorted(marks & HIDING):
+            yield f"{where} is marked {mark}, so that no test sees it fail"
 
 
 def no_widget_state(book: NotebookNode) -> Iterator[str]:
@@ -177,7 +187,8 @@ def nbgrader(grade_id: str, points: int | None = None) -> dict:
     return marks | {"task": False} | ({"points": points} if graded else {})
 
 
-GENERAL = [valid, run_in_order, clean_outputs, no_widget_state, machine_traces, alt_text, one_title, readable_code]
+GENERAL = [valid, run_in_order, clean_outputs, nothing_hidden, no_widget_state]
+GENERAL += [machine_traces, alt_text, one_title, readable_code]
 
 
 def complaints(path: Path, repo: str, ref: str) -> list[str]:

@@ -15,6 +15,7 @@ import base64
 import importlib
 import os
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ from tools.books import paths, read, write  # noqa: E402
 
 PROGRESS_BAR = re.compile(r"\d+%\||\d+it \[")
 WIDGET = "application/vnd.jupyter.widget-view+json"
+OUTPUT_TIMEOUT = 60  # seconds in which the outputs of a cell that has run must come, on a slow machine too
 
 
 def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> tuple[float, dict[int, float]]:
@@ -40,6 +42,7 @@ def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> tuple[
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
+        nbclient.exceptions.CellTimeoutError: a cell, or its output, did not come to its end in time.
     """
     from nbclient import NotebookClient
 
@@ -54,6 +57,8 @@ def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> tuple[
     client = NotebookClient(
         book,
         timeout=600,
+        iopub_timeout=OUTPUT_TIMEOUT,
+        raise_on_iopub_timeout=True,
         kernel_name=kernel,
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
@@ -70,9 +75,11 @@ def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> tuple[
 def lacking(book: NotebookNode) -> str:
     """Why a lesson cannot run here, "" if it can: what ``metadata.course.needs`` names is fetched if it is not here."""
     for name in book.metadata.get("course", {}).get("needs", []):
+        from course_utils import runtime
+
         try:
             importlib.import_module(f"course_utils.{name}").fetch()
-        except OSError as error:
+        except runtime.Missing as error:
             return str(error)
     return ""
 
@@ -248,9 +255,10 @@ def main() -> None:
     elif asked.command == "solve":
         from course_utils import exercises
 
+        folder = ROOT / ("build/exercises" if asked.exercises else "build/solved")
+        shutil.rmtree(folder, ignore_errors=True)  # a lesson that is gone is not run again
         for path in paths():
             book = solve(read(path), exercises.source)
-            folder = ROOT / ("build/exercises" if asked.exercises else "build/solved")
             write(exercises_only(book) if asked.exercises else book, folder / path.name)
     elif asked.command == "badges":
         address.stamp(ROOT, *(address.current() if asked.repo is None else (asked.repo, asked.ref)))
