@@ -1,14 +1,24 @@
 """The lists of packages agree, and the commands that the texts name exist."""
 
+import itertools
+import os
 import re
+import shutil
+import subprocess
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from course_utils.bootstrap import KEPT, project
+from tools import environment
 from tools.books import ROOT
 
-PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHONS = [f"3.{minor}" for minor in range(environment.OLDEST[1], environment.NEWEST[1] + 1)]
+SYSTEMS = ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "x86_64-pc-windows-msvc", "aarch64-apple-darwin"]
+UV = shutil.which("uv", path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")]))
 
 
 def listed():
@@ -46,6 +56,39 @@ def test_each_package_has_one_tested_version_within_its_range(python):
     for requirement in listed():
         if requirement.name not in KEPT:
             assert requirement.specifier.contains(versions[requirement.name]), requirement
+
+
+def test_the_pythons_of_the_course_are_those_that_its_tools_take():
+    accepted = SpecifierSet(project()["project"]["requires-python"])
+    assert [f"3.{minor}" for minor in range(50) if f"3.{minor}.1" in accepted] == PYTHONS
+    first = (ROOT / "constraints.txt").read_text(encoding="utf-8").partition("\n")[0]
+    assert f"for Python {PYTHONS[0]} to {PYTHONS[-1]} on" in first
+
+
+def resolve(python, system):
+    """What uv says of all extras at once: what has a solution has one with fewer packages too."""
+    command = [UV, "pip", "compile", "pyproject.toml", "--all-extras", "--constraints", "constraints.txt"]
+    command += ["--python-version", python, "--python-platform", system, "--only-binary", ":all:", "--no-header"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def resolved():
+    with ThreadPoolExecutor(8) as pool:  # each waits for the index most of the time
+        yield {case: pool.submit(resolve, *case) for case in itertools.product(PYTHONS, SYSTEMS)}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not UV, reason="needs uv: pip install -e '.[test]'")
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_there_is_a_wheel_of_each_package(python, system, resolved):
+    done = resolved[python, system].result()
+    if "Failed to fetch" in done.stderr or "network was disabled" in done.stderr:
+        pytest.skip("needs a package index: " + done.stderr.strip().splitlines()[-1])
+    assert done.returncode == 0, done.stderr
+    chosen = {line.partition("==")[0] for line in done.stdout.splitlines()}
+    assert {requirement.name for requirement in listed()} <= chosen
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

@@ -1,7 +1,7 @@
 """Keep the virtual environment .venv of this checkout, and start JupyterLab in it. The Makefile calls this file.
 
-usage: python tools/environment.py lab|test      install the course with this extra, where that is not done yet
-       python tools/environment.py start         open the first lesson
+usage: python tools/environment.py lab|test|browser    install the course with this extra, where that is not done yet
+       python tools/environment.py start               open the first lesson
 
 The syntax stays that of Python 3.6, so that an old Python gets as far as the message about its age.
 """
@@ -9,19 +9,37 @@ The syntax stays that of Python 3.6, so that an old Python gets as far as the me
 import hashlib
 import importlib.util
 import os
+import platform
 import shlex
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 FIRST = "/lab/tree/lessons/00_start_here.ipynb"
+OLDEST, NEWEST = (3, 10), (3, 14)  # as pyproject.toml's requires-python
+BUILDS = ["CPython for " + name for name in ("linux-x86_64", "linux-aarch64", "macosx-arm64", "win-amd64")]
 
 TOO_OLD = """\
 The course needs Python 3.10 or newer; {executable} is {version}.
 Name another one, for example: make lab PYTHON=python3.12
+"""
+TOO_NEW = """\
+{executable} is {version}, and some packages of the course are not made for a Python newer than {newest} yet.
+Name another one, for example: make lab PYTHON=python3.12
+"""
+INTEL_MAC = """\
+{executable} is a Python for Macs with an Intel processor; PyTorch, from the version that the course needs on, is not
+made for them. If this Mac has an Apple processor, install a Python that is made for it, and name it:
+make lab PYTHON=/path/to/python3. If not, take another machine, or Colab (see README.md).
+"""
+NOT_BUILT = """\
+{executable} is {build}; some packages of the course are not made for that, only for:
+{builds}.
+Name another Python: make lab PYTHON=/path/to/python3. If there is none for this machine, Colab is left (see README.md).
 """
 NO_VENV = """\
 {executable} cannot make virtual environments: its module ensurepip is missing.
@@ -43,13 +61,36 @@ def sound():
         return False
 
 
+def build():
+    """What the Python that runs this file is made for, in the words of `BUILDS`."""
+    system = "macosx-" + platform.machine() if sys.platform == "darwin" else sysconfig.get_platform()
+    if system.startswith("linux") and "musl" in (sysconfig.get_config_var("SOABI") or ""):
+        system = "musl" + system
+    bits = "" if sys.maxsize > 2**32 else " (32 bit)"
+    return platform.python_implementation() + " for " + system + bits
+
+
+def unfit():
+    """Why the course cannot be installed with the Python that runs this file, "" if it can."""
+    about = {"executable": sys.executable, "version": sys.version.split()[0]}
+    if sys.version_info[:2] < OLDEST:
+        return TOO_OLD.format(**about)
+    if sys.version_info[:2] > NEWEST:
+        return TOO_NEW.format(newest=".".join(map(str, NEWEST)), **about)
+    if build() == "CPython for macosx-x86_64":
+        return INTEL_MAC.format(**about)
+    if build() not in BUILDS:
+        return NOT_BUILT.format(build=build(), builds=", ".join(BUILDS), **about)
+    if importlib.util.find_spec("ensurepip") is None:
+        return NO_VENV.format(executable=sys.executable, version=".".join(map(str, sys.version_info[:2])))
+    return ""
+
+
 def create():
     """Make .venv anew with the Python that runs this file, or say why that cannot be."""
-    if sys.version_info < (3, 10):  # noqa: UP036
-        sys.exit(TOO_OLD.format(executable=sys.executable, version=sys.version.split()[0]))
-    if importlib.util.find_spec("ensurepip") is None:
-        version = ".".join(map(str, sys.version_info[:2]))
-        sys.exit(NO_VENV.format(executable=sys.executable, version=version))
+    reason = unfit()
+    if reason:
+        sys.exit(reason)
     print("Making .venv ...", flush=True)
     if subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)]).returncode:
         sys.exit(NOT_INSTALLED)
@@ -88,7 +129,7 @@ def start():
 if __name__ == "__main__":
     if sys.argv[1:] == ["start"]:
         start()
-    elif sys.argv[1:] in (["lab"], ["test"]):
+    elif sys.argv[1:] in (["lab"], ["test"], ["browser"]):
         install(sys.argv[1])
     else:
         sys.exit(__doc__)
