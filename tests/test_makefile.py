@@ -28,7 +28,11 @@ def script(path, text):
 
 
 def make(folder, *arguments):
-    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "PORT", "BUDGETS")}
+    env = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("MAKEFLAGS", "MAKELEVEL", "PORT", "BUDGETS", "CI")
+    }
     return subprocess.run(["make", *arguments], cwd=folder, env=env, capture_output=True, text=True)
 
 
@@ -42,16 +46,39 @@ def altered_python(path, change):
     ("change", "messages"),
     [
         ("sys.version_info = (3, 9, 6)", ["needs Python 3.10 or newer", "PYTHON=python3.12"]),
+        ("sys.version_info = (3, 15, 0)", ["not made for a Python newer than 3.14", "PYTHON=python3.12"]),
+        (
+            "import platform; sys.platform = 'darwin'; platform.machine = lambda: 'x86_64'",
+            ["for Macs with an Intel processor", "If this Mac has an Apple processor", "Colab"],
+        ),
+        ("import sysconfig; sysconfig.get_platform = lambda: 'win-arm64'", ["is CPython for win-arm64;", "Colab"]),
+        ("import sysconfig; sysconfig.get_platform = lambda: 'linux-x86_64'; sys.maxsize = 2**31 - 1", ["(32 bit);"]),
+        ("import platform; platform.python_implementation = lambda: 'PyPy'", ["is PyPy for "]),
+        (
+            "import sysconfig; sysconfig.get_config_var = lambda name: 'cpython-312-x86_64-linux-musl'",
+            ["is CPython for musllinux-"],
+        ),
         ("sys.modules['ensurepip'] = None", ["sudo apt install python3.", "conda env create -f environment.yml"]),
     ],
-    ids=["too old", "no ensurepip"],
+    ids=["too old", "too new", "Intel Mac", "Windows on ARM", "32 bit", "PyPy", "musl", "no ensurepip"],
 )
 def test_an_unfit_python_is_told_what_to_do(change, messages, checkout):
     done = make(checkout, "lab", f"PYTHON={altered_python(checkout / 'python', change)}")
     assert done.returncode != 0
-    assert all(message in done.stderr for message in messages)
+    assert all(message in done.stderr for message in messages), done.stderr
     assert "Traceback" not in done.stderr
     assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize("build", environment.BUILDS)
+@pytest.mark.parametrize("version", [environment.OLDEST, environment.NEWEST])
+def test_a_python_for_which_there_are_wheels_is_taken(version, build, monkeypatch):
+    system = build.removeprefix("CPython for ")
+    monkeypatch.setattr(sys, "version_info", (*version, 1))
+    monkeypatch.setattr(sys, "platform", "darwin" if "macosx" in system else "linux")
+    monkeypatch.setattr(environment.sysconfig, "get_platform", lambda: system.replace("arm64", "universal2"))
+    monkeypatch.setattr(environment.platform, "machine", lambda: system.rpartition("-")[2])
+    assert environment.unfit() == ""
 
 
 def test_a_missing_python_is_named(checkout):
@@ -101,6 +128,16 @@ def test_ci_runs_what_test_all_runs_but_of_the_solved_lessons_only_the_exercises
     assert ci[3] == everything[3].replace("--warm build/solved", "build/exercises") and ci[3].startswith("1 ")
     ci = (ROOT / ".ci/run").read_text()
     assert "make --no-print-directory test BUDGETS=1\n" in ci and "make --no-print-directory test-more\n" in ci
+
+
+def test_where_all_tests_must_run_pytest_accepts_no_skip(checkout):
+    script(checkout / ".venv/bin/python", '#!/bin/sh\necho "$@" >> log\n')
+    for target in ("test-all", "test-more"):
+        assert make(checkout, target, "PYTHON=true", "CI=1").returncode == 0
+    runs = [line for line in (checkout / "log").read_text().splitlines() if "pytest" in line]
+    assert len(runs) == 6 and all(line.startswith("-m pytest --complete ") for line in runs)
+    ci = (ROOT / ".ci/run").read_text()
+    assert ci.index("export CI=1") < ci.index("make ")
 
 
 def test_badges_ask_for_a_repository(checkout):
