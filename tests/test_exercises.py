@@ -1,8 +1,14 @@
 """Every reference passes its check, every listed mistake meets its message, and the desk behaves."""
 
+import _thread
 import functools
+import hashlib
+import importlib
 import re
+import subprocess
 import sys
+import threading
+import time
 
 import answers_01
 import answers_02
@@ -239,6 +245,95 @@ def test_an_endless_loop_is_stopped(loop, capsys, monkeypatch):
     assert "a loop that never ends?" in capsys.readouterr().out
 
 
+def sleeps(logits):
+    time.sleep(6)
+
+
+def locked(logits):
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire(timeout=6)
+
+
+def waits(logits):
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(6)"])
+
+
+def computes(logits):
+    hashlib.pbkdf2_hmac(
+        "sha256", b"one", b"huge step", 15_000_000
+    )  # as a product of large matrices, without the memory
+
+
+def elsewhere(call):
+    """``call()`` in another thread than Python's main one."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(call()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+@pytest.mark.parametrize("where", [lambda call: call(), elsewhere], ids=["main", "thread"])
+@pytest.mark.parametrize("attempt", [sleeps, locked, waits, computes])
+def test_an_attempt_that_waits_holds_nobody(attempt, where, capsys, monkeypatch):
+    monkeypatch.setattr(_core, "SECONDS", 0.3)
+    began = time.monotonic()
+    assert where(lambda: check("0.1", attempt)) is _reference("0.1")
+    assert time.monotonic() - began < 3
+    out = capsys.readouterr().out
+    last = {sleeps: "time.sleep(6)", locked: "lock.acquire(timeout=6)", waits: "subprocess.run(", computes: "pbkdf2"}
+    assert "stopped waiting for your code after 0.3 s in line" in out and last[attempt] in out
+    assert "does it wait for something" in out
+
+
+def test_an_interrupt_ends_check_and_the_attempt():
+    counts = [0]
+
+    def counting(logits):
+        while True:
+            counts[0] += 1
+
+    threading.Timer(0.3, _thread.interrupt_main).start()
+    with pytest.raises(KeyboardInterrupt):
+        check("0.1", counting)
+    reached = counts[0]
+    time.sleep(0.1)
+    assert counts[0] == reached
+
+
+def test_a_limit_ends_what_runs_within_a_limit_of_its_own():
+    counts = [0]
+
+    def counting():
+        while True:
+            counts[0] += 1
+
+    with pytest.raises(_core.TooLong):
+        _core._limited(0.3, lambda: _core._limited(60, counting))
+    reached = counts[0]
+    time.sleep(0.1)
+    assert reached and counts[0] == reached
+
+
+def test_what_is_limited_finds_torch_as_its_caller_has_it():
+    for grad in (torch.enable_grad, torch.no_grad):
+        with grad():
+            assert _core._limited(1, torch.is_grad_enabled) == torch.is_grad_enabled()
+
+
+def test_what_an_attempt_warns_of_is_no_error_of_the_cell(capsys):
+    """A grader takes whatever a cell writes to stderr for a failure."""
+
+    def warning(logits):
+        print("careful", file=sys.stderr)  # as the module warnings does
+        return RIGHT["0.1"](logits)
+
+    assert check("0.1", warning) is warning
+    out, err = capsys.readouterr()
+    assert "careful" in out and not err
+
+
 @torch.no_grad()
 def decorated(logits):
     return helper(logits)
@@ -259,6 +354,21 @@ def test_a_learner_who_exits_is_told(capsys):
     assert "SystemExit: 1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "attempt",
+    [int, len, "".join, functools.partial(unsolved, 1), type("Own", (), {"__wrapped__": property(lambda s: s)})],
+)
+def test_whatever_can_be_called_is_judged(attempt, capsys):
+    assert check("0.1", attempt) is _reference("0.1")
+    assert "✗ 0.1 not yet: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("attempt", [broken, lambda logits: logits, None])
+def test_every_not_yet_says_what_helps_and_how_the_lesson_goes_on(attempt, capsys):
+    check("0.1", attempt)
+    assert 'The lesson goes on with the reference; `hint("0.1")` helps.' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("attempt", [None, 3, torch.ones(2), "text", torch.nn.Linear(2, 2)])
 def test_something_that_is_no_function_is_named(attempt, capsys):
     check("0.1", attempt)
@@ -268,9 +378,29 @@ def test_something_that_is_no_function_is_named(attempt, capsys):
 @pytest.mark.parametrize("attempt", [unsolved, broken, lambda logits: logits])
 def test_strict_mode_is_an_assert(attempt, monkeypatch):
     monkeypatch.setenv("COURSE_STRICT", "1")
-    with pytest.raises(AssertionError, match=r"0\.1 not"):
+    with pytest.raises(AssertionError, match=r"0\.1 not") as caught:
         check("0.1", attempt)
+    assert "goes on" not in str(caught.value)
     assert check("0.1", RIGHT["0.1"]) is RIGHT["0.1"]
+
+
+@pytest.mark.parametrize("switch", [None, "0", "no such word"])
+@pytest.mark.parametrize("execution", ["autograde", "validate"])
+def test_nbgrader_is_strict_whatever_else_is_set(execution, switch, monkeypatch):
+    monkeypatch.setenv("NBGRADER_EXECUTION", execution)
+    monkeypatch.setenv("COURSE_STRICT", switch) if switch else monkeypatch.delenv("COURSE_STRICT", raising=False)
+    with pytest.raises(AssertionError, match="not attempted yet"):
+        check("0.1", unsolved)
+    assert check("0.1", RIGHT["0.1"]) is RIGHT["0.1"]
+
+
+@pytest.mark.parametrize("dressed", [lambda f: f, torch.no_grad(), functools.partial, functools.cache])
+def test_a_reference_from_before_a_reload_is_no_attempt(dressed, capsys):
+    fallen_back = dressed(check("0.1", unsolved))
+    importlib.reload(sys.modules["course_utils.exercises.lesson_00"])
+    assert check("0.1", fallen_back) is _reference("0.1") is not fallen_back
+    out = capsys.readouterr().out
+    assert "✓" not in out and "from an earlier check" in out
 
 
 def test_the_reference_of_an_earlier_check_is_no_attempt(capsys, monkeypatch):
@@ -302,6 +432,34 @@ def test_the_solution_is_code_that_a_learner_can_paste(exercise):
 def test_an_unknown_exercise_lists_the_known_ones(id):
     with pytest.raises(ValueError, match=r"there is no exercise .*1\.1"):
         check(id, unsolved)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: check("0,1", unsolved), "there is no exercise '0,1': do you mean \"0.1\"?"),
+        (lambda: hint("L01-3"), "there is no exercise 'L01-3': do you mean \"1.3\"?"),
+        (lambda: hint("1.9"), "there is no exercise '1.9': lesson 1 has 1.1 to 1.5"),
+        (lambda: hint(1), "there is no exercise 1: lesson 1 has 1.1 to 1.5"),
+        (lambda: solution("x"), "there is no exercise 'x': the course has 0.1, 1.1 to 1.5, "),
+        (lambda: hint(), 'say which exercise, as in hint("1.2"): the course has 0.1, '),
+        (lambda: solution(), 'say which exercise, as in hint("1.2"): the course has 0.1, '),
+        (lambda: check(), 'say which exercise, as in hint("1.2"): the course has 0.1, '),
+        (lambda: hint(unsolved), 'name the exercise by its number, as in hint("1.2"), not by a function: the course'),
+        (lambda: check("0.1"), 'check wants your function, too: check("0.1", confidence)'),
+        (lambda: check(unsolved, "0.1"), 'the other way round: check("0.1", unsolved)'),
+    ],
+)
+def test_a_slip_at_the_desk_is_one_line(call, message):
+    with pytest.raises(ValueError) as caught:
+        call()
+    (line,) = caught.value._render_traceback_()
+    assert line.startswith(message) and "\n" not in line
+
+
+def test_a_number_is_as_good_as_its_text(capsys):
+    assert check(0.1, RIGHT["0.1"]) is RIGHT["0.1"] and "✓ 0.1 right" in capsys.readouterr().out
+    assert hint(0.1).id == "0.1"
 
 
 def test_a_note_is_safe_html():

@@ -5,15 +5,19 @@ texts, tuples and dicts. An attempt is right if the same is seen as with the ref
 with one of the listed classic mistakes, that mistake's message is shown; otherwise the first difference is described.
 """
 
+import contextlib
+import contextvars
 import ctypes
 import math
+import os
+import sys
 import sysconfig
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,9 +26,11 @@ from torch import Tensor
 from course_utils import runtime
 from course_utils.figures import Picture
 
-COURSE = str(Path(__file__).resolve().parents[1])
+COURSE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LIBRARIES = ("<frozen", *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, *torch.__path__)
 SECONDS = 10.0  # an attempt that runs longer is taken for an endless loop
+GRACE, LOOK = 0.5, 0.05  # seconds for an attempt to end when it is told to; between two looks at it
+QUICK = "The inputs are small, a right answer takes well under a second"
 
 
 class NotYet(Exception):
@@ -40,7 +46,8 @@ class NotYet(Exception):
 
 
 class TooLong(BaseException):
-    """Raised inside a learner's code when its time is up. No ``except Exception`` of theirs catches it."""
+    """Raised inside a learner's code when its time is up, where no ``except Exception`` of theirs catches it; and where
+    that code was called, with a message."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +108,14 @@ class Exercise:
     def _observe(self, function: Callable) -> Any:
         """What the probe sees, with the same random numbers each time and a limit on its time; or what was raised."""
         try:
-            with torch.random.fork_rng(devices=[]), torch.enable_grad(), runtime.float32():
+            quiet = contextlib.redirect_stderr(sys.stdout)  # nbgrader gives no points where anything is on stderr
+            with torch.random.fork_rng(devices=[]), torch.enable_grad(), runtime.float32(), quiet:
                 torch.default_generator.manual_seed(0)
                 return _limited(SECONDS, lambda: self.probe(function))
         except NotYet:
             raise
-        except TooLong:
-            raise NotYet(
-                f"your code was stopped after {SECONDS:g} s: is there a loop that never ends? "
-                "The inputs are small, a right answer takes well under a second"
-            ) from None
+        except TooLong as error:
+            raise NotYet(str(error)) from None
         except (Exception, SystemExit) as error:
             if isinstance(error, NotImplementedError) and not error.args:
                 raise
@@ -199,35 +204,96 @@ def _named(thing: Any) -> str:
 def _point_at(error: BaseException) -> str:
     """An error told at the learner's own line, however deep in a library it was raised."""
     told = f"{type(error).__name__}: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
+    line = _own_line(traceback.extract_tb(error.__traceback__))
+    return f"your code raised an error{line}{told}" if line else f"your code raised {told}"
+
+
+def _own_line(frames: traceback.StackSummary) -> str:
+    """The innermost line of the learner's own among some frames, in words; empty if there is none."""
     own = [frame for frame in frames if not frame.filename.startswith((COURSE, *LIBRARIES))]
-    if not own:
-        return f"your code raised {told}"
-    return f"your code raised an error in line {own[-1].lineno} of its cell:\n\n    {own[-1].line}\n\n{told}"
+    return f" in line {own[-1].lineno} of its cell:\n\n    {own[-1].line}\n\n" if own else ""
 
 
 def _limited(seconds: float, call: Callable[[], Any]) -> Any:
-    """What ``call()`` returns; `TooLong` is raised in it after ``seconds``, and again until that got through."""
-    thread, over = ctypes.c_ulong(threading.get_ident()), threading.Event()
+    """What ``call()`` returns or raises, in a thread of its own, which is waited for no longer than ``seconds``.
 
-    def watch():
-        pause = seconds
-        while not over.wait(pause):
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(TooLong))
-            pause = 0.05
+    After that `TooLong` is raised in the thread too, where it ends every loop. What waits outside of Python (a sleep, a
+    lock, another program, one huge product) does not notice it before that is over: such a thread is left behind, and
+    what it does from then on is ignored. Code that keeps Python itself busy in one step, like ``sum(range(10**12))``,
+    lets no other thread run, and nothing here can end it.
 
-    def stop():
-        over.set()
-        watcher.join()
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)
+    Raises:
+        TooLong: the time is up; says where the code was.
 
-    watcher = threading.Thread(target=watch, daemon=True)
+    >>> _limited(1.0, lambda: 6 * 7)
+    42
+    """
+    found, over = [], threading.Event()
+    gradients = torch.is_grad_enabled()  # torch keeps this for each thread
+
+    def work():
+        with contextlib.suppress(TooLong):  # it may strike once more after the end
+            try:
+                with torch.set_grad_enabled(gradients):
+                    found.append((call(), None))
+            except BaseException as error:
+                found.append((None, error))
+            finally:
+                over.set()
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+    thread.caller = threading.current_thread()
+    thread.start()
+    until = time.monotonic() + seconds
     try:
-        watcher.start()
-        try:
-            return call()
-        finally:
-            stop()
-    except TooLong:  # it may have struck inside stop(); the next one is 50 ms away
-        stop()
+        while not over.wait(LOOK) and time.monotonic() < until:  # short waits, for an interrupt on every system
+            pass
+    except TooLong:  # a limit around this one, which ends both
         raise
+    except BaseException:  # that interrupt
+        _end(thread, over)
+        raise
+    if not found:
+        raise TooLong(_stopped(thread, over, seconds))
+    result, error = found.pop()
+    if error is None:
+        return result
+    try:
+        raise error
+    finally:
+        del error  # it holds this frame, and with it all that the learner made
+
+
+def _end(thread: threading.Thread, over: threading.Event) -> bool:
+    """Raise `TooLong` in a thread, and in those that it waits for, until it got through; whether it has in ``GRACE`` s.
+
+    An interrupted ``thread.join`` takes the thread for dead (in Python before 3.13), so ``over`` is what is waited for.
+    """
+
+    def strike():
+        while alive := [each for each in threading.enumerate() if each.ident and thread in _callers(each)]:
+            for each in alive:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(each.ident), ctypes.py_object(TooLong))
+            alive[0].join(LOOK / 5)
+
+    threading.Thread(target=strike, daemon=True).start()
+    return over.wait(GRACE)
+
+
+def _callers(thread: threading.Thread) -> list[threading.Thread]:
+    """A thread, the one that waits for it in `_limited`, and so on."""
+    caller = getattr(thread, "caller", None)
+    return [thread, *(_callers(caller) if caller else [])]
+
+
+def _stopped(thread: threading.Thread, over: threading.Event, seconds: float) -> str:
+    """End a thread, and tell where it was."""
+    frame = sys._current_frames().get(thread.ident)
+    line = _own_line(traceback.extract_stack(frame)) if frame else ""
+    if _end(thread, over):
+        return f"your code was stopped after {seconds:g} s{line or '. '}Is there a loop that never ends? {QUICK}"
+    return (
+        f"the check stopped waiting for your code after {seconds:g} s{line or '. '}It could not be ended: does it wait "
+        "for something (a sleep, a lock, an input, another program), compute something huge in one step, or catch "
+        "everything (`except:`) in a loop that never ends? It may go on unseen until the kernel is restarted. " + QUICK
+    )
