@@ -183,7 +183,8 @@ def judge(
     It is called as ``attack(model, images, labels, eps, budget)`` and returns images: float32, the same shape, within
     ``eps`` and [0, 1]. ``model`` answers logits and passes gradients back, and has no weights to look at. In
     ``model.left`` stands how many passes of an image are left, ``budget * len(images)`` to begin with; forward and
-    backward count one each. Beyond that it raises `sandbox.OutOfBudget`.
+    backward count one each. Beyond that it raises `sandbox.OutOfBudget`. It may stand in a module of yours, which is
+    imported anew for it, as its file is now.
 
     Args:
         name: on the board; None takes the function's own.

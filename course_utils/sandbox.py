@@ -2,8 +2,9 @@
 
 In one Python process nothing is out of reach: code that is handed a model can change its weights, reset a counter, or
 replace `torch`. So the function moves into a fresh process. cloudpickle carries it there, with what it refers to, also
-out of a notebook; plain pickle cannot do that, and a fork of a kernel that has threads or CUDA is not safe. What comes
-back is numbers, never pickle: nothing that the guest sends is executed here.
+out of a notebook; plain pickle cannot do that, and a fork of a kernel that has threads or CUDA is not safe. Modules
+that it uses are imported there anew, from the folders in which they are found here. What comes back is numbers, never
+pickle: nothing that the guest sends is executed here.
 
 The model stays here, too. The guest holds a `StandIn`: it sends images and gets logits, sends the gradient of its loss
 in the logits and gets the gradient in the pixels, which by the chain rule is all that an attack needs:
@@ -29,7 +30,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
 from linecache import getline
@@ -48,6 +49,10 @@ STARTUP = 120  # seconds for a process to start and to import torch
 LOOK = 0.1  # seconds between two looks at the guest
 KEPT = 2000  # characters of what it prints
 NO_MESSAGE = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError)  # raised by what is none
+ANEW = (
+    "; the attack runs in a process of its own, which imports its modules anew, as their files are now: keep them "
+    "beside the notebook or in a folder of sys.path, or write the functions into a cell"
+)
 COURSE = os.path.dirname(os.path.abspath(__file__))
 LIBRARIES = ("<frozen", *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, *torch.__path__)
 
@@ -189,6 +194,11 @@ class Guest:
 
     def __enter__(self) -> "Guest":
         self._folder = tempfile.TemporaryDirectory(prefix="arena-", ignore_cleanup_errors=True)
+        folders = [os.path.abspath(folder) for folder in sys.path if isinstance(folder, str)]  # "" is the working one
+        start = (  # libraries first: a learner's random.py is no more in torch's way than here
+            "import sys; own = sys.argv[1:]; sys.path += own; from course_utils import sandbox; sys.path[:] = own; "
+            f"sandbox._serve({self.seconds}, {self.memory})"
+        )
         own = dict(
             COURSE_HOME=self._folder.name,
             COURSE_DEVICE="cpu",
@@ -196,10 +206,10 @@ class Guest:
             CUDA_VISIBLE_DEVICES="",
             OMP_NUM_THREADS="1",
             PYTHONIOENCODING="utf-8:replace",
-            PYTHONPATH=os.pathsep.join([os.path.dirname(COURSE), *filter(None, sys.path)]),
+            PYTHONPATH=os.path.dirname(COURSE),
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from course_utils import sandbox; sandbox._serve({self.seconds}, {self.memory})"],
+            [sys.executable, "-c", start, *folders],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -328,7 +338,8 @@ def _packed(attack: Callable) -> bytes:
     if not callable(attack) or isinstance(attack, nn.Module):
         raise ValueError(f"the attack is a {type(attack).__name__}: pass the function itself, without brackets")
     try:
-        load = cloudpickle.dumps(attack)
+        with _carried():
+            load = cloudpickle.dumps(attack)
     except Exception as error:  # whatever the objects that it refers to raise
         raise ValueError(
             f"the attack cannot be sent to a process of its own ({type(error).__name__}: {error}): keep what it refers "
@@ -340,6 +351,35 @@ def _packed(attack: Callable) -> bytes:
             "something large, a data set perhaps. It gets its images as an argument"
         )
     return load
+
+
+@contextlib.contextmanager
+def _carried() -> Iterator[None]:
+    """While it lasts, modules that an import would not find any more travel with what refers to them."""
+    lost = []
+    for name, module in sys.modules.copy().items():
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and not file.startswith((COURSE, *LIBRARIES)) and name != "__main__":
+            places = [os.path.realpath(place) for place in _places(name.partition(".")[0])]
+            file = os.path.realpath(file)
+            if not any(file == place or file.startswith(os.path.join(place, "")) for place in places):
+                lost.append(module)
+    for module in lost:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in lost:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _places(name: str) -> list[str]:
+    """The file or the folders that ``import name`` would find, were the module not here yet."""
+    for finder in sys.meta_path:
+        with contextlib.suppress(Exception):  # whatever finders say to odd names
+            if found := finder.find_spec(name, None):
+                return [*(found.submodule_search_locations or [found.origin or ""])]
+    return []
 
 
 def _used(pid: int) -> int:
@@ -354,11 +394,11 @@ def _used(pid: int) -> int:
 def _told(head: dict) -> str:
     """An error in the guest, at the line of its own code: the text of that line is known here, not there."""
     what, frames = str(head["error"]), head["frames"]
-    if not frames:
-        return what
-    file, number, name = frames[-1]
-    line = getline(str(file), int(number)).strip()
-    return f"{what} (line {number} of {name}" + (f": `{line}`)" if line else ")")
+    if frames:
+        file, number, name = frames[-1]
+        line = getline(str(file), int(number)).strip()
+        what += f" (line {number} of {name}" + (f": `{line}`)" if line else ")")
+    return what + ANEW if head["importing"] else what
 
 
 # Messages: a line of JSON that names the shapes, then float32 numbers. ---------------------------------------------
@@ -414,7 +454,7 @@ def _serve(seconds: float, memory: int) -> None:
     try:
         attack = cloudpickle.loads(inlet.read(head["size"]))
     except BaseException as error:
-        _send(outlet, _failure(error))
+        _send(outlet, _failure(error) | {"importing": True})
         return
     _send(outlet, {"kind": "loaded"})
 
@@ -493,4 +533,5 @@ def _failure(error: BaseException) -> dict:
         if not frame.filename.startswith((COURSE, *LIBRARIES, "<string>"))
     ]
     text = " ".join(str(error).split())
-    return {"kind": "failed", "error": f"{type(error).__name__}: {text}"[:1000].rstrip(": "), "frames": frames[-1:]}
+    what = f"{type(error).__name__}: {text}"[:1000].rstrip(": ")
+    return {"kind": "failed", "error": what, "frames": frames[-1:], "importing": isinstance(error, ImportError)}

@@ -1,13 +1,16 @@
 """The judge believes what it measures: cheats are survived and named, queries are counted, the board keeps order."""
 
+import importlib
 import io
 import json
 import os
 import string
+import sys
 import threading
 import time
 import warnings
 
+import cloudpickle
 import psutil
 import pytest
 import torch
@@ -334,6 +337,66 @@ def test_the_guest_computes_what_is_computed_here_and_what_it_prints_is_heard(ne
         expected = attack(local(net), digits.images, digits.labels, 0.1, 10)
     assert not trouble and torch.equal(given, expected) and desk.left < 1000 - 5 * 40
     assert guest.said == "hello (40, 1, 28, 28)"
+
+
+MODULES = {
+    "mine/__init__.py": "",
+    "mine/steps.py": "from . import sizes\nimport other\n\n\ndef step(model, images, *_):\n"
+    "    from .sizes import SIZE\n    return images + other.sign() * SIZE\n",
+    "mine/sizes.py": "SIZE = 0.25\n",
+    "other.py": "import statistics\n\n\ndef sign():\n    return statistics.mean([-1.0, -1.0])\n",
+    "random.py": "raise ImportError('not the one of the library')\n",
+}
+
+
+@pytest.fixture
+def modules(monkeypatch, tmp_path):
+    """A folder with modules of a learner's own, where the notebook is; as a kernel has it, the first place to look."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    (tmp_path / "mine").mkdir()
+    for name, text in MODULES.items():
+        (tmp_path / name).write_text(text)
+    importlib.invalidate_caches()
+    yield tmp_path
+    for name in ("mine", "mine.steps", "mine.sizes", "other"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("path", ["", ".", "mine/.."])
+def test_a_module_beside_the_notebook_is_found_with_those_that_it_imports(path, modules, monkeypatch, net, digits):
+    monkeypatch.setattr(sys, "path", [path, *sys.path[1:]])
+    ((given, trouble),) = visits(importlib.import_module("mine.steps").step, net, digits)
+    assert not trouble and torch.equal(given, digits.images - 0.25)
+
+
+@pytest.mark.parametrize("attack", ["step", "lambda *given: mine.step(*given)"])
+def test_a_module_that_is_not_found_any_more_travels_along(attack, modules, net, digits, monkeypatch, tmp_path_factory):
+    text = (
+        MODULES["mine/steps.py"].replace("from . import sizes\n", "SIZE = 0.25\n").replace("    from .sizes", "    # ")
+    )
+    (modules / "mine/steps.py").write_text(text)
+    mine = importlib.import_module("mine.steps")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    function = mine.step if attack == "step" else eval(attack, {"mine": mine})
+    ((given, trouble),) = visits(function, net, digits)
+    assert not trouble and torch.equal(given, digits.images - 0.25)
+    assert not cloudpickle.list_registry_pickle_by_value()
+
+
+@pytest.mark.parametrize("text", [None, "from nowhere import step", "step_ = None"])
+def test_a_module_that_cannot_be_imported_is_explained(text, modules, net, digits):
+    step = importlib.import_module("mine.steps").step
+
+    def late(*given):
+        import nowhere  # noqa: F401
+
+    if text:
+        (modules / "mine/steps.py").write_text(text)
+    ((given, trouble),) = visits(step if text else late, net, digits)
+    assert (
+        given is None and "imports its modules anew, as their files are now: keep them beside the notebook" in trouble
+    )
 
 
 def test_exit_is_noticed_and_the_rest_is_not_reached(net, digits):

@@ -17,7 +17,7 @@ def sample():
     figure = new_output("display_data", {"image/png": "aGk="}, metadata={"image/png": {"alt": "a dot"}})
     stub = new_code_cell("def double(x):\n    raise NotImplementedError  # your code: 1 line", execution_count=2)
     stub.metadata.update(tags=["exercise"], course={"exercise": "1.3"}, nbgrader=hygiene.nbgrader("L01-3"))
-    check = new_code_cell('double = check("1.3", double)', execution_count=3)
+    check = new_code_cell(hygiene.check_cell("1.3", stub.source), execution_count=3)
     check.metadata.update(nbgrader=hygiene.nbgrader("L01-3-check", points=2))
     first = new_code_cell(address.bootstrap_cell("", "main"), execution_count=1)
     first.metadata.update(tags=["bootstrap"])
@@ -89,7 +89,12 @@ BROKEN = {
     "and to no other cell": edit(4, metadata={"nbgrader": {}}),
     "'2.3' is not numbered 1.n": edit(2, metadata={"course": {"exercise": "2.3"}}),
     "the stub of 1.3 needs": edit(2, metadata={"nbgrader": {"grade_id": "x"}}),
-    "the check of 1.3 needs": edit(3, metadata={"nbgrader": {"grade_id": "x"}}),
+    "the check of 1.3 needs metadata": edit(3, metadata={"nbgrader": {"grade_id": "x"}}),
+    "the check of 1.3 needs these lines": edit(3, source='double = check("1.3", double)'),
+    "no other name that a learner can rebind": lambda book: book.cells[3].update(
+        source=book.cells[3].source + "\ndata"
+    ),
+    "needs these lines, and": edit(3, source='from course_utils.exercises import check\n\nhalf = check("1.3", double)'),
     "names no threat model": edit(0, source="# A lesson"),
     "no row of the claims ledger": edit(4, source="show()"),
     "is larger than": edit(0, source="# A lesson\n" + "x" * hygiene.LARGEST_FILE),

@@ -152,8 +152,6 @@ def exercises_only(book: NotebookNode) -> NotebookNode:
             continue
         body = ast.parse(hygiene.python(cell.source)).body
         imports |= {ast.unparse(line): 0 for line in body if isinstance(line, ast.Import | ast.ImportFrom)}
-        if cell.metadata.get("nbgrader", {}).get("grade"):
-            cell.source = ast.get_source_segment(cell.source, body[0])  # what follows may need the rest of the lesson
         if "nbgrader" in cell.metadata:
             kept.append(cell)
     book.cells = [nbformat.v4.new_code_cell("\n".join(imports)), *kept]
