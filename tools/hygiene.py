@@ -190,7 +190,7 @@ def check_cell(exercise: str, stub: str) -> str:
     <BLANKLINE>
     softmax = check("1.3", softmax)
     """
-    (name,) = re.findall(r"(?m)^def (\w+)", stub) or [""]
+    name = next(iter(re.findall(r"(?m)^def (\w+)", stub)), "")
     return f'from course_utils.exercises import check\n\n{name} = check("{exercise}", {name})'
 
 
