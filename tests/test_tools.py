@@ -131,13 +131,13 @@ def test_the_exercises_of_a_lesson_run_without_what_stands_between_them():
         new_code_cell("1 / 0"),
         new_code_cell("def double(x):\n    return 2 * x", metadata=stub),
         new_code_cell("from math import pi\nimport math"),
-        new_code_cell('double = check("1.1", double)\ndouble(slow)', metadata=check),
+        new_code_cell(hygiene.check_cell("1.1", "def double(x):"), metadata=check),
     ]
     book = lessons.exercises_only(new_notebook(cells=cells, metadata={"course": {"needs": ["imagenet"]}}))
     assert [cell.source for cell in book.cells] == [
-        "import math\nfrom math import pi",
+        "import math\nfrom math import pi\nfrom course_utils.exercises import check",
         cells[3].source,
-        'double = check("1.1", double)',
+        cells[5].source,
     ]
     assert not book.metadata.course
 
