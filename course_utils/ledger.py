@@ -201,14 +201,17 @@ def figure() -> Picture:
             axis.text(8.3 + 0.42 * x, y, sign, ha="center", va="center", fontsize=8.5, color="white", bbox=box)
         axis.text(14, y, about.lessons, ha="right", va="center", fontsize=8.5, color="#595959")
         axis.axhline(y + 0.5, color="#DDDDDD", lw=0.6)
+    words = {
+        "holds": "hold in every row",
+        "depends": "depend, or differ by row",
+        "undecided": "are undecided in every row",
+        "fails": "fail in every row",
+        "waiting": "wait for a lesson",
+    }
     parts = []
-    for verdict in (*SIGNS, "waiting"):
-        claims = [claim for claim, state in stand.items() if state == verdict]
-        words = {"holds": "hold in every row", "fails": "fail in every row", "depends": "depend, or differ by row"}
-        words["undecided"] = "are undecided"
-        parts.append(
-            f"{len(claims)} {words.get(verdict, 'wait for a lesson')}" + f": {', '.join(claims)}" * bool(claims)
-        )
+    for state, said in words.items():
+        claims = [claim for claim, how in stand.items() if how == state]
+        parts.append(f"{len(claims)} {said}" + f": {', '.join(claims)}" * bool(claims))
     title = "one sign for each row:   " + "   ".join(f"{sign} {verdict}" for verdict, (sign, _) in SIGNS.items())
     axis.set(xlim=(-1, 14), ylim=(len(CLAIMS) - 0.4, -0.6))
     axis.set_title(title, fontsize=10, loc="left")

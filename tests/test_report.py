@@ -160,7 +160,7 @@ def test_a_claim_stands_as_its_rows_do():
     ]
     alt = ledger.figure().alt
     assert alt.startswith(
-        "Of 27 claims, 1 hold in every row: T1; 2 depend, or differ by row: S2, S3; 1 are undecided: S4; "
+        "Of 27 claims, 1 hold in every row: T1; 2 depend, or differ by row: S2, S3; 1 are undecided in every row: S4; "
         "1 fail in every row: S1"
     )
     assert "22 wait for a lesson: N1, N2" in alt
