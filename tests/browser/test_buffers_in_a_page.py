@@ -1,10 +1,9 @@
 """What the kernel sends to a widget looks the same, in whatever form the page's widget manager hands it over."""
 
 import base64
-import os
-import shutil
 
 import pytest
+import test_theatre
 import torch
 
 from course_utils import data, models
@@ -18,14 +17,8 @@ from course_utils.sketchpad import sketchpad
 from course_utils.theatre import evolution_theatre
 from course_utils.watchman import watchman
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="needs chromium on the PATH, or its path in the variable CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
+browser = test_theatre.browser
 
 
 def _photo_lab():
@@ -88,14 +81,6 @@ SEEN = """() => [
     ...[...document.querySelectorAll('canvas:not(.quiz-mask)')].map(c => c.width && c.toDataURL()),
     ...[...document.querySelectorAll('svg')].map(s => s.outerHTML),
 ]"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 def drawn(browser, name, form):
