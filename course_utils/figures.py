@@ -133,11 +133,8 @@ def _in_our_look(kind: type) -> type:
     def within(name: str):
         @functools.wraps(getattr(kind, name))
         def method(self, *args, **kwargs):
-            inherited = getattr(super(kind, self), name)
-            if getattr(_thread, "looks", False):
-                return inherited(*args, **kwargs)
             with look():
-                return inherited(*args, **kwargs)
+                return getattr(super(kind, self), name)(*args, **kwargs)
 
         return method
 
