@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from course_utils.exercises import _tools, lesson_03
+from course_utils.exercises import _core, _tools, lesson_03
 
 F = torch.nn.functional
 
@@ -172,15 +172,15 @@ ALSO_UNFORESEEN = [
         (id, spoiled(attack), message)
         for id, attack in (("3.1", lesson_03.fgsm), ("3.2", lesson_03.fgsm_towards), ("3.5", lesson_03.pgd))
         for spoiled, message in (
-            (_seeded, _tools.SEED_INSIDE),
+            (_seeded, _core.SEED_INSIDE),
             (_in_double, "got torch.float64, expected torch.float32"),
             (_first_of_all, "a second network"),
         )
     ),
-    *((id, _in_place(way), _tools.IN_PLACE) for id, way in (("3.1", 1), ("3.2", -1))),
-    *((id, _on_the_callers(way), _tools.ASKS) for id, way in (("3.1", 1), ("3.2", -1))),
-    ("3.1", lambda model, *given: lesson_03.fgsm(model.requires_grad_(False), *given), _tools.FROZEN),
-    ("3.1", lambda model, *given: [p.data.mul_(2) for p in model.parameters()] and None, _tools.WEIGHTS),
+    *((id, _in_place(way), _core.IN_PLACE) for id, way in (("3.1", 1), ("3.2", -1))),
+    *((id, _on_the_callers(way), _core.ASKS) for id, way in (("3.1", 1), ("3.2", -1))),
+    ("3.1", lambda model, *given: lesson_03.fgsm(model.requires_grad_(False), *given), _core.FROZEN),
+    ("3.1", lambda model, *given: [p.data.mul_(2) for p in model.parameters()] and None, _core.WEIGHTS),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.flatten(1).norm(dim=1)[:, None, None, None], "0/0"),
     ("3.3", lambda gradient, eps: gradient / _length(gradient), "whatever eps is"),
     (
@@ -197,18 +197,18 @@ ALSO_UNFORESEEN = [
         lambda gradient, eps: eps * gradient / gradient.square().mean((1, 2, 3), keepdim=True).sqrt(),
         "root mean square",
     ),
-    ("3.3", lambda gradient, eps: gradient.mul_(eps / gradient.norm()), _tools.IN_PLACE),
+    ("3.3", lambda gradient, eps: gradient.mul_(eps / gradient.norm()), _core.IN_PLACE),
     ("3.3", _in_double(lesson_03.l2_step), "got torch.float64"),
     ("3.3", lambda gradient, eps: eps * gradient / _length(gradient).clamp_min(1e-6), lesson_03.SHORTENED),
-    ("3.1", _into_one_buffer(lesson_03.fgsm), _tools.KEPT_FOR_LATER),
-    ("3.4", _into_one_buffer(lesson_03.project), _tools.KEPT_FOR_LATER),
-    ("3.4", lambda x, clean, eps: x.clamp_(clean - eps, clean + eps).clamp_(0, 1), _tools.IN_PLACE),
+    ("3.1", _into_one_buffer(lesson_03.fgsm), _core.KEPT_FOR_LATER),
+    ("3.4", _into_one_buffer(lesson_03.project), _core.KEPT_FOR_LATER),
+    ("3.4", lambda x, clean, eps: x.clamp_(clean - eps, clean + eps).clamp_(0, 1), _core.IN_PLACE),
     ("3.4", lambda x, clean, eps: lesson_03.project(x, clean, 0.2), "a little, eps = 0.4"),
     ("3.4", _in_double(lesson_03.project), "got torch.float64"),
-    ("3.5", _pgd_in_place, _tools.IN_PLACE),
+    ("3.5", _pgd_in_place, _core.IN_PLACE),
     ("3.5", _named_at_each_step, "the result for"),
     ("3.6", lambda f, g: torch.stack([-v / (h * h).sum() * h for v, h in zip(f, g, strict=True)]), "gradient of zero"),
-    ("3.6", lambda f, g: g.mul_((-f / g.square().sum((1, 2, 3)))[:, None, None, None]), _tools.IN_PLACE),
+    ("3.6", lambda f, g: g.mul_((-f / g.square().sum((1, 2, 3)))[:, None, None, None]), _core.IN_PLACE),
     ("3.6", lambda f, g: -f[:, None, None, None] / g, "divided by the gradient, pixel by pixel"),
     ("3.6", lambda f, g: -g / _length(g), "this has length 1"),
     ("3.6", _in_double(lesson_03.to_boundary), "got torch.float64"),

@@ -15,9 +15,10 @@ import sysconfig
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import count
 from typing import Any
 
 import torch
@@ -65,10 +66,11 @@ class Exercise:
     Args:
         id: lesson and number, "3.1".
         reference: the solution; its source is what `solution` shows, so it reads well.
-        probe: ``probe(function) -> observation``. It makes its inputs anew each time.
+        probe: ``probe(function) -> observation``. It makes its inputs anew each time. The function is a `civil` one.
         mistakes: at least four classic ones. Those that behave alike share the first one's message.
         hints: from a nudge to nearly all of it.
         picture: ``picture(seen, expected) -> Picture`` shown beside the message, if it helps.
+        trains: whether an attempt is to change the network that it is given.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Exercise:
     mistakes: tuple[Mistake, ...]
     hints: tuple[str, ...]
     picture: Callable[[Any, Any], Picture] | None = None
+    trains: bool = False
 
     def examine(self, attempt: Callable) -> None:
         """Judge an attempt; returns if it is right.
@@ -111,7 +114,7 @@ class Exercise:
             quiet = contextlib.redirect_stderr(sys.stdout)  # nbgrader gives no points where anything is on stderr
             with torch.random.fork_rng(devices=[]), torch.enable_grad(), runtime.float32(), quiet:
                 torch.default_generator.manual_seed(0)
-                return _limited(SECONDS, lambda: self.probe(function))
+                return _limited(SECONDS, lambda: self.probe(civil(function, self.trains)))
         except NotYet:
             raise
         except TooLong as error:
@@ -135,6 +138,119 @@ class Raised:
 
     error: str
     message: str
+
+
+SEED_INSIDE = (
+    "a seed is set inside your function, so that from then on all random numbers of the lesson repeat themselves: "
+    "leave torch.manual_seed to whoever calls it"
+)
+IN_PLACE = "this changes what it was given: `-=`, `/=`, `+=` and methods ending in `_` do; compute new tensors"
+LIST_IN_PLACE = "this changes the list or dict that it was given: work on a copy, `sorted(...)` or `list(...)`"
+ASKS = (
+    "`requires_grad_()` or `backward()` leaves its mark on the caller's own tensors: work on a copy, "
+    "`.clone().requires_grad_()`, and ask with `torch.autograd.grad`"
+)
+GRADIENTS = (
+    "the weights hold other gradients than before, and the next training step would use them: `backward` fills the "
+    ".grad of every weight. `torch.autograd.grad(loss, images)` touches the images alone"
+)
+WEIGHTS = (
+    "this changes the network that it was given, its weights or its layers: it is used again, so leave it as it is"
+)
+FROZEN = "the weights ask for no gradient any more: leave their requires_grad alone"
+MODE = (
+    "the network is in another mode afterwards: `train()` switches dropout on, `eval()` off, and both stay. Leave the "
+    "mode as it is"
+)
+KEPT_FOR_LATER = (
+    "the result of an earlier call has other numbers now: the function keeps a tensor from call to call and hands the "
+    "same one out again. Make a new one in each call"
+)
+SWITCH_LEFT = (
+    "a switch of torch is thrown and stays so after your function: `with torch.no_grad():` (and no set_grad_enabled, "
+    "no set_default_dtype) ends where its block ends"
+)
+UNASKED = "the result asks for a gradient, though nothing that was given does: end with .detach()"
+
+
+def civil(attempt: Callable, trains: bool = False) -> Callable:
+    """The attempt, refused in words if a call leaves anything behind.
+
+    It may draw random numbers, but not seed them; it may not change the tensors, lists and dicts that it is given, nor
+    a network (but one that it ``trains``), nor the switches of torch, nor what an earlier call returned. What it draws
+    changes nothing for who asks next.
+    """
+    seeds, earlier = count(1_000_003), []
+
+    def call(*given, **named):
+        everything = given, named
+        parts, switches, seed = list(parts_of(everything)), _switches(), next(seeds)
+        before = _marks(parts, trains)
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            try:
+                result = attempt(*given, **named)
+            finally:
+                seeded, thrown = torch.initial_seed() != seed, _switches() != switches
+                torch.set_grad_enabled(switches[0])
+                torch.set_default_dtype(switches[1])
+        returned = [each for each in parts_of(result) if isinstance(each, Tensor)]
+        free = any(isinstance(each, torch.nn.Module) or getattr(each, "requires_grad", False) for each in parts)
+        left = {
+            SEED_INSIDE: seeded,
+            SWITCH_LEFT: thrown,
+            LIST_IN_PLACE: [*map(id, parts)] != [*map(id, parts_of(everything))],
+            **{message: not _same(mark, before[message]) for message, mark in _marks(parts, trains).items()},
+            UNASKED: not free and any(each.requires_grad for each in returned),
+            KEPT_FOR_LATER: not all(_same(tensor.detach(), copy) for tensor, copy in earlier),
+        }
+        for message, is_left in left.items():
+            if is_left:
+                raise NotYet(message)
+        earlier.extend((each, each.detach().clone()) for each in returned)
+        return result
+
+    return call
+
+
+def parts_of(thing: Any) -> Iterator[Any]:
+    """A thing, and all that the lists, tuples and dicts in it hold."""
+    yield thing
+    if isinstance(thing, dict):
+        thing = [*thing, *thing.values()]
+    if isinstance(thing, (list, tuple)):
+        for each in thing:
+            yield from parts_of(each)
+
+
+def _switches():
+    return torch.is_grad_enabled(), torch.get_default_dtype()
+
+
+def _marks(parts, trains):
+    """What a call must leave as it is, by what to say if it does not."""
+    tensors = [each for each in parts if isinstance(each, Tensor)]
+    networks = [each for each in parts if isinstance(each, torch.nn.Module) and not trains]
+    layers = [layer for network in networks for layer in network.modules()]
+    weights = [each for network in networks for each in network.parameters()]
+    numbers = [each for network in networks for each in network.state_dict().values()]
+    return {
+        IN_PLACE: [each.detach().clone() for each in tensors],
+        ASKS: [(each.requires_grad, each.is_leaf and each.grad is not None) for each in tensors],
+        WEIGHTS: [*map(str, layers), *(each.clone() for each in numbers)],
+        GRADIENTS: [each.grad.clone() if each.grad is not None and each.grad.any() else None for each in weights],
+        FROZEN: [each.requires_grad for each in weights],
+        MODE: [layer.training for layer in layers],
+    }
+
+
+def _same(a, b):
+    """Whether two nests of lists hold equal tensors and things; NaN equals NaN."""
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
+    return type(a) is type(b) and a == b
 
 
 def describe_difference(seen: Any, expected: Any, where: str = "your function") -> str:

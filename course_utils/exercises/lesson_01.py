@@ -5,8 +5,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises._core import Exercise, Mistake, NotYet
-from course_utils.exercises._tools import advised, as_number, civil
+from course_utils.exercises._core import Exercise, Mistake, NotYet, civil
+from course_utils.exercises._tools import advised, as_number
 from course_utils.models import MNIST_MEAN, MNIST_STD, Normalise
 
 # 1.1
@@ -50,7 +50,7 @@ SAME_START = (
 
 def _probe_lenet(build):
     """Give the attempt the weights of a reference network: then the two must agree on every image."""
-    images, reference, build = torch.rand(4, 1, 28, 28), lenet5(), civil(build)
+    images, reference = torch.rand(4, 1, 28, 28), lenet5()
     model = build()
     if isinstance(model, type):
         raise NotYet("this returns a class: build the network, with brackets after its name")
@@ -207,7 +207,6 @@ STEPS = 12
 
 def _probe_step(step):
     """Some steps on one batch; then three batches and a network that tells training from evaluation."""
-    step = civil(step, trains=True)
     model, other = nn.Linear(4, 3), nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3, affine=False))
     optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
     images, labels = torch.rand(8, 4), torch.randint(0, 3, (8,))
@@ -246,6 +245,7 @@ EX_STEP = Exercise(
     id="1.2",
     reference=train_step,
     probe=_probe_step,
+    trains=True,
     picture=_draw_step,
     mistakes=(
         Mistake(
@@ -336,7 +336,7 @@ TOO_EARLY = (
 
 def _probe_normalisation(wrap):
     """Wrap two linear networks and look at outputs, at gradients, and at the first one again after the second."""
-    wrap = advised(civil(wrap), {"name 'images' is not defined": TOO_EARLY})
+    wrap = advised(wrap, {"name 'images' is not defined": TOO_EARLY})
     seen, made = {}, {}
     for case, (mean, std) in {"mean 0.13, std 0.31": (0.13, 0.31), "mean 0.5, std 0.2": (0.5, 0.2)}.items():
         network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3), nn.Dropout(0.5)).eval()
@@ -490,7 +490,6 @@ def _overall(confidences, correct, bins=15):
 
 
 def _probe_calibration(error):
-    error = civil(error)
     honest, coins = torch.rand(2000), torch.rand(3, 2000)
     sure = 0.5 + 0.5 * torch.rand(300)
     certain = torch.ones(40)
@@ -621,7 +620,7 @@ TOO_CALIBRATED = (
 
 def _probe_temperature(choose):
     """Logits that are too large, too small, with a fifth of the labels wrong, and with a few answers sure and wrong."""
-    choose, seen, calibrated = civil(choose), {}, []
+    seen, calibrated = {}, []
     for case, (factor, wrong, slips) in {
         "logits 3 times too large": (3.0, 0.0, 0),
         "logits half as large as they should be": (0.5, 0.0, 0),

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.exercises._core import Exercise, Mistake, NotYet
-from course_utils.exercises._tools import as_number, civil, want_type
+from course_utils.exercises._tools import as_number, want_type
 
 # 2.1
 
@@ -16,7 +16,7 @@ def distortion(a, b):
 
 def _probe_distortion(measure):
     """Batches of colour images, so that pixels and channels both count, and of grey ones."""
-    measure, seen = civil(measure), {}
+    seen = {}
     for name, shape in (("4 pairs of images", (4, 3, 5, 6)), ("a pair of grey images", (1, 1, 4, 4))):
         a, b = torch.rand(shape), torch.rand(shape)
         measured = measure(a, b)
@@ -92,7 +92,7 @@ def objective(model, x, r, target, c):
 
 def _probe_objective(function):
     """Value and gradient for small networks, at changes of the size that the lesson meets and at its start, r = 0."""
-    function, seen = civil(function), {}
+    seen = {}
     for name, size, goal, c in (("", 0.5, 2, 0.7), (" for another network", 0.1, 0, 3.0), (" at r = 0", 0.0, 1, 0.2)):
         model = nn.Sequential(nn.Flatten(), nn.Linear(12, 6), nn.Tanh(), nn.Dropout(0.5), nn.Linear(6, 4)).eval()
         x, r, target = torch.rand(1, 1, 3, 4), size * torch.randn(1, 1, 3, 4), torch.tensor([goal])
@@ -204,7 +204,7 @@ def largest_c(works, low, high, steps):
 
 def _probe_search(search):
     """Thresholds near both ends and at one, other ends, and what is asked on the way."""
-    search, seen = civil(search), {}
+    seen = {}
     for threshold, low, high, steps in (
         (0.013, 0.01, 100.0, 10),
         (0.9, 0.01, 100.0, 10),
@@ -349,7 +349,7 @@ def pixels_for(change, share=0.9):
 
 def _probe_pixels(count):
     """A spread change, a peaked one, one of a single pixel, and other shares, all in the shape of one image."""
-    count, spread, peaked = civil(count), torch.randn(1, 12, 12), torch.randn(1, 9, 12) ** 3
+    spread, peaked = torch.randn(1, 12, 12), torch.randn(1, 9, 12) ** 3
     single, even = torch.zeros(1, 12, 12), torch.zeros(1, 4, 4)
     single[0, 3, 4] = -0.5
     even[0, 1] = 0.25
@@ -445,7 +445,7 @@ FIXED_SIZE = "a fixed size is written out: use `size`, since the layers see imag
 
 def _probe_bound(bound):
     """Kernels whose largest frequency is not 0, at two sizes."""
-    bound, wide, narrow = civil(bound), torch.randn(4, 3, 5, 5), torch.randn(2, 1, 3, 3)
+    wide, narrow = torch.randn(4, 3, 5, 5), torch.randn(2, 1, 3, 3)
     edge = torch.tensor([[[[0.0, 0.0, 0.0], [1.0, -1.0, 0.0], [0.0, 0.0, 0.0]]]])
     even, odd = _one_number(bound(edge, 8)), _one_number(bound(edge, 7))
     if even == odd and 1.9 < even < 2.1:  # on n x n it is 2 for an even n, and a little less for an odd one
@@ -541,7 +541,7 @@ def purity(features, labels, directions, k=8):
 
 def _probe_purity(score):
     """Features in which some directions are pure and some are not; one direction points the wrong way."""
-    score, labels = civil(score), torch.arange(60) % 10
+    labels = torch.arange(60) % 10
     features = torch.randn(60, 5)
     features[:, 0] += 3.0 * (labels == 4)
     features[:, 1] -= 3.0 * (labels == 7)

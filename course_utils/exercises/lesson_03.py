@@ -4,13 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises._core import Exercise, Mistake, NotYet, describe_difference
+from course_utils.exercises._core import GRADIENTS, MODE, Exercise, Mistake, NotYet, describe_difference
 from course_utils.exercises._tools import (
     CLASSES,
-    GRADIENTS,
-    MODE,
     SIDE,
-    civil,
     draw_change,
     pixel_slope,
     small_images,
@@ -187,7 +184,7 @@ def _for_a_while_in_training(model, images, labels, eps):
 
 
 def _probe_step(attack):
-    attack, network, others = civil(attack), small_network(), small_network()
+    network, others = small_network(), small_network()
     images, labels = small_images(7), torch.randint(0, CLASSES, (7,))
     seen = {}
     for name, model, rows, eps in (
@@ -196,7 +193,7 @@ def _probe_step(attack):
         ("7 images on a second network", others, slice(7), 0.05),
         ("7 images at eps = 0", network, slice(7), 0.0),
     ):
-        seen |= watch(name, model, images[rows], lambda x, m=model, r=rows, e=eps: attack(m, x, labels[r], e))
+        seen |= watch(name, images[rows], lambda x, m=model, r=rows, e=eps: attack(m, x, labels[r], e))
     return seen
 
 
@@ -310,7 +307,7 @@ SHORTENED = (
 
 
 def _probe_l2(step):
-    return up_to_the_first_difference(_l2_steps(civil(step)))
+    return up_to_the_first_difference(_l2_steps(step))
 
 
 def _l2_steps(step):
@@ -435,7 +432,7 @@ def _shrink_l2(x, clean, eps):
 
 
 def _probe_project(bring_back):
-    bring_back, clean = civil(bring_back), small_images(5)
+    clean = small_images(5)
     seen = {}
     for name, x, eps in (
         ("5 images that strayed, eps = 0.2", clean + 0.3 * torch.randn(5, 1, SIDE, SIDE), 0.2),
@@ -580,7 +577,7 @@ def _noisy(x):
 
 
 def _probe_pgd(attack):
-    attack, network, other, images = civil(attack), small_network(), small_network(), small_images(7)
+    network, other, images = small_network(), small_network(), small_images(7)
     named = network(images).argmax(1)
     seen = {}
     for name, model, labels, eps, step_size, steps in (
@@ -593,7 +590,7 @@ def _probe_pgd(attack):
         ("a second network, 4 steps of 0.05", other, named, 0.2, 0.05, 4),
     ):
         given = labels, eps, step_size, steps
-        seen |= watch(name, model, images, lambda x, m=model, g=given: attack(m, x, *g))
+        seen |= watch(name, images, lambda x, m=model, g=given: attack(m, x, *g))
     return seen
 
 
@@ -741,7 +738,7 @@ def _reaching(factor):
 
 
 def _probe_boundary(step):
-    return up_to_the_first_difference(_boundaries(civil(step)))
+    return up_to_the_first_difference(_boundaries(step))
 
 
 def _boundaries(step):

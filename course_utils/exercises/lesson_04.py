@@ -9,7 +9,6 @@ from course_utils.exercises._tools import (
     CLASSES,
     advised,
     as_number,
-    civil,
     draw_change,
     pixel_slope,
     small_images,
@@ -40,7 +39,7 @@ ONE_BY_ONE = (
 
 def _probe_mutate(attempt):
     """The symptoms up to the first that is wrong. Bad luck gives a right answer one less than once in 1e9 times."""
-    attempt = advised(civil(attempt), {"Boolean value of Tensor": ONE_BY_ONE})
+    attempt = advised(attempt, {"Boolean value of Tensor": ONE_BY_ONE})
     return up_to_the_first_difference(({name: found}, {name: right}) for name, found, right in _symptoms(attempt))
 
 
@@ -214,7 +213,7 @@ ONE_A_CLASS = (
 
 def _probe_challenge(attempt):
     """Who holds each class after the children have challenged it, and with what confidence."""
-    attempt = advised(civil(attempt), {"at non-singleton dimension 3": ONE_A_CLASS})
+    attempt = advised(attempt, {"at non-singleton dimension 3": ONE_A_CLASS})
     seen, contests = {}, []
     for name, rows in ARENAS.items():
         confidence, *scores = torch.tensor(rows) / 100
@@ -333,7 +332,7 @@ NO_LINKS = (
 
 
 def _probe_paint(attempt):
-    return up_to_the_first_difference(_paintings(advised(civil(attempt), {"must be Tensor, not": NO_LINKS})))
+    return up_to_the_first_difference(_paintings(advised(attempt, {"must be Tensor, not": NO_LINKS})))
 
 
 def _paintings(attempt):
@@ -453,7 +452,7 @@ FRESH = (
 
 def _probe_climb(attempt):
     advice = dict.fromkeys(("NoneType", "does not require grad", "through the graph a second time"), FRESH)
-    return up_to_the_first_difference(_climbs(advised(civil(attempt), advice)))
+    return up_to_the_first_difference(_climbs(advised(attempt, advice)))
 
 
 def _climbs(attempt):
@@ -474,7 +473,7 @@ def _climbs(attempt):
     ):
         given = model, goals[:number], steps, size
         yield tuple(
-            watch(name, model, images[:number], lambda x, f=answer, g=given: f(g[0], g[1], x, *g[2:]))
+            watch(name, images[:number], lambda x, f=answer, g=given: f(g[0], g[1], x, *g[2:]))
             for answer in (attempt, climb)
         )
 
@@ -591,7 +590,7 @@ def catch(clean, other, keep=0.95):
 
 
 def _probe_catch(attempt):
-    return up_to_the_first_difference(_catches(civil(attempt)))
+    return up_to_the_first_difference(_catches(attempt))
 
 
 def _catches(attempt):

@@ -10,19 +10,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
-    CHANGED,
     CUT,
-    IN_PLACE,
-    KEPT,
     advised,
     as_number,
     in_stages,
-    in_the_same_memory,
     slopes,
-    undisturbed,
     up_to_the_first_difference,
+    want_new,
 )
 
 PIXELS = "the pixels"
@@ -43,16 +39,16 @@ def _right(reference, cases, words):
 
 
 def _images(attempt, reference, cases, words=_no_words):
-    """From the coarse to the fine, found and right: the images of each case, what became of the inputs, the type."""
-    found, after, results = {}, {}, []
+    """From the coarse to the fine, found and right: the images of each case, whose memory they are in, the type."""
+    found, calls = {}, []
     for name, given in cases().items():
         copies = deepcopy(given)
-        results.append(attempt(*copies))
-        found |= _told(name, results[-1], given, words)
-        after[f"what it was given, afterwards ({name})"] = _afterwards(copies, given, results[-1])
+        calls.append((attempt(*copies), copies))
+        found |= _told(name, calls[-1][0], given, words)
     yield found, _right(reference, cases, words)
-    yield after, dict.fromkeys(after, KEPT)
-    types = {str(result.dtype) for result in results} - {"torch.float32"}
+    for result, copies in calls:
+        want_new(result, "what it was given", *copies)
+    types = {str(result.dtype) for result, _ in calls} - {"torch.float32"}
     if types:
         raise NotYet(
             f"the values are right, but their type is {', '.join(sorted(types))}, and the networks of this course take "
@@ -67,32 +63,6 @@ def _told(name, result, given, words):
         result = result.detach().cpu().clone()
         told |= {f"{what} ({name})": word for what, word in words(result.real.float(), *given).items()}
     return told | {f"{PIXELS} ({name})": result}
-
-
-def _sorted_out(inputs):
-    """All tensors of a nest of lists, and all else."""
-    tensors, others = [], []
-    for each in inputs:
-        if isinstance(each, (list, tuple)):
-            for kind, more in zip((tensors, others), _sorted_out(each), strict=True):
-                kind += more
-        else:
-            (tensors if isinstance(each, Tensor) else others).append(each)
-    return tensors, others
-
-
-def _afterwards(given, inputs, result):
-    (tensors, others), (first_tensors, first_others) = _sorted_out(given), _sorted_out(inputs)
-    if in_the_same_memory(result, tensors):
-        return SAME_MEMORY
-    if others != first_others or len(tensors) != len(first_tensors):
-        return "a list with other entries (pop, sort and del change it: walk through it, or work on a copy)"
-    return KEPT if all(map(torch.equal, tensors, first_tensors)) else CHANGED
-
-
-SAME_MEMORY = (
-    "handed back itself, so that whoever changes the result changes it, too: a new tensor in every case, .clone()"
-)
 
 
 def _matches(found, known):
@@ -162,7 +132,6 @@ def _greys():
     }
 
 
-@undisturbed
 def _probe_round_trip(attempt):
     advice = dict.fromkeys(("__round__", "converted to Python scalars", "a Tensor with"), TORCH_ROUNDS)
     attempt = advised(attempt, advice)
@@ -368,7 +337,6 @@ def _genomes():
     }
 
 
-@undisturbed
 def _probe_paint(attempt):
     advice = dict.fromkeys(("cannot be multiplied", "size mismatch", "Expected size for first"), FOUR_INPUTS)
     advice |= dict.fromkeys(("same dtype", "same data type", "but found Double"), NUMPY_GRID)
@@ -717,7 +685,6 @@ def _held(canvas, element, cells, per_side):
     return held
 
 
-@undisturbed
 def _probe_repeat(attempt):
     advice = dict.fromkeys(
         ("expanded size", "must match", "shape mismatch", "broadcast", "output with shape"), ITS_CELL
@@ -1035,7 +1002,6 @@ def _which(row):
     return "no patch of the images"
 
 
-@undisturbed
 def _probe_shuffle(attempt):
     advice = dict.fromkeys(("out of bounds", "out of range", "too many indices"), OWN_DIMENSION)
     advice |= dict.fromkeys(("'list' object has no", "must be Tensor, not list", "not tuple, but list"), A_LIST)
@@ -1405,7 +1371,6 @@ def _transfers():
     }
 
 
-@undisturbed
 def _probe_carried_over(attempt):
     advice = dict.fromkeys(("could not infer output dtype", "mean(): input dtype"), AS_FLOATS)
     attempt = advised(attempt, advice | {"ambiguous": ENTRY_BY_ENTRY, "division by zero": OF_NONE})

@@ -7,13 +7,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures, scenes
-from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
-    IN_PLACE,
     advised,
-    afterwards,
     as_number,
-    undisturbed,
     up_to_the_first_difference,
     want_two,
 )
@@ -49,13 +46,10 @@ def _neighbourhoods():
     }
 
 
-@undisturbed
 def _probe_dimension(attempt):
     seen = {}
     for name, distances in _neighbourhoods().items():
-        given = distances.clone()
-        seen[f"the dimension of {name}"] = as_number(attempt(given))
-        seen |= afterwards(name, [given], [distances])[0]
+        seen[f"the dimension of {name}"] = as_number(attempt(distances.clone()))
     return seen
 
 
@@ -191,7 +185,6 @@ DOWN = f"x runs along dim 2, torch.arange(width), and y along dim 1, torch.arang
 ONE_GRID_EACH = "grid_sample wants one grid an image: the grid's first dimension is N, as in the flow"
 
 
-@undisturbed
 def _probe_warp(attempt):
     advice = {"same batch size": ONE_GRID_EACH, "non-singleton dimension": DOWN, "size 2 in last": LAST}
     return up_to_the_first_difference(_warps(advised(attempt, advice)))
@@ -217,13 +210,11 @@ def _flows():
 def _warps(attempt):
     images, flows = _flows()
     for name, (flow, border) in flows.items():
-        given = images.clone(), flow.clone()
-        found, right = attempt(*given), warp(images, flow)
+        found, right = attempt(images.clone(), flow.clone()), warp(images, flow)
         if not border:
             right = _inner(right)
             found = _inner(found) if isinstance(found, Tensor) and found.shape == images.shape else found
         yield {name: found}, {name: right}
-        yield afterwards(name, given, (images, flow))
     for number, name in ((1, "one image"), (3, "three square images")):
         images, flow = _views(7)[:number, :, :20, :20], torch.randn(number, 2, 20, 20)
         yield {name: attempt(images.clone(), flow.clone())}, {name: warp(images, flow)}
@@ -407,7 +398,6 @@ ALL_PAIRS = (
 )
 
 
-@undisturbed
 def _probe_area(attempt):
     attempt, seen = advised(attempt, {"must match the size": ALL_PAIRS}), {}
     few = torch.tensor([1.0, 3.0]), torch.tensor([2.0, 4.0, 5.0])
@@ -422,12 +412,10 @@ def _probe_area(attempt):
         ("80 inside and 130 outside scores in the thousands", 5000 + 1000 * spread, 5000 + 1000 * shifted),
         ("80 inside and 130 outside scores, ten thousandths apart", spread / 1e4, shifted / 1e4),
     ):
-        given = inside.clone(), outside.clone()
-        found = as_number(attempt(*given))
+        found = as_number(attempt(inside, outside))
         if getattr(found, "ndim", 0):
             raise NotYet(COMPARISONS)
         seen[f"the area for {name}"] = found
-        seen |= afterwards(name, given, (inside, outside))[0]
     return seen
 
 
@@ -568,7 +556,6 @@ VALUES = "max(1) gives values and indices: take logits.max(1).values, or logits.
 PER_IMAGE = "logits have a row an image and a column a class: the largest logit of each image is logits.amax(1), (N,)"
 
 
-@undisturbed
 def _probe_guard(attempt):
     advice = {"return_types": VALUES, "same number of dimensions": COLUMN, "must match the size": PER_IMAGE}
     return up_to_the_first_difference(_guards(advised(attempt, advice | {"Sizes of tensors must match": COLUMN})))
@@ -586,9 +573,7 @@ def _guards(attempt):
         logits = spread * torch.randn(number, classes) + torch.tensor(level)[:, None]
         score = threshold + beyond[:number]
         given = logits.clone().requires_grad_(), score.clone().requires_grad_()
-        inputs = [each * 1 for each in given]
-        result = attempt(*inputs, threshold)
-        yield afterwards(name, inputs, (logits, score))
+        result = attempt(*(each * 1 for each in given), threshold)
         what, right = f"the logits with one more ({name})", _named(torch.zeros(number, classes + 1))
         fits = result is None or _named(result) == right
         found = {what: None if result is None else _named(result)} | ({} if fits else {"what it returned": result})
@@ -783,20 +768,16 @@ SINGULAR = (
 )
 
 
-@undisturbed
 def _probe_split(attempt):
     advice = {"singular": SINGULAR} | dict.fromkeys(("cannot be multiplied", "size mismatch", "must match"), ROWS)
     attempt, seen = advised(attempt, advice), {}
     for name, change, directions in _changes():
-        inputs = change, directions
-        given = [each.clone() for each in inputs]
-        result = attempt(*given)
+        result = attempt(change.clone(), directions.clone())
         if isinstance(as_number(result), float):
             raise NotYet(SHARE)
         want_two(result, "the part along the directions, and the rest")
         for part, found in zip(("along", "across"), result, strict=True):
             seen[f"the part {part} ({name})"] = as_number(found)
-        seen |= afterwards(name, given, inputs)[0]
     return seen
 
 

@@ -6,15 +6,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises._core import Exercise, Mistake, NotYet, TooLong, _limited, _named, describe_difference
-from course_utils.exercises._tools import (
+from course_utils.exercises._core import (
     IN_PLACE,
+    Exercise,
+    Mistake,
+    NotYet,
+    TooLong,
+    _limited,
+    _named,
+    describe_difference,
+)
+from course_utils.exercises._tools import (
     advised,
-    afterwards,
     in_stages,
     looks,
     spread,
-    undisturbed,
     up_to_the_first_difference,
 )
 
@@ -53,7 +59,6 @@ LAWS = {  # the share of points nearer to the centre than r is r ** power
 }
 
 
-@undisturbed
 def _probe_in_ball(attempt):
     attempt, seen = advised(attempt, {"must match the size": PER_POINT}), {}
     for number, d in ((5, 2), (1, 3)):
@@ -299,7 +304,6 @@ def _measured():
     return found
 
 
-@undisturbed
 def _probe_recover(attempt):
     advice = {"singular": SINGULAR, "not invertible": SINGULAR}
     advice |= dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size"), COLUMNS)
@@ -533,7 +537,6 @@ def _shares():
     return {name: ((each,),) for name, each in shares.items()}
 
 
-@undisturbed
 def _probe_stable(attempt):
     return looks(attempt, "the probability", _shares())
 
@@ -684,7 +687,6 @@ def _layers():
     return [{name: (inputs,) for name, inputs in cases.items()} for cases in (layers, corners)]
 
 
-@undisturbed
 def _probe_crossings(attempt):
     advice = dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size"), VECTORS)
     advice |= dict.fromkeys(("ambiguous", "bitwise_and"), BRACKETS)
@@ -865,7 +867,6 @@ SHARES = (0.01, 0.3, 0.5, 0.9, 1e-4, 1e-9)
 WHOLE = "share is a tensor, of any shape: torch.special.ndtri takes it whole, where math and statistics take one number"
 
 
-@undisturbed
 def _probe_boundary(attempt):
     attempt = advised(attempt, {"converted to": WHOLE, "must be real number": WHOLE})
     table = torch.tensor([[0.02, 0.4, 0.6], [1e-12, 1e-3, 0.25]]).double()
@@ -885,8 +886,7 @@ def _probe_boundary(attempt):
 def _distances(attempt):
     seen, shares = {}, torch.tensor(SHARES)
     for sigma in (1.0, 0.2, 3.0):
-        given = shares.clone()
-        found = attempt(given, sigma)
+        found = attempt(shares, sigma)
         fits = isinstance(found, Tensor) and found.shape == shares.shape and found.is_floating_point()
         what = f"the distances for {len(SHARES)} shares and sigma = {sigma:g}"
         seen[what] = _shape(found)
@@ -895,7 +895,6 @@ def _distances(attempt):
         seen |= {
             f"the distance for share = {s:g}, sigma = {sigma:g}": d.item() for s, d in zip(SHARES, found, strict=True)
         }
-        seen |= afterwards(f"sigma = {sigma:g}", [given], [shares])[0]
     return seen
 
 
@@ -1066,7 +1065,6 @@ def _gradients():
     return {name: (inputs,) for name, inputs in pairs.items()}
 
 
-@undisturbed
 def _probe_into_subspace(attempt):
     advice = dict.fromkeys(("size mismatch", "cannot be multiplied", "must match the size", "subscript"), SHAPES)
     return looks(advised(attempt, advice), "the part", _gradients())

@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
     CUT,
-    IN_PLACE,
     advised,
     as_number,
     in_stages,
     looks,
     slopes,
-    undisturbed,
     up_to_the_first_difference,
 )
 
@@ -63,7 +61,6 @@ COUNTS = (  # in each small case the outputs divide the images, so that "at leas
 NO_OUTPUT = 784, 256, 0, 0  # all images share the one empty answer
 
 
-@undisturbed
 def _probe_crowd(attempt):
     advice = dict.fromkeys(
         ("too large", "out of range", "range error", "Exceeds the limit", "Overflow", "too big"), TOO_LARGE
@@ -249,7 +246,6 @@ def _dependent_layers():
     }
 
 
-@undisturbed
 def _probe_unseen(attempt):
     advice = dict.fromkeys(
         ("cannot be multiplied", "size mismatch", "must match", "same shape", "expanded size"), SIDES
@@ -496,7 +492,6 @@ def _places():
     }
 
 
-@undisturbed
 def _probe_rbf(attempt):
     attempt = advised(attempt, dict.fromkeys(("must match the size", "cannot be multiplied", "size mismatch"), PAIRS))
     seen = looks(attempt, "the logits", _places())
@@ -676,7 +671,6 @@ def _answers():
     }
 
 
-@undisturbed
 def _probe_hinge(attempt):
     attempt = advised(attempt, dict.fromkeys(("must match the size", "same number of dimensions"), ROWS))
     seen = looks(attempt, "the loss", _answers(), as_number)
@@ -942,7 +936,6 @@ def _attacks():
     }
 
 
-@undisturbed
 def _probe_worst(attempt):
     advice = dict.fromkeys(("could not infer output dtype", "mean(): input dtype"), AS_FLOATS)
     attempt = advised(attempt, advice | {"ambiguous": EACH_IMAGE})
@@ -1114,7 +1107,6 @@ def _accepted():
     }, {"one image, wrong": case([0.5], [0])}
 
 
-@undisturbed
 def _probe_rejection(attempt):
     advice = dict.fromkeys(("bool tensor", "with bool", "ambiguous"), NO_MINUS)
     attempt = advised(attempt, advice | {"must match the size": OFF_BY_ONE, "division by zero": DIVIDE_BY_N})

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
     CUT,
-    IN_PLACE,
     SIDE,
     advised,
     as_number,
@@ -21,10 +20,9 @@ from course_utils.exercises._tools import (
     pixel_slope,
     slopes,
     small_network,
-    types,
-    undisturbed,
     up_to_the_first_difference,
     want_two,
+    want_type,
 )
 
 
@@ -52,7 +50,6 @@ ITS_GRADIENT = "that of the loss"
 NEW_EACH_TIME = "new ones"
 PLACES = f"the starts ({GREY})", f"where the loss is taken ({GREY})"
 IN_BOTH = "in the ball and in [0, 1]"
-LEFT_NOTHING = "none"
 STUCK = "black stays black, and white stays white, where the start was cut off"
 ASKS_TOO_LATE = (
     "the gradient is asked for in something that the loss does not depend on. Make the start first, "
@@ -124,7 +121,6 @@ def _to_train_on():
     }
 
 
-@undisturbed
 def _probe_training_loss(attempt):
     advice = dict.fromkeys(("does not require grad", "not have been used"), ASKS_TOO_LATE)
     advice |= dict.fromkeys(("not a leaf", "NoneType"), NOT_A_LEAF)
@@ -137,14 +133,13 @@ def _probe_training_loss(attempt):
 def _trained(attempt):
     """What is seen of a training loss, beside what should be."""
     images, labels, eps = _to_train_on()[GREY]
-    model, given = _watched(seed=1), images.clone()
-    loss = attempt(model, given, labels.clone(), eps)
+    model = _watched(seed=1)
+    loss = attempt(model, images.clone(), labels.clone(), eps)
     asked = list(model.asked)
     yield {"training_loss": _kind(loss)}, {"training_loss": "one number, a tensor with its graph"}
     yield {"how often the model is asked": _often(asked, images)}, {"how often the model is asked": TWICE}
     start, end = asked
     value, slope = _value(model, loss, images, labels, start, end), _slope_words(model, loss, labels, end)
-    traces = _traces(model, given, images)
     rises = pixel_slope(model.layers, start, labels)
     points = _Points((start - images) / eps, (end - images) / eps, rises)
     attempt(model.train(), images.clone(), labels.clone(), eps)
@@ -155,10 +150,9 @@ def _trained(attempt):
         f"where the loss is taken ({GREY})": _end(images, start, end, rises, eps),
         f"the loss ({GREY})": value,
         f"the gradient in the weights ({GREY})": slope,
-        "what is left behind": traces,
         "the starts of a second call": again,
     }
-    words = (UNIFORM, CLIMBED, LOSS_THERE, ITS_GRADIENT, LEFT_NOTHING, NEW_EACH_TIME)
+    words = (UNIFORM, CLIMBED, LOSS_THERE, ITS_GRADIENT, NEW_EACH_TIME)
     yield found, dict(zip(found, (points, *words), strict=True))
     images, labels, eps = _to_train_on()[HARD]
     model = _watched(seed=2)
@@ -278,22 +272,6 @@ def _slope_words(model, loss, labels, end):
         a is not None and torch.allclose(a, b, rtol=1e-3, atol=1e-5) for a, b in zip(found, right, strict=True)
     )
     return ITS_GRADIENT if same else "another one"
-
-
-def _traces(model, given, images):
-    traces = {
-        "the caller's images are changed (compute new tensors)": not torch.equal(given.detach(), images),
-        "the caller's images ask for a gradient now (let the start ask for it)": given.requires_grad,
-        "the weights hold the gradients of the inner step": any(
-            each.grad is not None and each.grad.any() for each in model.parameters()
-        ),
-        "the weights ask for no gradient any more": not all(each.requires_grad for each in model.parameters()),
-        "the model is in evaluation mode now (leave its mode as it is)": not all(
-            each.training for each in model.modules()
-        ),
-    }
-    model.zero_grad()
-    return "; ".join(text for text, left in traces.items() if left) or LEFT_NOTHING
 
 
 def _cut(images, start, eps):
@@ -658,17 +636,15 @@ def _to_round():
     }
 
 
-@undisturbed
 def _probe_straight_through(attempt):
     attempt = advised(attempt, {"a leaf Variable": IN_PLACE, "Can't call numpy": CUT})
     right = looks(straight_through, "the images", _to_round())
     seen = looks(attempt, "the images", _to_round())
     if describe_difference(seen, right):
         return seen
-    kinds = {
-        f"the type ({name})": f"{attempt(*inputs, levels).dtype}" for name, (inputs, levels) in _to_round().items()
-    }
-    return seen | kinds | slopes(attempt, "the images", _to_round())
+    for name, (inputs, levels) in _to_round().items():
+        want_type(attempt(*inputs, levels), *inputs, f"the images ({name})")
+    return seen | slopes(attempt, "the images", _to_round())
 
 
 def _draw_steps(seen, expected):
@@ -810,7 +786,6 @@ def _lessons():
     }
 
 
-@undisturbed
 def _probe_distillation(attempt):
     return up_to_the_first_difference(_distilled(attempt))
 
@@ -1010,7 +985,6 @@ COUNTS = (
 ALL_HITS, NO_HITS = ((100, 100, 0.5, 0.001), (20, 20, 1.0, 0.05), (1000, 1000, 0.25, 0.001)), ((0, 100, 0.5, 0.05),)
 
 
-@undisturbed
 def _probe_certified(attempt):
     """Where scipy returns NaN, for wrong numbers of the beta distribution, too, is judged last."""
     stages = COUNTS, ALL_HITS, NO_HITS
@@ -1268,7 +1242,6 @@ def _boxes():
     return {name: (inputs,) for name, inputs in cases.items()}
 
 
-@undisturbed
 def _probe_through_linear(attempt):
     advice = dict.fromkeys(
         ("cannot be multiplied", "must match the size", "size mismatch", "matmul: Input operand"), LAYOUT
@@ -1276,7 +1249,11 @@ def _probe_through_linear(attempt):
     attempt = advised(attempt, advice | {"same dtype": "keep to the type of what is given, float32 or float64"})
 
     seen = _bounds(attempt)
-    return seen if describe_difference(seen, _bounds(through_linear)) else seen | types(attempt, _boxes())
+    if not describe_difference(seen, _bounds(through_linear)):
+        for name, (inputs,) in _boxes().items():
+            for found, right in zip(attempt(*inputs), through_linear(*inputs), strict=True):
+                want_type(found, right, f"the bounds ({name})")
+    return seen
 
 
 def _bounds(attempt):

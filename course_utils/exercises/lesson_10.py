@@ -10,25 +10,22 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
     EVENLY,
-    IN_PLACE,
     SIDE,
     advised,
-    afterwards,
     as_number,
     in_stages,
-    in_the_same_memory,
     looks,
     pixel_slope,
     small_network,
     spread,
-    types,
-    undisturbed,
     up_to_the_first_difference,
     want_like,
+    want_new,
     want_two,
+    want_type,
     watch,
 )
 
@@ -84,7 +81,6 @@ def _some_boxes(number, size, seed):
     return size * (corners + torch.tensor([[0.0, 0.0], [0.05, 0.1]])).flatten(1)
 
 
-@undisturbed
 def _probe_overlap(attempt):
     advice = dict.fromkeys(("ambiguous", "Boolean value"), EACH_BOX)
     advice |= dict.fromkeys(("out of bounds", "must match the size", "too many indices", "out of range"), COLUMN)
@@ -321,7 +317,6 @@ def _pasted():
     }
 
 
-@undisturbed
 def _probe_paste(attempt):
     advice = dict.fromkeys(
         ("must match", "expand", "broadcast", "shape", "not enough values", "too many values"), REGION
@@ -334,7 +329,8 @@ def _probe_paste(attempt):
         seen |= up_to_the_first_difference(
             (_flow(attempt, name, case), _flow(paste, name, case)) for name, case in _pasted().items()
         )
-        seen |= types(attempt, _pasted())
+        for name, ((patch, images), *corner) in _pasted().items():
+            want_type(attempt(patch, images, *corner), images, f"the images with the patch ({name})")
     return seen
 
 
@@ -343,8 +339,7 @@ def _flow(attempt, name, case):
     (patch, images), row, column = case
     patch, images = patch.clone().requires_grad_(), images.clone().requires_grad_()
     result = attempt(patch, images, row, column)
-    if in_the_same_memory(result, (patch, images)):
-        raise NotYet(WROTE_OVER)
+    want_new(result, "what it was given", patch, images)
     weights = torch.linspace(1, 2, images.numel()).view(images.shape)
     if not isinstance(result, Tensor) or not result.requires_grad:
         raise NotYet(NO_WAY_TO_PATCH)
@@ -576,7 +571,6 @@ class _Views:
         return bright * image.roll(shift, 2) + noise
 
 
-@undisturbed
 def _probe_expected(attempt):
     advice = {"second time": ANEW} | dict.fromkeys(("does not require grad", "not have been used"), THROUGH)
     advice |= dict.fromkeys(("batch_size", "batch size", "argument 'target'"), ONE_TARGET)
@@ -590,23 +584,11 @@ def _probe_expected(attempt):
 
 def _averaged(attempt, name, samples, target):
     torch.default_generator.manual_seed(target)
-    network, transform, given = small_network(), _Views(), []
+    network, transform = small_network(), _Views()
     x = 0.2 + 0.6 * torch.rand(1, 1, SIDE, SIDE)
 
-    def average(x):
-        given.append(x)
-        return attempt(network, x, torch.tensor([target]), transform, samples)
-
-    seen = watch(name, network, x, average)
-    result = seen[f"the result for {name}"]
-    return {
-        f"how many views were drawn ({name})": f"{transform.count}",
-        **seen,
-        f"x.grad ({name})": "empty"
-        if given[0].grad is None
-        else "filled: torch.autograd.grad(loss, x) returns it instead",
-        f"the type of the result ({name})": f"{getattr(result, 'dtype', None)}",
-    }
+    seen = watch(name, x, lambda x: attempt(network, x, torch.tensor([target]), transform, samples))
+    return {f"how many views were drawn ({name})": f"{transform.count}", **seen}
 
 
 def _draw_expected(seen, expected):
@@ -902,7 +884,6 @@ ONCE_EACH = "once an image"
 COUNTED = "as many as decide was asked"
 
 
-@undisturbed
 def _probe_walk_back(attempt):
     advice = dict.fromkeys(("'bool' object has no attribute", "'bool' object is not"), PLAIN_BOOL)
     attempt = advised(attempt, advice | {"Boolean value of Tensor": ONE_DISTANCE})
@@ -914,8 +895,7 @@ def _probe_walk_back(attempt):
 
 def _walked(attempt, name, line):
     """What is seen of one walk back, beside what should be."""
-    given = line.clean.clone(), line.wrong.clone()
-    result = attempt(line.decide, *given, line.tolerance)
+    result = attempt(line.decide, line.clean.clone(), line.wrong.clone(), line.tolerance)
     want_two(result, IMAGE_AND_COUNT)
     image, said = result
     if isinstance(said, Tensor) and said.shape == line.clean.shape:
@@ -923,7 +903,6 @@ def _walked(attempt, name, line):
     if isinstance(as_number(image), float):
         raise NotYet(A_PLACE)
     want_like(image, line.clean, "the image")
-    yield afterwards(name, given, (line.clean, line.wrong))
     asked = len(line.places)
     answers = [place > line.boundary for place in line.places]
     path = _Asked(line.places, answers, line.place(image)[0], line.boundary)
@@ -1269,7 +1248,6 @@ PLANES = {
 }
 
 
-@undisturbed
 def _probe_normal(attempt):
     advice = dict.fromkeys(("bool tensor", "Bool", "could not infer output dtype", "mean()"), AS_NUMBERS)
     advice |= dict.fromkeys(("must match the size", "not broadcastable", "mat1", "cannot be multiplied"), FOUR_AXES)
@@ -1284,12 +1262,10 @@ def _estimated(attempt, name, plane, samples):
 
     def ask(seed):
         boundary, source = plane(), _seeded(seed)
-        given = boundary.x.clone()
-        return boundary, given, attempt(boundary.decide, given, boundary.radius, samples, source)
+        return boundary, attempt(boundary.decide, boundary.x.clone(), boundary.radius, samples, source)
 
-    boundary, given, result = ask(0)
+    boundary, result = ask(0)
     want_like(result, boundary.x, "the direction")
-    yield afterwards(name, (given,), (boundary.x,))
     steps, signs = boundary.steps()
     what = f"how many images decide is asked about ({name})"
     yield {what: _number(steps)}, {what: f"{samples}"}
