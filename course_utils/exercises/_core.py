@@ -144,15 +144,22 @@ SEED_INSIDE = (
     "a seed is set inside your function, so that from then on all random numbers of the lesson repeat themselves: "
     "leave torch.manual_seed to whoever calls it"
 )
-IN_PLACE = "this changes what it was given: `-=`, `/=`, `+=` and methods ending in `_` do; compute new tensors"
-LIST_IN_PLACE = "this changes the list or dict that it was given: work on a copy, `sorted(...)` or `list(...)`"
+IN_PLACE = (
+    "this changes what it was given: `-=`, `/=`, `+=`, methods ending in `_` and `x[...] =` do; compute new tensors, "
+    "or work on a copy, .clone()"
+)
+LIST_IN_PLACE = (
+    "this changes the list or dict that it was given (pop, sort, del and `[...] =` do): walk through it, or work on a "
+    "copy, `sorted(...)` or `list(...)`"
+)
 ASKS = (
     "`requires_grad_()` or `backward()` leaves its mark on the caller's own tensors: work on a copy, "
     "`.clone().requires_grad_()`, and ask with `torch.autograd.grad`"
 )
 GRADIENTS = (
     "the weights hold other gradients than before, and the next training step would use them: `backward` fills the "
-    ".grad of every weight. `torch.autograd.grad(loss, images)` touches the images alone"
+    ".grad of every weight. `torch.autograd.grad(loss, images)` touches the images alone, and a loss that you return "
+    "is for the caller to call backward on"
 )
 WEIGHTS = (
     "this changes the network that it was given, its weights or its layers: it is used again, so leave it as it is"
@@ -235,12 +242,12 @@ def _marks(parts, trains):
     weights = [each for network in networks for each in network.parameters()]
     numbers = [each for network in networks for each in network.state_dict().values()]
     return {
-        IN_PLACE: [each.detach().clone() for each in tensors],
-        ASKS: [(each.requires_grad, each.is_leaf and each.grad is not None) for each in tensors],
         WEIGHTS: [*map(str, layers), *(each.clone() for each in numbers)],
         GRADIENTS: [each.grad.clone() if each.grad is not None and each.grad.any() else None for each in weights],
         FROZEN: [each.requires_grad for each in weights],
         MODE: [layer.training for layer in layers],
+        IN_PLACE: [each.detach().clone() for each in tensors],
+        ASKS: [(each.requires_grad, each.is_leaf and each.grad is not None) for each in tensors],
     }
 
 

@@ -33,10 +33,10 @@ def watch(name, images, attack):
     if callable(result):
         raise NotYet("this returns a function: return the changed images themselves")
     want_type(result, images, f"the result for {name}")
-    if isinstance(result, Tensor) and result.requires_grad:
-        raise NotYet("the result still carries its graph, which grows with every step: end with .detach()")
+    if isinstance(result, Tensor) and result.shape == images.shape and result.requires_grad:
+        raise NotYet("the result still carries its graph, and every later step would drag it along: end with .detach()")
     return {
-        f"the result for {name}": result.clone() if isinstance(result, Tensor) else result,
+        f"the result for {name}": result.detach().clone() if isinstance(result, Tensor) else result,
         f"the clean images for {name}": images,
     }
 

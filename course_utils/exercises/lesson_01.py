@@ -211,6 +211,7 @@ def _probe_step(step):
     optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
     images, labels = torch.rand(8, 4), torch.randint(0, 3, (8,))
     returned = [step(model, images, labels, optimiser) for _ in range(STEPS)]
+    other[0].weight.data *= 0.2  # a steep slope, so that one that is clipped shows
     mover = torch.optim.SGD(other.parameters(), lr=0.2, momentum=0.9)
     for size in (5, 9, 3):
         returned.append(step(other, 4 * torch.rand(size, 4), torch.randint(0, 3, (size,)), mover))

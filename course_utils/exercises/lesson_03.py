@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises._core import GRADIENTS, MODE, Exercise, Mistake, NotYet, describe_difference
+from course_utils.exercises._core import Exercise, Mistake, NotYet, describe_difference
 from course_utils.exercises._tools import (
     CLASSES,
     SIDE,
@@ -58,35 +58,9 @@ def _no_requires_grad(model, images, classes, eps):
     return (images + eps * gradient.sign()).clamp(0, 1)
 
 
-def _through_backward(way):
-    def step(model, images, classes, eps):
-        images = images.clone().requires_grad_()
-        F.cross_entropy(model(images), classes).backward()
-        return (images + way * eps * images.grad.sign()).clamp(0, 1).detach()
-
-    return step
-
-
 def _backward_without_leaf(model, images, classes, eps):
     F.cross_entropy(model(images), classes).backward()
     return (images + eps * images.grad.sign()).clamp(0, 1)
-
-
-def _attached(way):
-    def step(model, images, classes, eps):
-        images = images.clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(F.cross_entropy(model(images), classes), images)
-        return (images + way * eps * gradient.sign()).clamp(0, 1)
-
-    return step
-
-
-def _in_training(way):
-    def step(model, images, classes, eps):
-        model.train()
-        return (images + way * eps * pixel_slope(model, images, classes).sign()).clamp(0, 1)
-
-    return step
 
 
 def _own_answer(model, images, classes, eps):
@@ -154,12 +128,6 @@ def _common_mistakes(way):
             "images.grad is None, because the images did not ask for a gradient: begin with "
             "`images = images.clone().requires_grad_()`",
         ),
-        Mistake(_through_backward(way), GRADIENTS),
-        Mistake(
-            _attached(way),
-            "the result still carries its graph, and every later step would drag it along: end with .detach()",
-        ),
-        Mistake(_in_training(way), MODE),
         Mistake(
             _change_only(way),
             f"this is the change alone: return the changed images, clamped: ({step}).clamp(0, 1)",
@@ -568,10 +536,6 @@ def _accumulating(model, images, labels, eps, step_size, steps):
     return x.detach()
 
 
-def _pgd_backward(model, images, labels, eps, step_size, steps):
-    return _walking(_through_backward(1.0))(model, images, labels, eps, step_size, steps)
-
-
 def _noisy(x):
     return x + 0.05 * (2 * torch.rand_like(x) - 1)
 
@@ -715,8 +679,6 @@ EX_PGD = Exercise(
             "this climbs the loss of the class that the network names, also where that is wrong already. Use the "
             "`labels` that you were given",
         ),
-        Mistake(_pgd_backward, GRADIENTS),
-        Mistake(_walking(step=_in_training(1.0)), MODE),
     ),
     hints=(
         "You have both parts: one step of length step_size, and the way back into the budget. Repeat them.",

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
     CUT,
     advised,
@@ -168,15 +168,6 @@ def _at_most_255(levels):
     return levels.clamp(max=255)
 
 
-def _all_in_place(images):
-    return images.mul_(255).round_().div_(255)
-
-
-def _scales_in_place(images):
-    images *= 255
-    return images.round() / 255
-
-
 TRUNCATES = (
     "this cuts off what follows the point, as .to(torch.uint8), .int() and floor do, so every pixel ends at the level "
     "*below* it: on average half a level darker, and a perturbation of less than a level upwards is lost. The nearest "
@@ -288,8 +279,6 @@ EX_ROUND_TRIP = Exercise(
             lambda images: round_trip(images).mean(1, keepdim=True),
             "the colours are gone: each channel is rounded for itself",
         ),
-        Mistake(_all_in_place, IN_PLACE),
-        Mistake(_scales_in_place, IN_PLACE),
     ),
     hints=(
         "A level is a whole number from 0 to 255, and level 255 is white, the pixel 1. Which number makes levels of "
@@ -410,12 +399,6 @@ def _counts_through_inputs(weights, height, width):
         return list(torch.stack(_four(x, y)).reshape(-1, 4).T.reshape(4, *x.shape))
 
     return _painter(inputs=scrambled)(weights, height, width)
-
-
-def _uses_up(weights, height, width):
-    image = paint(weights, height, width)
-    weights.pop()
-    return image
 
 
 FROM_MINUS_1 = (
@@ -607,7 +590,6 @@ EX_PAINT = Exercise(
             lambda weights, *size: paint([*(weight.detach() for weight in weights[:-1]), weights[-1]], *size),
             CUT,
         ),
-        Mistake(_uses_up, "the list of weights is changed (pop and del do that): walk through it, weights[:-1]"),
     ),
     hints=(
         "Four numbers go in at each pixel, and all pixels can go at once: a matrix (4, height * width), a row an "
@@ -741,19 +723,8 @@ def _blacks_turn_grey(element, cells, per_side):
     return canvas
 
 
-def _element_is_shifted(element, cells, per_side):
-    element -= 0.5
-    return _placing(put=torch.add)(element, cells, per_side)
-
-
 def _leaves_the_loop(element, cells, per_side):
     return repeat(element, cells[:1], per_side)
-
-
-def _uses_up_cells(element, cells, per_side):
-    canvas = _placing()(element, cells, per_side)
-    cells.clear()
-    return canvas
 
 
 def _one_by_one(element, cells, per_side):
@@ -906,10 +877,6 @@ EX_REPEAT = Exercise(
             "the colours are gone: the canvas has the element's channels",
         ),
         Mistake(lambda *given: 255 * repeat(*given), "pixels lie in [0, 1]: without the 255"),
-        Mistake(_element_is_shifted, IN_PLACE),
-        Mistake(
-            _uses_up_cells, "the list of cells is changed (pop, sort and del do that): walk through it, for cell in"
-        ),
     ),
     hints=(
         "A grey canvas first: element.new_full((1, C, per_side * h, per_side * w), 0.5), with C, h, w = element.shape.",
@@ -1123,11 +1090,6 @@ def _strips(images, parts, order):
     return torch.cat([images.chunk(parts, 2)[k] for k in rows], 2)
 
 
-def _shuffle_in_place(images, parts, order):
-    images.copy_(shuffle(images, parts, order))
-    return images
-
-
 INVERSE = (
     "this is the inverse: patch i goes to place order[i] here. Patch order[i] goes to place i, so the *source* is "
     "order[i]: shuffled[place i] = images[patch order[i]]. (patches[order] does it at once.)"
@@ -1170,7 +1132,6 @@ EX_SHUFFLE = Exercise(
     mistakes=(
         Mistake(_moving(places=_backwards), INVERSE),
         Mistake(_moving(canvas=torch.clone, reads=lambda images, canvas: canvas), OVERWRITTEN),
-        Mistake(_moving(canvas=lambda images: images), OVERWRITTEN),
         Mistake(
             _moving(canvas=torch.clone, places=_backwards, reads=lambda images, canvas: canvas),
             OVERWRITTEN + ". And the source is order[i], the place i",
@@ -1300,7 +1261,6 @@ EX_SHUFFLE = Exercise(
             lambda images, parts, order: _cells(images, parts)[order].transpose(0, 1),
             "these are the patches in their new order, but one by one: put them together to images again, (N, C, H, W)",
         ),
-        Mistake(_shuffle_in_place, IN_PLACE),
     ),
     hints=(
         "Go place by place: which patch comes to place 0, and where in the image is it?",
@@ -1420,12 +1380,6 @@ def _default(value):
         return value if math.isnan(share) else share
 
     return carry
-
-
-def _writes_into(truth, before, source, other):
-    share = carried_over(truth, before, source, other)
-    other.sub_(truth)
-    return share
 
 
 WRONG_BEFORE = (
@@ -1555,7 +1509,6 @@ EX_CARRIED_OVER = Exercise(
         ),
         Mistake(lambda *answers: 100 * carried_over(*answers), "this is in per cent: a share runs from 0 to 1"),
         *(Mistake(_default(value), NOTHING) for value in (0.0, 1.0, None, -1.0, math.inf)),
-        Mistake(_writes_into, IN_PLACE),
     ),
     hints=(
         "Two questions: which images count, and which of these does the other network get wrong?",

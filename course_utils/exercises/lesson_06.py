@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures, scenes
-from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
     advised,
     as_number,
@@ -61,11 +61,6 @@ def _counting(
 ):
     """The estimate with one part exchanged: the source of the classic mistakes."""
     return lambda distances: end(mean(log(ratios(distances))))
-
-
-def _takes_the_log_in_place(distances):
-    logs = distances.log_()
-    return 1 / (logs[:, -1:] - logs[:, :-1]).mean()
 
 
 BY_K = "divided by k: the sum has k - 1 terms (j = k would add log(T_k / T_k), which is 0), so divide by k - 1"
@@ -154,7 +149,6 @@ EX_DIMENSION = Exercise(
             lambda distances: round(dimension(distances).item()),
             "rounded to a whole number: leave the estimate as it is, its fraction says how sure it is",
         ),
-        Mistake(_takes_the_log_in_place, "the underscore in log_ changes the caller's distances: use log"),
     ),
     hints=(
         "Begin with one point: how far is its last neighbour in comparison with each nearer one, T_k / T_j? In high "
@@ -273,15 +267,6 @@ def _reshaped(flow):
     return flow.reshape(len(flow), *flow.shape[2:], 2).permute(0, 3, 1, 2)
 
 
-def _warps_in_place(image, flow):
-    height, width = image.shape[2:]
-    flow[:, 0] += torch.arange(width)
-    flow[:, 1] += torch.arange(height)[:, None]
-    x, y = flow.unbind(1)
-    grid = torch.stack([2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1], 3)
-    return F.grid_sample(image, grid, padding_mode="border", align_corners=True)
-
-
 HALF_A_PIXEL = (
     "the flow is zero and the picture moves or stretches, by half a pixel or so: scale and align_corners do not "
     "belong together. With align_corners=True pixel 0 is at -1 and pixel W - 1 at 1, so x becomes 2 * x / (W - 1) - 1"
@@ -366,7 +351,6 @@ EX_WARP = Exercise(
             _pulling(mode="bicubic"),
             'this mixes 16 pixels: here the four around each place are asked for, mode="bilinear"',
         ),
-        Mistake(_warps_in_place, IN_PLACE),
     ),
     hints=(
         "Each pixel of the result has a place to read from: where it is, plus its arrow. Work in pixels first.",
@@ -469,12 +453,6 @@ def _halves_in_whole_numbers(inside, outside):
     return (won + level // 2) / (len(inside) * len(outside))
 
 
-def _sorts_in_place(inside, outside):
-    inside.copy_(inside.sort().values)
-    below = torch.searchsorted(inside, outside) + torch.searchsorted(inside, outside, right=True)
-    return below.float().mean() / (2 * len(inside))
-
-
 ONE_THRESHOLD = (
     "this judges one threshold. The area takes them all together: it is the share of all pairs in which the outside "
     "score is above the inside score"
@@ -533,7 +511,6 @@ EX_AREA = Exercise(
             lambda inside, outside: max(area(inside, outside), 1 - area(inside, outside)),
             "a score that points the wrong way is turned round here: an area below 0.5 is a finding, report it",
         ),
-        Mistake(_sorts_in_place, "this sorts the caller's scores in place: work on a copy"),
     ),
     hints=(
         "Take one score of each kind: which is higher? The area under the ROC curve is the share of pairs in which it "
@@ -640,12 +617,6 @@ def _hard(logits, score, threshold):
     return torch.where(score > threshold, torch.inf, -torch.inf)
 
 
-def _spoils_logits(logits, score, threshold):
-    rejected = _excess(logits, score, threshold)
-    logits.data.sub_(logits.data.amax(1, keepdim=True))
-    return torch.cat([logits, rejected[:, None]], 1)
-
-
 MASKED = (
     "the decisions may be right, but the switch is hard: as the score changes a little, the last logit does not, and "
     "its gradient is 0. An attack that follows gradients would fail for want of a direction, and you would call that "
@@ -737,7 +708,6 @@ EX_GUARD = Exercise(
             lambda logits, score, threshold: guard(logits, score, threshold).argmax(1),
             "this is the decision, which has no gradient: return the logits, (N, K + 1)",
         ),
-        Mistake(_spoils_logits, IN_PLACE),
     ),
     hints=(
         "The new logit has to pass the largest of the others by a margin that is positive where score > threshold.",
@@ -836,12 +806,6 @@ def _one_after_the_other(change, directions):
     return change - across, across
 
 
-def _splits_in_place(change, directions):
-    along = split(change, directions)[0]
-    change -= along
-    return along, change
-
-
 def _draw_parts(seen, expected):
     """The part along of the desk's motion: the reference's and the attempt's."""
     canvas, axes = figures.figure(4.6, 2.4, ncols=2)
@@ -937,7 +901,6 @@ EX_SPLIT = Exercise(
             lambda change, directions: split(change, directions)[0],
             "return two things: the part along the directions, and the rest",
         ),
-        Mistake(_splits_in_place, IN_PLACE),
     ),
     hints=(
         "On an orthonormal basis B a projection is easy: B @ (B.T @ change). The columns of a Jacobian are none yet.",

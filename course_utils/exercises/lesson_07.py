@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.exercises._core import (
-    IN_PLACE,
     Exercise,
     Mistake,
     NotYet,
@@ -159,11 +158,6 @@ def _cube(number, d):
     return 2 * torch.rand(number, d) - 1
 
 
-def _same_seed(number, d):
-    torch.manual_seed(0)
-    return in_ball(number, d)
-
-
 def _one(number, d):
     return 1
 
@@ -247,10 +241,6 @@ EX_IN_BALL = Exercise(
         Mistake(
             _drawing(directions=lambda number, d: _unit(torch.randn(1, d))),
             "all points lie in one direction: draw one a point, torch.randn(number, d)",
-        ),
-        Mistake(
-            _same_seed,
-            "each call gives the same points: leave the seed to whoever calls, without torch.manual_seed inside",
         ),
         Mistake(lambda number, d: in_ball(number, d).T, "a point is a row here: (number, d), not (d, number)"),
     ),
@@ -422,12 +412,6 @@ def _in_order_of_choice(A, y, k):
     return x
 
 
-def _eats_y(A, y, k):
-    result = recover(A, y, k)
-    y -= A @ result
-    return result
-
-
 ONCE = (
     "all places are chosen at once: a large entry makes itself felt in every column, and hides the small ones. Choose "
     "one, take its part away from y, and look for the next in what is left"
@@ -502,7 +486,6 @@ EX_RECOVER = Exercise(
             _in_order_of_choice,
             "the right numbers stand in the wrong places: x[support] and A[:, support] want the same order of support",
         ),
-        Mistake(_eats_y, IN_PLACE),
     ),
     hints=(
         "The columns of a random A are nearly at right angles to each other: that is high dimension. So A.T @ y "
@@ -539,10 +522,6 @@ def _shares():
 
 def _probe_stable(attempt):
     return looks(attempt, "the probability", _shares())
-
-
-def _negates_in_place(shares):
-    return shares.neg_().add_(1).prod(1)
 
 
 THE_SUM = (
@@ -635,7 +614,6 @@ EX_STABLE = Exercise(
             "the shares are moved away from 0 and 1: a share of 0 has to count as 1 in the product, or hundreds of "
             "harmless pixels add up. No logarithm needs saving here: (1 - shares).prod(dim=1)",
         ),
-        Mistake(_negates_in_place, IN_PLACE),
     ),
     hints=(
         "Pixel j leaves image i in its class with probability 1 - share_ij. The image is stable if all its pixels do, "
@@ -720,12 +698,6 @@ def _on_grid(number, by_pattern):
         return (grid[cells] + grid[cells + 1]) / 2
 
     return look
-
-
-def _moves_the_end(weight, bias, start, end):
-    end -= start
-    t = -(weight @ start + bias) / (weight @ end)
-    return t[(t > 0) & (t < 1)].sort().values
 
 
 OUTSIDE = "some of these lie before the start or behind the end: keep only t with 0 < t < 1, t[(t > 0) & (t < 1)]"
@@ -842,7 +814,6 @@ EX_CROSSINGS = Exercise(
             for number in (11, 21, 100, 101, 200, 1000, 1001)
             for way in (True, False)
         ),
-        Mistake(_moves_the_end, IN_PLACE),
     ),
     hints=(
         "On the line x(t) = start + t (end - start) the input of a unit is w . x(t) + b, which is a straight line in "
@@ -900,10 +871,6 @@ def _distances(attempt):
 
 def _by_erfinv(share, sigma):
     return sigma * 2**0.5 * torch.erfinv(1 - 2 * share)
-
-
-def _shifts_in_place(share, sigma):
-    return share.clone().copy_(boundary(share.clamp_(1e-20), sigma))
 
 
 def _of(quantile):
@@ -1024,7 +991,6 @@ EX_BOUNDARY = Exercise(
             "the logit is the quantile of the *logistic* distribution: for normal noise take torch.special.ndtri",
         ),
         Mistake(_of(lambda share: 1 - share), "the share is no distance yet: -sigma * Phi^-1(share)"),
-        Mistake(_shifts_in_place, IN_PLACE),
     ),
     hints=(
         "Only one component of the noise matters, the one across the boundary, and that is normal with standard "
@@ -1084,13 +1050,6 @@ def _row_by_row(combine):
         return part
 
     return project
-
-
-def _takes_away_in_place(gradient, basis):
-    whole = gradient.clone()
-    for row in basis:
-        gradient -= (gradient @ row)[:, None] * row
-    return whole - gradient
 
 
 ALONG = "this is the part *across* the subspace: return what lies in it, gradient @ basis.T @ basis, without gradient -"
@@ -1174,7 +1133,6 @@ EX_INTO_SUBSPACE = Exercise(
         Mistake(
             lambda gradient, basis: gradient.clone(), "the gradient itself, unchanged: only its part in the subspace"
         ),
-        Mistake(_takes_away_in_place, IN_PLACE),
     ),
     hints=(
         "The part of g along one direction b of length 1 is (g . b) b. For directions at right angles to each other "

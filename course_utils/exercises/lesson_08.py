@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
     CUT,
     advised,
@@ -323,11 +323,6 @@ def _null(weight):
     return _right_vectors(weight)[:, torch.linalg.matrix_rank(weight) :]
 
 
-def _takes_out_in_place(weight, change):
-    change -= change @ weight.T @ torch.linalg.pinv(weight).T
-    return change
-
-
 NO_INVERSE = (
     "change @ W.T @ W projects only if the rows of the weight have length 1 and stand at right angles, and these do "
     "neither. The pseudo-inverse mends both: change @ W.T @ torch.linalg.pinv(W).T is the part that is seen"
@@ -453,7 +448,6 @@ EX_UNSEEN = Exercise(
             lambda weight, change: unseen(weight, change[:1]),
             "this is the first change only: change has a change a row, and all can be done at once",
         ),
-        Mistake(_takes_out_in_place, IN_PLACE),
     ),
     hints=(
         "Split the change in two: a part that is a mixture of the weight's rows, and one at right angles to all of "
@@ -514,11 +508,6 @@ def _multiplied_out(own=1, both=-2, others=1):
         return -(squares + both * features @ centres.T)
 
     return measure
-
-
-def _squares_in_place(features, centres):
-    products = features @ centres.T
-    return 2 * products - features.square_().sum(1)[:, None] - centres.square().sum(1)
 
 
 BINOMIAL = "the square is multiplied out wrongly: |h - c|^2 = |h|^2 - 2 h . c + |c|^2, and the logit is minus all of it"
@@ -617,7 +606,6 @@ EX_RBF = Exercise(
             "the values are right, but the gradient is NaN for features that lie on a centre: the root has no slope "
             "at 0, and squaring comes too late. Leave out the root",
         ),
-        Mistake(_squares_in_place, IN_PLACE),
     ),
     hints=(
         "features is (N, d) and centres (K, d): features[:, None] is (N, 1, d), and minus centres it is all "
@@ -720,12 +708,6 @@ def _all_rivals(mean):
 def _each_for_itself(logits, labels, margin):
     signs = 2 * F.one_hot(labels, logits.shape[1]) - 1
     return (margin - signs * logits).clamp(min=0).sum(1).mean()
-
-
-def _writes_into_logits(logits, labels, margin):
-    own = _own(logits, labels).clone()
-    logits[torch.arange(len(labels)), labels] = -torch.inf
-    return (margin + logits.amax(1) - own).clamp(min=0).mean()
 
 
 def _all_columns(logits, labels, margin):
@@ -897,7 +879,6 @@ EX_HINGE = Exercise(
             "the value is right, but the largest rival is cut off from the network, so only the label's logit is "
             "pushed: leave out .detach() (and .item(), numpy) there too",
         ),
-        Mistake(_writes_into_logits, IN_PLACE),
     ),
     hints=(
         "For each image two numbers: the label's own logit, logits[torch.arange(len(labels)), labels], and the largest "
@@ -949,12 +930,6 @@ def _share(result):
 
 def _accuracies(rights):
     return rights.float().mean(1)
-
-
-def _keeps_a_record(rights):
-    for other in rights[1:]:
-        rights[0] &= other
-    return rights[0].float().mean().item()
 
 
 ONE_ATTACK = (
@@ -1065,7 +1040,6 @@ EX_WORST = Exercise(
             "this is the share of images on which the attacks agree, right or wrong: right under all, "
             "rights.all(dim=0)",
         ),
-        Mistake(_keeps_a_record, IN_PLACE),
     ),
     hints=(
         "Begin with one image: it counts as right if it is right under *every* attack. Why may the result be lower "
@@ -1131,10 +1105,6 @@ def _area_under_roc(scores, right):
 def _at_half(scores, right):
     kept = scores > 0.5
     return (~right[kept]).float().mean().item() if kept.any() else 0.0
-
-
-def _turns_scores_in_place(scores, right):
-    return rejection(-scores.neg_(), right)
 
 
 UPWARDS = (
@@ -1254,7 +1224,6 @@ EX_REJECTION = Exercise(
             lambda scores, right: (scores * ~right).sum() / scores.sum(),
             "the errors are weighted by their scores: only the *order* of the scores counts",
         ),
-        Mistake(_turns_scores_in_place, IN_PLACE),
     ),
     hints=(
         "Sort first: scores.argsort(descending=True) is the order in which images are accepted, and right[order] are "

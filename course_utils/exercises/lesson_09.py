@@ -344,12 +344,6 @@ def _training_end(model, attacked, labels, **how):
     return F.cross_entropy(model(attacked), labels, **how)
 
 
-def _by_backward(model, start, labels):
-    start = start.detach().requires_grad_()
-    F.cross_entropy(model(start), labels).backward()
-    return start.grad
-
-
 def _slope_at_the_images(model, images, labels, eps):
     slope = pixel_slope(model, images, labels)
     start = images + eps * (2 * torch.rand_like(images) - 1)
@@ -368,44 +362,11 @@ def _both_losses(model, images, labels, eps):
     return (training_loss(model, images, labels, eps) + F.cross_entropy(model(images), labels)) / 2
 
 
-def _moves_the_images(model, images, labels, eps):
-    loss = training_loss(model, images, labels, eps)
-    images += eps * torch.rand_like(images)
-    return loss
-
-
-def _images_ask(model, images, labels, eps):
-    images.requires_grad_()
-    return training_loss(model, images.detach(), labels, eps)
-
-
-def _evaluates(model, images, labels, eps):
-    model.eval()
-    return training_loss(model, images, labels, eps)
-
-
-def _freezes(model, images, labels, eps):
-    loss = training_loss(model, images, labels, eps)
-    model.requires_grad_(False)
-    return loss
-
-
 def _freezes_too_soon(model, images, labels, eps):
     model.requires_grad_(False)
     loss = training_loss(model, images, labels, eps)
     model.requires_grad_(True)
     return loss
-
-
-def _trains_inside(model, images, labels, eps):
-    loss = training_loss(model, images, labels, eps)
-    loss.backward()
-    return loss
-
-
-def _one_seed(model, images, labels, eps):
-    torch.manual_seed(0)
-    return training_loss(model, images, labels, eps)
 
 
 NO_START = (
@@ -426,10 +387,6 @@ NO_BOX = "black becomes blacker than black: no image has pixels outside [0, 1], 
 CUT_OFF = (
     "no gradient leads from this loss to the weights, so nothing can be trained by it: the *attack* needs no graph for "
     "the weights, the last loss does. Take that outside of torch.no_grad(), without .detach()"
-)
-HOLDS_GRADIENTS = (
-    "all is right, but the inner backward() has left its gradients in the weights, and those of the outer one would "
-    "be added to them. torch.autograd.grad(loss, start) *returns* the gradient in the start and touches no weight"
 )
 STEP_LENGTH = (
     "the step has another length: 1.25 * eps, a little more than the radius. A shorter one stops inside of the ball, "
@@ -544,7 +501,6 @@ EX_TRAINING_LOSS = Exercise(
             _training(first=lambda images, eps: images + eps * (2 * torch.rand(len(images), 1, 1, 1) - 1)),
             "all pixels of an image begin with the same noise: torch.rand_like(images) draws for each its own",
         ),
-        Mistake(_one_seed, "each call begins at the same points: leave the seed alone, without torch.manual_seed"),
         Mistake(_training(loss=lambda *given: _training_end(*given).detach()), CUT_OFF),
         Mistake(_freezes_too_soon, CUT_OFF),
         Mistake(_training(loss=lambda *given: _training_end(*given).item()), PLAIN_LOSS),
@@ -556,18 +512,6 @@ EX_TRAINING_LOSS = Exercise(
         Mistake(
             _training(loss=lambda model, attacked, labels: F.cross_entropy(model(attacked).softmax(1), labels)),
             "softmax twice: F.cross_entropy takes logits, and applies the softmax itself",
-        ),
-        Mistake(_trains_inside, USED_UP),
-        Mistake(_training(slope=_by_backward), HOLDS_GRADIENTS),
-        Mistake(_moves_the_images, IN_PLACE),
-        Mistake(
-            _images_ask,
-            "the images that you were given ask for a gradient now: let a tensor of your own do that, the start",
-        ),
-        Mistake(_evaluates, "the model is in evaluation mode now: leave its mode as it is, it is being trained"),
-        Mistake(
-            _freezes,
-            "the weights ask for no gradient any more, so nothing can be trained: leave their requires_grad alone",
         ),
     ),
     hints=(
@@ -683,11 +627,6 @@ def _steps_alone(images, levels):
     return steps + (steps.round() - steps).detach()
 
 
-def _writes_over(images, levels):
-    images.data.copy_(straight_through(images.detach(), levels))
-    return images
-
-
 def _softly(images, levels):
     steps = 2 * math.pi * (levels - 1)
     return images - torch.sin(steps * images) / steps
@@ -744,7 +683,6 @@ EX_STRAIGHT_THROUGH = Exercise(
             "this rounds softly, and lets some grey through: forwards it has to be what the model really sees, and the "
             "backward pass may still go another way, images + (rounded - images).detach()",
         ),
-        Mistake(_writes_over, IN_PLACE),
     ),
     hints=(
         "The rounding first: how many steps lie between `levels` grey levels? Times that number, round, divide by it.",
@@ -827,11 +765,6 @@ def _distilling(
 
 def _naive_softmax(logits, t):
     return (logits.detach() / t).exp() / (logits.detach() / t).exp().sum(1, keepdim=True)
-
-
-def _cools_in_place(student, teacher, temperature):
-    student /= temperature
-    return distillation_loss(student * temperature, teacher, temperature)
 
 
 HARD_LABELS = (
@@ -949,7 +882,6 @@ EX_DISTILLATION_LOSS = Exercise(
         Mistake(_distilling(soft=lambda teacher, t: (teacher / t).softmax(1)), TEACHER_MOVES),
         Mistake(_distilling(end=lambda losses, t: losses.mean().detach()), CUT),
         Mistake(_distilling(logs=lambda student, t: F.log_softmax(student.detach() / t, 1)), CUT),
-        Mistake(_cools_in_place, IN_PLACE),
     ),
     hints=(
         "The teacher's answer takes the place of a label: the cross-entropy of one image is -sum(p * log q) over the "
@@ -1320,12 +1252,6 @@ def _both_ends_sorted(weight, bias, low, high):
     return torch.minimum(*ends), torch.maximum(*ends)
 
 
-def _narrows_in_place(weight, bias, low, high):
-    high -= low
-    middle, spread = (low + high / 2) @ weight.T + bias, high / 2 @ weight.abs().T
-    return middle - spread, middle + spread
-
-
 NEGATIVE_WEIGHTS = (
     "both ends are sent through the layer, which is right only where all weights are positive: a *negative* weight "
     "makes its output smallest where its input is largest. Go by the middle of the box and its radius, and let the "
@@ -1443,7 +1369,6 @@ EX_THROUGH_LINEAR = Exercise(
             _bounding(end=lambda middle, spread: ((middle - spread).relu(), (middle + spread).relu())),
             "the ReLU is a layer of its own: here only x @ weight.T + bias",
         ),
-        Mistake(_narrows_in_place, IN_PLACE),
     ),
     hints=(
         "A box is its middle, (low + high) / 2, and how far it reaches from there, (high - low) / 2. The middle goes "

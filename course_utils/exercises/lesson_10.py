@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises._core import IN_PLACE, Exercise, Mistake, NotYet, _named, describe_difference
+from course_utils.exercises._core import Exercise, Mistake, NotYet, _named, describe_difference
 from course_utils.exercises._tools import (
     EVENLY,
     SIDE,
@@ -128,12 +128,6 @@ def _read(corners):
 def _of_the_enclosing(boxes, box):
     around = torch.maximum(boxes[:, 2:], box[2:]) - torch.minimum(boxes[:, :2], box[:2])
     return _sharing(ratio=lambda shared, areas, area: shared)(boxes, box) / around.prod(1)
-
-
-def _intersects_in_place(boxes, box):
-    result = overlap(boxes, box)
-    boxes[:, :2] = torch.maximum(boxes[:, :2], box[:2])
-    return result
 
 
 UNCLAMPED = (
@@ -257,7 +251,6 @@ EX_OVERLAP = Exercise(
             "the sides are added: an area is their product, .prod(1)",
         ),
         Mistake(lambda boxes, box: overlap(boxes[:1], box), "only the first box is looked at: one number a box, (N,)"),
-        Mistake(_intersects_in_place, IN_PLACE),
     ),
     hints=(
         "What two boxes share is a box again, or nothing. It begins at the larger of the two left edges and ends at "
@@ -439,7 +432,6 @@ EX_PASTE = Exercise(
     probe=_probe_paste,
     picture=_draw_paste,
     mistakes=(
-        Mistake(_pasting(first=lambda images: images), WROTE_OVER),
         Mistake(
             _pasting(place=lambda row, column: (column, row)),
             "row and column are exchanged: images are (N, C, H, W), so the third axis takes the rows",
@@ -656,40 +648,6 @@ def _last_view(part):
     return expect
 
 
-def _backward(asks_on=True, clears=False):
-    """By `backward`, which leaves its traces in x and in the weights."""
-
-    def expect(model, x, target, transform, samples):
-        x.requires_grad_()
-        inputs = None if asks_on else [x]
-        for _ in range(samples):
-            F.cross_entropy(model(transform(x)), target).backward(inputs=inputs)
-        gradient = x.grad / samples
-        if clears:
-            x.requires_grad_(False)
-        return gradient
-
-    return expect
-
-
-def _fills_the_weights(model, x, target, transform, samples):
-    x = x.detach().clone().requires_grad_()
-    for _ in range(samples):
-        F.cross_entropy(model(transform(x)), target).backward()
-    return x.grad / samples
-
-
-def _with_graph(model, x, target, transform, samples):
-    x = x.detach().clone().requires_grad_()
-    losses = [F.cross_entropy(model(transform(x)), target) for _ in range(samples)]
-    return torch.autograd.grad(sum(losses) / samples, x, create_graph=True)[0]
-
-
-def _trains(model, x, target, transform, samples):
-    model.train()
-    return _expecting()(model, x, target, transform, samples)
-
-
 def _steps(model, x, target, transform, samples):
     return x + _expecting()(model, x, target, transform, samples)
 
@@ -697,10 +655,6 @@ def _steps(model, x, target, transform, samples):
 ONE_VIEW = (
     "the transform is drawn once: that is the gradient for one place, one light. Draw anew in every round, `samples` "
     "times, and take the mean"
-)
-LEFT_BEHIND = (
-    "the numbers are right, but x holds a gradient now, and asks for one: work on x.detach().clone().requires_grad_(), "
-    "and let torch.autograd.grad(loss, x) *return* the gradient instead of leaving it in .grad"
 )
 SIGNED = "only the sign is left, or a length of 1: return the mean gradient itself; whoever takes the step scales it"
 OTHER_LOSS = (
@@ -781,16 +735,6 @@ EX_EXPECTED = Exercise(
             _expecting(one=lambda m, x, t, view: _slope(m, x, t, view, lambda g, t: F.cross_entropy(g, g.argmax(1)))),
             "the loss is that of the class that the model names: take it at `target`",
         ),
-        Mistake(_backward(), LEFT_BEHIND),
-        Mistake(_backward(asks_on=False), LEFT_BEHIND),
-        Mistake(_backward(asks_on=False, clears=True), LEFT_BEHIND),
-        Mistake(
-            _fills_the_weights,
-            "the gradient is right, but `backward` has filled the .grad of every weight too. "
-            "`torch.autograd.grad(loss, x)` touches x alone",
-        ),
-        Mistake(_with_graph, "the result still carries its graph, which grows with every step: end with .detach()"),
-        Mistake(_trains, "model.train() switches dropout on: leave the model in the mode that it is in"),
     ),
     hints=(
         "The mean of the gradients is the gradient of the mean. So for each draw: the loss of model(transform(x)), its "
@@ -1049,19 +993,6 @@ def _twice(decide, middle):
     return decide(middle) is not False
 
 
-def _in_place(decide, clean, wrong, tolerance):
-    result, asked = walk_back(decide, clean, wrong, tolerance)
-    return wrong.copy_(result), asked
-
-
-def _keeps_both_in_place(decide, clean, wrong, tolerance):
-    asked = 0
-    while (wrong - clean).abs().max() > tolerance:
-        middle, asked = (clean + wrong) / 2, asked + 1
-        (wrong if decide(middle) else clean).copy_(middle)
-    return wrong, asked
-
-
 OTHER_HALF = (
     "the wrong half is kept: the boundary lies between an image that the model has right and one that it has wrong. If "
     "the middle is wrong, it takes the place of `wrong`; if it is right, that of the right end"
@@ -1152,8 +1083,6 @@ EX_WALK_BACK = Exercise(
             _halving(first=-1),
             "the number is one too small: begin with asked = 0, and add 1 for each time that decide is called",
         ),
-        Mistake(_in_place, IN_PLACE),
-        Mistake(_keeps_both_in_place, IN_PLACE),
         Mistake(
             _halving(result=lambda right, wrong, middle, asked: (asked, wrong)),
             f"the other way round: {IMAGE_AND_COUNT}",
@@ -1363,12 +1292,6 @@ def _estimating(
     return estimate
 
 
-def _moved_in_place(decide, x, radius, samples, generator):
-    result = normal(decide, x, radius, samples, generator)
-    x += radius * result
-    return result
-
-
 def _minus_one_as_truth(answers):
     signs = answers.clone()
     signs[~signs] = -1
@@ -1528,7 +1451,6 @@ EX_NORMAL = Exercise(
             "this is the sign of each pixel, a step for the ruler `linf`: want the direction itself, divided by its "
             "norm()",
         ),
-        Mistake(_moved_in_place, IN_PLACE),
     ),
     hints=(
         "Steps that end on the wrong side point, on average, across the boundary to that side, and those that end on "
