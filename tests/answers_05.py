@@ -7,6 +7,8 @@ import numpy as np
 import PIL.Image
 import torch
 
+from course_utils.exercises import _core
+
 F = torch.nn.functional
 
 # 5.1
@@ -306,7 +308,6 @@ FLOAT32 = "their type is torch.float64, and the networks of this course take flo
 NO_GRADIENT = "no gradient leads from them to what they were computed from"
 FOUR_INPUTS = "The first one takes four of them, x, y, radius and 1"
 NOT_AS_LARGE = "is not as large as the element"
-KEPT = "what it was given, afterwards"
 
 
 def _numpy_painter(weights, height, width):
@@ -410,8 +411,8 @@ ALSO_UNFORESEEN = [
     ("5.1", lambda images: (images.double() * 255).round() / 255, FLOAT32),
     ("5.1", lambda images: (images * 255).round().half() / 255, "their type is torch.float16"),
     ("5.1", lambda images: 0.9995 * (images * 255).round() / 255, "the pixels, in levels: got off by"),
-    ("5.1", lambda images: ((images * 255).round() / 255).requires_grad_(), "a result that asks for a gradient"),
-    ("5.1", lambda images: images.mul_(255).round_().div_(255), "this changes what it was given"),
+    ("5.1", lambda images: ((images * 255).round() / 255).requires_grad_(), _core.UNASKED),
+    ("5.1", lambda images: images.mul_(255).round_().div_(255), _core.IN_PLACE),
     ("5.1", lambda images: np.rint(images.numpy() * 255) / 255, "got a ndarray, expected a tensor"),
     ("5.2", _numpy_painter, NO_GRADIENT),
     ("5.2", torch.no_grad()(_einsum), NO_GRADIENT),
@@ -443,7 +444,7 @@ ALSO_UNFORESEEN = [
         lambda images, parts, order: F.fold(F.unfold(images, 6, stride=6)[:, order], (18, 24), 6, stride=6),
         "the patches are its *last* dimension",
     ),
-    ("5.4", _into_the_images, "this changes what it was given"),
+    ("5.4", _into_the_images, _core.IN_PLACE),
     ("5.4", _forgets_reshape, "after a permute the numbers do not stand in a row any more"),
     ("5.4", _turned_patches, "the patches are numbered column by column here"),
     ("5.4", lambda images, parts, order: images[:, order], "`order` numbers patches: to index with it"),

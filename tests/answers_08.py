@@ -8,6 +8,8 @@ from functools import reduce
 import numpy as np
 import torch
 
+from course_utils.exercises import _core
+
 F = torch.nn.functional
 
 # 8.1
@@ -285,7 +287,7 @@ ALSO_UNFORESEEN = [
     ("8.2", lambda weight, change: change @ weight, "weight is (m, d), change has a change a *row*"),
     ("8.2", lambda weight, change: change - weight @ torch.linalg.pinv(weight), "change has a change a *row*"),
     ("8.2", lambda weight, change: change - change @ weight.T, "change has a change a *row*"),
-    ("8.2", _spoils_the_change, "what it was given, afterwards (the weights (1, 0, 0)"),
+    ("8.2", _spoils_the_change, _core.IN_PLACE),
     ("8.2", lambda weight, change: change, "for example 4, expected 0"),
     (
         "8.2",

@@ -9,6 +9,8 @@ import scipy.optimize
 import scipy.stats
 import torch
 
+from course_utils.exercises import _core
+
 F = torch.nn.functional
 ppf, beta = scipy.stats.norm.ppf, scipy.stats.beta.ppf
 
@@ -377,9 +379,9 @@ ALSO_UNFORESEEN = [
     ("9.1", lambda model, images, labels, eps: F.cross_entropy, "training_loss: got a function"),
     ("9.2", _RoundBackwards.apply, "comes back with its sign turned round"),
     ("9.2", _passes_half, "the gradient of the images (a ramp from 0 to 1, 4 levels): the shape is right"),
-    ("9.2", _in_float32, "the type (2 grey images, 8 levels, in float64): got torch.float32, expected torch.float64"),
+    ("9.2", _in_float32, "the images (2 grey images, 8 levels, in float64): got torch.float32, expected torch.float64"),
     ("9.2", lambda images, levels: np.rint(images.numpy() * (levels - 1)) / (levels - 1), "got a ndarray, expected a"),
-    ("9.2", lambda images, levels: images.mul_(levels - 1).round_().div_(levels - 1), "this changes what it was given"),
+    ("9.2", lambda images, levels: images.mul_(levels - 1).round_().div_(levels - 1), _core.IN_PLACE),
     ("9.2", lambda images, levels: images.flatten(), "got shape (42,), expected (1, 1, 1, 42)"),
     (
         "9.2",
@@ -398,7 +400,11 @@ ALSO_UNFORESEEN = [
     ("9.4", lambda hits, samples, sigma, alpha: None, "returned None: is the `return` missing?"),
     ("9.4", lambda hits, samples, sigma, alpha: statistics.NormalDist().inv_cdf(hits / samples), "90 hits of 100"),
     ("9.5", lambda weight, bias, low, high: (low @ weight + bias, high @ weight + bias), "weight has a row a unit"),
-    ("9.5", lambda *given: tuple(each.double() for each in _by_signs(*given)), "got torch.float64, torch.float64, exp"),
+    (
+        "9.5",
+        lambda *given: tuple(each.double() for each in _by_signs(*given)),
+        "got torch.float64, expected torch.float32",
+    ),
     ("9.5", lambda weight, bias, low, high: low @ weight.T + bias, "return two things: the lower bounds and"),
     (
         "9.5",

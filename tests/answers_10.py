@@ -493,7 +493,7 @@ ALSO_UNFORESEEN = [
         lambda patch, images, row, column: torch.from_numpy(_by_a_mask(patch, images, row, column).numpy()),
         "no gradient leads from them to the patch",
     ),
-    ("10.3", lambda *given: _one_batch(*given).double(), "(1 view): got torch.float64, expected torch.float32"),
+    ("10.3", lambda *given: _one_batch(*given).double(), "1 view: got torch.float64, expected torch.float32"),
     ("10.2", lambda *given: _by_a_mask(*given).double(), "got torch.float64, expected torch.float32"),
     ("10.3", _without_gradients, "compute transform(x) from *that*, and not inside of torch.no_grad()"),
     ("10.3", _view_without_gradients, "compute transform(x) from *that*, and not inside of torch.no_grad()"),
