@@ -259,18 +259,15 @@ def _slope_words(model, loss, labels, end):
     if not loss.requires_grad:
         return "none: the loss is cut off from the weights"
     try:
-        found = torch.autograd.grad(loss, [each for each in weights if each.requires_grad], allow_unused=True)
+        found = torch.autograd.grad(loss, weights, allow_unused=True)
     except RuntimeError as error:
         if "second time" in str(error):
             raise NotYet(USED_UP) from None
         raise
     if all(each is None for each in found):
         return "none: the loss is cut off from the weights"
-    model.requires_grad_()
     right = torch.autograd.grad(F.cross_entropy(model.layers(end), labels), weights)
-    same = len(found) == len(right) and all(
-        a is not None and torch.allclose(a, b, rtol=1e-3, atol=1e-5) for a, b in zip(found, right, strict=True)
-    )
+    same = all(a is not None and torch.allclose(a, b, rtol=1e-3, atol=1e-5) for a, b in zip(found, right, strict=True))
     return ITS_GRADIENT if same else "another one"
 
 
