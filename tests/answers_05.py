@@ -436,8 +436,8 @@ ALSO_UNFORESEEN = [
         lambda element, cells, per_side: _masked(element, [c // 2 for c in cells], per_side),
         "cell 0 (a colour element of 6 x 8, cells [1, 2, 6], per_side = 3): got the element, expected grey",
     ),
-    ("5.4", _sorts_the_order, "a list with other entries"),
-    ("5.4", lambda images, parts, order: images if parts == 1 else _chunks(images, parts, order), "handed back itself"),
+    ("5.4", _sorts_the_order, _core.LIST_IN_PLACE),
+    ("5.4", lambda images, parts, order: images if parts == 1 else _chunks(images, parts, order), "hands back what it was given"),
     ("5.4", _height_for_both, "a patch is H // parts high and W // parts wide"),
     (
         "5.4",
