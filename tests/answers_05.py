@@ -437,7 +437,11 @@ ALSO_UNFORESEEN = [
         "cell 0 (a colour element of 6 x 8, cells [1, 2, 6], per_side = 3): got the element, expected grey",
     ),
     ("5.4", _sorts_the_order, _core.LIST_IN_PLACE),
-    ("5.4", lambda images, parts, order: images if parts == 1 else _chunks(images, parts, order), "hands back what it was given"),
+    (
+        "5.4",
+        lambda images, parts, order: images if parts == 1 else _chunks(images, parts, order),
+        "hands back what it was",
+    ),
     ("5.4", _height_for_both, "a patch is H // parts high and W // parts wide"),
     (
         "5.4",

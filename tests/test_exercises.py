@@ -287,6 +287,15 @@ def test_an_attempt_that_waits_holds_nobody(attempt, where, capsys, monkeypatch)
     assert "does it wait for something" in out
 
 
+def test_an_attempt_that_ends_late_leaves_the_random_numbers_alone(monkeypatch):
+    monkeypatch.setattr(_core, "SECONDS", 0.1)
+    with pytest.raises(exercises.NotYet, match="stopped waiting"):
+        _desk._find("0.1").examine(lambda logits: time.sleep(1.2))
+    torch.manual_seed(7)
+    time.sleep(1.2)
+    assert torch.initial_seed() == 7 and torch.rand(1).equal(torch.rand(1, generator=torch.Generator().manual_seed(7)))
+
+
 def test_an_interrupt_ends_check_and_the_attempt():
     counts = [0]
 

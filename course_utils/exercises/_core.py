@@ -193,12 +193,17 @@ def civil(attempt: Callable, trains: bool = False) -> Callable:
         everything = given, named
         parts, switches, seed = list(parts_of(everything)), _switches(), next(seeds)
         before = _marks(parts, trains)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            try:
-                result = attempt(*given, **named)
-            finally:
-                seeded, thrown = torch.initial_seed() != seed, _switches() != switches
+        state, over = torch.get_rng_state(), False
+        torch.default_generator.manual_seed(seed)
+        try:
+            result = attempt(*given, **named)
+        except TooLong:  # whoever waited for this has put all of it back, and may have gone on long ago
+            over = True
+            raise
+        finally:
+            seeded, thrown = torch.initial_seed() != seed, _switches() != switches
+            if not over:
+                torch.set_rng_state(state)
                 torch.set_grad_enabled(switches[0])
                 torch.set_default_dtype(switches[1])
         returned = [each for each in parts_of(result) if isinstance(each, Tensor)]
