@@ -6,6 +6,7 @@ one layer, a hook may change what goes in or comes out, and a parametrization wh
 network apart to say what it can do (bounds, null spaces, linear regions) asks here first.
 """
 
+import inspect
 from collections.abc import Collection, Iterator
 
 from torch import Tensor, nn
@@ -85,8 +86,9 @@ def _redefined(module: nn.Module, kind: type) -> set[str]:
     """What the class of ``module``, or the module itself, defines in place of what ``kind`` does."""
     classes = [each for each in type(module).__mro__ if each not in kind.__mro__]
     added = {name for each in classes for name in vars(each)} - HARMLESS
+    set_up = {name for each in kind.__mro__ for name in inspect.get_annotations(each)}  # `training`, `p`, `stride` ...
     promised, state = {*dir(kind), *HELD.get(kind, ())}, {*vars(module)}
-    return added & (promised | state) | promised & state
+    return added & (promised | set_up | state) | promised & state
 
 
 def _setting(module: nn.Module, kind: type) -> str:

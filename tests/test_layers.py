@@ -67,6 +67,10 @@ class Awake(nn.Dropout):
         return super().train(True)
 
 
+class Sleepless(nn.Dropout):
+    training = property(lambda self: True, lambda self, mode: None)  # kept on the class, where vars(layer) has nothing
+
+
 class Mirror(models.Normalise):
     def forward(self, x):
         return -super().forward(x)
@@ -108,6 +112,7 @@ BODY = {  # shape in, shape out, for images (1, 6, 6)
     "doubled": lambda: Doubled(1, 1, 1),
     "bent": Bent,
     "awake": lambda: Awake(0.5),
+    "sleepless": lambda: Sleepless(0.5),
     "mirror": lambda: Mirror([0.4], [0.3]),
     "own forward of one layer": lambda: replaced(nn.Identity(), lambda x: (5 * x).cos()),
     "own forward of one container": lambda: replaced(nn.Sequential(nn.Identity()), lambda x: -x),
