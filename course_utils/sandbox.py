@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
 from linecache import getline
+from types import ModuleType
 from typing import BinaryIO
 
 import cloudpickle
@@ -358,10 +359,12 @@ def _carried() -> Iterator[None]:
     """While it lasts, modules that an import would not find any more travel with what refers to them."""
     lost = []
     for name, module in sys.modules.copy().items():
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and not file.startswith((COURSE, *LIBRARIES)) and name != "__main__":
+        file = getattr(module, "__file__", None) or ""  # a module that was made in memory has none
+        if name == "__main__" or getattr(module, "__name__", None) != name or not isinstance(module, ModuleType):
+            continue  # cloudpickle goes by the name
+        if isinstance(file, str) and not file.startswith((COURSE, *LIBRARIES)):
             places = [os.path.realpath(place) for place in _places(name.partition(".")[0])]
-            file = os.path.realpath(file)
+            file = os.path.realpath(file) if file else "".join(places[:1])
             if not any(file == place or file.startswith(os.path.join(place, "")) for place in places):
                 lost.append(module)
     for module in lost:
@@ -374,8 +377,11 @@ def _carried() -> Iterator[None]:
 
 
 def _places(name: str) -> list[str]:
-    """The file or the folders that ``import name`` would find, were the module not here yet."""
+    """The file or the folders that ``import name`` would find in another process of this Python."""
     for finder in sys.meta_path:
+        home = str(getattr(finder, "__module__", ""))
+        if not home.startswith(("_frozen_importlib", "__editable__")):  # a hook of this process alone
+            continue
         with contextlib.suppress(Exception):  # whatever finders say to odd names
             if found := finder.find_spec(name, None):
                 return [*(found.submodule_search_locations or [found.origin or ""])]

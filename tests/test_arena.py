@@ -1,6 +1,8 @@
 """The judge believes what it measures: cheats are survived and named, queries are counted, the board keeps order."""
 
 import importlib
+import importlib.machinery
+import importlib.util
 import io
 import json
 import os
@@ -8,7 +10,9 @@ import string
 import sys
 import threading
 import time
+import types
 import warnings
+from types import SimpleNamespace
 
 import cloudpickle
 import psutil
@@ -381,6 +385,32 @@ def test_a_module_that_is_not_found_any_more_travels_along(attack, modules, net,
     function = mine.step if attack == "step" else eval(attack, {"mine": mine})
     ((given, trouble),) = visits(function, net, digits)
     assert not trouble and torch.equal(given, digits.images - 0.25)
+    assert not cloudpickle.list_registry_pickle_by_value()
+
+
+def test_a_module_that_only_this_process_can_import_travels_along(net, digits, monkeypatch, tmp_path):
+    """One made in memory; one that a hook of this process imports, as packages that import notebooks have one."""
+    text = "SIZE = 0.25\n\n\ndef step(model, images, *_):\n    return images - SIZE\n"
+    made = types.ModuleType("made")
+    exec(text, made.__dict__)
+    monkeypatch.setitem(sys.modules, "made", made)
+    monkeypatch.setitem(sys.modules, "another_name", types.ModuleType("a_name"))  # such ones are in nobody's way
+    monkeypatch.setitem(sys.modules, "no_module", SimpleNamespace(__file__="no_module.py", __name__="no_module"))
+    (tmp_path / "hooked.txt").write_text(text)
+
+    class Hook:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == "hooked":
+                loader = importlib.machinery.SourceFileLoader(name, str(tmp_path / "hooked.txt"))
+                return importlib.util.spec_from_loader(name, loader)
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Hook])
+    hooked = importlib.import_module("hooked")
+    monkeypatch.setitem(sys.modules, "hooked", hooked)
+    for module in (made, hooked):
+        ((given, trouble),) = visits(module.step, net, digits)
+        assert not trouble and torch.equal(given, digits.images - 0.25)
     assert not cloudpickle.list_registry_pickle_by_value()
 
 
