@@ -1,6 +1,7 @@
 """Every reference passes its check, every listed mistake meets its message, and the desk behaves."""
 
 import _thread
+import asyncio
 import functools
 import hashlib
 import importlib
@@ -294,6 +295,15 @@ def test_an_attempt_that_ends_late_leaves_the_random_numbers_alone(monkeypatch):
     torch.manual_seed(7)
     time.sleep(1.2)
     assert torch.initial_seed() == 7 and torch.rand(1).equal(torch.rand(1, generator=torch.Generator().manual_seed(7)))
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, asyncio.CancelledError, BaseException])
+def test_no_error_of_an_attempt_ends_the_lesson(kind, capsys):
+    def attempt(logits):
+        raise kind("so")
+
+    assert check("0.1", attempt) is _desk._find("0.1").reference
+    assert f"{kind.__name__}: so" in capsys.readouterr().out
 
 
 def test_an_interrupt_ends_check_and_the_attempt():
