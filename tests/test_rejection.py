@@ -87,6 +87,11 @@ def test_only_a_dense_layer_at_the_end_takes_a_row(model):
         run(model)
 
 
+def test_a_single_class_cannot_be_widened():
+    with pytest.raises(ValueError, match="one logit an image, and there have to be at least 2 classes"):
+        widened(nn.Sequential(nn.Flatten(), nn.Linear(4, 1)))
+
+
 # Round after round
 
 

@@ -62,6 +62,7 @@ def widened(model: nn.Sequential) -> nn.Sequential:
 
     Raises:
         TypeError: a model that is no ``nn.Sequential`` with a dense layer at its end.
+        ValueError: one with a single logit.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> widened(model)(torch.rand(2, 1, 2, 2)).shape
@@ -72,6 +73,10 @@ def widened(model: nn.Sequential) -> nn.Sequential:
         raise TypeError(
             f"the model is a {type(model).__name__}: want an nn.Sequential that ends in nn.Linear, such as "
             "models.LeNet5(), for only there a row can be added" + ("" if last is None else f" ({reason})")
+        )
+    if last.out_features < 2:
+        raise ValueError(
+            "the model returns one logit an image, and there have to be at least 2 classes before the new one"
         )
     wide, old = copy.deepcopy(model), model[-1]
     size = old.in_features, old.out_features + 1

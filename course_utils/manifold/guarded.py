@@ -33,7 +33,7 @@ class Guarded(nn.Module):
     Raises:
         TypeError: the model or the score is no module.
         ValueError: a threshold that is not finite, or a unit not above 0; on a call, a score that is not one finite
-            number an image.
+            number an image, or a model that has no logits of two classes at least.
 
     >>> class Brightness(nn.Module):
     ...     def forward(self, images):
@@ -58,6 +58,7 @@ class Guarded(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C, H, W)`` -> logits ``(N, K + 1)``."""
         logits, scores = training.ask(self.model, images), training.ask(self.score, images)
+        training.check_logits(logits, len(images))
         check_scores(scores, len(images))
         lead = (scores - self.threshold) / self.unit
         return torch.cat([logits, (logits.amax(1) + lead)[:, None]], dim=1)
