@@ -3,6 +3,7 @@
 import os
 import platform
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -25,7 +26,8 @@ from filelock import FileLock
 PATIENCE = 5  # seconds to wait for a lock
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")  # Linux's control groups: a container is one
 SPELLED = {"✓": "+", "✗": "x", "○": "o", "“": '"', "”": '"', "·": "-", "−": "-", "×": "x", "±": "+-", "°": " degrees"}
-SPELLED |= {"⁻": "^-", "ε": "eps"}
+SPELLED |= {"⁻": "-", "ε": "eps"}
+EXPONENT = re.compile("(?<![⁻⁰¹²³⁴⁵⁶⁷⁸⁹])(?=[⁻⁰¹²³⁴⁵⁶⁷⁸⁹])")  # where one begins: 10⁵ must not become 105
 SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -202,12 +204,13 @@ def printable(text: str, stream: TextIO | None = None) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
+        text = EXPONENT.sub("^", text)
         return "".join(_spelled(sign, encoding) for sign in text)
     return text
 
 
 def _spelled(sign: str, encoding: str) -> str:
-    for form in (sign, SPELLED.get(sign, ""), unicodedata.normalize("NFKD", sign)):
+    for form in (sign, SPELLED.get(sign, ""), unicodedata.normalize("NFKD", sign).replace("\N{FRACTION SLASH}", "/")):
         if written := form.encode(encoding, "ignore").decode(encoding):
             return written
     return "?"

@@ -118,6 +118,7 @@ def test_an_output_that_can_write_a_sign_gets_it():
         ("ascii", "✓ right, ✗ not yet, ○ not attempted", "+ right, x not yet, o not attempted"),
         ("cp1252", "✓ “Ja” … × 3", "+ “Ja” … × 3"),
         ("ascii", "6.3 × 10⁻¹⁰⁵¹", "6.3 x 10^-1051"),
+        ("ascii", "6.3 × 10⁵ of ½, m²", "6.3 x 10^5 of 1/2, m^2"),
         ("ascii", "Ångström, 中", "Angstrom, ?"),
         ("utf-8", "a\udcffb", "a?b"),
     ],
