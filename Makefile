@@ -53,5 +53,5 @@ badges: lab-ready
 	@$(BIN)/python tools/lessons.py badges --repo "$(REPO)" --ref "$(REF)"
 
 lab-ready test-ready browser-ready:
-	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Install Python 3.10 or newer, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here. Install Python 3.10 to 3.14, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) tools/environment.py $(@:-ready=)

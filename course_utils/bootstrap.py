@@ -43,7 +43,7 @@ def absent(requirements: list[str]) -> list[Requirement]:
     >>> [requirement.name for requirement in absent(["packaging>=1", "no-such-package>=2"])]
     ['no-such-package']
     """
-    return [r for r in map(Requirement, requirements) if not _version(r.name)]
+    return [r for r in map(Requirement, requirements) if not installed_version(r.name)]
 
 
 def install_missing() -> None:
@@ -57,14 +57,14 @@ def install_missing() -> None:
     if kept := sorted(KEPT & {r.name for r in missing}):
         raise SystemExit(f"This Python lacks {', '.join(kept)}: see https://pytorch.org/get-started/locally/")
     for r in map(Requirement, requirements):
-        if (version := _version(r.name)) and (doubt := _doubt(r, version)):
+        if (version := installed_version(r.name)) and (doubt := _doubt(r, version)):
             print(f"{r.name} {version} {doubt}: it asks for {r}")
     if missing:
         print("Installing", *[r.name for r in missing])
         _install(missing)
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
     """The version of an installed package; None where there is none, or where its record cannot be read."""
     try:
         return metadata.version(name)
@@ -91,7 +91,7 @@ def _pins() -> list[str]:
     for record in metadata.distributions():
         with suppress(Exception):  # whatever a broken record raises
             name = record.metadata["Name"]
-            if Requirement(name).name == name and (known := _version(name)):
+            if Requirement(name).name == name and (known := installed_version(name)):
                 found[canonicalize_name(name)] = Version(known)
     return [f"{name}=={version}" for name, version in found.items()]
 

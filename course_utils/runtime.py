@@ -335,11 +335,11 @@ def doctor(seconds: float = 3.0) -> Diagnosis:
 
 
 def _versions() -> str:
-    from course_utils.bootstrap import _version
+    from course_utils.bootstrap import installed_version
 
     names = ("deep-flaw", "torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "anywidget", "jupyterlab")
     system = f"{platform.system()} {platform.machine()}"
-    found = ", ".join(f"{name} {_version(name) or '-'}" for name in names)
+    found = ", ".join(f"{name} {installed_version(name) or '-'}" for name in names)
     return f"Python {platform.python_version()} on {system}; {found}"
 
 

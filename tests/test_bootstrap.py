@@ -125,7 +125,7 @@ def machine(monkeypatch):
     def distributions():
         return [SimpleNamespace(metadata={"Name": name}, version=version) for name, version in installed.items()]
 
-    monkeypatch.setattr(bootstrap, "_version", installed.get)
+    monkeypatch.setattr(bootstrap, "installed_version", installed.get)
     monkeypatch.setattr(bootstrap.metadata, "distributions", distributions)
     monkeypatch.setattr(bootstrap.subprocess, "run", run)
     return machine
