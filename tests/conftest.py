@@ -2,11 +2,16 @@
 for slow machines.
 """
 
+import signal
+
 import pytest
 import torch
 
 from course_utils import data, models, runtime, training
 from tools import budgets
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that has started the tests in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
