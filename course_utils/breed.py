@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from course_utils import figures, runtime, training
 from course_utils.fooling import CPPN
+from course_utils.fooling._genomes import typed
 from course_utils.widgets import pixels, script
 
 NUMBER = 9
@@ -160,8 +161,8 @@ class Breeder(anywidget.AnyWidget):
 
 def first(model: nn.Module, encoding: CPPN, generator: torch.Generator) -> Litter:
     """Nine at random: perceptrons, mutated 20 times, neither blank nor alike."""
-    place = dict(device=training.device_of(model), dtype=training.dtype_of(model))
-    genomes = encoding.random(CANDIDATES, generator=generator, **place)
+    genomes = encoding.random(CANDIDATES, generator=generator, device=training.device_of(model))
+    genomes = typed(genomes, training.dtype_of(model))
     for _ in range(WARM_UP):
         genomes = encoding.vary(genomes, torch.arange(CANDIDATES), generation=1, generator=generator)
     rows = worth_showing(encoding.render(genomes), NUMBER)

@@ -18,6 +18,11 @@ def take(genomes: Genomes, rows: Tensor) -> Genomes:
     return {name: genes[rows] for name, genes in genomes.items()}
 
 
+def typed(genomes: Genomes, dtype: torch.dtype) -> Genomes:
+    """The genomes with their real numbers in this type, which is that of the images painted from them."""
+    return {name: genes.to(dtype) if genes.is_floating_point() else genes for name, genes in genomes.items()}
+
+
 def portions(number: int, shape: tuple[int, int, int], device: torch.device) -> tuple[Tensor, ...]:
     """The rows 0 to ``number - 1``, in portions that are painted and judged at once; elsewhere they fill the memory."""
     return torch.arange(number, device=device).split(max(1, VALUES.get(device.type, 2**26) // math.prod(shape)))

@@ -74,14 +74,7 @@ class CPPN:
         object.__setattr__(self, "shape", check_shape(self.shape))
         object.__setattr__(self, "hidden", check_count("hidden", self.hidden))
 
-    def random(
-        self,
-        number: int,
-        *,
-        generator: torch.Generator,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> Genomes:
+    def random(self, number: int, *, generator: torch.Generator, device: torch.device | str = "cpu") -> Genomes:
         """``number`` perceptrons: every input linked to every output, weights drawn evenly from [-10, 10].
 
         Returns:
@@ -92,8 +85,8 @@ class CPPN:
         first, last = len(INPUTS), len(INPUTS) + self.shape[0]
         nodes = last + self.hidden
         draws = uniform(number, self.shape[0], first, generator=generator, device=device)
-        weights = torch.zeros(number, nodes, nodes, device=device, dtype=dtype)
-        weights[:, first:last, :first] = (WEIGHT * (2 * draws - 1)).to(dtype)
+        weights = torch.zeros(number, nodes, nodes, device=device, dtype=draws.dtype)
+        weights[:, first:last, :first] = WEIGHT * (2 * draws - 1)
         linked = torch.zeros(number, nodes, nodes, dtype=torch.bool, device=device)
         linked[:, first:last, :first] = True
         used = torch.zeros(number, nodes, dtype=torch.bool, device=device)

@@ -40,16 +40,9 @@ class Direct:
     def __post_init__(self):
         object.__setattr__(self, "shape", check_shape(self.shape))
 
-    def random(
-        self,
-        number: int,
-        *,
-        generator: torch.Generator,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> Genomes:
+    def random(self, number: int, *, generator: torch.Generator, device: torch.device | str = "cpu") -> Genomes:
         """``number`` genomes with every gene drawn evenly from [0, 1]."""
-        return {"pixels": uniform(number, *self.shape, generator=generator, device=torch.device(device)).to(dtype)}
+        return {"pixels": uniform(number, *self.shape, generator=generator, device=torch.device(device))}
 
     def vary(self, genomes: Genomes, parents: Tensor, *, generation: int, generator: torch.Generator) -> Genomes:
         """One child of each of these rows of ``genomes``; with crossover, the first two are a pair, and so on."""

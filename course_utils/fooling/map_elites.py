@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime, training
-from course_utils.fooling._genomes import Genomes, portions, take
+from course_utils.fooling._genomes import Genomes, portions, take, typed
 from course_utils.fooling.cppn import CPPN
 from course_utils.fooling.direct import Direct
 from course_utils.inputs import check_count
@@ -157,8 +157,8 @@ def _copy(archive: Archive, device: torch.device | None = None) -> Archive:
 
 def _begin(model: nn.Module, encoding: Direct | CPPN, population: int, generator: torch.Generator) -> Archive:
     """The archive of a random population: for each class the best of it, so that one image may stand for several."""
-    place = dict(device=training.device_of(model), dtype=training.dtype_of(model))
-    genomes = encoding.random(population, generator=generator, **place)
+    genomes = encoding.random(population, generator=generator, device=training.device_of(model))
+    genomes = typed(genomes, training.dtype_of(model))
     training.logits(model, encoding.render(take(genomes, torch.arange(1))))  # says what is wrong with the model
     with training.mode(model, False):
         genomes, images, confidences = _judge(model, encoding, genomes)
