@@ -2,7 +2,7 @@
 
 usage: python benchmarks/attacks.py [--quick]
 
-CaffeLeNet as `training.trained` makes it, on test digits that it names correctly. The two sides of a ratio run in turn,
+CaffeLeNet as `mnist.trained` makes it, on test digits that it names correctly. The two sides of a ratio run in turn,
 each after a warm-up, and the medians are compared; the slow ones run once. --quick takes fewer images and turns.
 """
 
@@ -15,8 +15,9 @@ import warnings
 import torch
 from torch.nn import functional as F
 
-from course_utils import data, figures, runtime, training
-from course_utils.attacks import _search, carlini_wagner, choose_targets, deepfool, distances, lbfgs, pgd
+from course_utils import data, evaluation, figures, runtime, zoo
+from course_utils.attacks import carlini_wagner, choose_targets, deepfool, distances, lbfgs, pgd
+from course_utils.core import tensors
 
 try:
     with warnings.catch_warnings():
@@ -95,7 +96,7 @@ def by_scipy(net, image, target):
 
 def floor(net, digits, passes):
     """Bare forward and backward passes, as many images at once as the attacks take on this device."""
-    portion = _search._portion(digits.images)
+    portion = tensors.portion(digits.images)
     for _ in range(passes):
         for images, labels in zip(digits.images.split(portion), digits.labels.split(portion), strict=True):
             images = images.detach().requires_grad_()
@@ -103,7 +104,7 @@ def floor(net, digits, passes):
 
 
 def fooled(net, digits, changed):
-    return training.predict(net, changed).labels != digits.labels
+    return evaluation.predict(net, changed).labels != digits.labels
 
 
 def cost(net, digits, turns):
@@ -194,7 +195,7 @@ def szegedy(net, digits, few):
         start = time.perf_counter()
         passes, changed = counter.an_image(loop, number)
         taken = (time.perf_counter() - start) / number
-        reached = training.predict(net, changed).labels == targets[:number]
+        reached = evaluation.predict(net, changed).labels == targets[:number]
         sizes.append(distances.distortion(digits.images[:few], changed[:few]))
         share = figures.percent(reached.float().mean())
         rows.append([name, number, f"{1000 * taken:.1f}", f"{passes:.0f}", share, f"{sizes[-1].mean():.5f}", taken])
@@ -211,9 +212,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer images and turns: under a minute on two cores")
     quick = parser.parse_args().quick
-    net = training.trained("caffe_lenet")
-    split = data.mnist(training.device_of(net)).test[:600]
-    digits = split[training.predict(net, split.images).labels == split.labels][: 60 if quick else 500]
+    net = zoo.load("caffe_lenet")
+    split = data.mnist(evaluation.device_of(net)).test[:600]
+    digits = split[evaluation.predict(net, split.images).labels == split.labels][: 60 if quick else 500]
     turns = 1 if quick else 5
     print(f"CaffeLeNet on {digits.images.device}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
     cost(net, digits, turns)

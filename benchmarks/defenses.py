@@ -14,8 +14,9 @@ import torch
 from dimensions import beside, in_turn
 from torch.nn import functional as F
 
-from course_utils import data, figures, models, runtime, training
-from course_utils.defenses import adversarial, evaluate, intervals, load, smoothing
+from course_utils import data, evaluation, figures, models, runtime
+from course_utils.defenses import adversarial, evaluate, intervals, smoothing
+from course_utils.zoo import load
 
 TURNS = 5
 QUIET = dict(progress=False)
@@ -58,9 +59,9 @@ def boxes(digits):
 
 
 def climbing(digits):
-    """`evaluate.ladder` of 100 digits that a robust net keeps on all rungs, beside the passes that it asks for."""
+    """`evaluate.robust_accuracy` of 100 digits that a robust net keeps under all attacks, beside its passes."""
     model, split = load("small-trades"), digits.test[:300]
-    climbed = evaluate.ladder(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
+    climbed = evaluate.robust_accuracy(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
     split = split[climbed.worst][:100]
     forward, both = 10 + 200, 1 + 10 + 40 + 100 + 100  # noise and squares; steps along gradients
 
@@ -73,7 +74,7 @@ def climbing(digits):
                 model(split.images)
 
     def ladder():
-        return evaluate.ladder(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
+        return evaluate.robust_accuracy(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
 
     print(seconds({"bare passes": bare, "ladder": ladder}, "bare passes"))
 
@@ -112,7 +113,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(usage=__doc__.partition("usage: ")[2].partition("\n")[0])
     ask.add_argument("--part", choices=PARTS)
     digits = data.mnist("cpu")
-    print(f"{training.device_of(load('small-trades', device='cpu'))}, {torch.get_num_threads()} threads")
+    print(f"{evaluation.device_of(load('small-trades', device='cpu'))}, {torch.get_num_threads()} threads")
     part = ask.parse_args().part
     for name in [part] if part else PARTS:
         print(f"\n{name}: {PARTS[name].__doc__}")

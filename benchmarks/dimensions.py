@@ -17,9 +17,9 @@ from contextlib import contextmanager
 import psutil
 import torch
 
-from course_utils import data, figures, runtime, training
-from course_utils.collisions.meet import collide
-from course_utils.dimensions import measure, pixels
+from course_utils import data, evaluation, figures, runtime, zoo
+from course_utils.collisions.match_logits import match_logits
+from course_utils.dimensions import flip_probability, single_pixels
 
 BATCHES = (64, 128, 256, 512, 1024, 2048)
 SIGMA = 0.3
@@ -27,8 +27,8 @@ SIGMA = 0.3
 
 def named(model, number):
     """The first ``number`` test digits that the model names correctly."""
-    test = data.mnist(training.device_of(model)).test[: 2 * number]
-    right = (training.predict(model, test.images).labels == test.labels).nonzero()[:number, 0]
+    test = data.mnist(evaluation.device_of(model)).test[: 2 * number]
+    right = (evaluation.predict(model, test.images).labels == test.labels).nonzero()[:number, 0]
     return test[right]
 
 
@@ -84,7 +84,7 @@ def forward(model, images, batch):
 
 
 def draw(number, batch, like):
-    source = runtime.source(device=like.device)
+    source = runtime.ensure_generator(device=like.device)
     for first in range(0, number, batch):
         torch.randn(min(batch, number - first), like[0].numel(), generator=source, device=like.device)
 
@@ -93,13 +93,13 @@ def add(number, batch, like):
     """What flips does with the normal numbers: repeat the images, scale, and add."""
     z = torch.randn(batch, like[0].numel(), device=like.device)
     for _ in range(0, number, batch):
-        measure._perturbed(like.repeat(batch // len(like), 1, 1, 1), z, SIGMA, "gaussian", False)
+        flip_probability._perturbed(like.repeat(batch // len(like), 1, 1, 1), z, SIGMA, "gaussian", False)
 
 
 @torch.no_grad()
 def by_image(model, split, samples):
     """The plain loop over images, all perturbations of one image in one batch."""
-    source, counts = runtime.source(device=split.images.device), []
+    source, counts = runtime.ensure_generator(device=split.images.device), []
     for image, label in zip(split.images, split.labels, strict=True):
         z = torch.randn(samples, *image.shape, generator=source, device=image.device)
         counts.append((model(image + SIGMA * z).argmax(1) != label).sum())
@@ -109,7 +109,7 @@ def by_image(model, split, samples):
 @torch.no_grad()
 def one_by_one(model, split, samples):
     """The plain loop over images and perturbations."""
-    source, counts = runtime.source(device=split.images.device), []
+    source, counts = runtime.ensure_generator(device=split.images.device), []
     for image, label in zip(split.images, split.labels, strict=True):
         count = 0
         for _ in range(samples):
@@ -120,21 +120,25 @@ def one_by_one(model, split, samples):
 
 
 def by_flips(model, split, samples):
-    return measure.flips(model, split.images, split.labels, SIGMA, samples=samples, progress=False).counts
+    return flip_probability.flip_probability(
+        model, split.images, split.labels, SIGMA, samples=samples, progress=False
+    ).counts
 
 
 def flips(model, digits=200, samples=100, turns=5):
     split = named(model, digits)
     number = digits * samples
     ready = split.images.repeat(samples, 1, 1, 1)
-    ready += SIGMA * torch.randn(ready.shape, generator=runtime.source(device=ready.device), device=ready.device)
+    ready += SIGMA * torch.randn(
+        ready.shape, generator=runtime.ensure_generator(device=ready.device), device=ready.device
+    )
     taken, _ = in_turn({size: lambda size=size: forward(model, ready, size) for size in BATCHES}, 3)
     medians = {size: statistics.median(each) for size, each in taken.items()}
     print(f"forward passes of {number:,} perturbed images alone, medians of 3")
     print(figures.Table(["batch", "ms"], [[size, f"{1000 * each:.0f}"] for size, each in medians.items()]), end="\n\n")
 
     best = min(medians, key=medians.get)
-    size = measure._portion(split.images) // digits * digits
+    size = flip_probability._portion(split.images) // digits * digits
     alone = f"forward passes alone, batches of {best}, the best"
     sides = {
         alone: lambda: forward(model, ready, best),
@@ -188,7 +192,7 @@ MEMORY = {"flips": by_flips, "all in one batch": at_once}
 
 def memory_of(name, samples, digits):
     """Run one side and print how much the process grew meanwhile at its peak, in MiB."""
-    model = training.trained("lenet5", progress=False)
+    model = zoo.load("lenet5", progress=False)
     split = named(model, int(digits))
     MEMORY[name](model, split, 2)  # the first pass sets things up
     process, done = psutil.Process(), threading.Event()
@@ -210,7 +214,7 @@ def memory_of(name, samples, digits):
 
 
 def memory(model, digits=16):
-    if training.device_of(model).type != "cpu":
+    if evaluation.device_of(model).type != "cpu":
         return print("memory is measured on the CPU alone\n")
     rows = []
     for name, samples in (("flips", 100), ("flips", 1000), ("flips", 10_000), ("all in one batch", 100)):
@@ -228,7 +232,7 @@ def memory(model, digits=16):
 @torch.no_grad()
 def splitting(model, split, sigma, particles, moves=5):
     """Multilevel splitting in plain words, one image after the other."""
-    source, found = runtime.source(device=split.images.device), []
+    source, found = runtime.ensure_generator(device=split.images.device), []
     for image, label in zip(split.images, split.labels.tolist(), strict=True):
 
         def lead(z, image=image, label=label):
@@ -239,7 +243,7 @@ def splitting(model, split, sigma, particles, moves=5):
 
         z = torch.randn(particles, image.numel(), generator=source, device=image.device)
         leads, share, b = lead(z), 1.0, 0.5
-        for _ in range(measure.LEVELS):
+        for _ in range(flip_probability.LEVELS):
             level = min(leads.sort().values[particles // 2 - 1].item(), 0)
             above = leads > level
             share *= above.float().mean().item()
@@ -255,7 +259,7 @@ def splitting(model, split, sigma, particles, moves=5):
                 new = lead(trial)
                 taken = new > level
                 z, leads = torch.where(taken[:, None], trial, z), torch.where(taken, new, leads)
-                b = min(1.0, b * 2.718281828 ** (taken.float().mean().item() - measure.ACCEPTED))
+                b = min(1.0, b * 2.718281828 ** (taken.float().mean().item() - flip_probability.ACCEPTED))
         found.append(share)
     return torch.tensor(found, dtype=torch.float64)
 
@@ -267,7 +271,9 @@ def rare(model, digits=4, sigma=0.2, turns=1):
         given = dict(particles=particles, progress=False)
         sides = {
             "rare": lambda split=split, given=given: (
-                measure.rare(model, split.images, split.labels, sigma, **given).probabilities
+                flip_probability.flip_probability_splitting(
+                    model, split.images, split.labels, sigma, **given
+                ).probabilities
             ),
             "a loop over images": lambda split=split, particles=particles: splitting(model, split, sigma, particles),
         }
@@ -303,7 +309,7 @@ def rare(model, digits=4, sigma=0.2, turns=1):
 @torch.no_grad()
 def on_a_grid(model, split, low, high):
     """The share of 33 values of each pixel alone at which the class survives, ``(N, C, H, W)``."""
-    values, shares = torch.linspace(low, high, pixels.SAMPLES, device=split.images.device), []
+    values, shares = torch.linspace(low, high, single_pixels.SAMPLES, device=split.images.device), []
     for image, label in zip(split.images, split.labels, strict=True):
         right = []
         for part in torch.arange(image.numel(), device=image.device).split(32):
@@ -320,7 +326,7 @@ def survival(model, digits=2, turns=1):
     for low, high in ((0, 1), (-4, 5)):
         sides = {
             "survival, exact": lambda a=low, b=high: (
-                pixels.survival(model, split.images, split.labels, a, b, progress=False).share
+                single_pixels.survival(model, split.images, split.labels, a, b, progress=False).share
             ),
             "33 values a pixel": lambda a=low, b=high: on_a_grid(model, split, a, b),
         }
@@ -342,11 +348,11 @@ def survival(model, digits=2, turns=1):
 def collisions(model, pairs=10, turns=1):
     split = named(model, 2 * pairs)
     first, second = split.images[:pairs], split.images[pairs:]
-    taken, results = in_turn({"collide": lambda: collide(model, first, second, progress=False)}, turns)
+    taken, results = in_turn({"collide": lambda: match_logits(model, first, second, progress=False)}, turns)
     found = results["collide"]
     with forward_passes(model) as (seconds, _):
         start = now()
-        collide(model, first, second, progress=False)
+        match_logits(model, first, second, progress=False)
         whole = now() - start
     each = taken["collide"]
     length = (found.images - first).flatten(1).norm(dim=1).median().item()
@@ -390,8 +396,8 @@ def main():
     options = parser.parse_args()
     if options.memory:
         return memory_of(*options.memory)
-    model = training.trained("lenet5")
-    print(f"on {training.device_of(model)}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
+    model = zoo.load("lenet5")
+    print(f"on {evaluation.device_of(model)}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
     for name, part in PARTS.items():
         if options.part in (None, name):
             part(model)

@@ -2,7 +2,7 @@
 
 usage: python benchmarks/evolution.py [--quick]
 
-CaffeLeNet as `training.trained` makes it, populations of 200. Passes are timed inside the run that they belong to; the
+CaffeLeNet as `mnist.trained` makes it, populations of 200. Passes are timed inside the run that they belong to; the
 peers run in turn, a piece at a time, and the medians of the pieces are compared. --quick takes fewer seeds, generations
 and turns.
 """
@@ -16,7 +16,7 @@ import warnings
 
 import torch
 
-from course_utils import figures, runtime, training
+from course_utils import evaluation, figures, runtime, zoo
 from course_utils.fooling import CPPN, Direct, map_elites
 from course_utils.models import CaffeLeNet
 
@@ -102,7 +102,7 @@ def growth(net, turns):
     for classes in (10, 100, 1000):
         wide = CaffeLeNet()
         wide[-1] = torch.nn.Linear(500, classes)
-        wide = wide.to(training.device_of(net), memory_format=torch.channels_last).eval()
+        wide = wide.to(evaluation.device_of(net), memory_format=torch.channels_last).eval()
         whole, passes, _ = beside_passes(wide, Direct(), turns)
         rows.append([f"{classes} classes, untrained", f"{whole:.2f}", f"{passes:.2f}", f"{whole - passes:.2f}"])
     return figures.Table(["", "a generation, ms", "its forward pass, ms", "the rest, ms"], rows)
@@ -125,7 +125,7 @@ def by_pyribs(net, generations, every_class=False):
         archive, sigma=0.06, initial_solutions=start, bounds=bounds, batch_size=POPULATION, seed=0
     )
     scheduler = Scheduler(archive, [emitter])
-    device = training.device_of(net)
+    device = evaluation.device_of(net)
     every = np.tile(np.arange(10), POPULATION)[:, None]
 
     def run():
@@ -149,7 +149,7 @@ def by_evotorch(net, generations):
     from evotorch.algorithms import MAPElites
     from evotorch.operators import PolynomialMutation
 
-    device = training.device_of(net)
+    device = evaluation.device_of(net)
 
     def judge(genomes):
         with torch.no_grad():
@@ -206,7 +206,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer seeds, generations and turns")
     quick = parser.parse_args().quick
     runtime.seed(0)
-    net = training.trained("caffe_lenet")
+    net = zoo.load("caffe_lenet")
     print(
         reached(
             net, (Direct(), Direct(crossover=True), CPPN()), seeds=1 if quick else 5, generations=60 if quick else 200

@@ -12,16 +12,18 @@ import torch
 import torchvision
 from dimensions import beside, in_turn
 
-from course_utils import figures, imagenet, models, prints, runtime, training
-from course_utils.attacks import decision, expectation
+from course_utils import evaluation, figures, models, runtime, zoo
+from course_utils.attacks import eot, hop_skip_jump
 from course_utils.fooling import CPPN
+from course_utils.images import photographs, physical
+from course_utils.zoo import imagenet
 
 BATCH, TURNS = 8, 5
 
 
 def gradient(model, images):
     images = images.detach().requires_grad_()
-    return training.gradient(model(images).sum(), images)
+    return evaluation.gradient(model(images).sum(), images)
 
 
 def seconds(sides, first, images=BATCH):
@@ -61,7 +63,7 @@ def compiled(model, photos):
 
 def painting(model, photos):
     """Painting genomes of ImageNet's size beside judging them."""
-    encoding, draw = CPPN((3, imagenet.SIDE, imagenet.SIDE)), runtime.seed(0)
+    encoding, draw = CPPN((3, photographs.SIDE, photographs.SIDE)), runtime.seed(0)
     genomes = encoding.random(BATCH, generator=draw)
     for _ in range(50):
         genomes = encoding.vary(genomes, torch.arange(BATCH), generation=1, generator=draw)
@@ -78,19 +80,19 @@ def attacks(model, photos):
         return canvas.expand(number, -1, -1, -1)
 
     def world(canvas, number, generator):
-        return prints.world(plain(canvas, number, generator), generator=generator)
+        return physical.world(plain(canvas, number, generator), generator=generator)
 
     quiet = dict(steps=1, batch=BATCH, progress=False)
     sides = {
         "gradient of the batch": lambda: gradient(model, photos),
-        "expectation, nothing happens": lambda: expectation(model, plain, photos[:1], goal, **quiet),
-        "expectation, all of WORLD": lambda: expectation(model, world, photos[:1], goal, **quiet),
+        "expectation, nothing happens": lambda: eot(model, plain, photos[:1], goal, **quiet),
+        "expectation, all of WORLD": lambda: eot(model, world, photos[:1], goal, **quiet),
     }
     print(seconds(sides, "gradient of the batch"))
-    labels = training.predict(model, photos[:2]).labels
+    labels = evaluation.predict(model, photos[:2]).labels
     asks = {
         "200 forward passes, 2 at once": lambda: [model(photos[:2]) for _ in range(100)],
-        "decision, 100 questions for 2": lambda: decision(
+        "decision, 100 questions for 2": lambda: hop_skip_jump(
             model, photos[:2], labels, queries=100, detail=14, progress=False
         ),
     }
@@ -105,8 +107,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", choices=PARTS, help="one part alone")
     part = parser.parse_args().part
-    model = imagenet.classifier()
-    photos = torch.cat([imagenet.photo(name) for name in imagenet.PHOTOS[:BATCH]])
+    model = zoo.load()
+    photos = torch.cat([photographs.photo(name) for name in photographs.PHOTOS[:BATCH]])
     for name in [part] if part else PARTS:
         print(f"\n{name}: {PARTS[name].__doc__}")
         PARTS[name](model, photos)

@@ -24,7 +24,7 @@ from packaging.version import InvalidVersion, Version
 KEPT = {"numpy", "torch", "torchvision"}
 
 
-def project(root: Path | None = None) -> dict:
+def pyproject(root: Path | None = None) -> dict:
     """The contents of a checkout's ``pyproject.toml``, by default of the checkout that this file lies in.
 
     Raises:
@@ -52,7 +52,7 @@ def install_missing() -> None:
     Raises:
         SystemExit: numpy, torch or torchvision is absent, or pip failed; the message says what to do.
     """
-    requirements = project()["project"]["dependencies"]
+    requirements = pyproject()["project"]["dependencies"]
     missing = absent(requirements)
     if kept := sorted(KEPT & {r.name for r in missing}):
         raise SystemExit(f"This Python lacks {', '.join(kept)}: see https://pytorch.org/get-started/locally/")

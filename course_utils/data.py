@@ -3,19 +3,12 @@
 The four files of Y. LeCun, C. Cortes and C. Burges come with the checkout in ``data/MNIST/raw`` (origin, licence and
 checksums: ``data/README.md``). They are verified once, unpacked, and read by torchvision. A notebook without the
 checkout downloads them into the user's cache.
-
-    python -m course_utils.data verify
-    python -m course_utils.data fetch imagenet faces
-
-The first says which files are there and whole; the second fetches the pretrained networks that some lessons use, so
-that these run without a network later.
+`deep-flaw verify` says which files are there and whole.
 """
 
 import gzip
 import hashlib
-import importlib
 import json
-import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +20,8 @@ import torchvision
 from torch import Tensor
 
 from course_utils import runtime
+from course_utils.core import storage
+from course_utils.core.storage import DamagedFile
 
 FOLDER = Path(__file__).resolve().parents[1] / "data"  # what comes with the checkout
 CHECKOUT = FOLDER / "MNIST" / "raw"
@@ -80,10 +75,6 @@ class MNIST(NamedTuple):
     test: Split
 
 
-class DamagedFile(OSError):
-    """A data file whose checksum is wrong; the message says which, and how to restore it."""
-
-
 def mnist(device: torch.device | str | None = None) -> MNIST:
     """The full MNIST on ``device`` (None takes `runtime.device`).
 
@@ -127,7 +118,7 @@ def _unpacked() -> Path:
     """The folder that holds the four raw files, verified; unpacks or downloads them when there is none."""
     if _raw_is_whole(CHECKOUT):
         return CHECKOUT
-    cache = runtime.home("MNIST", "raw")
+    cache = storage.home("MNIST", "raw")
     if _raw_is_whole(cache):
         return cache
     if all((CHECKOUT / name).exists() for name in PACKED_SHA256):
@@ -162,7 +153,7 @@ def _unpack(packed: Path, folder: Path) -> None:
     target = folder / packed.stem
     if target.exists() and _sha256(target) == RAW_SHA256[target.name]:
         return
-    runtime.write_atomically(target, gzip.decompress(packed.read_bytes()))
+    storage.write_atomically(target, gzip.decompress(packed.read_bytes()))
 
 
 def _download(folder: Path) -> None:
@@ -202,7 +193,7 @@ def _fingerprint(folder: Path) -> dict[str, list[int]]:
 def _stamp(folder: Path) -> None:
     """Remember that the raw files were found whole, where that can be written."""
     with suppress(OSError):
-        runtime.write_atomically(folder / "verified.json", json.dumps(_fingerprint(folder)).encode())
+        storage.write_atomically(folder / "verified.json", json.dumps(_fingerprint(folder)).encode())
 
 
 def _writable(folder: Path) -> bool:
@@ -212,37 +203,3 @@ def _writable(folder: Path) -> bool:
             return True
     except OSError:
         return False
-
-
-def _fetch(name: str) -> int:
-    """Fetch the weights that a module of the course works with; 1 when that fails."""
-    try:
-        importlib.import_module(f"course_utils.{name}").fetch()  # these modules stand on this one
-    except OSError as error:
-        runtime.say(f"{name}: {error}")
-        return 1
-    print(f"{name}: ok")
-    return 0
-
-
-def _main(arguments: list[str]) -> int:
-    command, *names = arguments or [""]
-    if command == "fetch" and names and set(names) <= {"imagenet", "faces"}:
-        return max(map(_fetch, names))
-    if arguments != ["verify"]:
-        print("usage: python -m course_utils.data verify\n       python -m course_utils.data fetch [imagenet] [faces]")
-        return 2
-    damaged = False
-    for folder in (CHECKOUT, runtime.home() / "MNIST" / "raw"):
-        states = verify(folder)
-        if folder != CHECKOUT and set(states.values()) == {"missing"}:
-            continue
-        runtime.say(folder)
-        for name, state in states.items():
-            print(f"  {name:28} {state}")
-            damaged |= state.startswith("damaged")
-    return int(damaged)
-
-
-if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))

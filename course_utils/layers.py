@@ -29,7 +29,7 @@ HARMLESS = {  # what a subclass may define anew without computing anything else
 }
 
 
-def unpack(model: nn.Module) -> Iterator[nn.Module]:
+def flattened(model: nn.Module) -> Iterator[nn.Module]:
     """The layers of a network in their order. Each ``nn.Sequential`` that is no more than that is taken apart.
 
     >>> [type(layer).__name__ for layer in unpack(nn.Sequential(nn.Flatten(), nn.Sequential(nn.ReLU())))]
@@ -39,7 +39,7 @@ def unpack(model: nn.Module) -> Iterator[nn.Module]:
         yield model
     else:
         for layer in model:
-            yield from unpack(layer)
+            yield from flattened(layer)
 
 
 def oddity(module: nn.Module, kinds: Collection[type]) -> str:

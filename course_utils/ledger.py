@@ -1,24 +1,18 @@
 """The claims ledger: every claim of the debate, beside what you measured and what was reported.
 
-A lesson ends in rows of this ledger. They are kept in a small file of your own (``ledger.json`` in `runtime.home`),
+A lesson ends in rows of this ledger. They are kept in a small file of your own (``ledger.json`` in `storage.home`),
 one row for each claim and measured thing; running a lesson again replaces its rows. `report` makes one page of them to
 hand in.
 """
 
-import datetime
 import json
-import os
-import platform
 import textwrap
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
-from course_utils import figures, handin, predict, runtime
+from course_utils import figures
+from course_utils.core import storage
 from course_utils.figures import Picture, Table
 
 VERDICTS = ("holds", "fails", "depends", "undecided")
@@ -143,10 +137,10 @@ def record(
     if not condition.strip():
         raise ValueError(f"say for what claim {claim} {verdict}: which network, how many images, how many seeds")
     row = Row(claim, what, str(measured), reported, mark, verdict, condition)
-    with runtime.lock("ledger"):  # two lessons may run at once
+    with storage.lock("ledger"):  # two lessons may run at once
         rows = [other for other in _read() if (other.claim, other.what) != (claim, what)] + [row]
         content = json.dumps([asdict(r) for r in rows], indent=1)
-        runtime.write_atomically(runtime.home() / "ledger.json", content.encode())
+        storage.write_atomically(storage.home() / "ledger.json", content.encode())
     return _table([row])
 
 
@@ -157,7 +151,7 @@ def rows() -> list[Row]:
     return sorted(known, key=lambda row: order.index(row.claim))
 
 
-def show(*claims: str) -> Table:
+def table(*claims: str) -> Table:
     """The ledger as a table: the rows recorded so far, and a line for each claim that still waits for its lesson.
 
     Raises:
@@ -186,7 +180,7 @@ def standing() -> dict[str, str]:
     }
 
 
-def figure() -> Picture:
+def overview() -> Picture:
     """All claims at one glance: a sign for each row that you have of each, and the lessons that test it."""
     found, stand = rows(), standing()
     canvas, axis = figures.figure(figures.ROW, 0.7 + 0.21 * len(CLAIMS))
@@ -220,42 +214,6 @@ def figure() -> Picture:
     return figures.picture(canvas, f"Of {len(CLAIMS)} claims, " + "; ".join(parts) + ".")
 
 
-def report(path: Path | str | None = None, *, essay: str = "", tables: Mapping[str, Table] | None = None) -> Path:
-    """One HTML file to hand in: the figure, every claim with its rows, your guesses, and what you add.
-
-    It needs no other file and no network. It names your system and the date, and of you nothing but what you wrote.
-
-    Args:
-        path: of the file, which is replaced; None is ``report.html`` in the folder of the notebook.
-        essay: your text; an empty line begins a paragraph.
-        tables: title -> more tables, such as the board of the arena.
-
-    Raises:
-        OSError: it cannot be written there.
-    """
-    file, shown = Path("report.html" if path is None else path).expanduser(), show()
-    waiting = [number for number, row in enumerate(shown.rows) if row[-1] == WAITING]
-    where = f"Python {platform.python_version()}, torch {torch.__version__} on {runtime.device().type}"
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores; {where}"
-    summary = f"{len(rows())} rows; {len(CLAIMS) - len(waiting)} of {len(CLAIMS)} claims measured."
-    parts = [handin.text(f"{datetime.date.today().isoformat()} · {machine} · {summary}", note=True)]
-    if essay.strip():
-        parts += [handin.heading("Was it a deep flaw?"), handin.text(essay)]
-    parts += [handin.heading("The claims at one glance"), handin.picture(figure())]
-    parts += [handin.heading("The ledger"), handin.table(shown, waiting)]
-    for title, table in (tables or {}).items():
-        parts += [handin.heading(title), handin.table(table)]
-    if guesses := predict.guesses():
-        answered = [[question, said, measured or "-"] for question, said, measured in guesses]
-        parts += [handin.heading("What was guessed before it was measured")]
-        parts += [handin.table(Table(["question", "guess", "measured"], answered))]
-    try:
-        runtime.write_atomically(file, handin.document("A Deep Flaw? The claims ledger", parts).encode())
-    except OSError as error:
-        raise OSError(f"the report cannot be written to {file} ({error}): name another place, path=...") from error
-    return file
-
-
 def _require_claim(claim: str) -> None:
     if claim not in CLAIMS:
         raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
@@ -275,7 +233,7 @@ def _table(found: list[Row], waiting: list[str] = ()) -> Table:
 
 def _read() -> list[Row]:
     """The rows in the file. A file that cannot be read is put aside under another name, and said so."""
-    file = runtime.home() / "ledger.json"
+    file = storage.home() / "ledger.json"
     try:
         entries = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(entries, list) or not all(entry["mark"] in MARKS for entry in entries):
@@ -284,6 +242,6 @@ def _read() -> list[Row]:
     except FileNotFoundError:
         return []
     except (ValueError, TypeError, KeyError) as error:
-        aside = runtime.put_aside(file, ".damaged.json")
+        aside = storage.put_aside(file, ".damaged.json")
         warnings.warn(f"the ledger could not be read ({error}); it now lies in {aside}, a new one begins", stacklevel=3)
         return []

@@ -4,7 +4,6 @@ Normalisation is a layer of the model. So an attack, a drawing or a learner meet
 nobody can forget to normalise, or do it twice.
 """
 
-import sys
 from collections.abc import Callable, Sequence
 
 import torch
@@ -126,34 +125,9 @@ def FC(*hidden: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequen
 def AE400() -> nn.Sequential:
     """The AE400-10 of Szegedy et al. 2013: softmax regression on the 400 sigmoid units of an autoencoder.
 
-    `training.autoencode` trains the first dense layer without labels; `training.trained` then leaves that as it is.
+    `training.autoencode` trains the first dense layer without labels; `mnist.trained` then leaves that as it is.
 
     >>> sum(p.numel() for p in AE400().parameters())
     318010
     """
     return FC(400, activation=nn.Sigmoid)
-
-
-def imagenet(name: str = "mobilenet_v2") -> nn.Sequential:
-    """A classifier trained on ImageNet: images ``(N, 3, 224, 224)`` in [0, 1] to logits ``(N, 1000)``.
-
-    The same as ``imagenet.classifier(name)``; see there for names, ``classes`` and errors.
-
-    >>> imagenet("mobilnet_v2")
-    Traceback (most recent call last):
-    ...
-    ValueError: no classifier is called 'mobilnet_v2'; did you mean 'mobilenet_v2'?
-    """
-    from course_utils import imagenet  # that module stands on this one
-
-    return imagenet.classifier(name)
-
-
-def _main(arguments: list[str]) -> int:
-    from course_utils.defenses import shelf  # likewise
-
-    return shelf.main(arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))

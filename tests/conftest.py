@@ -2,12 +2,14 @@
 for slow machines.
 """
 
+import base64
 import signal
 
 import pytest
 import torch
 
 from course_utils import data, models, runtime, training
+from tests.stage import CHROMIUM, STAGE
 from tools import budgets
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that has started the tests in the background
@@ -57,3 +59,37 @@ def untouched(request):
     yield
     if isinstance(model, torch.nn.Module):
         model.eval().zero_grad()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium."""
+    play = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
+    if not CHROMIUM:
+        pytest.skip("needs chromium on the PATH, or its path in the variable CHROMIUM")
+    with play.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def stage(browser):
+    """Puts views of a widget into an empty page; its kernel is this process."""
+    page = browser.new_page(viewport={"width": 800, "height": 1000})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error))
+
+    def kernel(widget, message):
+        answer, buffers = widget.answer(message)
+        return [answer, [base64.b64encode(one).decode() for one in buffers]]
+
+    def show(widget, views=1):
+        page.expose_function("kernel", lambda message: kernel(widget, message))
+        page.goto("about:blank")
+        page.evaluate(STAGE, [widget._esm, widget._css, views])
+        return page
+
+    yield show
+    page.close()
+    assert errors == []

@@ -135,7 +135,7 @@ def test_only_absent_packages_are_installed_and_none_changes(machine, capsys):
     bootstrap.install_missing()
     [(asked, constraints)] = machine.calls
     names = {bootstrap.Requirement(line).name for line in asked}
-    everything = {bootstrap.Requirement(line).name for line in bootstrap.project()["project"]["dependencies"]}
+    everything = {bootstrap.Requirement(line).name for line in bootstrap.pyproject()["project"]["dependencies"]}
     assert names == everything - set(machine.installed)
     assert constraints == ["numpy==2.1", "torch==2.9+cu130", "torchvision==0.24", "ipywidgets==7.7.1"]
     assert "ipywidgets 7.7.1 is older than the course was written for" in capsys.readouterr().out
@@ -229,7 +229,7 @@ def test_a_record_that_cannot_be_read_is_no_package(record, text):
 
 
 def test_nothing_is_called_where_nothing_is_absent(machine):
-    for line in bootstrap.project()["project"]["dependencies"]:
+    for line in bootstrap.pyproject()["project"]["dependencies"]:
         machine.installed.setdefault(bootstrap.Requirement(line).name, "99")
     bootstrap.install_missing()
     assert machine.calls == []

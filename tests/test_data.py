@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from course_utils import data
+from course_utils.core import storage
 
 MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -73,7 +74,7 @@ def test_a_read_only_checkout_unpacks_into_the_cache(checkout, monkeypatch):
 @pytest.mark.parametrize("name", ["train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz"])
 def test_a_damaged_packed_file_is_named_and_kept(checkout, name):
     (checkout / name).write_bytes(b"broken")
-    with pytest.raises(data.DamagedFile) as caught:
+    with pytest.raises(storage.DamagedFile) as caught:
         data.mnist("cpu")
     found = hashlib.sha256(b"broken").hexdigest()
     for part in (name, found, data.PACKED_SHA256[name], "git checkout -- data/MNIST/raw/"):
@@ -87,7 +88,7 @@ def test_a_raw_file_damaged_later_is_noticed_and_kept(checkout):
     content = bytearray(raw.read_bytes())
     content[100] ^= 1
     raw.write_bytes(content)
-    with pytest.raises(data.DamagedFile, match=r"t10k-labels-idx1-ubyte is damaged.*delete it"):
+    with pytest.raises(storage.DamagedFile, match=r"t10k-labels-idx1-ubyte is damaged.*delete it"):
         data.mnist("cpu")
     assert raw.read_bytes() == content
     raw.unlink()

@@ -9,11 +9,12 @@ import sys
 import pytest
 import torch
 
-from course_utils import data, ledger, predict, runtime, sandbox
-from course_utils.defenses import shelf
+from course_utils import __main__, data, doctor, ledger, runtime, widgets
+from course_utils.arena import sandbox
 from course_utils.exercises import check, every, hint, solution
-from course_utils.exercises._desk import Listing
+from course_utils.exercises.desk import Listing
 from course_utils.figures import Picture, Table
+from course_utils.zoo import robust
 from tools.books import ROOT
 
 ENCODINGS = ["ascii", "cp1252", "gbk", "cp437", "latin-1", "utf-8"]
@@ -22,10 +23,10 @@ SIGNS = "✓ ✗ ○ × − 10⁻¹² “ε” … 中文 ü 🎉 \udcff"
 SCRIPT = f"""
 import sys
 from course_utils import data, ledger, runtime
-from course_utils.concentration import share_text
+from course_utils.widgets.concentration import share_text
 from course_utils.exercises import check, hint, solution
 from course_utils.figures import Table
-from course_utils.predict import predict
+from course_utils.widgets.guesses import predict
 
 def unsolved(logits):
     raise NotImplementedError
@@ -38,7 +39,7 @@ assert check("0.1", scope[check("0.1", unsolved).__name__]) is not check("0.1", 
 print(hint("0.1"), solution("0.1"))
 
 print(ledger.record("T1", {SIGNS!r}, measured="6.3 × 10⁻¹⁰⁵¹", verdict="holds", condition="1 − ε"))
-print(ledger.show(), ledger.figure())
+print(ledger.table(), ledger.overview())
 print(Table(["", "share"], [["α ✓", "× 3"]]))
 
 guess = predict({SIGNS[:-2]!r}, choices=["“yes” ✓", "nö"])
@@ -50,9 +51,9 @@ with runtime.progress(2, {SIGNS!r}) as bar:
     bar.delay = 0
     bar.update(2)
     bar.refresh()
-print(runtime.doctor(seconds=0.01))
-data._main(["verify"])
-data._main(["fetch", "imagenet"])
+print(doctor.doctor(seconds=0.01))
+__main__._main(["verify"])
+__main__._main(["fetch", "imagenet"])
 print("the end")
 """
 
@@ -92,10 +93,10 @@ def test_what_the_course_shows_can_be_printed(encoding):
         Table(["name ✓", SIGNS], [[SIGNS, "x"]]),
         Picture(b"", SIGNS),
         Listing(SIGNS),
-        runtime.Diagnosis([(True, "cache", SIGNS)]),
+        doctor.Diagnosis([(True, "cache", SIGNS)]),
         *[hint(exercise.id) for exercise in every()],
         *[solution(exercise.id) for exercise in every()],
-        ledger.show(),
+        ledger.table(),
     ]
     with stdout(encoding) as written:
         for each in shown:
@@ -131,18 +132,18 @@ def test_no_output_at_all_is_none(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)  # pythonw
     runtime.say(SIGNS)
     check("0.1", lambda logits: logits)
-    predict.predict("✓?")
+    widgets.guess("✓?")
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_errors_with_odd_paths_are_told(encoding, monkeypatch, tmp_path):
     folder = tmp_path / "中 ✓"
     monkeypatch.setattr(data, "CHECKOUT", folder)
-    monkeypatch.setattr(shelf, "_recipe", lambda name: (_ for _ in ()).throw(ValueError(SIGNS)))
+    monkeypatch.setattr(robust, "recipe_of", lambda name: (_ for _ in ()).throw(ValueError(SIGNS)))
     monkeypatch.setattr(data.torchvision.datasets, "MNIST", lambda *_, **__: (_ for _ in ()).throw(OSError(SIGNS)))
     with stdout(encoding) as written:
-        assert data._main(["verify"]) == 0
-        assert shelf.main(["retrain", "x"]) == 1
+        assert __main__._main(["verify"]) == 0
+        assert __main__.main(["retrain", "x"]) == 1
         with pytest.raises(OSError, match="could not be downloaded"):
             data._download(folder)
         assert "missing" in written()
@@ -157,8 +158,8 @@ def test_an_attack_that_prints_signs_is_not_stopped_by_them(monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")
     monkeypatch.setenv("PYTHONUTF8", "0")
     images = torch.zeros(1, 1, 2, 2)
-    with sandbox.Guest(shout, seconds=30, memory=2**31) as guest:
-        desk = sandbox.Desk(torch.nn.Flatten(), passes=3, shape=(1, 2, 2))
+    with sandbox.Worker(shout, seconds=30, memory=2**31) as guest:
+        desk = sandbox.QueryCounter(torch.nn.Flatten(), passes=3, shape=(1, 2, 2))
         found, trouble = guest.visit(desk, images, torch.tensor([0]), 0.1, 3)
     assert trouble == "" and torch.equal(found, images)
     assert guest.said == "✓ 中"

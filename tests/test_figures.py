@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from course_utils import figures
-from course_utils.fooling import CPPN
+from course_utils.fooling import CPPN, drawing
 from course_utils.fooling.cppn import Graph
 
 NOISE = torch.rand(5, 1, 28, 28)
@@ -131,10 +131,10 @@ def test_pictures_are_small_and_nobody_sees_the_difference():
 def test_a_graph_of_any_depth_is_drawn():
     chain = CPPN().graph(CPPN().random(1, generator=torch.Generator().manual_seed(0)), 0)
     assert (
-        figures.graph(chain, image=NOISE[0], title="four links", alt="Four inputs and an output.").png[:4] == b"\x89PNG"
+        drawing.graph(chain, image=NOISE[0], title="four links", alt="Four inputs and an output.").png[:4] == b"\x89PNG"
     )
     lonely = Graph({0: "x", 4: "sine"}, {0: 0, 4: 1}, {}, (4,))
-    assert repr(figures.graph(lonely, alt="No links.")) == "No links."
+    assert repr(drawing.graph(lonely, alt="No links.")) == "No links."
 
 
 def test_a_picture_of_photographs_is_small_and_looks_the_same(monkeypatch):

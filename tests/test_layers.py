@@ -10,15 +10,16 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from course_utils import data, models, training
+from course_utils import data, evaluation, models, training
 from course_utils.attacks import pgd
-from course_utils.collisions import blind
+from course_utils.collisions import null_space
 from course_utils.data import Split
-from course_utils.defenses import intervals, rejection
-from course_utils.dimensions import lines, pixels
-from course_utils.dimensions._pieces import KNOWN, piecewise_linear
-from course_utils.dimensions.faces import faces, nearest_faces
-from course_utils.layers import oddity, unpack
+from course_utils.defenses import intervals, null_class
+from course_utils.dimensions import single_pixels
+from course_utils.dimensions.regions import on_a_line
+from course_utils.dimensions.regions.around_an_image import nearest_faces, region_faces
+from course_utils.dimensions.regions.pieces import KNOWN, piecewise_linear
+from course_utils.layers import flattened, oddity
 
 EVERY = {*KNOWN, *intervals.LINEAR, *intervals.CURVED, *intervals.RISING}
 
@@ -154,39 +155,39 @@ def test_what_computes_something_else_is_refused_by_its_number(name):
             call()
         assert ("it is none of" in str(caught.value)) == (name == "unknown")
     for call in (
-        lambda: lines.crossings(net, images[:1], images[1:2]),
-        lambda: faces(net, images[:1]),
+        lambda: on_a_line.crossings(net, images[:1], images[1:2]),
+        lambda: region_faces(net, images[:1]),
     ):
         with pytest.raises(ValueError, match=f"layer {2 if inside else 1}, .*is not piecewise linear, or not known to"):
             call()
-    assert [type(layer) for layer in blind.first_layer(net)] == [nn.Identity] * (2 if inside else 1)
+    assert [type(layer) for layer in null_space.first_layer(net)] == [nn.Identity] * (2 if inside else 1)
     with pytest.raises(ValueError, match="is not affine"):
-        blind.matrix(net[:2], (1, 6, 6))
+        null_space.first_layer_matrix(net[:2], (1, 6, 6))
     with pytest.raises(ValueError, match="which is not affine"):
-        blind.first_layer(net[1:] if not inside else net[1][1:])
+        null_space.first_layer(net[1:] if not inside else net[1][1:])
 
 
 @pytest.mark.parametrize("kind", [Residual, Called, Backwards])
 def test_a_container_with_a_way_of_its_own_is_no_net_of_layers_in_a_line(kind):
     net, images = kind(nn.Flatten(), nn.Linear(36, 3)), torch.rand(2, 1, 6, 6)
     for call in (
-        lambda: lines.crossings(net, images[:1], images[1:]),
-        lambda: blind.first_layer(net),
-        lambda: rejection.widened(net),
+        lambda: on_a_line.crossings(net, images[:1], images[1:]),
+        lambda: null_space.first_layer(net),
+        lambda: null_class.with_null_class(net),
     ):
         with pytest.raises(TypeError, match=r"nn\.Sequential.* of its own"):
             call()
     with pytest.raises(TypeError, match=r"want an nn\.Sequential that ends in nn\.Linear.*forward of its own"):
-        rejection.widened(nn.Sequential(nn.Flatten(), Scaled(36, 3)))
+        null_class.with_null_class(nn.Sequential(nn.Flatten(), Scaled(36, 3)))
     with pytest.raises(TypeError, match="a hook may change"):
-        rejection.widened(hooked(nn.Sequential(nn.Flatten(), nn.Linear(36, 3))))
+        null_class.with_null_class(hooked(nn.Sequential(nn.Flatten(), nn.Linear(36, 3))))
 
 
 def test_a_hook_on_all_modules_stands_in_the_way_until_it_is_removed():
     net, images = models.FC(5), torch.rand(1, 1, 28, 28)
     handle = nn.modules.module.register_module_forward_hook(lambda module, given, result: -result)
     try:
-        for call in (lambda: intervals.bounds(net, images, 0.1), lambda: lines.crossings(net, images, images)):
+        for call in (lambda: intervals.bounds(net, images, 0.1), lambda: on_a_line.crossings(net, images, images)):
             with pytest.raises((TypeError, ValueError), match="a hook on all modules"):
                 call()
     finally:
@@ -242,8 +243,10 @@ def test_a_subclass_that_computes_the_same_is_taken():
     plain[1].load_state_dict(net[1].state_dict())
     for mine, theirs in zip(intervals.bounds(net, images, 0.1), intervals.bounds(plain, images, 0.1), strict=True):
         assert torch.equal(mine, theirs)
-    assert list(piecewise_linear(net)) == [*net] and blind.sight(blind.matrix(net, (1, 6, 6)))[1].shape == (33, 36)
-    assert rejection.widened(net)(images).shape == (2, 4)
+    assert list(piecewise_linear(net)) == [*net] and null_space.row_and_null_space(
+        null_space.first_layer_matrix(net, (1, 6, 6))
+    )[1].shape == (33, 36)
+    assert null_class.with_null_class(net)(images).shape == (2, 4)
 
 
 def test_no_proof_in_half_precision():
@@ -280,19 +283,19 @@ def test_a_residual_block_as_a_sequential_gets_no_proof():
     images, labels = few.images[:100], few.labels[:100]
     blindly = nn.Sequential(*net[0], *net[1:])  # what the bounds used to look at
     low, high = intervals.bounds(blindly, images, 0.02)
-    logits = training.logits(net, images)
+    logits = evaluation.logits(net, images)
     assert ((logits < low) | (logits > high)).any(), "this net shows nothing"
     with pytest.raises(ValueError, match=r"holds a Residual.* Layer 0: it is a Sequential with a forward of its own"):
         intervals.verified(net, images, labels, 0.02)
     right = logits.argmax(1) == labels
-    found = pixels.survival(net, images[right][:2], labels[right][:2], progress=False)  # by samples, then
+    found = single_pixels.survival(net, images[right][:2], labels[right][:2], progress=False)  # by samples, then
     at = found.upper.clone()
     for number, (image, label) in enumerate(zip(images[right][:2], labels[right][:2], strict=True)):
         moved = (
             image.repeat(49, 1, 1, 1).flatten(1).scatter(1, torch.arange(49)[:, None], at[number].view(49, 1).float())
         )
         inner = torch.lerp(image.flatten().expand(49, -1), moved, 0.99).view(49, 1, 7, 7)
-        assert (training.predict(net, inner).labels == label).all()
+        assert (evaluation.predict(net, inner).labels == label).all()
 
 
 # Drawn at random
@@ -417,13 +420,13 @@ def worst_of(net, images, eps, steps=8):
 
 def attack(net, images, eps):
     """Breaks of the bounds or of the proofs within ``eps`` of each image; None where the net is refused."""
-    labels = training.predict(net, images).labels
+    labels = evaluation.predict(net, images).labels
     try:
         low, high = intervals.bounds(net, images, eps)
     except (TypeError, ValueError):
         return None
     points = torch.cat([worst_of(net, images, eps), (images + eps * torch.randn(20, *images.shape).sign()).clamp(0, 1)])
-    logits = training.logits(net, points.flatten(0, 1)).view(len(points), len(images), 3)
+    logits = evaluation.logits(net, points.flatten(0, 1)).view(len(points), len(images), 3)
     broken = int(((logits < low) | (logits > high)).sum())
     for smaller in (eps, eps / 10, eps / 100):
         proved = intervals.verified(net, images, labels, smaller)
@@ -431,7 +434,7 @@ def attack(net, images, eps):
             some, own = images[proved], labels[proved]
             tried = [pgd(net, some, own, smaller, steps=10, early_exit=False, progress=False)]
             tried += [*worst_of(net, some, smaller, steps=3)]
-            broken += sum(int((training.predict(net, each).labels != own).sum()) for each in tried)
+            broken += sum(int((evaluation.predict(net, each).labels != own).sum()) for each in tried)
     return broken
 
 
@@ -470,7 +473,7 @@ def test_regions_of_odd_nets_agree_with_the_nets_own_outputs(block):
         net, images, plain = seeded(lambda seed=seed: draw_net(seed), seed)
         start, end = images.double().split(1)
         try:
-            (line,) = lines.crossings(net, start, end)
+            (line,) = on_a_line.crossings(net, start, end)
         except (TypeError, ValueError):
             continue
         assert plain, f"net {seed} is taken: {net}"
@@ -481,12 +484,12 @@ def test_regions_of_odd_nets_agree_with_the_nets_own_outputs(block):
         at = torch.lerp(ends[:-1], ends[1:], share[:, 0])
         own = net(torch.lerp(start, end, at.view(-1, 1, 1, 1))).detach()
         torch.testing.assert_close(torch.lerp(line.logits[:-1], line.logits[1:], share), own, atol=1e-8, rtol=1e-6)
-        label = training.predict(net, start).labels
-        found = pixels.survival(net, start, label, progress=False)
+        label = evaluation.predict(net, start).labels
+        found = single_pixels.survival(net, start, label, progress=False)
         many = start.flatten().repeat(start.numel(), 1)
         edges = torch.lerp(found.lower, found.upper, 0.001 + 0.998 * torch.rand_like(found.lower)).flatten()
         many.scatter_(1, torch.arange(start.numel())[:, None], edges[:, None])
-        assert (training.predict(net, many.view(-1, *start.shape[1:])).labels == label).all()
+        assert (evaluation.predict(net, many.view(-1, *start.shape[1:])).labels == label).all()
         slope = torch.autograd.functional.jacobian(lambda x, net=net: net(x)[0], start).flatten(1)
         logits = net(start)[0].detach()
         away = (logits[label] - logits) / (slope[label] - slope).norm(dim=1)
@@ -502,10 +505,10 @@ def test_null_spaces_of_odd_nets_are_not_seen():
         net, images, _ = seeded(lambda seed=seed: draw_net(seed), seed)
         net, images = net.double(), images.double()
         try:
-            rows = blind.matrix(blind.first_layer(net), images.shape[1:])
+            rows = null_space.first_layer_matrix(null_space.first_layer(net), images.shape[1:])
         except (TypeError, ValueError):
             continue
-        hidden = blind.sight(rows)[1]
+        hidden = null_space.row_and_null_space(rows)[1]
         if len(hidden):
             taken += 1
             change = torch.randn(2, len(hidden), dtype=torch.float64) @ hidden.double()
@@ -517,6 +520,6 @@ def test_null_spaces_of_odd_nets_are_not_seen():
 def test_the_layers_of_a_net_in_their_order():
     shared = nn.ReLU()
     inner = nn.Sequential(shared, nn.Sequential(nn.Identity(), shared))
-    assert [*unpack(nn.Sequential(inner, shared))] == [shared, inner[1][0], shared, shared]
+    assert [*flattened(nn.Sequential(inner, shared))] == [shared, inner[1][0], shared, shared]
     odd = Residual(nn.ReLU())
-    assert [*unpack(nn.Sequential(inner[1], odd))] == [inner[1][0], shared, odd] and [*unpack(odd)] == [odd]
+    assert [*flattened(nn.Sequential(inner[1], odd))] == [inner[1][0], shared, odd] and [*flattened(odd)] == [odd]

@@ -34,10 +34,10 @@ def test_running_a_lesson_again_replaces_its_rows():
 
 def test_show_lists_every_claim_and_says_where_the_rest_is_tested():
     ledger.record("T1", "LeNet-5", **GOOD)
-    rows = ledger.show().rows
+    rows = ledger.table().rows
     assert [row[0] for row in rows] == list(ledger.CLAIMS)
     assert ["B8", ledger.CLAIMS["B8"].text, "lesson 07, 09", "-", "-", "not measured yet"] in rows
-    assert len(ledger.show("S1", "T1").rows) == 2
+    assert len(ledger.table("S1", "T1").rows) == 2
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_row_without_its_grounds_is_refused(change, message, empty):
 
 def test_show_refuses_unknown_claims():
     with pytest.raises(ValueError, match="there is no claim 'Z9'"):
-        ledger.show("Z9")
+        ledger.table("Z9")
 
 
 def test_two_lessons_at_once_lose_no_row(empty):

@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 import PIL.Image
 import pytest
 
-from course_utils import figures, handin, ledger, predict
+from course_utils import figures, ledger, report
 from course_utils.figures import Table
+from course_utils.widgets import guess
+from course_utils.widgets.guesses import guesses
 
 VOID = {"meta", "img", "br"}
 NASTY = "<script>alert('1 & 2')</script> \"quoted\" </td></table>"
@@ -56,13 +58,13 @@ class Page(HTMLParser):
             self.said += data
 
 
-def report(**given):
-    return Page(ledger.report(**given).read_text(encoding="utf-8"))
+def written(**given):
+    return Page(report.write_report(**given).read_text(encoding="utf-8"))
 
 
 def test_an_empty_ledger_says_which_lesson_fills_each_row(tmp_path):
-    assert ledger.report().resolve() == (tmp_path / "report.html").resolve()
-    page = report()
+    assert report.write_report().resolve() == (tmp_path / "report.html").resolve()
+    page = written()
     assert page.cells[::6] == list(ledger.CLAIMS) and page.cells[5::6] == [ledger.WAITING] * len(ledger.CLAIMS)
     assert page.cells[2::6] == [f"lesson {claim.lessons}" for claim in ledger.CLAIMS.values()]
     assert "0 rows; 0 of 27 claims measured" in page.said
@@ -70,7 +72,7 @@ def test_an_empty_ledger_says_which_lesson_fills_each_row(tmp_path):
 
 def test_each_row_stands_with_its_claim_report_mark_and_condition():
     ledger.record("T1", "LeNet-5", **ROW)
-    page = report()
+    page = written()
     assert page.cells[:6] == [
         "T1",
         ledger.CLAIMS["T1"].text,
@@ -85,9 +87,9 @@ def test_each_row_stands_with_its_claim_report_mark_and_condition():
 
 def test_everything_that_comes_from_outside_is_escaped(live, home):
     ledger.record("T1", NASTY, **ROW | dict(measured=NASTY, condition=NASTY))
-    guess = predict.predict(NASTY + "?", choices=[NASTY, "b"])
-    guess.lock(NASTY)
-    page = report(essay=NASTY + "\n\nsecond\nline", tables={NASTY: Table([NASTY, "b"], [[NASTY, 1]])})
+    mine = guess(NASTY + "?", choices=[NASTY, "b"])
+    mine.lock(NASTY)
+    page = written(essay=NASTY + "\n\nsecond\nline", tables={NASTY: Table([NASTY, "b"], [[NASTY, 1]])})
     assert "script" not in page.tags and page.tags.count("table") == 3
     assert page.cells[2] == page.cells[3] == NASTY and page.cells[5] == f"holds: {NASTY}"
     assert page.cells[-5:-3] == [NASTY, "1"] and page.names[-5] == NASTY
@@ -96,44 +98,44 @@ def test_everything_that_comes_from_outside_is_escaped(live, home):
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_of_the_machine_is_told(home):
-    text = ledger.report(essay="mine").read_text(encoding="utf-8")
+    text = report.write_report(essay="mine").read_text(encoding="utf-8")
     assert not re.findall(r"https?:|url\(|@import|<script|<link", text)
     assert str(home) not in text and str(home.parent) not in text
     (image,) = Page(text).images
     kind, _, content = image["src"].partition(",")
-    assert kind == "data:image/png;base64" and image["alt"] == ledger.figure().alt
+    assert kind == "data:image/png;base64" and image["alt"] == ledger.overview().alt
     assert PIL.Image.open(io.BytesIO(base64.b64decode(content))).width > 600
 
 
 def test_an_essay_is_left_out_where_there_is_none():
-    assert "Was it a deep flaw?" in report(essay="It was.").said
-    assert "Was it a deep flaw?" not in report(essay=" \n ").said
+    assert "Was it a deep flaw?" in written(essay="It was.").said
+    assert "Was it a deep flaw?" not in written(essay=" \n ").said
 
 
 def test_a_damaged_ledger_is_reported_as_empty(home):
     home.mkdir()
     (home / "ledger.json").write_text("{half")
     with pytest.warns(UserWarning, match="could not be read"):
-        page = report()
+        page = written()
     assert "0 of 27" in page.said
 
 
 def test_guesses_stand_beside_what_was_measured(live, home):
-    guess = predict.predict("How many?", unit="digits")
-    assert predict.guesses() == []
-    guess.lock(120)
-    assert predict.guesses() == [("How many?", "120 digits", "")]
-    guess.reveal(83)
-    assert predict.guesses() == [("How many?", "120 digits", "83 digits")]
-    assert report().cells[-3:] == ["How many?", "120 digits", "83 digits"]
+    mine = guess("How many?", unit="digits")
+    assert guesses() == []
+    mine.lock(120)
+    assert guesses() == [("How many?", "120 digits", "")]
+    mine.reveal(83)
+    assert guesses() == [("How many?", "120 digits", "83 digits")]
+    assert written().cells[-3:] == ["How many?", "120 digits", "83 digits"]
     (home / "predictions" / "old.json").write_text(json.dumps({"question": "Q", "guess": 2.5, "revealed": True}))
     (home / "predictions" / "bad.json").write_text("[")
-    assert predict.guesses()[-1] == ("Q", "2.5", "")
+    assert guesses()[-1] == ("Q", "2.5", "")
 
 
 def test_a_folder_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(OSError, match=r"the report cannot be written to .*name another place"):
-        ledger.report(tmp_path / "nowhere" / "report.html")
+        report.write_report(tmp_path / "nowhere" / "report.html")
 
 
 # The figure. -------------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ def test_a_claim_stands_as_its_rows_do():
         "undecided",
         "waiting",
     ]
-    alt = ledger.figure().alt
+    alt = ledger.overview().alt
     assert alt.startswith(
         "Of 27 claims, 1 hold in every row: T1; 2 depend, or differ by row: S2, S3; 1 are undecided in every row: S4; "
         "1 fail in every row: S1"
@@ -168,7 +170,7 @@ def test_a_claim_stands_as_its_rows_do():
 
 def test_the_figure_shows_a_sign_for_each_row():
     def colored():
-        picture = PIL.Image.open(io.BytesIO(ledger.figure().png)).convert("RGB")
+        picture = PIL.Image.open(io.BytesIO(ledger.overview().png)).convert("RGB")
         wanted = tuple(int(figures.ADVERSARIAL[i : i + 2], 16) for i in (1, 3, 5))
         return sum(number for number, color in picture.getcolors(10**6) if color == wanted)
 
@@ -180,12 +182,12 @@ def test_the_figure_shows_a_sign_for_each_row():
 
 
 def test_many_rows_of_a_claim_stay_in_the_picture():
-    before = PIL.Image.open(io.BytesIO(ledger.figure().png)).width
+    before = PIL.Image.open(io.BytesIO(ledger.overview().png)).width
     for number in range(8):
         ledger.record("S4", str(number), **ROW)
-    assert abs(PIL.Image.open(io.BytesIO(ledger.figure().png)).width - before) < 30
+    assert abs(PIL.Image.open(io.BytesIO(ledger.overview().png)).width - before) < 30
 
 
 def test_a_page_of_ones_own_parts():
-    page = Page(handin.document("a < b", [handin.heading("1 & 2"), handin.text("one\r\n\r\ntwo", note=True)]))
+    page = Page(report.document("a < b", [report.heading("1 & 2"), report.text("one\r\n\r\ntwo", note=True)]))
     assert page.tags.count("p") == 2 and "1 & 2" in page.said and "a < b" in page.said

@@ -20,8 +20,10 @@ import torch
 from jupyter_client import KernelManager
 from nbclient import NotebookClient
 
-from course_utils import data, ledger, runtime, scoreboard, training
-from course_utils.predict import predict
+from course_utils import data, doctor, ledger, report, runtime
+from course_utils.arena import scoreboard
+from course_utils.core import memory, storage
+from course_utils.widgets import guess
 from tools.books import ROOT
 
 
@@ -86,16 +88,16 @@ def test_home_says_how_to_choose_another_folder(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "file"))
     with pytest.raises(OSError, match="set the environment variable COURSE_HOME"):
-        runtime.home("models")
+        storage.home("models")
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "new"))
-    assert runtime.home("a", "b") == tmp_path / "new" / "a" / "b" and runtime.home("a", "b").is_dir()
+    assert storage.home("a", "b") == tmp_path / "new" / "a" / "b" and storage.home("a", "b").is_dir()
 
 
 def test_write_atomically_leaves_no_half_file(tmp_path):
     file = tmp_path / "x.json"
-    runtime.write_atomically(file, b"old")
+    storage.write_atomically(file, b"old")
     with pytest.raises(TypeError):
-        runtime.write_atomically(file, "text")
+        storage.write_atomically(file, "text")
     assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
 
 
@@ -196,7 +198,7 @@ def test_a_notebook_run_by_nbclient_shows_still_pictures(sign, monkeypatch, tmp_
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv(sign, SIGNS[sign])
-    code = 'from course_utils.predict import predict\nguess = predict("How many?", unit="digits")'
+    code = 'from course_utils.widgets import guess\nmine = guess("How many?", unit="digits")'
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     NotebookClient(book, kernel_name="python3", timeout=120).execute()
     (output,) = book.cells[0].outputs
@@ -213,7 +215,7 @@ def test_home_is_one_folder_wherever_a_notebook_lies(said, monkeypatch, tmp_path
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
-        found.append(runtime.home("models").resolve())
+        found.append(storage.home("models").resolve())
         assert list(Path.cwd().iterdir()) == []
     assert found == [user.resolve() / "course/models"] * 2
 
@@ -223,7 +225,7 @@ def test_a_home_that_follows_the_working_folder_is_refused(said, monkeypatch, tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COURSE_HOME", said)
     with pytest.raises(ValueError, match=r"is no full path.*set the environment variable COURSE_HOME.* ~/"):
-        runtime.home()
+        storage.home()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -231,14 +233,14 @@ def test_a_cache_folder_of_the_system_that_is_no_full_path_is_refused(monkeypatc
     monkeypatch.delenv("COURSE_HOME")
     monkeypatch.setattr(runtime.platformdirs, "user_cache_dir", lambda name: f"cache/{name}")
     with pytest.raises(ValueError, match="'cache/deep-flaw' is no full path"):
-        runtime.home()
+        storage.home()
 
 
 def test_a_report_goes_to_a_folder_named_by_a_tilde(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert ledger.report("~/mine.html") == tmp_path / "mine.html"
+    assert report.write_report("~/mine.html") == tmp_path / "mine.html"
     assert not (tmp_path / "~").exists()
 
 
@@ -263,15 +265,15 @@ def work(monkeypatch, tmp_path):
 
     def work():
         ledger.record("T1", "LeNet-5", measured="1 %", verdict="fails", condition="one net")
-        training.store(net := torch.nn.Linear(2, 2), tmp_path / "net.safetensors", "recipe")
+        storage.store(net := torch.nn.Linear(2, 2), tmp_path / "net.safetensors", "recipe")
         scoreboard.enter("nets", "attacks", dict(entry))
-        predict("How many?").lock(3)
+        guess("How many?").lock(3)
         again = torch.nn.Linear(2, 2)
-        training.restore(again, tmp_path / "net.safetensors", "recipe")
+        storage.restore(again, tmp_path / "net.safetensors", "recipe")
         assert torch.equal(net.weight, again.weight)
         assert [row.what for row in ledger.rows()] == ["LeNet-5"]
         assert [kept["name"] for kept in scoreboard.read("nets")["attacks"]] == ["mine"]
-        assert predict("How many?").value == 3
+        assert guess("How many?").value == 3
         files = {path for path in tmp_path.rglob("*") if path.is_file()}
         left = {path.name for path in files if path.suffix != ".lock" and ".damaged" not in path.suffixes}
         assert left - {path.name for path in tmp_path.glob("predictions/*")} == {
@@ -301,7 +303,7 @@ def test_a_drive_that_refuses_a_nicety_keeps_the_work(work, monkeypatch, tmp_pat
     for file in tmp_path.rglob("*.damaged*"):
         assert file.read_text() == "{"
         file.unlink()
-    (cache,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "cache"]
+    (cache,) = [found for found in doctor.doctor(seconds=0.01).findings if found[1] == "cache"]
     assert cache[0] and "is writable" in cache[2]
 
 
@@ -309,12 +311,12 @@ def test_a_drive_that_refuses_a_nicety_keeps_the_work(work, monkeypatch, tmp_pat
 def test_a_drive_without_locks_keeps_the_work(work, monkeypatch, number):
     monkeypatch.setattr(filelock.FileLock, "acquire", refused(number))
     work()
-    (cache,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "cache"]
+    (cache,) = [found for found in doctor.doctor(seconds=0.01).findings if found[1] == "cache"]
     assert cache[0] and "files cannot be locked there: run one lesson at a time" in cache[2]
 
 
 def test_a_lock_that_nobody_lets_go_does_not_hold_the_work_for_ever(work, monkeypatch):
-    monkeypatch.setattr(runtime, "PATIENCE", 0.1)
+    monkeypatch.setattr(storage, "PATIENCE", 0.1)
     holder = """
 import filelock, sys
 lock = filelock.FileLock(sys.argv[1])
@@ -322,22 +324,22 @@ lock.acquire()
 print("held", flush=True)
 input()
 """
-    command = [sys.executable, "-c", holder, str(runtime.home() / "ledger.lock")]
+    command = [sys.executable, "-c", holder, str(storage.home() / "ledger.lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline()
-        with runtime.lock("ledger") as held:
+        with storage.lock("ledger") as held:
             assert not held
         start = time.monotonic()
         work()
         assert time.monotonic() - start < 10
         other.communicate(b"\n")
-    with runtime.lock("ledger") as held:
+    with storage.lock("ledger") as held:
         assert held
 
 
 def test_a_full_disk_keeps_what_was_there(monkeypatch, tmp_path):
     file = tmp_path / "ledger.json"
-    runtime.write_atomically(file, b"old")
+    storage.write_atomically(file, b"old")
 
     class Full(io.BytesIO):
         def write(self, content):
@@ -345,14 +347,14 @@ def test_a_full_disk_keeps_what_was_there(monkeypatch, tmp_path):
 
     monkeypatch.setattr(os, "fdopen", lambda handle, mode: os.close(handle) or Full())
     with pytest.raises(OSError, match="No space left"):
-        runtime.write_atomically(file, b"new")
+        storage.write_atomically(file, b"new")
     assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
 
 
 def test_a_board_that_cannot_be_kept_does_not_cost_the_trial(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     scoreboard.read("nets")
-    monkeypatch.setattr(runtime, "write_atomically", refused(errno.ENOSPC))
+    monkeypatch.setattr(storage, "write_atomically", refused(errno.ENOSPC))
     entry = dict(name="mine", reference=False, images=9, kept=0.5, passes=1.0, shares={"A": 0.5})
     with pytest.warns(UserWarning, match="the score board could not be kept .*No space left"):
         scoreboard.enter("nets", "attacks", entry)
@@ -360,24 +362,24 @@ def test_a_board_that_cannot_be_kept_does_not_cost_the_trial(monkeypatch, tmp_pa
 
 def test_a_guess_that_cannot_be_kept_is_still_compared(live, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    guess = predict("How many?")
-    guess.lock(3)
-    monkeypatch.setattr(runtime, "write_atomically", refused(errno.ENOSPC))
+    mine = guess("How many?")
+    mine.lock(3)
+    monkeypatch.setattr(storage, "write_atomically", refused(errno.ENOSPC))
     with pytest.warns(UserWarning, match="could not be kept .*No space left"):
-        guess.reveal(4)
+        mine.reveal(4)
     assert "You said 3, measured 4" in capsys.readouterr().out
 
 
 def test_the_doctor_says_in_words_where_nothing_can_be_kept(monkeypatch):
     monkeypatch.setattr(runtime.tempfile, "mkstemp", refused(errno.EROFS))
-    (cache,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "cache"]
+    (cache,) = [found for found in doctor.doctor(seconds=0.01).findings if found[1] == "cache"]
     assert not cache[0] and "keeps no files" in cache[2] and "set COURSE_HOME to another folder" in cache[2]
 
 
 def test_the_doctor_names_a_switch_that_says_nothing(monkeypatch):
     monkeypatch.setenv("COURSE_STATIC", "perhaps")
     monkeypatch.setenv("COURSE_STRICT", "ja")
-    wrong = [text for fine, topic, text in runtime.doctor(seconds=0.01).findings if topic == "settings" and not fine]
+    wrong = [text for fine, topic, text in doctor.doctor(seconds=0.01).findings if topic == "settings" and not fine]
     assert len(wrong) == 2 and "COURSE_STATIC='perhaps'" in wrong[0] and "COURSE_STRICT='ja'" in wrong[1]
 
 
@@ -389,9 +391,9 @@ def cgroups(monkeypatch, tmp_path):
     """``cgroups(lines, files)``: as if the system's own told this; of the machine's 64 GiB, 32 are free."""
     memory = psutil.virtual_memory()._replace(available=32 * GIB, total=64 * GIB)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    monkeypatch.setattr(runtime, "_process_limits", lambda: [])
-    monkeypatch.setattr(runtime, "CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(runtime, "OWN_CGROUPS", tmp_path / "own")
+    monkeypatch.setattr(memory, "_process_limits", lambda: [])
+    monkeypatch.setattr(memory, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(memory, "OWN_CGROUPS", tmp_path / "own")
 
     def write(lines, files):
         (tmp_path / "own").write_text(lines)
@@ -442,14 +444,14 @@ NONE = 9223372036854771712  # how version 1 writes that there is no limit
 )
 def test_memory_is_the_least_that_a_control_group_leaves(cgroups, lines, files, free, total):
     cgroups(lines, files)
-    found = runtime.memory()
+    found = memory.memory()
     assert (found.free, found.total) == (free * GIB, total * GIB)
     assert ("container" in found.limit) == (total != 64)
 
 
 def test_the_doctor_knows_a_containers_limit(cgroups):
     cgroups("0::/\n", version_2("", 2 * GIB, GIB))
-    (found,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "memory"]
+    (found,) = [found for found in doctor.doctor(seconds=0.01).findings if found[1] == "memory"]
     assert not found[0]
     assert "1.0 of 2.0 GiB free within the limit of this container" in found[2] and "docker run --memory" in found[2]
 
@@ -460,14 +462,14 @@ def test_memory_is_what_the_process_may_take(kind):
     code = f"""
 import psutil, resource
 from course_utils import runtime
-before = runtime.memory()
+before = memory.memory()
 used = psutil.Process().memory_info()
 used = used.vms if "{kind}" == "RLIMIT_AS" else used.data
 limit = used + 2**30
 resource.setrlimit(resource.{kind}, (limit, resource.RLIM_INFINITY))
-found = runtime.memory()
+found = memory.memory()
 assert found.total == limit and 0.9 * 2**30 < found.free <= 2**30, (before, found)
-(found,) = [found for found in runtime.doctor(seconds=0.01).findings if found[1] == "memory"]
+(found,) = [found for found in doctor.doctor(seconds=0.01).findings if found[1] == "memory"]
 assert not found[0] and "within this process's own limit" in found[2] and "ulimit -v unlimited" in found[2], found
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
@@ -481,7 +483,7 @@ def test_progress_counts_and_can_be_silent(capsys):
 
 
 def test_the_doctor_finds_a_healthy_machine_healthy():
-    found = runtime.doctor(seconds=0.1)
+    found = doctor.doctor(seconds=0.1)
     assert [topic for _, topic, _ in found.findings] == ["versions", "device", "memory", "cache", "data", "training"]
     assert found.healthy, found
     for part in ("torch", "numpy", "GiB free", "images a second", "checksums right", "bug report"):
@@ -495,7 +497,7 @@ def test_the_doctor_reports_what_is_wrong_and_goes_on(monkeypatch, tmp_path):
     monkeypatch.setattr(data, "verify", lambda: {"t10k-labels-idx1-ubyte.gz": "damaged: ..."})
     memory = psutil.virtual_memory()._replace(available=10**8)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
-    found = runtime.doctor(seconds=0.1)
+    found = doctor.doctor(seconds=0.1)
     wrong = {topic: text for fine, topic, text in found.findings if not fine}
     assert set(wrong) == {"device", "memory", "cache", "data", "training"} and not found.healthy
     assert "COURSE_DEVICE" in wrong["device"] and "COURSE_HOME" in wrong["cache"]

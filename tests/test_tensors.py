@@ -8,15 +8,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils import attacks, breed, data, exercises, explorer, models, objectives, sandbox, sketchpad, training
-from course_utils.collisions import blind, invariance, meet
+from course_utils import attacks, data, evaluation, exercises, models, objectives, training, zoo
+from course_utils.arena import sandbox
+from course_utils.collisions import invariance, match_logits, null_space
 from course_utils.data import Split
-from course_utils.defenses import adversarial, distillation, evaluate, intervals, rejection, shelf, smoothing, squeezing
-from course_utils.dimensions import measure, pixels, spheres, subspaces
-from course_utils.exercises import _desk
+from course_utils.defenses import adversarial, distillation, evaluate, intervals, null_class, smoothing, squeezing
+from course_utils.dimensions import boundary_distance, flip_probability, single_pixels, spheres
+from course_utils.exercises import desk
 from course_utils.fooling import CPPN, Direct, ascend, map_elites
-from course_utils.manifold import guarded, scores
+from course_utils.manifold import reject_option, scores
 from course_utils.objectives import margin
+from course_utils.widgets import breeding, drawing_pad, explorer
+from course_utils.zoo import mnist
 
 SHAPE, CLASSES = (1, 6, 6), 3
 QUIET = dict(progress=False)
@@ -82,9 +85,9 @@ def scene(canvas, number, generator):
     return canvas.expand(number, -1, -1, -1) * 0.9
 
 
-def desk(model, split):
+def query_counter(model, split):
     """Both answers that the judge gives to an attack in another process."""
-    at, weights = sandbox.Desk(model, 100, SHAPE), torch.eye(CLASSES)[split.labels].to(split.images)
+    at, weights = sandbox.QueryCounter(model, 100, SHAPE), torch.eye(CLASSES)[split.labels].to(split.images)
     return at.answer(split.images, keep=True), at.answer(split.images, weights)
 
 
@@ -102,22 +105,22 @@ ATTACKS = {
     "deepfool in linf": lambda m, x, y: attacks.deepfool(m, x, y, norm="linf", **QUIET),
     "carlini_wagner": lambda m, x, y: attacks.carlini_wagner(m, x, y, steps=10, search_steps=2, **QUIET),
     "square": lambda m, x, y: attacks.square(m, x, y, 0.1, queries=30, **QUIET),
-    "decision": lambda m, x, y: attacks.decision(m, x, y, queries=150, **QUIET),
-    "decision, coarse": lambda m, x, y: attacks.decision(m, x, y, queries=150, detail=3, **QUIET),
+    "decision": lambda m, x, y: attacks.hop_skip_jump(m, x, y, queries=150, **QUIET),
+    "decision, coarse": lambda m, x, y: attacks.hop_skip_jump(m, x, y, queries=150, detail=3, **QUIET),
     "universal": lambda m, x, y: attacks.universal(m, x, y, 0.2, steps=5, **QUIET),
-    "expectation": lambda m, x, y: attacks.expectation(m, scene, x, labels=y, steps=3, batch=2, **QUIET),
+    "expectation": lambda m, x, y: attacks.eot(m, scene, x, labels=y, steps=3, batch=2, **QUIET),
     "explorer": lambda m, x, y: explorer.run(m, x[:1], y[:1], "carlini & wagner", 0.1, 5),
 }
 CALLS = {
     **{name: lambda m, s, attack=attack: attack(m, s.images, s.labels) for name, attack in ATTACKS.items()},
-    "logits": lambda m, s: training.logits(m, s.images),
-    "predict": lambda m, s: training.predict(m, s.images),
-    "accuracy": lambda m, s: torch.tensor(training.accuracy(m, s)),
+    "logits": lambda m, s: evaluation.logits(m, s.images),
+    "predict": lambda m, s: evaluation.predict(m, s.images),
+    "accuracy": lambda m, s: torch.tensor(evaluation.accuracy(m, s)),
     "choose_targets": lambda m, s: attacks.choose_targets(m, s.images, s.labels, "nearest"),
     "map_elites, direct": lambda m, s: _bred(m, Direct(SHAPE)),
     "map_elites, crossed": lambda m, s: _bred(m, Direct(SHAPE, crossover=True)),
     "map_elites, cppn": lambda m, s: _bred(m, CPPN(SHAPE)),
-    "breed": lambda m, s: breed.first(m, CPPN(SHAPE), source()).images,
+    "breed": lambda m, s: breeding.first(m, CPPN(SHAPE), source()).images,
     "ascend": lambda m, s: ascend(m, s.labels, steps=5, shape=SHAPE, regularizer="total_variation", **QUIET),
     "fit": trained(shortly(training.fit)),
     "adversarial, fast": trained(lambda m, s: shortly(adversarial.fit)(m, s, eps=0.1)),
@@ -126,28 +129,32 @@ CALLS = {
     "distil": trained(lambda m, s: shortly(distillation.distil)(m, s, temperature=5.0)),
     "smoothing.fit": trained(lambda m, s: shortly(smoothing.fit)(m, s, sigma=0.2)),
     "certify": lambda m, s: smoothing.certify(m, s.images, 0.2, first=20, samples=100, **QUIET),
-    "smoothing.predict": lambda m, s: smoothing.predict(m, s.images, 0.2, **QUIET),
+    "smoothing.predict_smoothed": lambda m, s: smoothing.predict_smoothed(m, s.images, 0.2, **QUIET),
     "a smoothed net": lambda m, s: ATTACKS["pgd"](smoothing.Smoothed(m, 0.2), s.images, s.labels),
     "a squeezed net": lambda m, s: _straight(m, s),
     "ladder": lambda m, s: _climbed(m, s),
     "a guarded net": lambda m, s: attacks.pgd(_guard(m), s.images, s.labels, 0.1, **QUIET),
     "what is accepted": lambda m, s: _guard(m).accepted(s.images),
     "a guard itself": lambda m, s: _guard(m)(s.images).detach(),
-    "flips": lambda m, s: measure.flips(m, s.images, s.labels, 0.3, samples=40, **QUIET).counts,
-    "rare": lambda m, s: measure.rare(m, s.images[:2], s.labels[:2], 0.3, particles=20, **QUIET),
-    "nearest": lambda m, s: subspaces.nearest(m, s.images, s.labels, turns=1, **QUIET),
-    "survival": lambda m, s: pixels.survival(m, s.images[:1], s.labels[:1], **QUIET),
-    "effects": lambda m, s: pixels.effects(m, s.images[:2]),
-    "joint": lambda m, s: pixels.joint(m, s.images, s.labels, PAIRS, torch.ones_like(s.images), draws=9, **QUIET),
+    "flips": lambda m, s: flip_probability.flip_probability(m, s.images, s.labels, 0.3, samples=40, **QUIET).counts,
+    "rare": lambda m, s: flip_probability.flip_probability_splitting(
+        m, s.images[:2], s.labels[:2], 0.3, particles=20, **QUIET
+    ),
+    "nearest": lambda m, s: boundary_distance.boundary_distance(m, s.images, s.labels, turns=1, **QUIET),
+    "survival": lambda m, s: single_pixels.survival(m, s.images[:1], s.labels[:1], **QUIET),
+    "effects": lambda m, s: single_pixels.effects(m, s.images[:2]),
+    "joint": lambda m, s: single_pixels.joint(
+        m, s.images, s.labels, PAIRS, torch.ones_like(s.images), draws=9, **QUIET
+    ),
     "invariant": lambda m, s: invariance.invariant(m, s.images, s.labels, _others(s), 0.3, **QUIET),
     "large margin": trained(lambda m, s: shortly(_large_margin)(m, s)),
     "calibrate": lambda m, s: torch.tensor(objectives.calibrate(m, s).temperature),
-    "the arena's desk": desk,
+    "the arena's query counter": query_counter,
 }
 COMPARED = {
-    "collide": lambda m, s: meet.collide(m, s.images, s.images.flip(0), steps=2, **QUIET),
-    "unseen": lambda m, s: blind.unseen(m, s.images, s.images.flip(0)),
-    "reach": lambda m, s: blind.reach(m, s.images, s.images.flip(0), 0.1),
+    "collide": lambda m, s: match_logits.match_logits(m, s.images, s.images.flip(0), steps=2, **QUIET),
+    "unseen": lambda m, s: null_space.jacobian_null_space(m, s.images, s.images.flip(0)),
+    "reach": lambda m, s: null_space.distance_until_logits_move(m, s.images, s.images.flip(0), 0.1),
 }
 
 
@@ -161,13 +168,13 @@ def _straight(model, split):
 
 
 def _climbed(model, split):
-    climbed = evaluate.ladder(model, split.images, split.labels, 0.1, queries=10, nearest=1, **QUIET)
+    climbed = evaluate.robust_accuracy(model, split.images, split.labels, 0.1, queries=10, nearest=1, **QUIET)
     return climbed.images, *climbed.rungs.values()
 
 
 def _guard(model):
     score = Farther(getattr(model, "net", model), getattr(model, "in_place", False))
-    return guarded.Guarded(model, score, threshold=3.0, unit=2.0)
+    return reject_option.RejectOption(model, score, threshold=3.0, unit=2.0)
 
 
 def _others(split):
@@ -212,7 +219,7 @@ def test_a_network_that_works_in_place_changes_what_nobody_needs(name):
 def test_a_score_that_works_in_place_changes_no_image():
     x = images(torch.float32)
     before = x.clone()
-    plain, own = (scores.measure(Farther(network(), in_place), x) for in_place in (False, True))
+    plain, own = (scores.off_manifold(Farther(network(), in_place), x) for in_place in (False, True))
     assert torch.equal(x, before) and torch.equal(plain, own)
 
 
@@ -232,7 +239,7 @@ def test_everything_runs_where_only_deterministic_operations_are_allowed(name, d
     (CALLS | COMPARED)[name](model, split_for(model, torch.float32))
 
 
-ASK = ("large margin", "the arena's desk")  # the network themselves
+ASK = ("large margin", "the arena's query counter")  # the network themselves
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name not in ASK])
@@ -259,11 +266,11 @@ def digits():
 @pytest.mark.parametrize("name", ["fc500-150", "ae400"])
 def test_a_recipe_makes_the_same_network(name, digits, monkeypatch, tmp_path, request):
     monkeypatch.setattr(data, "mnist", lambda device: data.MNIST(digits, digits))
-    monkeypatch.setitem(training.RECIPES, name, replace(training.RECIPES[name], epochs=1, batch=100))
+    monkeypatch.setitem(mnist.RECIPES, name, replace(mnist.RECIPES[name], epochs=1, batch=100))
     found = []
     for folder in ("first", "second"):
         monkeypatch.setenv("COURSE_HOME", str(tmp_path / folder))
-        found.append([*training.trained(name, device="cpu", **QUIET).parameters()])
+        found.append([*zoo.load(name, device="cpu", **QUIET).parameters()])
         request.getfixturevalue("float64")  # for the second
     for first, second in zip(*found, strict=True):
         assert second.dtype == torch.float32 and torch.equal(first, second)
@@ -271,10 +278,10 @@ def test_a_recipe_makes_the_same_network(name, digits, monkeypatch, tmp_path, re
 
 def test_what_the_course_ships_stays_float32(digits, float64):
     for name in ("small-fast", "small-ibp"):
-        model = shelf.load(name, device="cpu")
+        model = zoo.load(name, device="cpu")
         assert next(model.parameters()).dtype == torch.float32
-        assert training.accuracy(model, digits) > 0.9
-        assert sketchpad.confidences(model, torch.zeros(1, 1, 28, 28)).sum() == pytest.approx(1)
+        assert evaluation.accuracy(model, digits) > 0.9
+        assert drawing_pad.confidences(model, torch.zeros(1, 1, 28, 28)).sum() == pytest.approx(1)
 
 
 TRAINERS = {
@@ -294,7 +301,7 @@ def test_a_network_is_trained_in_the_type_of_the_images(trainer, digits, float64
     model = nn.Sequential(nn.Conv2d(1, 4, 4, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(196, 10))
     assert TRAINERS[trainer](model, digits, epochs=1, **QUIET).finished
     assert {each.dtype for each in model.parameters()} == {torch.float32}
-    assert 0 <= training.accuracy(model, digits) <= 1
+    assert 0 <= evaluation.accuracy(model, digits) <= 1
 
 
 def test_objectives_scores_and_autoencoders_take_the_type_of_the_images(digits, float64):
@@ -303,14 +310,14 @@ def test_objectives_scores_and_autoencoders_take_the_type_of_the_images(digits, 
     assert training.autoencode(encoder, digits.images, lr=0.01, **how).finished
     assert encoder.weight.dtype == torch.float32
     for score in (scores.autoencoder(digits.images, **how), scores.vae(digits.images, **how)):
-        assert scores.measure(score, digits.images[:5]).dtype == torch.float32
+        assert scores.off_manifold(score, digits.images[:5]).dtype == torch.float32
     net = objectives.rbf_lenet(digits, **how)
-    assert training.logits(net, digits.images[:5]).dtype == torch.float32
+    assert evaluation.logits(net, digits.images[:5]).dtype == torch.float32
 
 
 def test_a_class_for_nonsense_takes_the_type_of_the_digits(digits, float64):
     model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-    found = rejection.rounds(
+    found = null_class.null_class_rounds(
         model, digits, lambda net, source: torch.rand(10, 1, 28, 28), test=digits, rounds=2, digits=100, **QUIET
     )
     assert [len(each.images) for each in found] == [10, 10]
@@ -349,7 +356,7 @@ def test_a_lazy_network_that_does_not_fit_is_named(digits):
 
 def test_lazy_networks_elsewhere(digits):
     how = dict(epochs=1, **QUIET)
-    assert training.logits(lazy(), digits.images[:3]).shape == (3, 10)
+    assert evaluation.logits(lazy(), digits.images[:3]).shape == (3, 10)
     encoder = nn.LazyLinear(16)
     assert training.autoencode(encoder, digits.images, lr=0.01, **how).finished and encoder.weight.shape == (16, 784)
     loss = lambda net, x, y: F.cross_entropy(net(x), y)  # noqa: E731
@@ -357,10 +364,10 @@ def test_lazy_networks_elsewhere(digits):
     for attack in (attacks.fgsm, attacks.square):
         assert attack(lazy(), digits.images[:2], digits.labels[:2], 0.1).shape == (2, 1, 28, 28)
     fresh = dict(test=digits, rounds=2, digits=100, **QUIET)
-    found = rejection.rounds(lazy(), digits, lambda net, source: torch.rand(10, 1, 28, 28), **fresh)
+    found = null_class.null_class_rounds(lazy(), digits, lambda net, source: torch.rand(10, 1, 28, 28), **fresh)
     assert [each.model[-1].out_features for each in found] == [10, 11]
     sphere = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.LazyBatchNorm1d(), nn.ReLU(), nn.LazyLinear(2))
-    assert spheres.train(sphere, 5, samples=251, batch=25, **QUIET).finished
+    assert spheres.train_spheres(sphere, 5, samples=251, batch=25, **QUIET).finished
 
 
 def test_a_twin_that_is_distilled_begins_as_its_teacher(digits, monkeypatch):
@@ -384,7 +391,7 @@ def test_lenet_may_be_written_lazily():
             *(nn.LazyLinear(120), nn.ReLU(), nn.LazyLinear(84), nn.ReLU(), nn.LazyLinear(10)),
         )
 
-    _desk._find("1.1").examine(lenet5)
+    desk._find("1.1").examine(lenet5)
 
 
 # A last batch of one
@@ -431,4 +438,4 @@ def test_other_trainings_meet_no_image_alone(digits):
     how = dict(epochs=2, batch=128, **QUIET)
     norm = lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 9), nn.BatchNorm1d(9), nn.Linear(9, 10))  # noqa: E731
     objectives.train(norm, digits[:257], lambda net, x, y: F.cross_entropy(net(x), y), **how)
-    assert spheres.train(spheres.dense(5, 8), 5, samples=251, batch=25, **QUIET).finished
+    assert spheres.train_spheres(spheres.dense(5, 8), 5, samples=251, batch=25, **QUIET).finished

@@ -7,7 +7,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from course_utils import data, models, runtime, training
+from course_utils import data, evaluation, models, runtime, training, zoo
+from course_utils.core import storage
+from course_utils.zoo import mnist
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,7 @@ def test_fit_learns(digits):
     model = small()
     history = training.fit(model, digits, epochs=8, generator=runtime.seed(0), progress=False)
     assert history.finished and len(history.losses) == 80
-    assert training.accuracy(model, digits) > 0.9
+    assert evaluation.accuracy(model, digits) > 0.9
 
 
 def test_the_same_seed_gives_the_same_network(digits):
@@ -264,17 +266,17 @@ def test_logits_in_batches_are_the_models_own(digits):
     model = small()
     with torch.no_grad():
         whole = model(digits.images)
-    assert torch.allclose(training.logits(model, digits.images, batch=77), whole, atol=1e-5)
+    assert torch.allclose(evaluation.logits(model, digits.images, batch=77), whole, atol=1e-5)
     confidence, named = whole.softmax(1).max(1)
-    prediction = training.predict(model, digits.images)
+    prediction = evaluation.predict(model, digits.images)
     assert torch.equal(prediction.labels, named) and torch.allclose(prediction.confidences, confidence, atol=1e-5)
-    assert training.accuracy(model, digits) == pytest.approx((named == digits.labels).float().mean().item())
+    assert evaluation.accuracy(model, digits) == pytest.approx((named == digits.labels).float().mean().item())
 
 
 def test_logits_touch_neither_mode_nor_gradients(digits):
     model = nn.Sequential(nn.Dropout(), small())
     model[1].eval()
-    first, second = (training.logits(model, digits.images[:5]) for _ in range(2))
+    first, second = (evaluation.logits(model, digits.images[:5]) for _ in range(2))
     assert torch.equal(first, second) and not first.requires_grad
     assert model.training and not model[1].training
 
@@ -295,7 +297,7 @@ MODELS = {
 @pytest.mark.parametrize("message", MODELS)
 def test_a_model_without_logits_is_explained(message):
     with pytest.raises(ValueError) as caught:
-        training.logits(MODELS[message](), torch.rand(4, 1, 28, 28))
+        evaluation.logits(MODELS[message](), torch.rand(4, 1, 28, 28))
     assert message in str(caught.value)
 
 
@@ -303,7 +305,7 @@ def test_a_model_without_logits_is_explained(message):
 def quick(monkeypatch, tmp_path, digits):
     """`trained` with a recipe of one second, an empty cache, and a count of the trainings."""
     monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    monkeypatch.setitem(training.RECIPES, "lenet5", training.Recipe("LeNet5", epochs=1, lr=1e-3))
+    monkeypatch.setitem(mnist.RECIPES, "lenet5", mnist.Recipe("LeNet5", epochs=1, lr=1e-3))
     monkeypatch.setattr(data, "mnist", lambda device: data.MNIST(digits, digits))
     runs, real = [], training.fit
 
@@ -318,14 +320,14 @@ def quick(monkeypatch, tmp_path, digits):
 def test_trained_trains_once_and_remembers(quick):
     folder, runs = quick
     state = torch.get_rng_state()
-    first = training.trained("lenet5", progress=False)
-    second = training.trained("lenet5", progress=False)
-    other = training.trained("lenet5", seed=1, progress=False)
+    first = zoo.load("lenet5", progress=False)
+    second = zoo.load("lenet5", progress=False)
+    other = zoo.load("lenet5", seed=1, progress=False)
     assert len(runs) == 2 and len(list(folder.iterdir())) == 2
     assert torch.equal(weights(first), weights(second)) and not torch.equal(weights(first), weights(other))
     assert not first.training and torch.equal(torch.get_rng_state(), state)
     images = torch.rand(50, 1, 28, 28)
-    assert torch.equal(training.logits(first, images), training.logits(second, images))
+    assert torch.equal(evaluation.logits(first, images), evaluation.logits(second, images))
 
 
 def damage(file):
@@ -340,7 +342,7 @@ def foreign(file):
 
 def other_recipe(file):
     tensors = safetensors.torch.load_file(file)
-    safetensors.torch.save_file(tensors, file, metadata={"recipe": "{}", "sha256": training.checksum(tensors)})
+    safetensors.torch.save_file(tensors, file, metadata={"recipe": "{}", "sha256": storage.checksum(tensors)})
 
 
 @pytest.mark.parametrize(
@@ -355,34 +357,34 @@ def other_recipe(file):
 )
 def test_a_damaged_or_foreign_file_is_reported_and_replaced(quick, harm, message):
     folder, runs = quick
-    good = training.trained("lenet5", progress=False)
+    good = zoo.load("lenet5", progress=False)
     (file,) = folder.iterdir()
     harm(file)
     with pytest.warns(UserWarning, match=message):
-        again = training.trained("lenet5", progress=False)
+        again = zoo.load("lenet5", progress=False)
     assert torch.equal(weights(again), weights(good)) and len(runs) == 2
-    assert training.trained("lenet5", progress=False) is not None and len(runs) == 2
+    assert zoo.load("lenet5", progress=False) is not None and len(runs) == 2
 
 
 def test_a_full_disk_does_not_cost_the_network(quick, monkeypatch):
     def full(file, content):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(runtime, "write_atomically", full)
+    monkeypatch.setattr(storage, "write_atomically", full)
     with pytest.warns(UserWarning, match="could not be kept"):
-        assert training.trained("lenet5", progress=False) is not None
+        assert zoo.load("lenet5", progress=False) is not None
 
 
 def test_an_interrupted_training_is_not_kept(quick, monkeypatch):
     folder, _ = quick
     monkeypatch.setattr(training, "fit", lambda *args, **kwargs: training.History([2.3], finished=False))
-    training.trained("lenet5", progress=False)
+    zoo.load("lenet5", progress=False)
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", training.RECIPES)
+@pytest.mark.parametrize("name", mnist.RECIPES)
 def test_each_recipe_builds_a_network_and_has_a_lambda_for_each_layer_that_it_decays(name):
-    recipe = training.RECIPES[name]
+    recipe = mnist.RECIPES[name]
     model = recipe.build()
     assert model(torch.rand(2, 1, 28, 28)).shape == (2, 10)
     if recipe.decay:
@@ -405,25 +407,25 @@ def test_the_halves_are_disjoint_and_make_up_the_training_images(monkeypatch, tm
 
     for name in ("fc100", "fc100-p1", "fc123-p1", "fc100-p2"):
         monkeypatch.setattr(training, "fit", watching(name))
-        training.trained(name, progress=False)
+        zoo.load(name, progress=False)
     assert seen["fc100-p1"] == seen["fc123-p1"] and len(seen["fc100-p1"]) == 30_000
     assert seen["fc100-p1"] + seen["fc100-p2"] == seen["fc100"] == list(range(60_000))
 
 
 def test_trained_passes_the_penalty_of_table_1_to_fit(quick, monkeypatch):
     _, runs = quick
-    monkeypatch.setitem(training.RECIPES, "fc", training.Recipe("FC", epochs=1, lr=1e-3, decay=(0.5,)))
-    training.trained("fc", progress=False)
+    monkeypatch.setitem(mnist.RECIPES, "fc", mnist.Recipe("FC", epochs=1, lr=1e-3, decay=(0.5,)))
+    zoo.load("fc", progress=False)
     model = models.FC()
     assert runs[0]["penalty"](model) == training.weight_decay(model, (0.5,), per_unit=False)
-    training.trained("lenet5", progress=False)
+    zoo.load("lenet5", progress=False)
     assert runs[1]["penalty"] is None
 
 
 def test_the_first_layer_of_ae400_comes_from_the_autoencoder_and_stays(quick, monkeypatch):
     folder, runs = quick
-    recipe = training.Recipe("AE400", epochs=1, lr=0.1, decay=(1e-6,), unsupervised=1)
-    monkeypatch.setitem(training.RECIPES, "ae400", recipe)
+    recipe = mnist.Recipe("AE400", epochs=1, lr=0.1, decay=(1e-6,), unsupervised=1)
+    monkeypatch.setitem(mnist.RECIPES, "ae400", recipe)
     kept, real = [], training.autoencode
 
     def watching(encoder, images, **settings):
@@ -435,8 +437,8 @@ def test_the_first_layer_of_ae400_comes_from_the_autoencoder_and_stays(quick, mo
 
     monkeypatch.setattr(training, "autoencode", watching)
     state = torch.get_rng_state()
-    model = training.trained("ae400", progress=False)
-    again = training.trained("ae400", progress=False)
+    model = zoo.load("ae400", progress=False)
+    again = zoo.load("ae400", progress=False)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(model[1].weight, kept[0]) and len(runs) == len(kept) == len(list(folder.iterdir())) == 1
     assert torch.equal(weights(model), weights(again))
@@ -447,13 +449,13 @@ def test_the_first_layer_of_ae400_comes_from_the_autoencoder_and_stays(quick, mo
 def test_an_interrupted_autoencoder_ends_the_training_and_is_not_kept(quick, monkeypatch):
     folder, runs = quick
     monkeypatch.setattr(training, "autoencode", lambda *args, **kwargs: training.History([0.7], finished=False))
-    training.trained("ae400", progress=False)
+    zoo.load("ae400", progress=False)
     assert runs == [] and list(folder.iterdir()) == []
 
 
 def test_an_unknown_network_lists_the_known_ones():
     with pytest.raises(ValueError, match=r"lenet5, caffe_lenet, fc10-1e-4, .*, fc500-150"):
-        training.trained("resnet")
+        zoo.load("resnet")
 
 
 @pytest.mark.gpu
@@ -462,7 +464,7 @@ def test_fit_uses_the_gpu_where_the_split_lives():
     digits = data.mnist("cuda")
     model = models.LeNet5()
     training.fit(model, digits.train, epochs=3, generator=runtime.seed(0), progress=False)
-    assert next(model.parameters()).is_cuda and training.accuracy(model, digits.test) > 0.985
+    assert next(model.parameters()).is_cuda and evaluation.accuracy(model, digits.test) > 0.985
 
 
 @pytest.mark.slow
@@ -491,7 +493,7 @@ def test_the_recipes_reach_their_targets_in_time(name, target, seconds, monkeypa
         monkeypatch.setenv("COURSE_HOME", str(tmp_path))
     digits = data.mnist("cpu")
     start = time.perf_counter()
-    model = training.trained(name, device="cpu", progress=False)
+    model = zoo.load(name, device="cpu", progress=False)
     elapsed = time.perf_counter() - start
-    assert training.accuracy(model, digits.test) >= target
+    assert evaluation.accuracy(model, digits.test) >= target
     assert elapsed <= allowed(seconds)

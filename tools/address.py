@@ -33,7 +33,7 @@ def current(root: Path = ROOT) -> tuple[str, str]:
 
     ``pyproject.toml`` holds both in the one URL ``Repository``, a ref other than main as ``.../tree/REF``.
     """
-    url = bootstrap.project(root)["project"].get("urls", {}).get("Repository", "")
+    url = bootstrap.pyproject(root)["project"].get("urls", {}).get("Repository", "")
     repo, _, ref = url.partition("/tree/")
     return repo, ref or "main"
 

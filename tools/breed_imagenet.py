@@ -23,7 +23,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from course_utils import imagenet, runtime, training
+from course_utils import evaluation, runtime, zoo
+from course_utils.core import storage
 from course_utils.fooling import CPPN, Archive, map_elites
 from course_utils.fooling.packing import pack
 
@@ -50,7 +51,7 @@ def write(archive: Archive, file: Path) -> None:
     """All of an archive but its images, which the genomes paint again."""
     tensors = {f"genomes.{name}": genes for name, genes in archive.genomes.items()}
     tensors |= {name: getattr(archive, name) for name in KEPT}
-    runtime.write_atomically(file, safetensors.torch.save({k: v.cpu().contiguous() for k, v in tensors.items()}))
+    storage.write_atomically(file, safetensors.torch.save({k: v.cpu().contiguous() for k, v in tensors.items()}))
 
 
 def read(file: Path) -> Archive:
@@ -65,7 +66,7 @@ def read(file: Path) -> Archive:
 
 def store(archive: Archive, file: Path) -> None:
     """Pack the genomes, with scores in float32 and a thinned history of median, mean and share at 99 % or more."""
-    own = training.logits(imagenet.classifier(), archive.images, batch=16).softmax(1).diagonal()
+    own = evaluation.logits(zoo.load(), archive.images, batch=16).softmax(1).diagonal()
     every = torch.linspace(0, len(archive.history) - 1, min(POINTS, len(archive.history))).round().long()
     history = archive.history[every]
     passes = POPULATION * (2 + every)
@@ -116,7 +117,7 @@ def main() -> None:
 
     begin = {"resume": read(given.file)} if given.file.exists() else {"generator": runtime.seed(SEED)}
     how = dict(generations=5000, population=POPULATION, progress=False, on_generation=watch)
-    write(map_elites(Quick(imagenet.classifier()), ENCODING, **how, **begin), given.file)
+    write(map_elites(Quick(zoo.load()), ENCODING, **how, **begin), given.file)
 
 
 if __name__ == "__main__":

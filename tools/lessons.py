@@ -24,6 +24,8 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from course_utils.core import storage
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -75,11 +77,9 @@ def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> tuple[
 def lacking(book: NotebookNode) -> str:
     """Why a lesson cannot run here, "" if it can: what ``metadata.course.needs`` names is fetched if it is not here."""
     for name in book.metadata.get("course", {}).get("needs", []):
-        from course_utils import runtime
-
         try:
             importlib.import_module(f"course_utils.{name}").fetch()
-        except runtime.Missing as error:
+        except storage.Missing as error:
             return str(error)
     return ""
 

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import Bracket, attacking, check_counts, length, spread
+from course_utils.attacks.base import Bracket, attack_context
+from course_utils.core.checks import check_counts
+from course_utils.core.tensors import length, spread
 
 EDGE = 0.005  # black and white lie infinitely far out on the line of w: start this much inside
 GAIN = 3e-3  # F has settled when a tenth of the steps has not brought this share
@@ -60,7 +62,7 @@ def carlini_wagner(
     check_counts(search_steps=search_steps, steps=steps)
     if not 0 <= kappa < float("inf") or not 0 < lr < float("inf"):
         raise ValueError(f"kappa={kappa}, lr={lr}: want finite numbers, at least 0 and above 0")
-    with attacking(model, images, labels, targets, generator) as task:
+    with attack_context(model, images, labels, targets, generator) as task:
 
         def hinge(logits, rows):
             return (kappa - task.lead(logits, rows)).clamp_min(0)

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import attacking, check_budget, check_counts, spread, steepest, without
+from course_utils.attacks.base import attack_context
+from course_utils.core.checks import check_budget, check_counts
+from course_utils.core.tensors import spread, steepest
+from course_utils.evaluation import without
 
 NEAR = 2  # classes that are looked at after the first step: those whose linear boundary was nearest at the last
 
@@ -59,7 +62,7 @@ def deepfool(
     if candidates < 2 or not 0 <= overshoot < float("inf"):
         raise ValueError(f"candidates={candidates}, overshoot={overshoot:g}: want at least 2, and not below 0")
     bar = runtime.progress(steps, "deepfool", progress)
-    with attacking(model, images, labels, targets, generator) as task, bar:
+    with attack_context(model, images, labels, targets, generator) as task, bar:
         best, x, rows = task.images.clone(), task.images, task.rows
         for step in range(steps + 1):
             logits = task.logits(x)

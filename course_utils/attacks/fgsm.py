@@ -12,7 +12,9 @@ with length eps; with targets it goes down the loss of the target.
 import torch
 from torch import Tensor, nn
 
-from course_utils.attacks._search import attacking, check_budget, project, steepest
+from course_utils.attacks.base import attack_context
+from course_utils.core.checks import check_budget
+from course_utils.core.tensors import project, steepest
 
 
 def fgsm(
@@ -46,7 +48,7 @@ def fgsm(
     tensor([0.2500])
     """
     check_budget(eps, norm)
-    with attacking(model, images, labels, targets, generator) as task:
+    with attack_context(model, images, labels, targets, generator) as task:
         best = task.images
         _, _, gradient = task.gradient(best, task.cross_entropy, task.rows)
         best = project(best + task.sign * eps * steepest(gradient, norm), best, eps, norm)

@@ -19,7 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import Bracket, attacking, check_counts, length, spread
+from course_utils.attacks.base import Bracket, attack_context
+from course_utils.core.checks import check_counts
+from course_utils.core.tensors import length, spread
 
 PENALTIES = ("squared_l2", "l2")
 MEMORY = 5  # steps that make up the picture of the curvature
@@ -71,7 +73,7 @@ def lbfgs(
         raise ValueError(f"c={c}: want a finite number, not below 0; None searches for it")
     search_steps = search_steps if c is None else 1
     targets = "nearest" if targets is None else targets
-    with attacking(model, images, labels, targets, generator) as task:
+    with attack_context(model, images, labels, targets, generator) as task:
         best = task.images.clone()
         shortest = torch.full_like(best[:, 0, 0, 0], float("inf"))
         logits, loss, slope = task.gradient(best, task.cross_entropy, task.rows)

@@ -19,7 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import attacking, check_budget, check_counts, project, random_start, steepest
+from course_utils.attacks.base import attack_context
+from course_utils.core.checks import check_budget, check_counts
+from course_utils.core.tensors import project, random_start, steepest
 
 LOSSES = ("cross_entropy", "margin")
 FALL = 1 / 200  # the last of the falling steps as a share of the first
@@ -79,9 +81,9 @@ def pgd(
         raise ValueError(f"there is no loss {loss!r} here: choose among {', '.join(LOSSES)}")
     if start not in ("random", "clean"):
         raise ValueError(f'start={start!r}: want "random" or "clean"')
-    generator = runtime.source(generator)
+    generator = runtime.ensure_generator(generator)
     bar = runtime.progress(restarts * steps, "pgd", progress)
-    with attacking(model, images, labels, targets, generator) as task, bar:
+    with attack_context(model, images, labels, targets, generator) as task, bar:
         best = task.images.clone()
         leads = torch.full_like(best[:, 0, 0, 0], float("-inf"))
 

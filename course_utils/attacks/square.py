@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import attacking, check_budget, check_counts, spread
+from course_utils.attacks.base import attack_context
+from course_utils.core.checks import check_budget, check_counts
+from course_utils.core.tensors import spread
 
 SHARE = 0.8  # of the pixels lie in a first square
 HALVED = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the queries after which the area halves
@@ -53,13 +55,13 @@ def square(
     """
     check_budget(eps, "linf")
     check_counts(queries=queries)
-    generator = runtime.source(generator)
+    generator = runtime.ensure_generator(generator)
     bar = runtime.progress(queries, "square", progress)
 
     def coins(*shape):
         return torch.randint(2, shape, generator=generator, device=generator.device) * 2 - 1
 
-    with attacking(model, images, labels, targets, generator) as task, bar:
+    with attack_context(model, images, labels, targets, generator) as task, bar:
         height, width = images.shape[2:]
         best, rows = task.images.clone(), task.rows
         leads = torch.full_like(best[:, 0, 0, 0], float("-inf"))

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks._search import attacking, check_budget, check_counts, shorten, steepest
+from course_utils.attacks.base import attack_context
+from course_utils.core.checks import check_budget, check_counts
+from course_utils.core.tensors import shorten, steepest
 
 CUT = 1.0  # nats: the network gives the label 37 % there
 
@@ -53,9 +55,9 @@ def universal(
     """
     check_budget(eps, norm)
     check_counts(steps=steps, batch=batch)
-    generator = runtime.source(generator)
+    generator = runtime.ensure_generator(generator)
     bar = runtime.progress(steps, "universal", progress)
-    with attacking(model, images, labels, targets, generator) as task, bar:
+    with attack_context(model, images, labels, targets, generator) as task, bar:
         best = torch.zeros_like(task.images[:1])
 
         def gain(logits, rows):

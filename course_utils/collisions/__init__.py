@@ -1,9 +1,9 @@
 """Collisions: different pictures to which a network gives one answer.
 
-- `meet`: `collide` changes a picture as little as it takes to have the logits of another.
-- `blind`: the null space of the first layer (`matrix`, `sight`, `invisible`) and of the whole network to first
-  order (`unseen`), and how far a straight line leads before a logit moves (`reach`).
-- `invariance`: `invariant` makes another digit for the eye and keeps the net's answer; `judge` is a nearest neighbour.
+- `match_logits`: changes a picture as little as it takes to have the logits of another.
+- `null_space`: that of the first layer (`null_space_perturbation`) and of the whole network to first order
+  (`jacobian_null_space`), and how far a straight line leads before a logit moves.
+- `invariance`: `invariant` makes another digit for the eye and keeps the network's answer.
 
-Import from the modules: ``from course_utils.collisions.meet import collide``.
+Import from the modules: ``from course_utils.collisions.match_logits import match_logits``.
 """

@@ -7,7 +7,7 @@ picture t of another class, shifted a little so that it fits, and go to it as fa
     x' = clip(t, x - eps, x + eps)
 
 with the t that this leaves the nearest to x'. A net that is proved robust within eps must still call x' what it called
-x. Whether people do is for people to say; `judge` asks the nearest neighbour among known pictures instead.
+x. Whether people do is for people to say; `nearest_label` asks the nearest neighbour among known pictures instead.
 """
 
 import itertools
@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import runtime, training
-from course_utils.attacks._search import bisect, check_budget, length, project, spread
+from course_utils import evaluation, runtime
 from course_utils.attacks.deepfool import deepfool
+from course_utils.core.checks import check_budget, check_images, check_labels
+from course_utils.core.tensors import bisect, length, project, spread
 from course_utils.data import Split
-from course_utils.inputs import check_images, check_labels
 from course_utils.manifold.neighbours import nearest
 
 SHIFTS = range(-2, 3)  # pixels by which a picture of another class may move, both ways
@@ -74,7 +74,7 @@ def invariant(
     (tensor([True]), True)
     """
     check_budget(eps, norm)
-    answers = training.logits(model, images).argmax(1).to(images.device)
+    answers = evaluation.logits(model, images).argmax(1).to(images.device)
     check_labels(labels, len(images))
     points, kinds = _known(others, images), others.labels.to(images.device)
     picked = []
@@ -97,16 +97,16 @@ def invariant(
 
     def lost(share: Tensor) -> Tensor:
         at = torch.lerp(images, ends, spread(share, images)).clamp(0, 1)
-        return training.logits(model, at).argmax(1).to(images.device) != answers
+        return evaluation.logits(model, at).argmax(1).to(images.device) != answers
 
     low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
     low, _ = bisect(torch.where(lost(high), low, high), high, lost, HALVINGS)
     found = torch.lerp(images, ends, spread(low, images)).clamp(0, 1)
-    held = training.logits(model, found).argmax(1).to(images.device) == answers
+    held = evaluation.logits(model, found).argmax(1).to(images.device) == answers
     return Invariant(found, classes, held, low)
 
 
-def judge(images: Tensor, known: Split) -> Tensor:
+def nearest_label(images: Tensor, known: Split) -> Tensor:
     """The label of the nearest known picture in Euclidean distance, int64 ``(N,)``: no person, but no network either.
 
     Raises:
@@ -144,13 +144,13 @@ def _nearest_result(image: Tensor, pictures: Tensor, eps: float, norm: str) -> t
 
 def _bring_back(model, images: Tensor, ends: Tensor, answers: Tensor, eps: float, norm: str) -> Tensor:
     """The ends, with the least change that makes the model name what it named before, as far as the budget allows."""
-    says = training.logits(model, ends).argmax(1).to(images.device)
+    says = evaluation.logits(model, ends).argmax(1).to(images.device)
     (lost,) = (says != answers).nonzero(as_tuple=True)
     if not len(lost):
         return ends
     mended = deepfool(model, ends[lost], says[lost], targets=answers[lost], overshoot=0.1, progress=False)
     mended = project(mended, images[lost], eps, norm)
-    kept = training.logits(model, mended).argmax(1).to(images.device) == answers[lost]
+    kept = evaluation.logits(model, mended).argmax(1).to(images.device) == answers[lost]
     ends = ends.clone()
     ends[lost[kept]] = mended[kept]
     return ends

@@ -1,9 +1,8 @@
-"""Defenses, and the ladder of attacks by which one is judged: a defense is worth what the attack that knows it leaves.
+"""Defenses, and the attacks by which one is judged: a defense is worth what the attack that knows it leaves.
 
-`adversarial` trains on the worst changes, `rejection` on fooling images as a class of their own, `distillation` on
+`adversarial` trains on the worst changes, `null_class` on fooling images as a class of their own, `distillation` on
 another network's soft answers; `squeezing` rounds the input. `smoothing` and `intervals` prove what no attack within a
-ball can change. `evaluate` climbs the ladder and looks for signs that it leads nowhere. `load` takes a network that was
-trained in one of these ways from the `shelf`.
+ball can change. `evaluate` measures robust accuracy, `masking` looks for signs of gradient masking.
 """
 
 from course_utils.defenses import (
@@ -11,21 +10,19 @@ from course_utils.defenses import (
     distillation,
     evaluate,
     intervals,
-    rejection,
-    shelf,
+    masking,
+    null_class,
     smoothing,
     squeezing,
 )
-from course_utils.defenses.shelf import load
 
 __all__ = [
     "adversarial",
     "distillation",
     "evaluate",
     "intervals",
-    "load",
-    "rejection",
-    "shelf",
+    "masking",
+    "null_class",
     "smoothing",
     "squeezing",
 ]

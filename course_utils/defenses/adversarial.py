@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import runtime, training
-from course_utils.attacks._search import check_budget, check_counts, project
+from course_utils import evaluation, runtime, training
+from course_utils.core.checks import check_budget, check_counts
+from course_utils.core.tensors import project
 from course_utils.data import Split
 from course_utils.training import History
 
@@ -82,7 +83,7 @@ def fit(
     if not 0 <= beta < float("inf"):
         raise ValueError(f"beta={beta}: want a finite weight of the divergence, not below 0")
     training.prepare(model, split)
-    generator = runtime.source(generator)
+    generator = runtime.ensure_generator(generator)
     step_size = 1.25 if method == "fast" else 2.5 / steps  # in units of the budget
     done, growth = 0, warmup * epochs * training.steps_of(len(split), batch)
 
@@ -90,9 +91,9 @@ def fit(
         """Images within the budget, where ``rise(logits)`` is larger."""
         start = 2 * torch.rand(images.shape, generator=generator, device=generator.device) - 1
         x = images + budget * start.to(images)  # not clipped: one step would take each black pixel to the same corner
-        with training.mode(model, False):
+        with evaluation.mode(model, False):
             for _ in range(1 if method == "fast" else steps):
-                gradient = training.gradient(rise(training.ask(model, x.requires_grad_())), x)
+                gradient = evaluation.gradient(rise(evaluation.ask(model, x.requires_grad_())), x)
                 x = project(x.detach() + step_size * budget * gradient.sign(), images, budget, "linf")
         return x
 
@@ -103,7 +104,7 @@ def fit(
         images, labels = split.images[rows], split.labels[rows]
         if method != "trades":
             return F.cross_entropy(model(climb(images, partial(F.cross_entropy, target=labels), budget)), labels)
-        answers = training.ask(model, images)
+        answers = evaluation.ask(model, images)
         apart = partial(_divergence, answers.detach())
         return F.cross_entropy(answers, labels) + beta * _divergence(answers, model(climb(images, apart, budget)))
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import training
+from course_utils import evaluation, training
 from course_utils.data import Split
 from course_utils.training import History
 
@@ -67,11 +67,11 @@ def fit(
     """
     _check_temperature(temperature)
     training.prepare(student, split)
-    classes = training.logits(student, split.images[:1]).shape[1]
+    classes = evaluation.logits(student, split.images[:1]).shape[1]
     if teacher is None:
         answers = F.one_hot(split.labels, classes).to(split.images)
     else:
-        outputs = training.logits(teacher, split.images)
+        outputs = evaluation.logits(teacher, split.images)
         if outputs.shape[1] != classes:
             raise ValueError(f"the teacher knows {outputs.shape[1]} classes and the student {classes}: want as many")
         answers = softened(outputs, temperature).to(split.images)

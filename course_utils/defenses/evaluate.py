@@ -9,31 +9,28 @@ Each rung is an upper bound of what an ideal attacker would leave, and so is the
 (`intervals`, `smoothing`) is a lower one. Croce and Hein 2020 built AutoAttack in this spirit, arXiv 2003.01690.
 
 A ladder can lean against the wrong wall. Where a defense hides its gradients and not its mistakes, attacks that follow
-gradients fail and those that do not succeed. `masked` looks for such contradictions: Athalye, Carlini and Wagner 2018,
-arXiv 1802.00420, section 3.1; Carlini et al. 2019, arXiv 1902.06705, section 4.
+gradients fail and those that do not succeed. `gradient_masking` looks for such contradictions: Athalye, Carlini and
+Wagner 2018, arXiv 1802.00420, section 3.1; Carlini et al. 2019, arXiv 1902.06705, section 4.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime, training
-from course_utils.attacks import _search, distances, fgsm, pgd, square
+from course_utils import evaluation, runtime
+from course_utils.attacks import base, distances, fgsm, pgd, square
+from course_utils.core import checks, tensors
+from course_utils.core.checks import check_images, check_labels
 from course_utils.figures import Table
-from course_utils.inputs import check_images, check_labels
 
 DRAWS = 10  # of random signs
-FOLLOWERS = ("fgsm", "pgd-10", "pgd-40", "pgd-100", "margin")  # rungs that follow the model's own gradient
 ROUNDING = 1e-6  # by which float32 may leave the ball
-SLACK = 0.02  # share of the images by which two attacks may differ by chance, and two images at least
 
 
 @dataclass
-class Ladder:
+class RobustnessReport:
     """What a model kept under each attack.
 
     Attributes:
@@ -65,7 +62,7 @@ class Ladder:
         return Table(headers, [row[: len(headers)] for row in rows])
 
 
-def ladder(
+def robust_accuracy(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
@@ -77,7 +74,7 @@ def ladder(
     queries: int = 1000,
     generator: torch.Generator | None = None,
     progress: bool = True,
-) -> Ladder:
+) -> RobustnessReport:
     """Climb from noise to the strongest attacks, each with all images that the model names rightly to begin with.
 
     The rungs: "clean"; "noise", the worst of 10 draws of random signs; "fgsm"; "pgd-10" and "pgd-40" with steps of one
@@ -110,13 +107,13 @@ def ladder(
     >>> climbed.accuracy()["clean"]
     1.0
     """
-    _search.check_budget(eps, "linf")
-    _search.check_counts(restarts=restarts, nearest=nearest, queries=queries)
+    checks.check_budget(eps, "linf")
+    checks.check_counts(restarts=restarts, nearest=nearest, queries=queries)
     if source is model:
         raise ValueError("source is the model itself: give another net, or None to leave the rung out")
-    outputs = training.logits(model, check_images(images))
+    outputs = evaluation.logits(model, check_images(images))
     check_labels(labels, *outputs.shape)
-    generator = runtime.source(generator)
+    generator = runtime.ensure_generator(generator)
 
     def climb(net: nn.Module, steps: int, **settings) -> Callable[[Tensor, Tensor], Tensor]:
         how = dict(steps=steps, restarts=restarts, generator=generator, progress=False) | settings
@@ -132,23 +129,23 @@ def ladder(
 
     labels = labels.to(images.device)
     right, lead = _outcome(outputs, labels)
-    found = Ladder(eps, {"clean": right}, images.detach().clone())
+    found = RobustnessReport(eps, {"clean": right}, images.detach().clone())
     if changing := _changing(model, images, outputs):
         found.notes["clean"] = f"asked twice, the model gives other logits for {changing:.0%} of the images"
     rows = right.nonzero()[:, 0]
     bar = runtime.progress(len(attacks), "ladder", progress)
     try:
-        with bar, _search.whole():
+        with bar, base.reraise_interrupts():
             for name, attack in attacks.items() if len(rows) else ():
                 bar.set_postfix_str(name)
                 kept = right.clone()
                 try:
                     changed = attack(images[rows], labels[rows])
-                except training.NoGradient as error:
+                except evaluation.NoGradient as error:
                     found.notes[name] = f"could not be climbed: {str(error).partition(':')[0]}"
                 else:
                     _check_inside(name, changed, images[rows], eps)
-                    kept[rows], higher = _outcome(training.logits(model, changed), labels[rows])
+                    kept[rows], higher = _outcome(evaluation.logits(model, changed), labels[rows])
                     nearer = ~kept[rows] & found.worst[rows] | (kept[rows] == found.worst[rows]) & (higher > lead[rows])
                     found.images[rows[nearer]], lead[rows[nearer]] = changed[nearer], higher[nearer]
                 found.rungs[name] = kept
@@ -160,106 +157,12 @@ def ladder(
     return found
 
 
-class Finding(NamedTuple):
-    """One check of whether attacks found what there was to find.
-
-    ``measured`` is a share of the images, in [0, 1], or a difference of two such shares; the larger, the worse.
-    """
-
-    name: str
-    passed: bool
-    measured: float
-    message: str
-
-
-def masked(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    eps: float,
-    *,
-    climbed: Ladder | None = None,
-    source: nn.Module | None = None,
-    generator: torch.Generator | None = None,
-    progress: bool = True,
-) -> list[Finding]:
-    """Look for contradictions between attacks, which show that gradients are hidden and a figure is too good.
-
-    A check fails where the attack that ought to be weaker leaves less, by more than 2 % of the images and more than two
-    of them. Failing one proves that the stronger attack was misled; passing all proves nothing.
-
-    Args:
-        model, images, labels, eps, source, generator: as for `ladder`. 100 images are enough.
-        climbed: the ladder of just these, if it has been climbed; None climbs it here with one restart.
-
-    Returns:
-        Every check, passed or not: ``[f for f in masked(...) if not f.passed]`` are the signs of masked gradients.
-
-    Raises:
-        TypeError, ValueError: as for `ladder`; a ladder of other images, or one that was interrupted.
-
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    >>> x = torch.rand(5, 1, 2, 2)
-    >>> [f.name for f in masked(model, x, model(x).argmax(1), eps=0.1, progress=False) if not f.passed]
-    []
-    """
-    generator = runtime.source(generator)
-    if climbed is None:
-        climbed = ladder(model, images, labels, eps, source=source, restarts=1, generator=generator, progress=progress)
-    elif climbed.images.shape != images.shape or climbed.eps != eps:
-        raise ValueError("the ladder was climbed with other images or another eps: leave climbed out")
-    if "square" not in climbed.rungs:
-        raise ValueError("the ladder was interrupted before its last rung: climb it once more")
-    right, share = climbed.rungs["clean"], climbed.accuracy()
-    if not right.any():
-        raise ValueError("the model names none of the images rightly, so there is nothing to hide: check the labels")
-    x, y = images[right], labels.to(images.device)[right]
-
-    def kept(radius: float) -> float:
-        """The share of the images that PGD leaves right within ``radius``."""
-        try:
-            changed = pgd(model, x, y, radius, generator=generator, progress=False)
-        except training.NoGradient:
-            return share["clean"]
-        return _outcome(training.logits(model, changed), y)[0].sum().item() / len(images)
-
-    with _search.whole():
-        changing, flat = _changing(model, x, training.logits(model, x)), _flat(model, x, y)
-        within = [kept(eps / 2), share["pgd-40"], kept(min(2 * eps, 1))]
-        anything = kept(1.0)
-    follower = torch.stack([climbed.rungs[name] for name in FOLLOWERS]).all(0).float().mean().item()
-    steps = [share["pgd-10"], share["pgd-40"], share["pgd-100"]]
-    checks = [
-        (
-            "the same answer twice",
-            changing,
-            "the model's answers are random: average many in the model, then attack that",
-        ),
-        ("a gradient everywhere", flat, "the loss is flat or has no gradient: look for rounding, and climb the margin"),
-        (
-            "many steps beat one",
-            share["pgd-40"] - share["fgsm"],
-            "one step does better than many: the gradient misleads",
-        ),
-        ("more steps, more fooled", max(b - a for a, b in pairwise(steps)), "more steps do worse than fewer"),
-        ("a larger ball, more fooled", max(b - a for a, b in pairwise(within)), "a larger eps fools fewer images"),
-        ("all fooled where all is allowed", anything, "PGD fails although any image at all is allowed"),
-        ("gradients beat noise", share["pgd-40"] - share["noise"], "random signs do better than gradients"),
-        ("gradients beat squares", follower - share["square"], "an attack that asks for no gradient does better"),
-    ]
-    if "transfer" in climbed.rungs:
-        wrong = "images made on another net do better than those made on this one"
-        checks.append(("own gradients beat borrowed ones", follower - share["transfer"], wrong))
-    limit = max(SLACK, 2 / len(images))
-    return [Finding(name, m <= limit, m, "as it should be" if m <= limit else wrong) for name, m, wrong in checks]
-
-
 def _noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float, generator: torch.Generator) -> Tensor:
     """For each image, of `DRAWS` changes by ``+-eps`` at random, the one that the model is least right about."""
     best, leads = images.clone(), torch.full_like(labels, float("-inf"), dtype=images.dtype)
     for _ in range(DRAWS):
-        noisy = _search.random_signs(images, eps, generator)
-        _, lead = _outcome(training.logits(model, noisy), labels)
+        noisy = tensors.random_signs(images, eps, generator)
+        _, lead = _outcome(evaluation.logits(model, noisy), labels)
         better = lead > leads
         best[better], leads[better] = noisy[better], lead[better]
     return best
@@ -269,14 +172,14 @@ def _towards_each(
     model: nn.Module, images: Tensor, labels: Tensor, eps: float, nearest: int, generator: torch.Generator
 ) -> Tensor:
     """Climb the margin of the nearest wrong class, then with what is left that of the second, and so on."""
-    outputs = _search.without(training.logits(model, images).to(labels.device), labels)
+    outputs = evaluation.without(evaluation.logits(model, images).to(labels.device), labels)
     aims = outputs.topk(min(nearest, outputs.shape[1] - 1)).indices.T
     settings = dict(loss="margin", steps=100, step_size="falling", generator=generator, progress=False)
     best, leads = images.clone(), torch.full_like(outputs[:, 0], float("-inf"))
     rows = torch.arange(len(images), device=images.device)
     for targets in aims:
         changed = pgd(model, images[rows], labels[rows], eps, targets=targets[rows], **settings)
-        right, lead = _outcome(training.logits(model, changed), labels[rows])
+        right, lead = _outcome(evaluation.logits(model, changed), labels[rows])
         better = lead > leads[rows]
         best[rows[better]], leads[rows[better]] = changed[better], lead[better]
         rows = rows[right]
@@ -288,22 +191,12 @@ def _towards_each(
 def _outcome(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Whether the model names each image rightly, and by how much another class leads: bool and float ``(N,)``."""
     logits = logits.to(labels.device)
-    return logits.argmax(1) == labels, -_search.margin(logits, labels)
+    return logits.argmax(1) == labels, -evaluation.margin(logits, labels)
 
 
 def _changing(model: nn.Module, images: Tensor, logits: Tensor) -> float:
     """The share of images that get other logits than these when the model is asked again."""
-    return (training.logits(model, images) != logits).any(1).float().mean().item()
-
-
-def _flat(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The share of images where the cross-entropy has no gradient, or one that is 0 in every pixel."""
-    try:
-        with _search.attacking(model, images, labels) as task:
-            _, _, slope = task.gradient(task.images, task.cross_entropy, task.rows)
-    except training.NoGradient:
-        return 1.0
-    return (slope == 0).flatten(1).all(1).float().mean().item()
+    return (evaluation.logits(model, images) != logits).any(1).float().mean().item()
 
 
 def _check_inside(name: str, changed: Tensor, images: Tensor, eps: float) -> None:

@@ -30,11 +30,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from course_utils import models, training
-from course_utils.attacks._search import check_budget
+from course_utils import evaluation, models, training
+from course_utils.core.checks import check_budget, check_count, check_images, check_labels
 from course_utils.data import Split
-from course_utils.inputs import check_count, check_images, check_labels
-from course_utils.layers import oddity, unpack
+from course_utils.layers import flattened, oddity
 
 LINEAR = (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.BatchNorm2d)
 RISING = (nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, models.Normalise)  # rounding keeps their order
@@ -81,7 +80,7 @@ def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor
     [-1.6, -1.1]
     """
     layers = _prepare(model, images, eps)
-    with torch.no_grad(), training.mode(model, False):
+    with torch.no_grad(), evaluation.mode(model, False):
         boxes = [_through(layers, *_box(part, eps)) for part in _portions(model, images)]
     return torch.cat([low for low, _ in boxes]), torch.cat([high for _, high in boxes])
 
@@ -104,9 +103,9 @@ def verified(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Te
     tensor([False,  True])
     """
     layers = _prepare(model, images, eps)
-    classes = training.logits(model, images[:1]).shape[1]
-    labels = check_labels(labels, len(images), classes).to(training.device_of(model))
-    with torch.no_grad(), training.mode(model, False):
+    classes = evaluation.logits(model, images[:1]).shape[1]
+    labels = check_labels(labels, len(images), classes).to(evaluation.device_of(model))
+    with torch.no_grad(), evaluation.mode(model, False):
         parts = zip(_portions(model, images), labels.split(PORTION), strict=True)
         proofs = [(_leads(layers, *_box(part, eps), own) > 0).sum(1) == classes - 1 for part, own in parts]
     return torch.cat(proofs).to(images.device)
@@ -169,7 +168,7 @@ def fit(
         images, labels = _moved(split.images[rows], shift, generator), split.labels[rows]
         share = next(ramp, 1.0)
         weight = share * (1 - kappa)
-        with training.mode(model, False):
+        with evaluation.mode(model, False):
             worst = -_leads(layers, *_box(images, share * eps), labels, rounding=False)
         value = weight * F.cross_entropy(worst, labels)
         return value if weight == 1 else value + (1 - weight) * F.cross_entropy(model(images), labels)
@@ -190,23 +189,23 @@ def _moved(images: Tensor, shift: int, generator: torch.Generator | None) -> Ten
 def _prepare(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:
     """The layers of a net through which a box can be carried, in order; refuse anything else."""
     check_budget(eps, "linf")
-    device = training.device_of(model)
-    training.initialise(model, check_images(images)[:1])
-    layers = list(unpack(model))
+    device = evaluation.device_of(model)
+    evaluation.initialise(model, check_images(images)[:1])
+    layers = list(flattened(model))
     for number, layer in enumerate(layers):
         if reason := oddity(layer, (*LINEAR, *CURVED, *RISING)):
             raise ValueError(
                 f"the model holds a {type(layer).__name__}, and no rule here says how it moves an interval. Layer "
                 f"{number}: {reason}"
             )
-    training.logits(model, images[:1], least=1)  # says what is wrong where the images do not fit
+    evaluation.logits(model, images[:1], least=1)  # says what is wrong where the images do not fit
     if images.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled(device.type):
         raise ValueError("no proof is known for half precision: want float32 or float64, and no torch.autocast")
     return layers
 
 
 def _portions(model: nn.Module, images: Tensor) -> Iterator[Tensor]:
-    device = training.device_of(model)
+    device = evaluation.device_of(model)
     return (part.to(device) for part in images.detach().split(PORTION))
 
 

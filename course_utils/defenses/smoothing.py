@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from course_utils import runtime, training
-from course_utils.attacks._search import VALUES
+from course_utils import evaluation, runtime, training
+from course_utils.core.checks import check_count, check_images, check_labels
+from course_utils.core.stats import clopper_pearson
+from course_utils.core.tensors import VALUES
 from course_utils.data import Split
-from course_utils.inputs import check_count, check_images, check_labels
-from course_utils.shares import interval
 
 
 class Certificate(NamedTuple):
@@ -95,21 +95,23 @@ def certify(
         raise ValueError(
             f"samples={samples}: even if all agree, that proves nothing at alpha={alpha}; want at least {least}"
         )
-    generator = runtime.source(generator, training.device_of(model))
+    generator = runtime.ensure_generator(generator, evaluation.device_of(model))
     with runtime.progress((first + samples) * len(images), "certify", progress) as bar:
         chosen = votes(model, images, sigma, first, generator, bar)
         complete = chosen.sum() == first * len(images)
         counts = votes(model, images, sigma, samples, generator, bar) if complete else torch.zeros_like(chosen)
     labels = chosen.argmax(1)
     agreed = counts.gather(1, labels[:, None])[:, 0]
-    share, _ = interval(agreed.cpu(), samples, 1 - 2 * alpha)  # its lower end alone is wrong with a chance of alpha
+    share, _ = clopper_pearson(
+        agreed.cpu(), samples, 1 - 2 * alpha
+    )  # its lower end alone is wrong with a chance of alpha
     radii = (sigma * torch.special.ndtri(share)).clamp_min(0)
     certain = (share > 0.5) & (counts.sum(1) == samples).cpu()
     labels = torch.where(certain, labels.cpu(), -1)
     return Certificate(labels.to(images.device), torch.where(certain, radii, 0).to(images))
 
 
-def predict(
+def predict_smoothed(
     model: nn.Module,
     images: Tensor,
     sigma: float,
@@ -140,12 +142,12 @@ def predict(
     """
     _check_alpha(alpha)
     samples = check_count("samples", samples)
-    generator = runtime.source(generator, training.device_of(model))
+    generator = runtime.ensure_generator(generator, evaluation.device_of(model))
     with runtime.progress(samples * len(images), "predict", progress) as bar:
         counts = votes(model, images, sigma, samples, generator, bar)
     most = counts.cpu().topk(min(2, counts.shape[1]), dim=1)
     drawn = most.values.sum(1)
-    share, _ = interval(most.values[:, 0], drawn.clamp_min(1), 1 - alpha)
+    share, _ = clopper_pearson(most.values[:, 0], drawn.clamp_min(1), 1 - alpha)
     certain = (share > 0.5) & (counts.sum(1) == samples).cpu()
     return torch.where(certain, most.indices[:, 0], -1).to(images.device)
 
@@ -158,18 +160,18 @@ def votes(
     The copies of one image after those of another fill batches of one size. An interrupt ends the counting quietly.
     """
     check_sigma(sigma)
-    classes = training.logits(model, images[:1]).shape[1]
+    classes = evaluation.logits(model, images[:1]).shape[1]
     check_images(images)
-    images = images.detach().to(training.device_of(model))
+    images = images.detach().to(evaluation.device_of(model))
     counts = torch.zeros(len(images) * classes, dtype=torch.int64, device=images.device)
     one = torch.ones((), dtype=torch.int64, device=images.device)
     portion = max(1, VALUES.get(images.device.type, 2**25) // images[0].numel())
     total = len(images) * samples
     try:
-        with torch.inference_mode(), training.mode(model, False):
+        with torch.inference_mode(), evaluation.mode(model, False):
             for start in range(0, total, portion):
                 rows = torch.arange(start, min(start + portion, total), device=images.device) // samples
-                outputs = training.check_logits(model(noisy(images[rows], sigma, generator)), len(rows))
+                outputs = evaluation.check_logits(model(noisy(images[rows], sigma, generator)), len(rows))
                 counts.scatter_add_(0, classes * rows + outputs.argmax(1), one.expand(len(rows)))
                 bar.update(len(rows))
     except KeyboardInterrupt:
@@ -192,7 +194,8 @@ class Smoothed(nn.Module):
 
     Counted votes have no gradient, their soft form has (Salman et al., arXiv 1906.04584). The ``samples`` noises are
     the same for all images and all calls, so that an attack climbs one fixed function. What it finds is to be judged
-    by `predict` or `certify`, whose noise it has not seen. One call holds ``samples`` times as many images in memory.
+    by `predict_smoothed` or `certify`, whose noise it has not seen. One call holds ``samples`` times as many images in
+    memory.
 
     Args:
         model: maps images to logits ``(N, K)``.
@@ -209,7 +212,7 @@ class Smoothed(nn.Module):
 
     def __init__(self, model: nn.Module, sigma: float, samples: int = 16, seed: int = 0):
         super().__init__()
-        training.device_of(model)
+        evaluation.device_of(model)
         check_sigma(sigma)
         self.model, self.sigma, self.samples, self.seed = model, sigma, check_count("samples", samples), seed
 
@@ -252,7 +255,7 @@ def fit(
     """
     check_sigma(sigma)
     training.prepare(model, split)
-    generator = runtime.source(generator)
+    generator = runtime.ensure_generator(generator)
 
     def loss(rows: Tensor) -> Tensor:
         return F.cross_entropy(model(noisy(split.images[rows], sigma, generator)), split.labels[rows])

@@ -11,7 +11,7 @@ keeps the rounding forward and takes the gradient as if it were the identity, wh
 import torch
 from torch import Tensor, nn
 
-from course_utils.inputs import check_count
+from course_utils.core.checks import check_count
 
 
 def squeeze(images: Tensor, levels: int) -> Tensor:

@@ -11,8 +11,8 @@ away, which is small for any mu that could be measured. Dimension alone forces t
 mu.
 
 The networks here start with ``nn.Flatten``, so that they take vectors ``(N, d)`` as well as the course's images: a
-point is an image ``(1, 1, d)``. Then `measure.flips` and `measure.rare` give mu, as noise around 0 that lies on a
-sphere:
+point is an image ``(1, 1, d)``. Then `flip_probability.flips` and `flip_probability.rare` give mu, as noise around 0
+that lies on a sphere:
 
     rare(model, torch.zeros(1, 1, 1, d), torch.tensor([0]), size=1.0, law="sphere")
 """
@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import runtime, training
-from course_utils.dimensions.subspaces import _nearest, cap_height
-from course_utils.inputs import check_count
+from course_utils import evaluation, runtime, training
+from course_utils.core.checks import check_count
+from course_utils.dimensions.boundary_distance import _nearest, cap_height
 
 OUTER = 1.3  # radius of the sphere of class 1
 
@@ -47,7 +47,7 @@ def spheres(number: int, d: int, *, generator: torch.Generator | None = None) ->
     >>> torch.allclose(points.norm(dim=1), 1 + 0.3 * labels)
     True
     """
-    source = runtime.source(generator)
+    source = runtime.ensure_generator(generator)
     labels = torch.randint(2, (check_count("number", number),), generator=source, device=source.device)
     points = torch.randn(number, check_count("d", d), generator=source, device=source.device)
     return Points(points * ((1 + (OUTER - 1) * labels) / points.norm(dim=1))[:, None], labels)
@@ -92,7 +92,7 @@ class Quadratic(nn.Module):
         return (torch.linalg.eigvalsh(weight.T @ weight) * (-self.scale / self.bias).detach()).sort().values
 
 
-def train(
+def train_spheres(
     model: nn.Module,
     d: int,
     *,
@@ -117,8 +117,8 @@ def train(
     >>> train(dense(10, 20), 10, samples=1000, progress=False).finished
     True
     """
-    source, dtype = runtime.source(generator, training.device_of(model)), training.dtype_of(model)
-    training.initialise(model, torch.zeros(1, d, dtype=dtype))
+    source, dtype = runtime.ensure_generator(generator, evaluation.device_of(model)), evaluation.dtype_of(model)
+    evaluation.initialise(model, torch.zeros(1, d, dtype=dtype))
 
     def loss(rows: Tensor) -> Tensor:
         points, labels = spheres(len(rows), d, generator=source)
@@ -126,7 +126,7 @@ def train(
 
     number = check_count("samples", samples)
     settings = dict(epochs=1, lr=lr, batch=batch, decay=0.0)
-    return training.descend(model, loss, number, **settings, generator=runtime.source(), progress=progress)
+    return training.descend(model, loss, number, **settings, generator=runtime.ensure_generator(), progress=progress)
 
 
 def nearest_error(
@@ -135,15 +135,15 @@ def nearest_error(
     """The straight distance from each point to the nearest error that was found on its sphere: ``(N,)``.
 
     The network is made a function of directions, ``v -> model(R v / |v|)``, whose gradients lie along the sphere.
-    There `nearest` searches: DeepFool, a bisection on the great circle to what that finds, and turns of that circle
-    towards the gradient where it meets the errors. The distance is 0 for a point that is an error itself and infinite
-    if nothing is found. As an attack's, it is an upper bound.
+    There `boundary_distance` searches: DeepFool, a bisection on the great circle to what that finds, and turns of that
+    circle towards the gradient where it meets the errors. The distance is 0 for a point that is an error itself and
+    infinite if nothing is found. As an attack's, it is an upper bound.
 
     Args:
         model: maps ``(N, d)`` to two logits or more, as `dense` and `Quadratic` do; it must take ``(N, 1, 1, d)`` too.
         points: ``(N, d)``, all on one sphere around 0.
         labels: int64 ``(N,)``.
-        steps, turns: as for `nearest`.
+        steps, turns: as for `boundary_distance`.
 
     Raises:
         TypeError, ValueError: points that are not on one sphere; labels or a model that do not fit.

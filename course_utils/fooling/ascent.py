@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import runtime, training
+from course_utils import evaluation, runtime
+from course_utils.core.checks import check_count, check_labels, check_shape
 from course_utils.fooling._genomes import uniform
-from course_utils.inputs import check_count, check_labels, check_shape
 
 
-def l2(images: Tensor) -> Tensor:
+def l2_penalty(images: Tensor) -> Tensor:
     """The sum of the squared pixels, ``(N, C, H, W)`` -> ``(N,)``: black costs nothing."""
     return images.square().flatten(1).sum(1)
 
@@ -29,7 +29,7 @@ def total_variation(images: Tensor) -> Tensor:
     return down.abs().flatten(1).sum(1) + right.abs().flatten(1).sum(1)
 
 
-REGULARIZERS = {"l2": l2, "total_variation": total_variation}
+REGULARIZERS = {"l2": l2_penalty, "total_variation": total_variation}
 
 
 def ascend(
@@ -67,20 +67,20 @@ def ascend(
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     >>> images = ascend(model, torch.tensor([0, 1, 2]), steps=50, shape=(1, 4, 4))
-    >>> training.predict(model, images).labels
+    >>> evaluation.predict(model, images).labels
     tensor([0, 1, 2])
     """
     penalty, steps, shape = _penalty(regularizer), check_count("steps", steps), check_shape(shape)
     if not (0 < step_size < float("inf") and 0 <= strength < float("inf")):
         raise ValueError(f"step_size={step_size}, strength={strength}: want finite numbers, the first above 0")
-    generator = runtime.source(generator)
-    device, dtype = training.device_of(model), training.dtype_of(model)
+    generator = runtime.ensure_generator(generator)
+    device, dtype = evaluation.device_of(model), evaluation.dtype_of(model)
     number = len(targets) if isinstance(targets, Tensor) and targets.ndim else 1
     start = uniform(number, *shape, generator=generator, device=device).to(dtype)
-    check_labels(targets, number, training.logits(model, start[:1]).shape[1])
+    check_labels(targets, number, evaluation.logits(model, start[:1]).shape[1])
 
     def gain(images: Tensor) -> Tensor:
-        likely = -F.cross_entropy(training.ask(model, images), aim, reduction="none")
+        likely = -F.cross_entropy(evaluation.ask(model, images), aim, reduction="none")
         if on_step is not None:
             on_step(likely.detach().exp())
         total = likely.sum()
@@ -92,13 +92,13 @@ def ascend(
             raise ValueError(f"the regularizer returns {found} for {number} images: want one penalty each, ({number},)")
         return total - strength * costs.sum()
 
-    with torch.inference_mode(False), torch.enable_grad(), training.mode(model, False):
+    with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
         aim, images = targets.to(device, copy=True), start.clone().requires_grad_()
         optimiser = torch.optim.Adam([images], lr=step_size, maximize=True)
         with runtime.progress(steps, "ascend", progress) as bar:
             try:
                 for _ in range(steps):
-                    images.grad = training.gradient(gain(images), images)
+                    images.grad = evaluation.gradient(gain(images), images)
                     optimiser.step()
                     images.data.clamp_(0, 1)
                     bar.update()

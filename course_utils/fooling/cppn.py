@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from course_utils.core.checks import check_count, check_shape
 from course_utils.fooling._genomes import Genomes, choose, happens, hls_to_rgb, polynomial, take, uniform
-from course_utils.inputs import check_count, check_shape
 
 INPUTS = ("x", "y", "radius", "bias")
 FUNCTIONS = {

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from course_utils.core.checks import check_shape
 from course_utils.fooling._genomes import Genomes, happens, hls_to_rgb, polynomial, uniform
-from course_utils.inputs import check_shape
 
 RATE, ETA = 0.1, 15.0  # chance that a gene mutates, and how much shorter than 1 its steps are
 CROSSING, ETA_CROSSING = 0.5, 10.0  # the same for two parents

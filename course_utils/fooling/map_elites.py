@@ -18,11 +18,12 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime, training
+from course_utils import evaluation, runtime
+from course_utils.core import storage
+from course_utils.core.checks import check_count
 from course_utils.fooling._genomes import Genomes, portions, take, typed
 from course_utils.fooling.cppn import CPPN
 from course_utils.fooling.direct import Direct
-from course_utils.inputs import check_count
 
 TENSORS = ("images", "confidence", "born", "history")  # of an archive, beside the genomes
 
@@ -55,8 +56,8 @@ class Archive:
         tensors |= {name: getattr(self, name) for name in (*TENSORS, "random_state")}
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         texts = {"encoding": self.encoding, "random_device": self.random_device}
-        notes = {"archive": json.dumps(texts), "sha256": training.checksum(tensors)}
-        runtime.write_atomically(Path(file).expanduser(), safetensors.torch.save(tensors, metadata=notes))
+        notes = {"archive": json.dumps(texts), "sha256": storage.checksum(tensors)}
+        storage.write_atomically(Path(file).expanduser(), safetensors.torch.save(tensors, metadata=notes))
 
     @classmethod
     def load(cls, file: str | Path, device: torch.device | str = "cpu") -> "Archive":
@@ -70,7 +71,7 @@ class Archive:
             with safetensors.safe_open(Path(file).expanduser(), "pt") as opened:
                 notes = opened.metadata() or {}
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            if "archive" not in notes or training.checksum(tensors) != notes.get("sha256"):
+            if "archive" not in notes or storage.checksum(tensors) != notes.get("sha256"):
                 raise ValueError("its checksum is wrong" if "archive" in notes else "it holds something else")
         except FileNotFoundError:
             raise
@@ -121,7 +122,7 @@ def map_elites(
     if not isinstance(encoding, Direct | CPPN):
         raise TypeError(f"encoding={encoding!r}: want Direct(...) or CPPN(...), with the shape of the model's images")
     if resume is None:
-        generator = runtime.source(generator, training.device_of(model))
+        generator = runtime.ensure_generator(generator, evaluation.device_of(model))
         archive = _begin(model, encoding, population, generator)
     else:
         if generator is not None:
@@ -130,7 +131,7 @@ def map_elites(
     history = archive.history.new_empty(len(archive.history) + generations, len(archive.confidence))
     history[: len(archive.history)] = archive.history
     judged = None
-    with runtime.progress(generations, "map_elites", progress) as bar, training.mode(model, False):
+    with runtime.progress(generations, "map_elites", progress) as bar, evaluation.mode(model, False):
         try:
             for _ in range(generations):
                 parents = _parents(archive, population, generator)
@@ -157,10 +158,10 @@ def _copy(archive: Archive, device: torch.device | None = None) -> Archive:
 
 def _begin(model: nn.Module, encoding: Direct | CPPN, population: int, generator: torch.Generator) -> Archive:
     """The archive of a random population: for each class the best of it, so that one image may stand for several."""
-    genomes = encoding.random(population, generator=generator, device=training.device_of(model))
-    genomes = typed(genomes, training.dtype_of(model))
-    training.logits(model, encoding.render(take(genomes, torch.arange(1))))  # says what is wrong with the model
-    with training.mode(model, False):
+    genomes = encoding.random(population, generator=generator, device=evaluation.device_of(model))
+    genomes = typed(genomes, evaluation.dtype_of(model))
+    evaluation.logits(model, encoding.render(take(genomes, torch.arange(1))))  # says what is wrong with the model
+    with evaluation.mode(model, False):
         genomes, images, confidences = _judge(model, encoding, genomes)
     confidence, best = confidences.max(0)
     return Archive(
@@ -181,7 +182,7 @@ def _continue(model: nn.Module, encoding: Direct | CPPN, archive: Archive) -> tu
         raise TypeError(f"resume={archive!r}: want an archive, such as Archive.load(file)")
     if archive.encoding != repr(encoding):
         raise ValueError(f"the archive was bred with {archive.encoding}, not with {encoding!r}")
-    confidences = training.logits(model, archive.images).softmax(1)
+    confidences = evaluation.logits(model, archive.images).softmax(1)
     own = confidences.diagonal()
     device = confidences.device
     same = len(own) == confidences.shape[1] == len(confidences)
@@ -209,11 +210,11 @@ def _judge(model: nn.Module, encoding: Direct | CPPN, genomes: Genomes) -> tuple
     first, images, logits = next(iter(genomes.values())), [], []
     for rows in portions(len(first), encoding.shape, first.device):
         images.append(encoding.render(take(genomes, rows)).mul(255).floor_().div_(255))
-        logits.append(training.ask(model, images[-1]))
+        logits.append(evaluation.ask(model, images[-1]))
     images, logits = torch.cat(images), torch.cat(logits)
     confidences = logits.softmax(1)
     if math.isnan(confidences.sum()):
-        training.check_logits(logits, len(images))  # says what may be wrong
+        evaluation.check_logits(logits, len(images))  # says what may be wrong
     return genomes, images, confidences
 
 

@@ -15,7 +15,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from course_utils import data, runtime, training
+from course_utils import data
+from course_utils.core import storage
 from course_utils.fooling._genomes import Genomes
 from course_utils.fooling.cppn import CPPN, INPUTS, Plan
 
@@ -44,8 +45,8 @@ def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tabl
 
     >>> encoding = CPPN((3, 8, 8), hidden=4)
     >>> genomes = encoding.random(5, generator=torch.Generator().manual_seed(0))
-    >>> pack(runtime.home() / "five.safetensors", genomes, encoding, {"seed": 0})
-    >>> found = unpack(runtime.home() / "five.safetensors")
+    >>> pack(storage.home() / "five.safetensors", genomes, encoding, {"seed": 0})
+    >>> found = unpack(storage.home() / "five.safetensors")
     >>> found.encoding, found.notes, torch.equal(encoding.render(found.genomes), encoding.render(genomes))
     (CPPN(shape=(3, 8, 8), hidden=4), {'seed': 0}, True)
     """
@@ -61,8 +62,8 @@ def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tabl
     tensors = dict(columns) | tables | {"function": genomes["function"]}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     about = {"shape": encoding.shape, "hidden": encoding.hidden, "notes": notes}
-    texts = {"genomes": json.dumps(about), "sha256": training.checksum(tensors)}
-    runtime.write_atomically(Path(file).expanduser(), safetensors.torch.save(tensors, metadata=texts))
+    texts = {"genomes": json.dumps(about), "sha256": storage.checksum(tensors)}
+    storage.write_atomically(Path(file).expanduser(), safetensors.torch.save(tensors, metadata=texts))
 
 
 def unpack(file: str | Path, device: torch.device | str = "cpu") -> Packed:
@@ -76,7 +77,7 @@ def unpack(file: str | Path, device: torch.device | str = "cpu") -> Packed:
         with safetensors.safe_open(Path(file).expanduser(), "pt") as opened:
             texts = opened.metadata() or {}
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        if "genomes" not in texts or training.checksum(tensors) != texts.get("sha256"):
+        if "genomes" not in texts or storage.checksum(tensors) != texts.get("sha256"):
             raise ValueError("its checksum is wrong" if "genomes" in texts else "it holds something else")
     except FileNotFoundError:
         raise

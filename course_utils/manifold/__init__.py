@@ -1,40 +1,41 @@
 """The manifold of images: its dimension, its tangent spaces, and what lies off it.
 
 `nearest` finds neighbours; `mle`, `two_nn` and `local_pca` read a dimension off them; `tangent` and `local_tangent`
-give the directions in which an image may change, and `split` takes a change apart into those along and across;
-`closest` projects an image on the pictures of a camera. `Neighbour`, `autoencoder` and `vae` score how far off an image
-is, `threshold`, `roc` and `area` judge a score, and `Guarded` is the network that an attacker of the score attacks.
+give the directions in which an image may change, and `along_and_across` takes a change apart into those along and
+across; `closest` projects an image on the pictures of a camera. `Neighbour`, `autoencoder` and `vae` score how far off
+an image is, `threshold`, `roc` and `auc` judge a score, and `RejectOption` is the network that an attacker of the score
+attacks.
 """
 
-from course_utils.manifold.detection import area, roc, threshold
+from course_utils.manifold.detection import auc, roc, threshold
 from course_utils.manifold.dimension import inverses, local_pca, mle, two_nn
-from course_utils.manifold.guarded import Guarded
 from course_utils.manifold.neighbours import Neighbours, nearest
 from course_utils.manifold.projection import Closest, closest
-from course_utils.manifold.scores import Likelihood, Neighbour, Reconstruction, autoencoder, measure, vae
-from course_utils.manifold.tangent import Tangent, local_tangent, rank, share, split, tangent
+from course_utils.manifold.reject_option import RejectOption
+from course_utils.manifold.scores import Likelihood, Neighbour, Reconstruction, autoencoder, off_manifold, vae
+from course_utils.manifold.tangent import Tangent, along_and_across, fraction_along, local_tangent, rank, tangent
 
 __all__ = [
     "Closest",
-    "Guarded",
     "Likelihood",
     "Neighbour",
     "Neighbours",
     "Reconstruction",
+    "RejectOption",
     "Tangent",
-    "area",
+    "along_and_across",
+    "auc",
     "autoencoder",
     "closest",
+    "fraction_along",
     "inverses",
     "local_pca",
     "local_tangent",
-    "measure",
     "mle",
     "nearest",
+    "off_manifold",
     "rank",
     "roc",
-    "share",
-    "split",
     "tangent",
     "threshold",
     "two_nn",

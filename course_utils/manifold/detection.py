@@ -47,7 +47,7 @@ def roc(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
     return share(inside), share(outside)
 
 
-def area(inside: Tensor, outside: Tensor) -> float:
+def auc(inside: Tensor, outside: Tensor) -> float:
     """The area under that curve, in [0, 1]: the chance that an outside score is above an inside one.
 
     Raises:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from course_utils import runtime
-from course_utils.inputs import check_count
+from course_utils.core.checks import check_count
 
 ROWS = {"cpu": 512}  # queries in a tile; elsewhere 4096, so that a GPU has enough to do
 COLUMNS = 2**16  # points in a tile

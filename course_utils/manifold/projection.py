@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from course_utils import runtime
-from course_utils.inputs import check_count, check_images
+from course_utils.core.checks import check_count, check_images
 from course_utils.manifold.tangent import jacobians
 
 TINY = 1e-10  # keeps a number that changes nothing in the picture where it is

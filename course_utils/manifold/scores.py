@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import runtime, training
-from course_utils.inputs import check_count, check_images
+from course_utils import evaluation, runtime, training
+from course_utils.core.checks import check_count, check_images
 from course_utils.manifold.neighbours import nearest
 
 HIDDEN, CODE = 256, 32  # units of the hidden layers, and numbers in a code
@@ -190,7 +190,7 @@ def vae(
     return score.eval()
 
 
-def measure(score: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
+def off_manifold(score: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
     """The scores of images of any number, ``(N,)``, computed in batches, without gradients, in evaluation mode.
 
     They live where the score lives: on the device of its parameters or points.
@@ -203,11 +203,11 @@ def measure(score: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
     tensor([2., 2., 2.])
     """
     check_images(images)
-    device = training.device_of(score)
+    device = evaluation.device_of(score)
     device = next((buffer.device for buffer in score.buffers()), device)
-    with torch.no_grad(), training.mode(score, False):
+    with torch.no_grad(), evaluation.mode(score, False):
         parts = (part.to(device) for part in images.split(batch))
-        return torch.cat([check_scores(training.ask(score, part), len(part)) for part in parts])
+        return torch.cat([check_scores(evaluation.ask(score, part), len(part)) for part in parts])
 
 
 def check_scores(scores: Tensor, number: int) -> Tensor:
@@ -230,7 +230,7 @@ def check_scores(scores: Tensor, number: int) -> Tensor:
 
 def _fresh(kind: Callable, images: Tensor, generator: torch.Generator | None) -> tuple[nn.Module, torch.Generator]:
     """An untrained score for these images, and the generator that drew its weights; torch's own stays untouched."""
-    shape, generator = check_images(images).shape[1:], runtime.source(generator)
+    shape, generator = check_images(images).shape[1:], runtime.ensure_generator(generator)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         return kind(shape).to(images), generator

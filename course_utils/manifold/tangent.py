@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import jacfwd
 
-from course_utils.inputs import check_count
+from course_utils.core.checks import check_count
 
 VALUES = 2**22  # numbers in a batch of Jacobians or neighbourhoods
 
@@ -184,7 +184,7 @@ def local_tangent(queries: Tensor, points: Tensor, rows: Tensor, dimension: int)
     return Tangent(found.basis[..., :dimension].contiguous(), found.stretch[:, :dimension].contiguous())
 
 
-def split(changes: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+def along_and_across(changes: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
     """Take each change apart: the part along the tangent space, and the rest across it.
 
     Args:
@@ -207,18 +207,18 @@ def split(changes: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
     return along, changes - along
 
 
-def share(changes: Tensor, basis: Tensor) -> Tensor:
+def fraction_along(changes: Tensor, basis: Tensor) -> Tensor:
     """The share of each change's squared length that lies along the tangent space: ``(N, C, H, W)`` -> ``(N,)``.
 
     0 is straight across, 1 is along, and a random direction has d / D on average. It is NaN where nothing changed.
 
     Raises:
-        TypeError, ValueError: as for `split`.
+        TypeError, ValueError: as for `along_and_across`.
 
     >>> share(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[1.0], [0.0]]]))
     tensor([0.3600])
     """
-    along, _ = split(changes, basis)
+    along, _ = along_and_across(changes, basis)
     return along.flatten(1).square().sum(1) / changes.flatten(1).square().sum(1)
 
 

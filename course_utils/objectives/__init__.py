@@ -13,12 +13,12 @@ from course_utils.objectives.margin import hinge, large_margin
 from course_utils.objectives.nearest import NearestDigit
 from course_utils.objectives.rbf import bernoulli, bitmaps, confidence, map_criterion, rbf_lenet, shallow_rbf
 from course_utils.objectives.svm import linear_svm, rbf_svm
-from course_utils.objectives.temperature import Tempered, calibrate
+from course_utils.objectives.temperature import TemperatureScaled, calibrate
 
 __all__ = [
     "Gaussians",
     "NearestDigit",
-    "Tempered",
+    "TemperatureScaled",
     "bernoulli",
     "bitmaps",
     "calibrate",

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime, training
+from course_utils import evaluation, runtime, training
+from course_utils.core.checks import check_images, check_labels
 from course_utils.data import Split
-from course_utils.inputs import check_images, check_labels
 
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
 
@@ -50,7 +50,7 @@ def train(
     torch.Size([3, 10])
     """
     check_split(split)
-    generator = runtime.source(generator)
+    generator = runtime.ensure_generator(generator)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         model = build()
@@ -58,7 +58,7 @@ def train(
             kind = type(model).__name__
             raise TypeError(f"build() makes a {kind}, not an nn.Module: pass models.LeNet5 without brackets")
         model.to(split.images)
-        check_labels(split.labels, len(split), training.logits(model, split.images[:1]).shape[1])
+        check_labels(split.labels, len(split), evaluation.logits(model, split.images[:1]).shape[1])
 
         def of_rows(rows: Tensor) -> Tensor:
             return loss(model, split.images[rows], split.labels[rows])

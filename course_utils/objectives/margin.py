@@ -18,8 +18,8 @@ and the layer is the image. As there, errors count by their distance, so that th
 import torch
 from torch import Tensor, nn
 
-from course_utils import training
-from course_utils.attacks._search import margin as lead_of
+from course_utils import evaluation
+from course_utils.evaluation import margin as lead_of
 from course_utils.objectives.fitting import check_outputs
 
 FLAT = 1e-3  # added to the slope, in logits a unit of distance: where the network is flat, no division by 0
@@ -60,10 +60,10 @@ def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float 
     """
     with torch.enable_grad():
         images = images.detach().requires_grad_()
-        logits = training.ask(model, images)
+        logits = evaluation.ask(model, images)
         _check(logits, labels, "gamma", gamma)
         lead = lead_of(logits, labels)
-        slope = training.gradient(lead.sum(), images, create_graph=True)
+        slope = evaluation.gradient(lead.sum(), images, create_graph=True)
         distance = lead / (slope.flatten(1).norm(dim=1) + FLAT)
         return (gamma - distance).relu().mean()
 

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import training
+from course_utils import evaluation
+from course_utils.core.checks import check_labels
 from course_utils.data import Split
-from course_utils.inputs import check_labels
 from course_utils.objectives.fitting import check_split
 
 TEMPERATURES = torch.logspace(-4, 4, 401, dtype=torch.float32)  # each 5 % above the last
 
 
-class Tempered(nn.Module):
+class TemperatureScaled(nn.Module):
     """``model``, with its logits divided by ``temperature``.
 
     Raises:
@@ -45,7 +45,7 @@ class Tempered(nn.Module):
         return self.model(images) / self.temperature
 
 
-def calibrate(model: nn.Module, split: Split) -> Tempered:
+def calibrate(model: nn.Module, split: Split) -> TemperatureScaled:
     """``model`` at the temperature at which its cross-entropy on ``split`` is lowest, looked up in steps of 5 %.
 
     Args:
@@ -62,7 +62,7 @@ def calibrate(model: nn.Module, split: Split) -> Tempered:
     True
     """
     check_split(split)
-    outputs = training.logits(model, split.images)
+    outputs = evaluation.logits(model, split.images)
     labels = check_labels(split.labels, *outputs.shape).to(outputs.device)
     losses = torch.stack([F.cross_entropy(outputs / t.item(), labels) for t in TEMPERATURES])
-    return Tempered(model, TEMPERATURES[losses.argmin().item()].item())
+    return TemperatureScaled(model, TEMPERATURES[losses.argmin().item()].item())

@@ -3,45 +3,45 @@
 import base64
 
 import pytest
-import test_theatre
 import torch
 
 from course_utils import data, models
-from course_utils.breed import breed
-from course_utils.camera import camera
 from course_utils.faces import Faces
-from course_utils.photolab import photo_lab
-from course_utils.quiz import human_quiz
-from course_utils.siege import siege
-from course_utils.sketchpad import sketchpad
-from course_utils.theatre import evolution_theatre
-from course_utils.watchman import watchman
+from course_utils.widgets import (
+    breed,
+    face_camera,
+    human_quiz,
+    photo_attack,
+    robustness_trial,
+    scene_camera,
+    sketchpad,
+    watch_evolution,
+)
 
 pytestmark = pytest.mark.slow
-browser = test_theatre.browser
 
 
 def _photo_lab():
     net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(192, 3))
     net.classes = ("cat", "box turtle", "ostrich")
-    return photo_lab(net)
+    return photo_attack(net)
 
 
 def _siege():
     split = data.Split(torch.rand(8, 1, 28, 28), torch.zeros(8, dtype=torch.int64))
-    return siege({"net": models.LeNet5()}, split, attackers={"nothing": lambda model, images, *_: images})
+    return robustness_trial({"net": models.LeNet5()}, split, attackers={"nothing": lambda model, images, *_: images})
 
 
 def _watchman():
     nobody = Faces(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 5, 2))
-    return watchman(torch.rand(1, 3, 40, 40), detect=lambda images: [nobody])
+    return face_camera(torch.rand(1, 3, 40, 40), detect=lambda images: [nobody])
 
 
 WIDGETS = {
     "sketchpad": lambda: sketchpad(models.LeNet5()),
-    "theatre": lambda: evolution_theatre(models.LeNet5(), population=50),
+    "theatre": lambda: watch_evolution(models.LeNet5(), population=50),
     "breed": lambda: breed(models.LeNet5()),
-    "camera": camera,
+    "camera": scene_camera,
     "quiz": lambda: human_quiz(torch.rand(2, 1, 28, 28), [4, None], ["digit", "noise"], models.LeNet5()),
     "photolab": _photo_lab,
     "siege": _siege,

@@ -31,18 +31,18 @@ CELLS = [
     """
     import time, torch
     from course_utils import data, figures, models
-    from course_utils.breed import breed
-    from course_utils.camera import camera
-    from course_utils.concentration import dimension
-    from course_utils.explorer import attack_explorer
+    from course_utils.widgets.breeding import breed
+    from course_utils.widgets.viewpoint import camera
+    from course_utils.widgets.concentration import dimension
+    from course_utils.widgets.explorer import attack_explorer
     from course_utils.faces import Faces
-    from course_utils.photolab import photo_lab
-    from course_utils.predict import predict
-    from course_utils.quiz import human_quiz
-    from course_utils.siege import siege
-    from course_utils.sketchpad import sketchpad
-    from course_utils.theatre import evolution_theatre
-    from course_utils.watchman import watchman
+    from course_utils.widgets.photos import photo_lab
+    from course_utils.widgets.guesses import predict
+    from course_utils.widgets.quiz import human_quiz
+    from course_utils.widgets.robustness import siege
+    from course_utils.widgets.drawing_pad import sketchpad
+    from course_utils.widgets.evolution import evolution_theatre
+    from course_utils.widgets.surveillance import watchman
     from course_utils.widgets import controls
     torch.manual_seed(0)
     drawn = []

@@ -1,0 +1,98 @@
+"""The course from a shell: ``deep-flaw``, or ``python -m course_utils``.
+
+deep-flaw doctor                  is this machine fit for the course? a block for a bug report
+deep-flaw verify                  are the data files here and whole?
+deep-flaw fetch imagenet faces    pretrained networks, so that the lessons run without a network later
+deep-flaw list                    the networks that were trained to resist
+deep-flaw retrain small-fast      train one of them again, in the place of its file
+"""
+
+import argparse
+import sys
+
+from course_utils import data, faces, runtime
+from course_utils.core import storage
+from course_utils.doctor import doctor
+from course_utils.zoo import imagenet, robust
+
+FETCHED = {"imagenet": imagenet.fetch, "faces": faces.fetch}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command, by default that of the command line, and return the exit status."""
+    parser = argparse.ArgumentParser("deep-flaw", description="A Deep Flaw? The course from a shell.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    commands.add_parser("doctor", help="look at this machine; the output is a block for a bug report")
+    commands.add_parser("verify", help="say which data files are here and whole")
+    fetch = commands.add_parser("fetch", help="fetch pretrained networks, for lessons without a network")
+    fetch.add_argument("names", nargs="+", choices=FETCHED, metavar="name", help=", ".join(FETCHED))
+    commands.add_parser("list", help="list the networks that were trained to resist")
+    retrain = commands.add_parser("retrain", help="train such networks again, in the place of their files")
+    retrain.add_argument("names", nargs="+", metavar="name", help="a name of `list`")
+    given = parser.parse_args(arguments)
+    names = {"names": given.names} if "names" in given else {}
+    try:
+        return COMMANDS[given.command](**names)
+    except KeyboardInterrupt as interrupt:
+        runtime.say(f"stopped: {interrupt}" if str(interrupt) else "stopped")
+        return 130
+
+
+def _doctor() -> int:
+    diagnosis = doctor()
+    runtime.say(diagnosis)
+    return int(not diagnosis.healthy)
+
+
+def _verify() -> int:
+    damaged = False
+    for folder in (data.CHECKOUT, storage.home() / "MNIST" / "raw"):
+        states = data.verify(folder)
+        if folder != data.CHECKOUT and set(states.values()) == {"missing"}:
+            continue
+        runtime.say(folder)
+        for name, state in states.items():
+            print(f"  {name:28} {state}")
+            damaged |= state.startswith("damaged")
+    return int(damaged)
+
+
+def _fetch(names: list[str]) -> int:
+    failed = 0
+    for name in names:
+        try:
+            FETCHED[name]()
+        except OSError as error:
+            runtime.say(f"{name}: {error}")
+            failed = 1
+        else:
+            print(f"{name}: ok")
+    return failed
+
+
+def _list() -> int:
+    for name, recipe in robust.RECIPES.items():
+        print(f"{name:15} {'here   ' if robust.weights_file(name).exists() else 'missing'}  {recipe.note}")
+    return 0
+
+
+def _retrain(names: list[str]) -> int:
+    try:
+        recipes = {name: robust.recipe_of(name) for name in names}
+        for name, recipe in recipes.items():
+            print(f"{name}: {recipe.note}")
+            print(f"  measured now: {_percents(robust.retrain(name))}\n  as shipped:   {_percents(recipe.measured)}")
+    except (ValueError, OSError) as error:
+        runtime.say(error)
+        return 1
+    return 0
+
+
+def _percents(found: dict[str, float]) -> str:
+    return ", ".join(f"{name} {fraction:.1%}" for name, fraction in found.items())
+
+
+COMMANDS = {"doctor": _doctor, "verify": _verify, "fetch": _fetch, "list": _list, "retrain": _retrain}
+
+if __name__ == "__main__":
+    sys.exit(main())

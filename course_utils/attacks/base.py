@@ -1,0 +1,193 @@
+"""What all attacks share: checked inputs, gradients with respect to pixels, success, steps, targets.
+
+An attack searches near each image of a batch, and the images do not depend on each other. So all of them share one
+forward and one backward pass, and an image that is done leaves the batch; ``rows`` are the numbers of those still in
+it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils import evaluation, runtime
+from course_utils.core.checks import check_images, check_labels
+from course_utils.core.tensors import by_portions, portion
+from course_utils.evaluation import margin, without
+
+TARGET_RULES = ("random", "next", "nearest", "least_likely")
+TIE = 1e-5  # a lead below this share of the largest logit could be lost to rounding in a batch of another size
+
+
+class Task:
+    """One attack on one batch, on the model's device.
+
+    Attributes:
+        images: ``(N, C, H, W)``, a copy.
+        labels: ``(N,)``; targets: ``(N,)``, or None if any wrong class will do.
+        aim: the class in the loss, ``(N,)``: the target to reach, or the label to leave.
+        sign: -1 if the loss of ``aim`` is to fall, +1 if it is to rise.
+        classes: how many there are.
+    """
+
+    def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, targets: Tensor | str | None, generator=None):
+        check_images(images)
+        if images.dtype not in (torch.float32, torch.float64):
+            raise TypeError(
+                f"images are {images.dtype}, too coarse for small changes: call .float() on them and the model"
+            )
+        self.model, self.given = model, images
+        self.classes = evaluation.logits(model, images[:1]).shape[1]
+        self.images = images.detach().to(evaluation.device_of(model), copy=True)
+        self.labels = check_labels(labels, len(images), self.classes).to(self.images.device)
+        if isinstance(targets, str):
+            targets = choose_targets(model, images, labels, targets, generator=generator)
+        self.targets = None if targets is None else _check_targets(targets, labels, self.classes).to(self.images.device)
+        self.aim, self.sign = (self.labels, 1) if targets is None else (self.targets, -1)
+        self.rows = torch.arange(len(images), device=self.images.device)
+
+    def finish(self, images: Tensor) -> Tensor:
+        """The attack's result, on the device and in the type in which the images came."""
+        return images.to(self.given)
+
+    def lead(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """How far the attack leads, ``(N,)`` in logits: above 0 is success, and the more the surer."""
+        return -self.sign * margin(logits, self.aim[rows])
+
+    def fooled(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Whether the attack has succeeded, beyond the reach of rounding: bool ``(N,)``."""
+        return self.lead(logits, rows) > TIE * logits.abs().amax(1)
+
+    def cross_entropy(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """The cross-entropy of the class that the attack aims at, ``(N,)`` in nats."""
+        return F.cross_entropy(logits, self.aim[rows], reduction="none")
+
+    @torch.no_grad()
+    def logits(self, x: Tensor) -> Tensor:
+        """The model's outputs ``(N, K)``, by a forward pass alone."""
+        return torch.cat([self._forward(part) for part in x.split(portion(x))])
+
+    def gradient(self, x: Tensor, objective: Callable[[Tensor, Tensor], Tensor], rows: Tensor) -> tuple[Tensor, ...]:
+        """Logits ``(N, K)``, ``objective(logits, rows)`` ``(N,)``, and its gradient in ``x``: one pass each way."""
+
+        def differentiate(part, rows):
+            logits = self._forward(part)
+            value = objective(logits, rows)
+            return logits, value, evaluation.gradient(value.sum(), part)
+
+        return by_portions(differentiate, x, rows)
+
+    def gradients(self, x: Tensor, minus: Tensor, plus: Tensor) -> tuple[Tensor, Tensor]:
+        """For M classes an image, ``f_plus - f_minus`` ``(N, M)`` and its gradients in ``x`` ``(N, M, C, H, W)``.
+
+        ``minus`` is ``(N,)`` and ``plus`` ``(N, M)``. One forward pass, and one backward pass for all M classes.
+        """
+
+        def differentiate(part, minus, plus):
+            logits = self._forward(part)
+            value = logits.gather(1, plus) - logits.gather(1, minus[:, None])
+            each = torch.eye(value.shape[1]).to(value)[:, None].expand(-1, *value.shape)
+            return value, evaluation.gradient(value, part, each, is_grads_batched=True).transpose(0, 1)
+
+        return by_portions(differentiate, x, minus, plus, cost=plus.shape[1])
+
+    def _forward(self, x: Tensor) -> Tensor:
+        logits = evaluation.ask(self.model, x)
+        if logits.shape != (len(x), self.classes) or not logits.isfinite().all():
+            evaluation.check_logits(logits, len(x))  # says what is wrong; for a few images, logits may look like shares
+        return logits
+
+
+@contextmanager
+def attack_context(
+    model: nn.Module, images: Tensor, labels: Tensor, targets: Tensor | str | None = None, generator=None
+) -> Iterator[Task]:
+    """The room in which an attack works: inputs checked, model in evaluation mode, an interrupt ends it quietly."""
+    with torch.inference_mode(False), torch.enable_grad():
+        task = Task(model, images, labels, targets, generator)
+        with evaluation.mode(model, False):
+            try:
+                yield task
+            except KeyboardInterrupt:
+                if _passed_on.get():
+                    raise
+                print("Interrupted: these are the best images so far.")
+
+
+_passed_on = ContextVar("_passed_on", default=False)
+
+
+@contextmanager
+def reraise_interrupts() -> Iterator[None]:
+    """In here an interrupt ends more than one attack: where attacks are compared, half of one looks like a weak one."""
+    token = _passed_on.set(True)
+    try:
+        yield
+    finally:
+        _passed_on.reset(token)
+
+
+def choose_targets(
+    model: nn.Module, images: Tensor, labels: Tensor, rule: str, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """One wrong class for each image, int64 ``(N,)``. How targets are drawn changes every distortion: state the rule.
+
+    Args:
+        rule: "random" (each wrong class equally likely), "next" (the label plus 1, after the last comes 0), "nearest"
+            (the wrong class with the highest logit) or "least_likely" (the one with the lowest).
+        generator: draws the random ones; None starts a new one from seed 0.
+
+    Raises:
+        ValueError: no such rule, or inputs outside the convention.
+
+    >>> choose_targets(nn.Flatten(), torch.rand(2, 1, 1, 3), torch.tensor([0, 2]), "next")
+    tensor([1, 0])
+    """
+    if rule not in TARGET_RULES:
+        raise ValueError(f"there is no target rule {rule!r}: choose among {', '.join(TARGET_RULES)}")
+    logits = evaluation.logits(model, images)
+    classes = logits.shape[1]
+    labels = check_labels(labels, len(images), classes)
+    own = labels.to(logits.device)
+    if rule == "nearest":
+        chosen = without(logits, own).argmax(1)
+    elif rule == "least_likely":
+        chosen = without(logits, own, float("inf")).argmin(1)
+    elif rule == "next":
+        chosen = (labels + 1) % classes
+    else:
+        draw = runtime.ensure_generator(generator)
+        shift = torch.randint(1, classes, labels.shape, generator=draw, device=draw.device)
+        chosen = (labels + shift.to(labels.device)) % classes
+    return chosen.to(labels.device)
+
+
+class Bracket:
+    """For each image, a search for the largest weight c of the distance at which an attack still succeeds.
+
+    A success makes c ten times larger and a failure ten times smaller, until both have been seen; then c is the
+    geometric mean of the largest that succeeded and the smallest that failed.
+    """
+
+    def __init__(self, c: Tensor):
+        self.c, self.works, self.fails = c, torch.zeros_like(c), torch.full_like(c, float("inf"))
+
+    def narrow(self, rows: Tensor, success: Tensor) -> None:
+        """Take in what came of the present c for the images in ``rows``, and choose their next."""
+        c, works, fails = self.c[rows], self.works[rows], self.fails[rows]
+        works, fails = torch.where(success, c, works), torch.where(success, fails, c)
+        following = torch.where(fails.isinf(), 10 * works, torch.where(works == 0, fails / 10, (works * fails).sqrt()))
+        self.works[rows], self.fails[rows], self.c[rows] = works, fails, following
+
+
+def _check_targets(targets: Tensor, labels: Tensor, classes: int) -> Tensor:
+    try:
+        check_labels(targets, len(labels), classes)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"targets: {error}; or name a rule: {', '.join(TARGET_RULES)}") from None
+    if (targets.to(labels.device) == labels).any():
+        raise ValueError("some targets equal the labels: a target is the wrong class that the model is to name")
+    return targets

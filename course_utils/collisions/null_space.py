@@ -1,0 +1,185 @@
+r"""What a network does not see: the null space of its first layer, and of its Jacobian.
+
+A first layer ``W x + b`` with fewer units than pixels is blind to the D - rank(W) dimensions of the null space of W:
+change the picture along them by any amount, and nothing that follows can know. A layer with more units than pixels may
+have rank D, and then it sees all. But the whole network has K outputs, so at each image its Jacobian has a null space
+of at least D - K dimensions. That is blindness to first order alone: along a straight line the logits move after a
+while, and how far one gets says how curved, or how finely folded, the network is.
+"""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import evaluation
+from course_utils.collisions._projection import Collision, answers, check_pair, exact, project_to_logits
+from course_utils.collisions.match_logits import tangent_step
+from course_utils.core.checks import check_shape
+from course_utils.core.tensors import bisect, length, spread
+from course_utils.dimensions.regions.pieces import AFFINE
+from course_utils.layers import flattened, oddity
+
+TOLERANCE = 1e-5  # share of the largest singular value up to which another counts as 0
+HALVINGS, GRID = 25, 64  # to find where a logit first moves by the amount: steps along the line, then bisection
+
+
+def first_layer(model: nn.Module) -> nn.Sequential:
+    """The layers of an ``nn.Sequential`` up to the first that is not affine: together one affine map.
+
+    Raises:
+        TypeError, ValueError: the model is no ``nn.Sequential``, or does more than run its layers; the first of these
+            is not affine, or not known to be.
+
+    >>> first_layer(nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 2)))
+    Sequential(
+      (0): Flatten(start_dim=1, end_dim=-1)
+      (1): Linear(in_features=4, out_features=2, bias=True)
+    )
+    """
+    if reason := oddity(model, [nn.Sequential]):
+        kind = type(model).__name__
+        raise TypeError(f"the model is a {kind}, not an nn.Sequential of layers, one after another: {reason}")
+    layers = list(itertools.takewhile(lambda layer: not oddity(layer, AFFINE), flattened(model)))
+    if not layers:
+        first = next(flattened(model), "nothing")
+        reason = "there is no layer" if first == "nothing" else oddity(first, AFFINE)
+        raise ValueError(f"the model starts with {first}, which is not affine: no null space is known ({reason})")
+    return nn.Sequential(*layers)
+
+
+def first_layer_matrix(layer: nn.Module, shape: tuple[int, int, int]) -> Tensor:
+    """The matrix ``(M, D)`` of an affine layer: what it makes of each pixel alone, less what it makes of black.
+
+    Args:
+        shape: of an image, (C, H, W).
+
+    Raises:
+        ValueError: the layer is not affine, or not known to be, or does not take images of this shape.
+
+    >>> matrix(nn.Conv2d(1, 3, 3), (1, 5, 5)).shape
+    torch.Size([27, 25])
+    """
+    shape = check_shape(shape)
+    size = shape[0] * shape[1] * shape[2]
+    for part in flattened(layer):
+        if reason := oddity(part, AFFINE):
+            name = type(part).__name__
+            raise ValueError(f"{name} is not affine: pass the layers before the first nonlinearity ({reason})")
+    numbers = (each for each in (*layer.parameters(), *layer.buffers()) if each.is_floating_point())
+    weight = next(numbers, torch.zeros(()))
+    with torch.no_grad(), evaluation.mode(layer, False):
+        black = torch.zeros(1, *shape).to(weight)
+        try:
+            constant = layer(black).flatten(1)
+            rows = layer(torch.eye(size).to(weight).view(size, *shape)).flatten(1) - constant
+        except RuntimeError as error:
+            raise ValueError(f"the layer cannot take images of shape {shape}: {error}") from error
+    return rows.T.contiguous()
+
+
+def row_and_null_space(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Orthonormal rows that span what a matrix ``(M, D)`` sees, ``(rank, D)``, and its null space, ``(D - rank, D)``.
+
+    Raises:
+        ValueError: no matrix.
+
+    >>> seen, blind = sight(torch.tensor([[3.0, 4.0]]))
+    >>> seen.abs(), blind.abs()
+    (tensor([[0.6000, 0.8000]]), tensor([[0.8000, 0.6000]]))
+    """
+    if not isinstance(weight, Tensor) or weight.ndim != 2:
+        raise ValueError("want a matrix (M, D), as matrix(layer, shape) returns it")
+    small = exact(weight.detach())
+    if len(small) > small.shape[1]:
+        small = torch.linalg.qr(small, mode="r").R  # the same null space, in fewer rows
+    _, stretch, rows = torch.linalg.svd(small)
+    rank = int((stretch > TOLERANCE * stretch[:1]).sum())
+    return rows[:rank].to(weight), rows[rank:].to(weight)
+
+
+def null_space_perturbation(model: nn.Module, images: Tensor, towards: Tensor) -> Collision:
+    """The picture nearest to ``towards`` within [0, 1] that the first layer cannot tell from each image.
+
+    Args:
+        model: an ``nn.Sequential``, whose `first_layer` is meant.
+        images, towards: float ``(N, C, H, W)`` in [0, 1]; where nothing is invisible, images come back as they are.
+
+    Returns:
+        `Collision`, with the logits of the whole model compared, to 1e-4. Where few pixels of a picture lie between 0
+        and 1, the search may miss the one there is, and says so: the image itself is always one.
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention; a model without an affine first layer.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), nn.ReLU())
+    >>> invisible(model, torch.full((1, 1, 2, 2), 0.5), torch.rand(1, 1, 2, 2)).found
+    tensor([True])
+    """
+    check_pair(images, towards, "towards")
+    answers(model, images[:1])
+    images = images.detach()
+    seen, blind = row_and_null_space(first_layer_matrix(first_layer(model), images.shape[1:]).to(images))
+    if not len(blind):
+        found = images.clone()
+    else:
+        pairs = zip(images.flatten(1), towards.flatten(1), strict=True)  # one by one: the solver's matrix is large
+        found = torch.cat([project_to_logits(y[None], seen[None], (seen @ x)[None]) for x, y in pairs]).view_as(images)
+    errors = (answers(model, found) - answers(model, images)).abs().amax(1).to(images.device)
+    return Collision(found, errors, errors <= 1e-4)
+
+
+def jacobian_null_space(model: nn.Module, images: Tensor, towards: Tensor) -> Tensor:
+    """The pictures nearest to ``towards`` that would have the logits of each image if the net were linear around it.
+
+    The straight line from an image to its picture lies in [0, 1] and in the null space of the Jacobian: see
+    `distance_until_logits_move`. On an even ground all pixels of a max-pooling window tie; there a net has a kink, and
+    no derivative is the one.
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention; a model without logits or without gradients.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, 1.0]])
+    >>> unseen(model, torch.tensor([[[[0.2, 0.2]]]]), torch.tensor([[[[0.9, 0.1]]]]))
+    tensor([[[[0.4000, 0.0000]]]])
+    """
+    check_pair(images, towards, "towards")
+    answers(model, images[:1])
+    device = evaluation.device_of(model)
+    return tangent_step(model, images.to(device), towards.to(device)).to(images)
+
+
+@torch.no_grad()
+def distance_until_logits_move(model: nn.Module, images: Tensor, ends: Tensor, amount: float) -> Tensor:
+    """How far one can go from each image straight towards its end until a logit has moved by ``amount``: ``(N,)``.
+
+    The line is looked at in 64 places, and the first with a larger change is refined by halving. The answer is a
+    Euclidean length, that of the whole line where no logit moves so far.
+
+    Raises:
+        TypeError, ValueError: inputs outside the convention; an amount that is not above 0.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
+    >>> model[1].weight.data = torch.tensor([[1.0, 0.0]])
+    >>> reach(model, torch.zeros(1, 1, 1, 2), torch.tensor([[[[1.0, 0.0]]]]), amount=0.25)
+    tensor([0.2500])
+    """
+    check_pair(images, ends, "ends")
+    if not 0 < amount < float("inf"):
+        raise ValueError(f"amount={amount}: want a change of a logit above 0")
+    still = answers(model, images)
+
+    def moved(share: Tensor) -> Tensor:
+        at = torch.lerp(images, ends, spread(share, images)).clamp(0, 1)
+        return ((answers(model, at) - still).abs().amax(1) > amount).to(images.device)
+
+    low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
+    open_end = torch.ones_like(low, dtype=torch.bool)
+    for step in range(1, GRID + 1):
+        beyond = moved(torch.full_like(low, step / GRID))
+        high = torch.where(open_end & beyond, step / GRID, high)
+        open_end = open_end & ~beyond
+        low = torch.where(open_end, step / GRID, low)
+    low, _ = bisect(low, high, moved, HALVINGS)
+    return low * length(ends - images)

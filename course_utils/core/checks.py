@@ -1,0 +1,137 @@
+"""What images and labels must look like, checked in one place, with messages that name the likely mistake.
+
+The convention of the course: images are float32 ``(N, C, H, W)`` in [0, 1], labels are int64 ``(N,)``.
+"""
+
+import operator
+
+import torch
+from torch import Tensor
+
+
+def check_count(name: str, number: int) -> int:
+    """A number of steps, generations and the like as an int.
+
+    Raises:
+        ValueError: not whole, or below 1.
+
+    >>> check_count("steps", 5)
+    5
+    """
+    try:
+        if isinstance(number, bool) or operator.index(number) < 1:
+            raise ValueError
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={number!r}: want a whole number, at least 1") from None
+    return operator.index(number)
+
+
+def check_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """The shape of an image as a tuple (C, H, W) of ints.
+
+    Raises:
+        ValueError: another number of sides, sides that are not whole and at least 1, or neither 1 nor 3 channels.
+
+    >>> check_shape(torch.zeros(1, 28, 28).shape)
+    (1, 28, 28)
+    """
+    try:
+        sides = tuple(check_count("side", side) for side in shape)
+        if len(sides) != 3 or sides[0] not in (1, 3):
+            raise ValueError
+    except (TypeError, ValueError):
+        hint = "want (channels, height, width) with 1 or 3 channels, such as (1, 28, 28)"
+        raise ValueError(f"shape={shape!r}: {hint}") from None
+    return sides
+
+
+def check_images(images: Tensor) -> Tensor:
+    """Return ``images`` unchanged if they are floats ``(N, C, H, W)`` in [0, 1].
+
+    Raises:
+        TypeError: no tensor, or a tensor of integers.
+        ValueError: wrong shape, no images, NaN, or pixels outside [0, 1].
+
+    >>> check_images(torch.rand(2, 1, 28, 28)).shape
+    torch.Size([2, 1, 28, 28])
+    >>> check_images(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
+    Traceback (most recent call last):
+    ...
+    TypeError: images are torch.uint8, not floats in [0, 1]: convert with images.float() / 255
+    """
+    if not isinstance(images, Tensor):
+        hint = "torch.as_tensor(...) converts an array; for a split, pass its .images"
+        raise TypeError(f"images are a {type(images).__name__}, not a tensor: {hint}")
+    if not images.is_floating_point():
+        hint = "convert with images.float() / 255" if images.dtype == torch.uint8 else "convert with images.float()"
+        raise TypeError(f"images are {images.dtype}, not floats in [0, 1]: {hint}")
+    if images.ndim != 4:
+        hint = {2: "for one image write image[None, None]", 3: "for one image write image[None]"}.get(images.ndim, "")
+        raise ValueError(f"images have shape {tuple(images.shape)}, not (N, C, H, W)" + (f": {hint}" if hint else ""))
+    if images.numel() == 0:
+        raise ValueError(f"images have shape {tuple(images.shape)}: the batch is empty, check how it was selected")
+    low, high = torch.aminmax(images)
+    low, high = low.item(), high.item()
+    if not (low == low and high == high):
+        raise ValueError("images hold NaN: look for a division by zero or a logarithm of zero before this call")
+    if low < 0 or high > 1:
+        if low >= 0 and high <= 255 and high > 2:
+            hint = "these look like grey levels, divide by 255"
+        else:
+            hint = "pass the images before normalisation, it lives inside the model; or use .clamp(0, 1)"
+        raise ValueError(f"pixels run from {low:.3g} to {high:.3g}, not 0 to 1: {hint}")
+    return images
+
+
+def levels(images: Tensor) -> Tensor:
+    """The levels 0 to 255 that a file of 8 bits keeps of images in [0, 1]: the nearest whole numbers, as floats.
+
+    ``levels(images) / 255`` are the images as they come back from such a file.
+
+    >>> levels(torch.tensor([0.0, 0.5, 1.0]))
+    tensor([  0., 128., 255.])
+    """
+    return (255 * images).round()
+
+
+def check_labels(labels: Tensor, number: int, classes: int | None = None) -> Tensor:
+    """Return ``labels`` unchanged if they are ``number`` int64 class numbers, below ``classes`` where that is given.
+
+    Raises:
+        TypeError: no tensor, or not int64.
+        ValueError: wrong shape, or a class that does not exist.
+
+    >>> check_labels(torch.tensor([3, 1]), number=2, classes=10)
+    tensor([3, 1])
+    """
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels are a {type(labels).__name__}, not a tensor: write torch.as_tensor(labels)")
+    if labels.shape != (number,):
+        one_hot = labels.ndim == 2 and len(labels) == number
+        hint = "turn one-hot rows into class numbers with .argmax(1)" if one_hot else "give one class number an image"
+        raise ValueError(f"labels have shape {tuple(labels.shape)}, not ({number},): {hint}")
+    if labels.dtype != torch.int64:
+        raise TypeError(f"labels are {labels.dtype}, not int64 class numbers: convert with labels.long()")
+    if classes is not None and number and not (labels.min() >= 0 and labels.max() < classes):
+        low, high = labels.min().item(), labels.max().item()
+        raise ValueError(f"labels run from {low} to {high}, but the classes are 0 to {classes - 1}")
+    return labels
+
+
+NORMS = ("linf", "l2")
+
+
+def check_budget(eps: float, norm: str) -> None:
+    """Refuse a norm that is not offered, and a budget that is negative or looks like grey levels."""
+    if norm not in NORMS:
+        raise ValueError(f"there is no norm {norm!r} here: choose among {', '.join(NORMS)}")
+    if not 0 <= eps < float("inf"):
+        raise ValueError(f"eps={eps}: a budget is a finite number, not below 0")
+    if norm == "linf" and eps > 1:
+        raise ValueError(f"eps={eps:g}, but pixels run from 0 to 1: for {eps:g} grey levels write {eps:g}/255")
+
+
+def check_counts(**counts: int) -> None:
+    """Refuse numbers of steps, rounds and the like that are not whole and at least 1."""
+    for name, count in counts.items():
+        check_count(name, count)

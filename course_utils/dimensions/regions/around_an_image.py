@@ -1,0 +1,207 @@
+r"""Around an image: the faces of its linear region, and how near they are.
+
+Inside the region that holds an image x, whatever a unit or window chooses between is affine in a change r of x, so
+each face is a piece of a hyperplane
+
+    value + normal . r = 0,    |value| / ||normal||  away
+
+and the region is convex, so the nearest hyperplane is the nearest face. The hyperplanes on which two classes tie are
+the decision boundary, as far as the region reaches; the least step to such a one is that of DeepFool. Croce,
+Andriushchenko and Hein, arXiv 1810.07481, train networks to keep both away.
+
+`region_faces` lists the hyperplanes, `nearest_faces` the distances; `alignment` tells how much a face belongs to one
+pixel, and `units` how many units and windows there are to have faces.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import runtime
+from course_utils.dimensions.regions.pieces import (
+    CHOICES,
+    VALUES,
+    check_points,
+    is_winner,
+    prepare,
+    select,
+    windows,
+    winners,
+    without_constant,
+)
+
+
+class RegionFaces(NamedTuple):
+    """The hyperplanes ``values + normals . r = 0`` that bound the region of an image x, for a change r of x.
+
+    Attributes:
+        values: how far each lies from being crossed, in the unit of its layer, ``(M,)``: the input of a ReLU unit, or
+            the lead of a max-pool window's winner over another of its members.
+        normals: their gradients in the pixels, ``(M, D)``.
+        layers: which layer of the network each belongs to, counted without containers, int64 ``(M,)``.
+    """
+
+    values: Tensor
+    normals: Tensor
+    layers: Tensor
+
+
+class NearestFaces(NamedTuple):
+    """The nearest faces of some images, as Euclidean distances ``(N,)``.
+
+    Attributes:
+        face: to the edge of the linear region; exact.
+        decision: to the decision boundary, if the present linear piece went on for ever.
+        inside: whether it does go on as far as that nearest boundary point, bool ``(N,)``: there ``decision`` is exact.
+    """
+
+    face: Tensor
+    decision: Tensor
+    inside: Tensor
+
+
+@torch.no_grad()
+def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
+    """Every hyperplane that bounds, or would bound if others did not, the linear region around an image.
+
+    The network is affine there, so one forward pass of the D unit images through its linear part gives all normals.
+    Faces that no pixel can move, and those of a max-pool window between its winner and a unit that a ReLU has switched
+    off (which is the face of the winner's own ReLU), are left out.
+
+    Args:
+        model: an ``nn.Sequential`` of piecewise linear layers, in evaluation mode here.
+        image: floats ``(1, C, H, W)``.
+
+    Returns:
+        `RegionFaces` in the type of the image, on the model's device. The memory is that of the normals, M * D numbers,
+        and that of a small batch.
+
+    Raises:
+        TypeError: not floats, or a model that is no ``nn.Sequential``.
+        ValueError: more than one image, a layer that is not piecewise linear.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
+    >>> found = faces(model, torch.rand(1, 1, 1, 2))
+    >>> torch.equal(found.normals, model[1].weight)
+    True
+    """
+    if len(check_points("image", image)) != 1:
+        raise ValueError(f"image has shape {tuple(image.shape)}: want one image (1, C, H, W), write images[:1]")
+    layers, x = prepare(model, image, image.dtype)
+    return _faces(layers, x)[0]
+
+
+@torch.no_grad()
+def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) -> NearestFaces:
+    """How far each image is from the edge of its linear region, and from the decision boundary of its linear piece.
+
+    The region is a convex polyhedron, so the distance to its edge is the smallest ``|value| / ||normal||``. The border
+    of the box [0, 1] does not count. An image with a flat background lies *on* faces, at distance 0: those of the
+    max-pool windows there, whose members tie. A little noise takes it off them.
+
+    Args:
+        model: an ``nn.Sequential`` of piecewise linear layers, in evaluation mode here.
+        images: floats ``(N, C, H, W)``.
+
+    Returns:
+        `BoundaryDistance`, computed in float64. Infinity stands where there is no face.
+
+    Raises:
+        TypeError: not floats, or a model that is no ``nn.Sequential``.
+        ValueError: a layer that is not piecewise linear.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
+    >>> model[1].weight.data, model[1].bias.data = torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.zeros(2)
+    >>> found = nearest_faces(model, torch.ones(1, 1, 1, 2), progress=False)
+    >>> print(f"{found.decision.item():.2f}", found.face.item(), found.inside.item())
+    1.40 inf True
+    """
+    layers, images = prepare(model, check_points("images", images))
+    found = []
+    with runtime.progress(len(images), "faces", progress) as bar:
+        for image in images.split(1):
+            bounds, logits, slopes = _faces(layers, image)
+            lengths = bounds.normals.norm(dim=1)
+            face = (bounds.values.abs() / lengths).min() if len(lengths) else logits.new_tensor(float("inf"))
+            best = logits.argmax()
+            lead, direction = logits[best] - logits, slopes - slopes[best]
+            far = lead / direction.norm(dim=1)
+            far[best] = float("inf")
+            far = far.nan_to_num(float("inf"), float("inf"))
+            decision, second = far.min(0)
+            inside = torch.isfinite(decision)
+            if inside:
+                step = direction[second] * lead[second] / direction[second].square().sum()
+                inside = ((bounds.values + bounds.normals @ step) * bounds.values >= 0).all()
+            found.append((face, decision, inside))
+            bar.update()
+    return NearestFaces(*(torch.stack(each) for each in zip(*found, strict=True)))
+
+
+def alignment(normals: Tensor) -> Tensor:
+    """How much each normal points along one axis, ``(M, D)`` -> ``(M,)``: the share of its largest squared component.
+
+    1 is a face that only one pixel can cross; a random direction has about ``2 log(D) / D``.
+
+    >>> alignment(torch.tensor([[0.0, 2.0], [3.0, 3.0]]))
+    tensor([1.0000, 0.5000])
+    """
+    squares = normals.square()
+    return squares.amax(1) / squares.sum(1)
+
+
+def units(model: nn.Module, images: Tensor) -> int:
+    """How many ReLU units and max-pool windows choose a winner: the N of Hanin and Rolnick, from one image's shape.
+
+    >>> from course_utils import models
+    >>> units(models.FC(100, 50), torch.zeros(1, 1, 28, 28))
+    150
+    """
+    layers, x = prepare(model, check_points("images", images)[:1])
+    number = 0
+    for layer in layers:
+        x = layer(x)
+        number += x[0].numel() if isinstance(layer, CHOICES) else 0
+    return number
+
+
+def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor, Tensor]:
+    """The faces around an image, its logits ``(K,)``, and their gradients in the pixels ``(K, D)``."""
+    states, x = [], image
+    for layer in layers:
+        winner = winners(layer, x) if isinstance(layer, CHOICES) else None
+        states.append(None if winner is None else (winner, _leads(layer, x, x, winner)[0]))
+        x = layer(x)
+    directions = torch.eye(image.numel(), dtype=image.dtype, device=image.device).view(-1, *image.shape[1:])
+    portion = max(1, VALUES // (8 * max([image.numel(), *(len(s[1]) for s in states if s)])))
+    columns, slopes, linear = [], [], [without_constant(layer) for layer in layers]
+    for part in directions.split(portion):
+        found, at = [], image
+        for layer, slope, state in zip(layers, linear, states, strict=True):
+            if state is None:
+                part = slope(part)
+            else:
+                found.append(_leads(layer, at, part, state[0]))
+                part = select(layer, part, state[0].expand(len(part), -1))
+            at = layer(at)
+        columns.append(torch.cat(found, 1) if found else part.new_empty(len(part), 0))
+        slopes.append(part)
+    normals = torch.cat(columns).T
+    leads = [(number, state[1]) for number, state in enumerate(states) if state]
+    layers = torch.cat([torch.full_like(lead, number, dtype=torch.int64) for number, lead in [(0, x[0, :0]), *leads]])
+    values = torch.cat([x[0, :0], *(lead for _, lead in leads)])
+    real = (normals != 0).any(1)
+    return RegionFaces(values[real], normals[real], layers[real]), x[0], torch.cat(slopes).T
+
+
+def _leads(layer: nn.Module, at: Tensor, values: Tensor, winner: Tensor) -> Tensor:
+    """What has to stay positive or negative, as a function of ``values``: ``(B, faces)``.
+
+    For a ReLU its input; for a window the winner at ``at`` less each other member that is not 0 there.
+    """
+    if isinstance(layer, nn.ReLU):
+        return values.flatten(1)
+    best = select(layer, values, winner.expand(len(values), -1))[..., None, None]
+    bounds = ~is_winner(layer, at, winner) & (windows(layer, at) != 0)
+    return (best - windows(layer, values)).flatten(1)[:, bounds.flatten()]

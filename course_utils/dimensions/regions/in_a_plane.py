@@ -1,0 +1,292 @@
+r"""In a plane: the polygons into which a network of ReLUs cuts it, and how many there can be.
+
+On the plane ``x(u, v) = origin + u right + v up`` each face is a straight line as long as no earlier winner changes.
+So start with a window, and let each layer in turn cut every polygon along its faces: on each the layer's values are
+
+    a + u b + v c
+
+and a polygon carries these three tensors. `planar` does that, exactly.
+
+How many regions can there be? n straight lines in general position cut a plane into
+
+    1 + n + n (n - 1) / 2
+
+pieces, which is `arrangement`. Deep nets can be built whose regions grow exponentially with depth (Montufar, Pascanu,
+Cho and Bengio, arXiv 1402.1869), of which `montufar` gives the number. Nets as they are initialised and trained have
+about ``N^2 / 2`` in a plane for N units, whatever the depth (Hanin and Rolnick, arXiv 1901.09021 and 1906.00904).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import runtime
+from course_utils.core.checks import check_count
+from course_utils.core.tensors import spread
+from course_utils.dimensions.regions.pieces import (
+    CHOICES,
+    VALUES,
+    Decide,
+    check_points,
+    is_winner,
+    members,
+    prepare,
+    select,
+    windows,
+    winners,
+)
+
+TURNS = 8  # cuts of a polygon before its pieces are looked at anew
+
+
+class Plane(NamedTuple):
+    """A window of a plane, cut into convex polygons in each of which the network is affine and names one class.
+
+    Attributes:
+        corners: of each polygon, in order around it, float64 ``(V, 2)``, in units of the directions.
+        areas: of the polygons ``(P,)``, in the same units.
+        classes: int64 ``(P,)``.
+        regions: the linear region that each polygon belongs to, int64 ``(P,)``. A region that the decision boundary
+            cuts is several polygons.
+        number: how many regions there are.
+    """
+
+    corners: list[Tensor]
+    areas: Tensor
+    classes: Tensor
+    regions: Tensor
+    number: int
+
+
+@torch.no_grad()
+def planar(
+    model: nn.Module,
+    origin: Tensor,
+    right: Tensor,
+    up: Tensor,
+    extent: float,
+    *,
+    most: int = 20_000,
+    progress: bool = True,
+) -> Plane:
+    """All linear regions in the window ``origin + u right + v up`` with u and v from -extent to extent: exact.
+
+    A polygon costs three forward passes, one for each of its three tensors.
+
+    Args:
+        model: an ``nn.Sequential`` of piecewise linear layers, in evaluation mode here.
+        origin, right, up: floats ``(1, C, H, W)``: the middle, and two directions, of any length, not parallel.
+        most: give up when there are more polygons than this.
+
+    Raises:
+        TypeError: not floats, or a model that is no ``nn.Sequential``.
+        ValueError: shapes that do not match, parallel directions, a layer that is not piecewise linear, too many
+            regions.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+    >>> model[1].weight.data, model[1].bias.data = torch.eye(2), torch.zeros(2)
+    >>> axes = torch.eye(2).view(2, 1, 1, 1, 2)
+    >>> planar(model, torch.zeros(1, 1, 1, 2), *axes, extent=1, progress=False).number
+    4
+    """
+    for name, image in dict(origin=origin, right=right, up=up).items():
+        if check_points(name, image).shape != origin.shape or len(image) != 1:
+            raise ValueError(f"{name} has shape {tuple(image.shape)}: want one image (1, C, H, W), as is the origin")
+    check_count("most", most)
+    if not 0 < extent < float("inf"):
+        raise ValueError(f"extent={extent}: want a finite number above 0")
+    layers, origin = prepare(model, origin)
+    right, up = right.to(origin), up.to(origin)
+    lengths = right.norm() * up.norm()
+    if not lengths > 0 or (right * up).sum().abs() > (1 - 1e-9) * lengths:
+        raise ValueError("right and up are parallel, or one is zero: they must span a plane")
+    square = extent * torch.tensor([[-1.0, -1.0], [1, -1], [1, 1], [-1, 1]]).to(origin)
+    maps = torch.stack([origin[0], right[0], up[0]])
+    tiny = 1e-14 * 4 * extent**2
+    found, total = [], 0
+    with runtime.progress(1, "regions", progress) as bar:
+        for corners, values in _spread(layers, square[None], maps[None], tiny, most):
+            found.append((corners, values, torch.arange(total, total + len(corners), device=corners.device)))
+            total += len(corners)
+            bar.set_postfix(regions=total)
+            if total > most:
+                _too_many(most)
+        bar.update()
+    pieces, areas, classes, regions = [], [], [], []
+    for corners, values, names in found:
+        decided, own, _ = _split(Decide(), corners, values, tiny, float("inf"))  # a single cut
+        pieces += [_distinct(corner) for corner in decided]
+        areas.append(_area(decided))
+        classes.append(_at(values[own], decided.mean(1)).argmax(1))
+        regions.append(names[own])
+    return Plane(pieces, torch.cat(areas), torch.cat(classes), torch.cat(regions), total)
+
+
+def arrangement(lines: int) -> int:
+    """The pieces into which straight lines in general position cut a plane: ``1 + n + n (n - 1) / 2``.
+
+    It is the most that one hidden layer of n units can do in a plane.
+
+    >>> [arrangement(n) for n in (0, 1, 2, 3, 30)]
+    [1, 2, 4, 7, 466]
+    """
+    return 1 + lines + lines * (lines - 1) // 2
+
+
+def montufar(*widths: int) -> int:
+    """How many regions in a plane a net with layers of these widths can have at least, if its weights are well chosen.
+
+    ``prod over l < L of floor(n_l / 2)^2``, times `arrangement` of the last width: Montufar et al. 2014.
+
+    >>> montufar(32), montufar(32, 32, 32)
+    (529, 34668544)
+    """
+    for width in widths:
+        check_count("width", width)
+    number = arrangement(widths[-1])
+    for width in widths[:-1]:
+        number *= (width // 2) ** 2
+    return number
+
+
+def _spread(layers: list[nn.Module], corners: Tensor, maps: Tensor, tiny: float, most: float) -> Iterator[tuple]:
+    """Take polygons ``(P, V, 2)`` and their maps ``(P, 3, ...)`` through the layers, depth first, and cut them."""
+    for number, layer in enumerate(layers):
+        if not isinstance(layer, CHOICES):
+            maps = _affine(layer, maps)
+            continue
+        portion = max(1, VALUES // (8 * maps[0].numel()))
+        for some, of in zip(corners.split(portion), maps.split(portion), strict=True):
+            pieces, own, done = _split(layer, some, of, tiny, most)
+            for part, mine in zip(pieces.split(portion), own.split(portion), strict=True):
+                fresh = of[mine]
+                if not done:
+                    yield from _spread(layers[number:], part, fresh, tiny, most)
+                    continue
+                winner = winners(layer, _at(fresh, part.mean(1)))
+                chosen = select(layer, fresh.flatten(0, 1), winner.repeat_interleave(3, 0)).unflatten(0, (-1, 3))
+                yield from _spread(layers[number + 1 :], part, chosen, tiny, most)
+        return
+    yield corners, maps
+
+
+def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float, most: float) -> tuple[Tensor, Tensor, bool]:
+    """Cut polygons where a winner of ``layer`` changes: new corners, the old polygon of each, and whether that is all.
+
+    After some cuts it is better to look again which units are open in the smaller polygons, and so to call again.
+    """
+    number = len(corners)
+    middle = corners.mean(1)
+    reach = (corners - middle[:, None]).abs().amax(1)
+    radius = _at(torch.cat([torch.zeros_like(maps[:, :1]), maps[:, 1:].abs()], 1), reach)
+    row, unit = _open(layer, _at(maps, middle), radius).nonzero(as_tuple=True)  # sorted by row
+    counts = torch.bincount(row, minlength=number)
+    first = counts.cumsum(0) - counts
+    values, own = maps.flatten(0, 1), torch.arange(number, device=corners.device)
+    cuts = 0
+    for turn in range(int(counts.max())):
+        if cuts == TURNS:
+            return corners, own, False
+        todo = (counts[own] > turn).nonzero()[:, 0]
+        here = own[todo]
+        chosen = unit[first[here] + turn]
+        rows = (3 * here[:, None] + torch.arange(3, device=here.device)).flatten()
+        planes = members(layer, values, rows, chosen.repeat_interleave(3)).unflatten(0, (-1, 3))  # (n, 3, w)
+        inside = corners[todo]
+        at = _evaluate(planes, inside)
+        middle = at.mean(1).argmax(1)
+        lead = at - at.gather(2, middle[:, None, None].expand(-1, at.shape[1], 1))
+        cut = lead.amax((1, 2)) > 1e-12 * at.abs().amax((1, 2))
+        if not cut.any():
+            continue
+        cuts += 1
+        pieces, owners = [], []
+        for winner in range(planes.shape[2]):
+            mine, who = inside[cut], planes[cut]
+            for other in range(planes.shape[2]):
+                if other != winner:
+                    mine = _clip(mine, _evaluate((who[..., winner] - who[..., other])[..., None], mine)[..., 0])
+            real = _area(mine) > tiny
+            pieces.append(mine[real])
+            owners.append(here[cut][real])
+        stay = torch.ones_like(own, dtype=torch.bool)
+        stay[todo[cut]] = False
+        corners = _join([corners[stay], *pieces])
+        own = torch.cat([own[stay], *owners])
+        if len(own) > most:
+            _too_many(most)
+    return corners, own, True
+
+
+def _open(layer: nn.Module, middle: Tensor, radius: Tensor) -> Tensor:
+    """Which units or windows may change their winner while values stay in ``middle +- radius``: bool ``(P, M)``."""
+    if isinstance(layer, nn.ReLU):
+        return (middle.abs() < radius).flatten(1)
+    winner = winners(layer, middle)
+    low, high = middle - radius, middle + radius
+    if isinstance(layer, Decide):
+        return high.scatter(1, winner, -torch.inf).amax(1, keepdim=True) > low.gather(1, winner)
+    others = windows(layer, high).masked_fill(is_winner(layer, middle, winner), -torch.inf)
+    return others.amax((4, 5)).flatten(1) > select(layer, low, winner).flatten(1)
+
+
+def _clip(corners: Tensor, height: Tensor) -> Tensor:
+    """The part of each polygon ``(P, V, 2)`` where an affine function with these values ``(P, V)`` is not negative.
+
+    A polygon with fewer corners than others repeats its last one. One of which nothing is left shrinks to a point.
+    """
+    if not len(corners):
+        return corners
+    height = torch.where(height.abs() <= 1e-13 * height.abs().amax(1, keepdim=True), 0, height)
+    following, beyond = corners.roll(-1, 1), height.roll(-1, 1)
+    crossed = height * beyond < 0
+    share = torch.where(crossed, height / torch.where(crossed, height - beyond, 1), 0)
+    slots = torch.stack([corners, torch.lerp(corners, following, share[..., None])], 2).flatten(1, 2)
+    kept = torch.stack([height >= 0, crossed], 2).flatten(1)
+    counts = kept.sum(1)
+    order = torch.argsort((~kept).to(torch.uint8), dim=1, stable=True)[:, : max(1, int(counts.max()))]
+    index = torch.arange(order.shape[1], device=order.device).minimum((counts[:, None] - 1).clamp_min(0))
+    order = order.gather(1, index)
+    return slots.gather(1, order[..., None].expand(-1, -1, 2))
+
+
+def _join(polygons: list[Tensor]) -> Tensor:
+    """Polygons of different numbers of corners in one tensor: the last corner is repeated."""
+    sides = max(each.shape[1] for each in polygons)
+    return torch.cat([torch.cat([each, each[:, -1:].expand(-1, sides - each.shape[1], -1)], 1) for each in polygons])
+
+
+def _area(corners: Tensor) -> Tensor:
+    """Of polygons ``(P, V, 2)`` that are walked round counter-clockwise, ``(P,)``."""
+    x, y = (corners - corners[:, :1]).unbind(2)
+    return (x * y.roll(-1, 1) - y * x.roll(-1, 1)).sum(1) / 2
+
+
+def _distinct(corners: Tensor) -> Tensor:
+    """A polygon without its repeated corners."""
+    new = (corners != corners.roll(1, 0)).any(1)
+    return corners[new]
+
+
+def _at(maps: Tensor, points: Tensor) -> Tensor:
+    """The values at one point ``(P, 2)`` for each map ``a + u b + v c``, ``(P, 3, ...)`` -> ``(P, ...)``."""
+    u, v = (spread(each, maps[:, 0]) for each in points.unbind(1))
+    return maps[:, 0] + u * maps[:, 1] + v * maps[:, 2]
+
+
+def _evaluate(planes: Tensor, corners: Tensor) -> Tensor:
+    """The values of w affine functions ``(P, 3, w)`` at the corners ``(P, V, 2)``: ``(P, V, w)``."""
+    return torch.baddbmm(planes[:, :1], corners, planes[:, 1:])
+
+
+def _affine(layer: nn.Module, maps: Tensor) -> Tensor:
+    """The layer on ``a + u b + v c``: itself on a, its linear part on b and c."""
+    through = layer(maps.flatten(0, 1)).unflatten(0, (-1, 3))
+    through[:, 1:] -= layer(torch.zeros_like(maps[:1, 0]))
+    return through
+
+
+def _too_many(most: float) -> None:
+    raise ValueError(f"the window holds more than {most} regions: make extent smaller, or most larger")

@@ -1,0 +1,147 @@
+"""The doctor: says what is wrong with an installation, in a block for a bug report."""
+
+import os
+import platform
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tqdm
+import tqdm.auto
+
+from course_utils.core.memory import GROUP, MACHINE, PROCESS, memory
+from course_utils.core.storage import home, lock, write_atomically
+from course_utils.runtime import device, printable, switch
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `doctor` found: ``findings`` are (fine?, topic, text); printed, it is the block for a bug report."""
+
+    findings: list[tuple[bool, str, str]]
+
+    @property
+    def healthy(self) -> bool:
+        return all(fine for fine, _, _ in self.findings)
+
+    def __repr__(self) -> str:
+        lines = [f"{'ok ' if fine else 'BAD'}  {topic:9} {text}" for fine, topic, text in self.findings]
+        last = "All is well." if self.healthy else "Something is wrong: see the lines marked BAD."
+        return printable("\n".join([*lines, last, "Paste this whole block into a bug report."]))
+
+
+def doctor(seconds: float = 3.0) -> Diagnosis:
+    """Look at versions, device, threads, memory, disk and data, then train for ``seconds`` as a smoke test.
+
+    Nothing is raised: what is wrong stands in the report, with what to do.
+    """
+    topics = {
+        "versions": _versions,
+        "device": _device,
+        "memory": _memory,
+        "cache": _cache,
+        "data": _data,
+        "training": lambda: _smoke(seconds),
+    }
+    findings = []
+    for name in ("COURSE_STATIC", "COURSE_STRICT"):
+        try:
+            switch(name)
+        except ValueError as error:
+            findings.append((False, "settings", str(error)))
+    with tqdm.tqdm(total=len(topics), desc="looking", delay=0.5) as bar:
+        for topic, look in topics.items():
+            try:
+                findings.append((True, topic, look()))
+            except Exception as error:  # a doctor reports every failure and goes on
+                findings.append((False, topic, f"{type(error).__name__}: {error}"))
+            bar.update()
+    return Diagnosis(findings)
+
+
+def _versions() -> str:
+    from course_utils.bootstrap import installed_version
+
+    names = ("deep-flaw", "torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "anywidget", "jupyterlab")
+    system = f"{platform.system()} {platform.machine()}"
+    found = ", ".join(f"{name} {installed_version(name) or '-'}" for name in names)
+    return f"Python {platform.python_version()} on {system}; {found}"
+
+
+def _device() -> str:
+    where = device()
+    name = f" ({torch.cuda.get_device_name(where)})" if where.type == "cuda" else ""
+    return f"{where}{name}; torch uses {torch.get_num_threads()} of {os.cpu_count()} CPU cores"
+
+
+ENOUGH = 1.5 * 2**30  # bytes of memory that the course wants
+ADVICE = {
+    MACHINE: "shut down other kernels (menu Kernel, Shut Down All Kernels)",
+    PROCESS: "lift it with `ulimit -v unlimited` where Jupyter is started, or ask who runs the machine",
+    GROUP: "shut down other kernels, or let it have more, as with `docker run --memory`",
+}
+
+
+def _memory() -> str:
+    found = memory()
+    text = f"{found.free / 2**30:.1f} of {found.total / 2**30:.1f} GiB free{found.limit}"
+    if found.free < ENOUGH:
+        raise MemoryError(f"{text}; the course wants {ENOUGH / 2**30}: {ADVICE[found.limit]}")
+    return text
+
+
+def _cache() -> str:
+    """Do what the ledger does: lock, write twice, read back."""
+    folder = home()
+    note, words = folder / "doctor.txt", b"kept"
+    shown = "$COURSE_HOME" if os.environ.get("COURSE_HOME", "").strip() else str(folder).replace(str(Path.home()), "~")
+    try:
+        with lock("doctor") as held:
+            for content in (b"", words):
+                write_atomically(note, content)
+            kept = note.read_bytes()
+            note.unlink()
+    except OSError as error:
+        raise OSError(f"{shown} keeps no files ({error}): set COURSE_HOME to another folder, and restart") from error
+    if kept != words:
+        raise OSError(f"{shown} gave back other bytes than were written: set COURSE_HOME to another folder")
+    free = shutil.disk_usage(folder).free
+    if free < 2**29:
+        raise OSError(f"only {free / 2**20:.0f} MiB of disk left for trained networks: free some, or move COURSE_HOME")
+    alone = "" if held else "; files cannot be locked there: run one lesson at a time"
+    return f"{shown} is writable, {free / 2**30:.0f} GiB free{alone}"
+
+
+def _data() -> str:
+    from course_utils import data  # data stands on this module; the doctor looks at both
+
+    states = data.verify()
+    damaged = [name for name, state in states.items() if state.startswith("damaged")]
+    if damaged:
+        raise OSError(f"{', '.join(damaged)} damaged: `python -m course_utils.data verify` says how")
+    missing = [name for name, state in states.items() if state == "missing"]
+    return "MNIST is not beside the course and will be downloaded" if missing else "MNIST is here, checksums right"
+
+
+def _smoke(seconds: float) -> str:
+    from course_utils import models
+
+    where = device()
+    with torch.random.fork_rng(devices=[]):
+        model = models.LeNet5().to(where, memory_format=torch.channels_last)
+        images = torch.rand(128, 1, 28, 28).to(where)
+    labels = torch.arange(128, device=where) % 10
+    optimiser = torch.optim.AdamW(model.parameters())
+    steps, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < seconds:
+        loss = torch.nn.functional.cross_entropy(model(images), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if not torch.isfinite(loss):
+            raise ArithmeticError("the loss of a fresh network is not finite: the torch installation is broken")
+        steps += 1
+    rate = 128 * steps / elapsed
+    return f"{rate:,.0f} images a second; three rounds of MNIST will take about {180_000 / rate:.0f} s"

@@ -1,0 +1,201 @@
+"""What a network says: logits, classes, accuracy, margins, and the gradient of any of these in the pixels."""
+
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from course_utils.core.checks import check_images, check_labels
+from course_utils.data import Split
+
+
+class Prediction(NamedTuple):
+    """The class that a model names, int64 ``(N,)``, and its softmax confidence in [0, 1], ``(N,)``."""
+
+    labels: Tensor
+    confidences: Tensor
+
+
+def accuracy(model: nn.Module, split: Split) -> float:
+    """The share of ``split`` that ``model`` names correctly, in [0, 1].
+
+    >>> 0 <= accuracy(models.LeNet5(), data.mnist().test[:100]) <= 1
+    True
+    """
+    outputs = logits(model, split.images)
+    labels = check_labels(split.labels, len(outputs), outputs.shape[1]).to(outputs.device)
+    return (outputs.argmax(1) == labels).float().mean().item()
+
+
+def predict(model: nn.Module, images: Tensor) -> Prediction:
+    """The class that ``model`` names for each image, and how sure its softmax is.
+
+    >>> predict(models.LeNet5(), torch.rand(3, 1, 28, 28)).confidences.shape
+    torch.Size([3])
+    """
+    outputs = logits(model, images)
+    return Prediction(outputs.argmax(1), outputs.softmax(1).amax(1))  # two logits may differ where softmax rounds to 1
+
+
+def logits(model: nn.Module, images: Tensor, *, batch: int = 1000, least: int = 2) -> Tensor:
+    """The outputs of ``model`` for images of any number, ``(N, K)``, computed in batches, in evaluation mode.
+
+    The model's mode and gradients are left as they were. The result lives on the model's device.
+
+    Args:
+        batch: images that go through at once.
+        least: how many logits an image has to have: two for classes, one where logits are only compared.
+
+    Raises:
+        TypeError, ValueError: images outside the convention; a model that does not fit them, or that returns NaN,
+            probabilities, or anything but one row an image.
+
+    >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape
+    torch.Size([3, 10])
+    """
+    check_images(images)
+    device = device_of(model)
+    with torch.no_grad(), mode(model, False), naming(model, images):
+        outputs = [check_logits(ask(model, part.to(device)), len(part), least) for part in images.split(batch)]
+    return torch.cat(outputs)
+
+
+@contextmanager
+def naming(model: nn.Module, images: Tensor):
+    """What torch says of images that a model cannot take comes with their type and shape, as a ValueError."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        own = dtype_of(model)
+        hint = "" if own == images.dtype else f" (its weights are {own}: model.to(images.dtype) brings both together)"
+        shape = tuple(images.shape)
+        raise ValueError(f"the model cannot take {images.dtype} images of shape {shape}: {error}{hint}") from error
+
+
+def ask(model: nn.Module, images: Tensor) -> Tensor:
+    """What ``model`` makes of a copy of ``images``: one that works in place must not change what somebody still needs.
+
+    Gradients flow through the copy to ``images``.
+
+    >>> images = torch.full((1, 1, 1, 2), -1.0)
+    >>> ask(nn.ReLU(inplace=True), images).sum().item(), images.sum().item()
+    (0.0, -2.0)
+    """
+    return model(images.clone())
+
+
+def check_logits(outputs: Tensor, number: int, least: int = 2) -> Tensor:
+    """Return ``outputs`` if they are ``number`` rows of ``least`` finite logits or more.
+
+    Raises:
+        ValueError: another shape, too few logits, NaN or infinity, or rows that are probabilities already.
+
+    >>> check_logits(torch.tensor([[0.25, 0.75]]), 1)
+    Traceback (most recent call last):
+    ...
+    ValueError: the model returns probabilities, not logits: leave out the softmax at its end
+    """
+    if not isinstance(outputs, Tensor):
+        raise ValueError(f"the model returns a {type(outputs).__name__}, not a tensor of logits")
+    if outputs.ndim != 2 or len(outputs) != number:
+        raise ValueError(
+            f"the model returns shape {tuple(outputs.shape)} for {number} images, not ({number}, K) logits"
+        )
+    if outputs.shape[1] < least:
+        raise ValueError(
+            "the model returns one logit an image, and there have to be at least 2 classes: for a yes or no, return "
+            "two logits"
+        )
+    if not outputs.isfinite().all():
+        raise ValueError("the model returns NaN or infinity: did its training diverge (a high learning rate)?")
+    if outputs.shape[1] > 1 and outputs.min() >= 0 and torch.allclose(outputs.sum(1), torch.ones_like(outputs[:, 0])):
+        raise ValueError("the model returns probabilities, not logits: leave out the softmax at its end")
+    return outputs
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """The device of the model's parameters; a model without any computes on the CPU.
+
+    Raises:
+        TypeError: a function or something else that is no model.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the model is a {type(model).__name__}, not an nn.Module: wrap it in one")
+    parameter = next(model.parameters(), None)
+    return torch.device("cpu") if parameter is None else parameter.device
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """The type of the model's parameters, which is that of the images it takes; float32 for a model without any."""
+    device_of(model)
+    return next((parameter.dtype for parameter in model.parameters() if parameter.is_floating_point()), torch.float32)
+
+
+def initialise(model: nn.Module, images: Tensor) -> None:
+    """Show lazy layers what they are to take, so that they get their weights; without any, nothing happens.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+    >>> initialise(model, torch.zeros(1, 1, 28, 28))
+    >>> model[1].weight.shape
+    torch.Size([10, 784])
+    """
+    if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
+        with torch.inference_mode(False), torch.no_grad(), mode(model, False), naming(model, images):
+            ask(model, images.to(device_of(model), dtype_of(model)))
+
+
+class NoGradient(ValueError):
+    """A value has no gradient in the images, or one that no attack can follow."""
+
+
+def gradient(value: Tensor, images: Tensor, weights: Tensor | None = None, **options) -> Tensor:
+    """The gradient of a value that a model made of ``images`` in these alone, so that no parameter gets one.
+
+    ``weights`` and ``options`` are those of ``torch.autograd.grad``.
+
+    Raises:
+        NoGradient: none flows to the images, or it is not finite.
+    """
+    found = None
+    if value.requires_grad:
+        (found,) = torch.autograd.grad(value, images, weights, allow_unused=True, **options)
+    if found is None:
+        raise NoGradient(
+            "no gradient flows from the model's logits to the images: look for detach, no_grad, argmax, rounding"
+        )
+    if not found.isfinite().all():
+        raise NoGradient(
+            "the gradient holds NaN or infinity: look for a root, logarithm or division at 0 in the model or a penalty"
+        )
+    return found
+
+
+@contextmanager
+def mode(model: nn.Module, training: bool):
+    """Training or evaluation mode for a while; each module gets its own mode back."""
+    modes = {module: module.training for module in model.modules()}
+    model.train(training)
+    try:
+        yield
+    finally:
+        for module, before in modes.items():
+            module.training = before
+
+
+def margin(logits: Tensor, classes: Tensor) -> Tensor:
+    """The logit of a class minus that of the best other class: ``(N, K)``, ``(N,)`` -> ``(N,)``.
+
+    >>> margin(torch.tensor([[1.0, 4.0, 2.0]]), torch.tensor([1]))
+    tensor([2.])
+    """
+    own = logits.gather(1, classes[:, None])[:, 0]
+    return own - without(logits, classes).amax(1)
+
+
+def without(logits: Tensor, classes: Tensor, value: float = float("-inf")) -> Tensor:
+    """The logits with one class an image out of the running: ``(N, K)``, ``(N,)`` -> ``(N, K)``."""
+    return logits.scatter(1, classes[:, None], value)

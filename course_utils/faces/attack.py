@@ -1,0 +1,218 @@
+r"""A face where there is none, and none where there is one: attacks on a whole face detector.
+
+`detector.detect` has no gradient: it cuts windows at whole pixels, asks one network after the other, and drops what
+lies below a threshold. Its three networks have one, and the windows that they will see can be guessed. So cut windows
+about a square at random, shrink them to the 12, 24 and 48 pixels of the nets, and let Adam lower, in all three at once,
+
+    -log p(face | window) + w * |shifts(window) - (square - window)|^2
+
+for a face to `appear`; the second term asks each net to point back at the square. For faces to `vanish`, lower
+-log p(no face | window) about each face that is still found. After each step the pixels are brought back into the ball
+of radius eps. Whether it worked is for `detector.detect` to say, on the 256 levels of a file, and not for the loss.
+
+Xie et al. 2017, "Adversarial examples for semantic segmentation and object detection", arXiv 1703.08603, sum a loss
+over the windows of a detector in this way.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from course_utils import evaluation, faces, runtime
+from course_utils.core.checks import check_budget, check_count, check_images, levels
+from course_utils.core.tensors import project
+from course_utils.faces.detector import Cascade, CascadeNet
+
+SMALLEST = 20  # pixels: faces.detect looks for no smaller face
+MOVE, GROW = 0.1, 0.2  # how far windows lie from their square, and how much their size differs, as shares of it
+POINT = 5.0  # weight of the shifts
+LOOK = 5  # steps from one look of the whole cascade to the next
+
+Square = tuple[int, float, float, float]  # number of the image; left, top and side in pixels
+
+
+def appear(
+    start: Tensor,
+    *,
+    box: Sequence[int] | None = None,
+    eps: float | None = None,
+    cascade: Cascade | None = None,
+    steps: int = 100,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """Change pictures until the face detector sees a face in each.
+
+    Args:
+        start: noise or photos, ``(N, 3, H, W)`` in [0, 1], or ``(N, 1, H, W)`` if they are to stay grey.
+        box: left, top, right and bottom of the square for the face, in whole pixels; None takes the middle of the
+            picture, with 0.8 of its shorter side.
+        eps: largest change of a pixel, in pixel units; None sets no limit.
+        cascade: the networks; None takes the trained ones, to the device of the pictures.
+        steps: all are taken, also with a face found early: more make it surer.
+        generator: places the windows; None starts a new one from seed 0.
+
+    Returns:
+        Pictures of the same shape, type and device, within ``eps`` and [0, 1], whether a face is seen or not. Each
+        pixel is on one of 256 levels where such a level lies within ``eps``.
+
+    Raises:
+        TypeError, ValueError: pictures or settings outside these conventions.
+        OSError: the trained networks cannot be fetched.
+
+    >>> untrained = Cascade(faces.PNet(), faces.RNet(), faces.ONet())
+    >>> noise = torch.rand(2, 3, 40, 40)
+    >>> changed = appear(noise, eps=8 / 255, cascade=untrained, steps=3)
+    >>> changed.shape, bool((changed - noise).abs().max() <= 8 / 255 + 1e-6)
+    (torch.Size([2, 3, 40, 40]), True)
+    """
+    _check(start, 1.0 if eps is None else eps, steps)
+    left, top, side = _square(box, *start.shape[2:])
+    squares = [(number, left, top, side) for number in range(len(start))]
+    latest = start.clone()
+
+    def look(pictures: Tensor) -> list[Square]:
+        nonlocal latest
+        latest = pictures
+        return squares
+
+    cascade = faces.nets(start.device) if cascade is None else cascade
+    _search(start, 1.0 if eps is None else eps, cascade, steps, look, True, generator, progress)
+    return latest
+
+
+def vanish(
+    images: Tensor,
+    eps: float,
+    *,
+    cascade: Cascade | None = None,
+    steps: int = 40,
+    generator: torch.Generator | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """Change photos until the face detector finds no face in them.
+
+    Args:
+        images: ``(N, 3, H, W)`` in [0, 1], or ``(N, 1, H, W)`` if they are grey.
+        eps, cascade, generator: as for `appear`.
+        steps: at most this many; an image without faces is left as it is from then on.
+
+    Returns:
+        Images as `appear` returns them. One without faces from the start comes back on its nearest levels, and one that
+        keeps its faces as it was after the last step.
+
+    Raises:
+        TypeError, ValueError, OSError: as for `appear`.
+
+    >>> untrained = Cascade(faces.PNet(), faces.RNet(), faces.ONet())
+    >>> vanish(torch.rand(2, 1, 40, 50), eps=8 / 255, cascade=untrained, steps=2).shape
+    torch.Size([2, 1, 40, 50])
+    """
+    _check(images, eps, steps)
+    latest, seen = images.clone(), torch.arange(len(images))
+
+    def look(pictures: Tensor) -> list[Square]:
+        nonlocal seen
+        latest[seen] = pictures[seen]
+        found = faces.detect(latest[seen], cascade)
+        squares = [(int(row), *_about(box)) for row, one in zip(seen, found, strict=True) for box in one.boxes]
+        seen = torch.tensor(sorted({number for number, *_ in squares}), dtype=torch.int64)
+        return squares
+
+    cascade = faces.nets(images.device) if cascade is None else cascade
+    _search(images, eps, cascade, steps, look, False, generator, progress)
+    return latest
+
+
+def _search(
+    start: Tensor,
+    eps: float,
+    cascade: Cascade,
+    steps: int,
+    look: Callable[[Tensor], list[Square]],
+    face: bool,
+    generator: torch.Generator | None,
+    progress: bool,
+) -> None:
+    """Descend in the pixels. Now and then, and at the end, ``look`` takes the pictures and says where to go on."""
+    generator, squares = runtime.ensure_generator(generator), []
+    bar = runtime.progress(steps, "appear" if face else "vanish", progress)
+    with torch.inference_mode(False), torch.enable_grad(), bar:
+        centre = start.detach().to(next(cascade.pnet.parameters()), copy=True)
+        x = centre.clone().requires_grad_()
+        optimiser = torch.optim.Adam([x], lr=min(eps / 4, 0.02))
+        try:
+            for step in range(steps):
+                if step % LOOK == 0 and not (squares := look(_levels(x, start, eps))):
+                    break
+                loss = sum(_loss(net, x, squares, face, generator) for net in cascade)
+                x.grad = evaluation.gradient(loss, x)
+                optimiser.step()
+                x.data = project(x.data, centre, eps, "linf")
+                bar.update()
+        except KeyboardInterrupt:
+            print("Interrupted: these are the pictures so far.")
+        if squares:
+            look(_levels(x, start, eps))
+        bar.update(steps - bar.n)  # finished early
+
+
+def _loss(net: CascadeNet, x: Tensor, squares: list[Square], face: bool, generator: torch.Generator) -> Tensor:
+    """How far the net is from saying "face", or "no face", of a random window about each square: a sum in nats."""
+    height, width = x.shape[2:]
+    windows, aims = [], []
+    for number, left, top, side in squares:
+        right, down, more = (2 * torch.rand(3, generator=generator, device=generator.device) - 1).tolist()
+        size = side * (1 + GROW * more)
+        first, above = (round(at + (side - size) / 2 + MOVE * side * way) for at, way in ((left, right), (top, down)))
+        size = round(size)
+        rows = slice(min(max(above, 0), height - 1), max(above + size, 1))
+        columns = slice(min(max(first, 0), width - 1), max(first + size, 1))
+        window = x[number : number + 1, :, rows, columns].expand(-1, 3, -1, -1)
+        windows.append(F.interpolate(window, (net.side, net.side), mode="area"))
+        edges = left - first, top - above, left + side - first - size, top + side - above - size
+        aims.append([edge / size for edge in edges])
+    logits, shifts, *_ = (answer.flatten(1) for answer in net.look(torch.cat(windows)))
+    loss = F.cross_entropy(logits, torch.full((len(squares),), int(face), device=x.device), reduction="sum")
+    return loss + POINT * (shifts - shifts.new_tensor(aims)).square().sum() if face else loss
+
+
+def _levels(x: Tensor, start: Tensor, eps: float) -> Tensor:
+    """The pictures as a file holds them, on 256 levels, each pixel on its nearest within ``eps`` of the start."""
+    x = x.detach().to(start)
+    level = levels(x)
+    too_far = (level - 255 * start).abs() > 255 * eps + 1e-3
+    level = level - too_far * (level - 255 * start).sign()
+    return project(level / 255, start, eps, "linf")
+
+
+def _check(pictures: Tensor, eps: float, steps: int) -> None:
+    if check_images(pictures).shape[1] not in (1, 3):
+        raise ValueError(f"pictures have {pictures.shape[1]} channels: want 3 for colour, or 1 for grey")
+    if min(pictures.shape[2:]) < SMALLEST:
+        raise ValueError(f"pictures of shape {tuple(pictures.shape)} are too small for a face: want {SMALLEST} pixels")
+    check_budget(eps, "linf")
+    check_count("steps", steps)
+
+
+def _square(box: Sequence[int] | None, height: int, width: int) -> tuple[int, int, int]:
+    """Left, top and side of a box in pixels."""
+    if box is None:
+        side = max(SMALLEST, round(0.8 * min(height, width)))
+        return (width - side) // 2, (height - side) // 2, side
+    left, top, right, bottom = box if len(box) == 4 else (0, 0, 0, 0)
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height and right - left == bottom - top >= SMALLEST):
+        raise ValueError(
+            f"box={box!r}: want left, top, right, bottom of a square in pixels, inside the {width} x {height} of the "
+            f"picture and at least {SMALLEST} on a side"
+        )
+    return left, top, right - left
+
+
+def _about(box: Tensor) -> tuple[float, float, float]:
+    """The square about a box ``(4,)`` with its longer side: left, top, side."""
+    left, top, right, bottom = box.tolist()
+    side = max(right - left, bottom - top)
+    return (left + right - side) / 2, (top + bottom - side) / 2, side

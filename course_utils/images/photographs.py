@@ -1,0 +1,74 @@
+"""Ordinary photographs, from packages that are installed anyway, as a classifier sees them."""
+
+import numpy as np
+import skimage
+import torch
+from matplotlib.cbook import get_sample_data
+from sklearn.datasets import load_sample_image
+from torch import Tensor
+from torchvision.transforms.v2.functional import center_crop, resize
+
+from course_utils import runtime
+
+SIDE = 224  # pixels
+PHOTOS = ("astronaut", "camera", "cat", "coffee", "dahlia", "motorcycle", "officer", "pagoda", "rocket")
+
+
+def photo(name: str) -> Tensor:
+    """One of the photographs of `PHOTOS`, as `crop` gives it: ``(1, 3, 224, 224)`` in [0, 1].
+
+    Raises:
+        ValueError: no such photograph.
+
+    >>> photo("cat").shape
+    torch.Size([1, 3, 224, 224])
+    """
+    return crop(raw_photo(name))
+
+
+def raw_photo(name: str) -> np.ndarray:
+    """A photograph of `PHOTOS` in its own size, as uint8 ``(height, width, 3)``, or ``(height, width)`` if it is grey.
+
+    They come with installed packages: scikit-learn has the dahlia and the pagoda, matplotlib the officer (Grace Hopper,
+    who wrote one of the first compilers), scikit-image all others.
+
+    Raises:
+        ValueError: no such photograph.
+
+    >>> pixels("coffee").shape
+    (400, 600, 3)
+    """
+    if name not in PHOTOS:
+        raise ValueError(f"no photo is called {name!r}: there are {', '.join(PHOTOS)}")
+    if name in {"dahlia", "pagoda"}:
+        return load_sample_image({"dahlia": "flower.jpg", "pagoda": "china.jpg"}[name])
+    if name == "officer":
+        return skimage.io.imread(get_sample_data("grace_hopper.jpg", asfileobj=False))
+    return skimage.data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(skimage.data, name)()
+
+
+def crop(pixels: np.ndarray) -> Tensor:
+    """What a classifier sees of a photograph: the shorter side becomes 256, the middle 224 x 224 pixels are cut out.
+
+    Args:
+        pixels: uint8, ``(height, width)`` for grey or ``(height, width, 3)`` for colour.
+
+    Returns:
+        ``(1, 3, 224, 224)`` in [0, 1], on `runtime.device`.
+
+    Raises:
+        ValueError: another type or shape.
+
+    >>> crop(np.zeros((300, 400), dtype=np.uint8)).shape
+    torch.Size([1, 3, 224, 224])
+    """
+    pixels = np.asarray(pixels)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None].repeat(3, axis=2)
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ValueError(
+            f"a photo of {pixels.dtype} and shape {pixels.shape}: want uint8 grey levels of shape (height, width) or "
+            '(height, width, 3); PIL\'s image.convert("RGB") gives them'
+        )
+    picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    return center_crop(resize(picture, [256], antialias=True), [SIDE, SIDE]).clamp(0, 1).to(runtime.device())

@@ -1,0 +1,328 @@
+r"""What happens to a picture on its way through the world: print it, hang it up, photograph it, send it.
+
+A change that fools a network in a file has a long way to go before it fools a camera. It is printed with the inks of a
+printer, hung on a wall, seen from somewhere under some light, blurred by a lens, disturbed by the sensor, rounded to 8
+bits, and stored as a JPEG. Each of these is a function of images ``(N, C, H, W)`` in [0, 1] here. They are random
+through ``generator=``, and gradients flow through all of them, so that an attack can take them into account (Athalye
+et al. 2017, arXiv 1707.07397). Where a true derivative is zero almost everywhere, in rounding and in JPEG, the gradient
+passes as if nothing had happened: straight through.
+
+The camera is that of `scenes`, with the same numbers for a pose. A sheet lies in the plane z = 0 and reaches from -1 to
+1; the ray o + t d of a pixel meets it at t = -o_z / d_z, and what the pixel sees there is interpolated between the
+sheet's own pixels.
+
+How strong a thing is, is a number; or one number for each image, ``(N,)``; or a pair ``(low, high)`` between which each
+image draws its own.
+"""
+
+import io
+import math
+from functools import partial
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from course_utils import runtime
+from course_utils.core.checks import check_count, check_images, levels
+from course_utils.images import scenes
+
+WALL = scenes.Scene((scenes.Solid((0.0, 0.0, 0.0), (1.0, 1.0, 1e-3)),), background=0.5, distance=4.0, focal=4.0)
+INK = (0.05, 0.95)  # the darkest and the lightest grey that paper shows
+GAMMA = 1.1  # of the printer: middle greys come out a little darker
+SENSOR = 0.01  # standard deviation of a camera's noise
+
+Strength = float | Tensor | tuple[float, float]
+
+
+def blur(images: Tensor, sigma: Strength, *, generator: torch.Generator | None = None) -> Tensor:
+    """Each image under a Gaussian of standard deviation ``sigma`` in pixels; beyond the edge, its edge goes on.
+
+    Raises:
+        TypeError, ValueError: images or a strength outside the convention; the same for all functions here.
+
+    >>> blur(torch.eye(5)[None, None], 0.0).equal(torch.eye(5)[None, None])
+    True
+    """
+    sigma = _each("sigma", sigma, check_images(images), generator)
+    n, c, h, w = images.shape
+    reach = math.ceil(3 * sigma.max().item())
+    if reach == 0:
+        return images
+    steps = torch.arange(-reach, reach + 1).to(images)
+    kernel = (-0.5 * (steps / sigma.clamp_min(1e-3)[:, None]) ** 2).exp()
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(c, 0)[:, None]
+    planes = F.pad(images, [reach] * 4, mode="replicate").view(1, n * c, h + 2 * reach, w + 2 * reach)
+    planes = F.conv2d(planes, kernel[..., None], groups=n * c)
+    return F.conv2d(planes, kernel[:, :, None], groups=n * c).view(n, c, h, w).clamp(0, 1)
+
+
+def rotate(images: Tensor, degrees: Strength, *, generator: torch.Generator | None = None) -> Tensor:
+    """Each image, turned anticlockwise in its plane; what comes into view is a grey wall.
+
+    >>> x = torch.rand(1, 3, 8, 8)
+    >>> torch.allclose(rotate(x, 90.0), x.rot90(1, (2, 3)), atol=1e-4)
+    True
+    """
+    roll = _each("degrees", degrees, check_images(images), generator, least=-math.inf).deg2rad()
+    poses = torch.zeros(len(images), 7).to(images)
+    poses[:, 2] = roll
+    return view(images, poses)
+
+
+def expose(
+    images: Tensor, brightness: Strength = 1.0, contrast: Strength = 1.0, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """Each image with its differences from its mean times ``contrast``, then all of it times ``brightness``.
+
+    >>> expose(torch.full((1, 1, 2, 2), 0.5), brightness=0.5).unique()
+    tensor([0.2500])
+    """
+    generator = runtime.ensure_generator(generator)
+    brightness = _each("brightness", brightness, check_images(images), generator).view(-1, 1, 1, 1)
+    contrast = _each("contrast", contrast, images, generator).view(-1, 1, 1, 1)
+    mean = images.mean((1, 2, 3), keepdim=True)
+    return (brightness * (mean + contrast * (images - mean))).clamp(0, 1)
+
+
+def sensor_noise(images: Tensor, sigma: Strength, *, generator: torch.Generator | None = None) -> Tensor:
+    """What a sensor adds: at each pixel an independent normal number of standard deviation ``sigma``.
+
+    >>> noise(torch.rand(2, 3, 8, 8), 0.1).shape
+    torch.Size([2, 3, 8, 8])
+    """
+    generator = runtime.ensure_generator(generator)
+    sigma = _each("sigma", sigma, check_images(images), generator).view(-1, 1, 1, 1)
+    draws = torch.randn(images.shape, generator=generator, device=generator.device)
+    return (images + sigma * draws.to(images)).clamp(0, 1)
+
+
+def eight_bits(images: Tensor) -> Tensor:
+    """Each pixel rounded to one of 256 levels; gradients go straight through.
+
+    >>> eight_bits(torch.full((1, 1, 1, 1), 0.5)) * 255
+    tensor([[[[128.]]]])
+    """
+    return _straight_through(images, levels(check_images(images).detach()) / 255)
+
+
+def jpeg(images: Tensor, quality: Strength = 75, *, generator: torch.Generator | None = None) -> Tensor:
+    """Each image, written as a JPEG of this quality (1 to 100) and read again; gradients go straight through.
+
+    Raises:
+        ValueError: also for images that are neither grey nor in colour.
+
+    >>> jpeg(torch.rand(2, 3, 16, 16), (50, 90)).shape
+    torch.Size([2, 3, 16, 16])
+    """
+    qualities = _each("quality", quality, check_images(images), generator, least=1).round().int().tolist()
+    if images.shape[1] not in (1, 3) or max(qualities) > 100:
+        raise ValueError(f"{images.shape[1]} channels, quality {quality}: a JPEG has 1 or 3, and a quality of 1 to 100")
+    files = levels(images.detach()).byte().movedim(1, 3).cpu().numpy()
+    read = []
+    for pixels, q in zip(files, qualities, strict=True):
+        file = io.BytesIO()
+        Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(file, "JPEG", quality=q)
+        read.append(np.asarray(Image.open(file)).reshape(pixels.shape))
+    return _straight_through(images, torch.from_numpy(np.stack(read)).movedim(3, 1).to(images) / 255)
+
+
+def ink(images: Tensor) -> Tensor:
+    """On paper: black is not quite black and white not quite white, and neighbouring dots run into each other.
+
+    >>> ink(torch.zeros(1, 1, 4, 4)).unique()
+    tensor([0.0500])
+    """
+    darkest, lightest = INK
+    return darkest + (lightest - darkest) * blur(images, 0.5) ** GAMMA
+
+
+def view(sheets: Tensor, poses: Tensor) -> Tensor:
+    """What the camera of `scenes` sees of each flat sheet, before a grey wall.
+
+    At a pose of zeros it sees the sheet, the whole sheet and nothing but the sheet. Gradients flow to the sheets.
+
+    Args:
+        sheets: square ones, ``(N, C, H, H)``.
+        poses: the numbers of `scenes.POSE`, ``(N, 7)`` or ``(N, 9)``; the light is such that at zeros all is as bright
+            as the sheet.
+
+    >>> sheet = torch.rand(1, 3, 8, 8)
+    >>> torch.allclose(view(sheet, torch.zeros(1, 7)), sheet, atol=1e-5)
+    True
+    """
+    paper = F.pad(check_images(sheets), (0, 0, 0, 0, 0, 1), value=1.0)  # one channel more, which tells where it is
+    seen, there = _sample(paper, poses, sheets.shape[2]).split([sheets.shape[1], 1], 1)
+    return ((seen + (1 - there) * WALL.background) * _lit(poses.to(sheets))).clamp(0, 1)
+
+
+def photograph(sheets: Tensor, poses: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
+    """Print each sheet, hang it before a grey wall, and take a picture of it: ink, pose, light, sensor, 8 bits.
+
+    Args:
+        sheets: square ones, ``(N, C, H, H)`` in [0, 1].
+        poses: as for `view`; None draws them even within half of `scenes.REACH`.
+
+    >>> photograph(torch.rand(2, 3, 32, 32)).shape
+    torch.Size([2, 3, 32, 32])
+    """
+    generator = runtime.ensure_generator(generator)
+    if poses is None:
+        poses = scenes.random_poses(len(check_images(sheets)), 9, spread=0.5, generator=generator).to(sheets)
+    return eight_bits(sensor_noise(view(ink(sheets), poses), SENSOR, generator=generator))
+
+
+def disc(canvas: Tensor) -> Tensor:
+    """The largest disc of each square canvas, as a thing for `stick`: colours, and 1 where the disc is.
+
+    >>> round(disc(torch.rand(1, 3, 100, 100))[:, 3].mean().item(), 3)  # pi / 4
+    0.786
+    """
+    side = _side(check_images(canvas), "canvases")
+    middles = (torch.arange(side).to(canvas) * 2 + 1) / side - 1
+    radius = torch.hypot(middles[:, None], middles)
+    cover = ((1 - radius) * side / 2 + 0.5).clamp(0, 1)  # the edge is one pixel wide
+    return torch.cat([canvas, cover.expand(len(canvas), 1, side, side)], 1)
+
+
+def framed(thing: Tensor, side: int = 224) -> Tensor:
+    """A thing of any shape, in the middle of a square that is empty around it: ``(N, C, side, side)``.
+
+    >>> framed(torch.ones(1, 4, 30, 40), 20)[0, 3].sum().item()  # a quarter of 20 x 20 stays empty
+    300.0
+    """
+    height, width = check_images(thing).shape[2:]
+    longer = max(height, width)
+    down, right = longer - height, longer - width
+    square = F.pad(thing, (right // 2, right - right // 2, down // 2, down - down // 2))
+    size = (check_count("side", side),) * 2
+    return F.interpolate(square, size, mode="bilinear", antialias=True).clamp(0, 1)
+
+
+def stick(
+    things: Tensor,
+    onto: Tensor,
+    area: Strength,
+    degrees: Strength = 0.0,
+    *,
+    right: Strength = (-1.0, 1.0),
+    up: Strength = (-1.0, 1.0),
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Each picture with a thing on it: a sticker on a photograph, or something that stands before a wallpaper.
+
+    Args:
+        things: ``(N, C + 1, h, h)``, squares whose last channel is 1 where the thing is and 0 where it is not.
+        onto: the pictures, ``(N, C, H, H)``.
+        area: the share of the picture that the thing covers.
+        degrees: how far it is turned, anticlockwise.
+        right, up: where it is: 0 is the middle, -1 and 1 touch the border.
+
+    >>> round(stick(disc(torch.ones(1, 1, 50, 50)), torch.zeros(1, 1, 100, 100), area=0.1).mean().item(), 3)
+    0.1
+    """
+    generator = runtime.ensure_generator(generator)
+    shapes = tuple(check_images(things).shape), tuple(check_images(onto).shape)
+    if shapes[0][:2] != (shapes[1][0], shapes[1][1] + 1):
+        raise ValueError(
+            f"things of shape {shapes[0]} on pictures of {shapes[1]}: want as many, and one channel more, which is 1 "
+            "where the thing is; prints.disc adds it to a canvas, and .expand(number, -1, -1, -1) makes them many"
+        )
+    _side(onto, "pictures")
+    area, turn, right, up = (
+        _each(name, strength, onto, generator, least)
+        for name, strength, least in [
+            ("area", area, 1e-6),
+            ("degrees", degrees, -math.inf),
+            ("right", right, -1),
+            ("up", up, -1),
+        ]
+    )
+    cover = things[:, -1:].detach()
+    side = (area / cover.mean((1, 2, 3)).clamp_min(1e-6)).sqrt()  # of the thing's square, in sides of the picture
+    room = (1 / side - 1).clamp_min(0)
+    poses = torch.zeros(len(onto), 7).to(onto)
+    poses[:, 2], poses[:, 6] = turn.deg2rad(), side.log()
+    poses[:, 3], poses[:, 4] = -right * room, -up * room
+    seen = _sample(torch.cat([things[:, :-1] * cover, cover], 1), poses, onto.shape[2])
+    return (seen[:, :-1] + (1 - seen[:, -1:]) * onto).clamp(0, 1)
+
+
+WORLD = {  # what can happen to a picture, each with the strengths that it has in lesson 10
+    "photographed": photograph,
+    "rotated": partial(rotate, degrees=(-30.0, 30.0)),
+    "blurred": partial(blur, sigma=(0.5, 2.0)),
+    "brighter or darker": partial(expose, brightness=(0.6, 1.4), contrast=(0.6, 1.4)),
+    "noisy": partial(sensor_noise, sigma=(0.02, 0.1)),
+    "JPEG": partial(jpeg, quality=(50, 90)),
+}
+
+
+def world(images: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """All that `WORLD` knows, one after the other.
+
+    >>> world(torch.rand(2, 3, 32, 32)).shape
+    torch.Size([2, 3, 32, 32])
+    """
+    generator = runtime.ensure_generator(generator)
+    for happen in WORLD.values():
+        images = happen(images, generator=generator)
+    return images
+
+
+def _sample(sheets: Tensor, poses: Tensor, size: int) -> Tensor:
+    """What each pixel of the camera sees of each sheet; 0 beside it."""
+    side = _side(sheets, "sheets")
+    WALL.check(poses)
+    if len(poses) != len(sheets):
+        raise ValueError(f"{len(sheets)} sheets and {len(poses)} poses: want one pose a sheet")
+    poses = poses.detach().to(sheets)
+    turn = scenes.rotations(poses[:, :3])
+    camera = poses[:, 3:6] * poses.new_tensor([1, 1, -1]) + poses.new_tensor([0, 0, WALL.distance])
+    focal = WALL.focal * poses[:, 6].exp()
+    lens = torch.stack([1 / focal, 1 / focal, torch.ones_like(focal)], 1)
+    ray = turn.mT @ (lens[:, :, None] * scenes.directions(size, poses))
+    origin = turn.mT @ camera[:, :, None]
+    steps = -origin[:, 2:] / ray[:, 2:]
+    point = (origin + steps * ray)[:, :2] * poses.new_tensor([[1], [-1]])  # rows go down
+    point = torch.where(steps > 0, point, 9.0).nan_to_num(9.0).clamp(-9, 9)  # behind the camera: off the sheet
+    crowd = side / size * camera[:, 2] / focal  # the sheet's pixels in one of the picture's, along a side
+    fine = blur(sheets, 0.5 * (crowd**2 - 1).clamp_min(0).sqrt())
+    return F.grid_sample(fine, point.mT.view(-1, size, size, 2), align_corners=False)
+
+
+def _side(images: Tensor, name: str) -> int:
+    if images.shape[2] != images.shape[3]:
+        raise ValueError(f"{name} have shape {tuple(images.shape)}: want squares, cut or pad them first")
+    return images.shape[2]
+
+
+def _lit(poses: Tensor) -> Tensor:
+    """How bright a sheet is under the light of each pose, as a multiple of home's: ``(N, 1, 1, 1)``."""
+    home, here = (
+        scenes.AMBIENT + (1 - scenes.AMBIENT) * (1 + scenes.light_from(p)[:, 2]) / 2 for p in (poses[:, :7], poses)
+    )
+    return (here / home).view(-1, 1, 1, 1)
+
+
+def _straight_through(images: Tensor, values: Tensor) -> Tensor:
+    """The ``values``, with the gradient of ``images``."""
+    return values + (images - images.detach())
+
+
+def _each(name: str, strength: Strength, images: Tensor, generator, least: float = 0.0) -> Tensor:
+    """One strength for each image, ``(N,)``."""
+    number = len(images)
+    if isinstance(strength, tuple) and len(strength) == 2:
+        generator = runtime.ensure_generator(generator)
+        low, high = strength
+        strength = low + (high - low) * torch.rand(number, generator=generator, device=generator.device)
+    values = torch.as_tensor(strength).to(images)
+    if values.ndim > 1 or values.shape not in ((), (number,)) or not (values >= least).all() or values.isinf().any():
+        raise ValueError(
+            f"{name}={strength}: want a number, at least {least:g}; or {number} of them, one an image; or a pair "
+            "(low, high) to draw from"
+        )
+    return values.expand(number)

@@ -1,0 +1,220 @@
+"""Breed pictures by eye: the learner takes the place of selection, and the network only gives its opinion.
+
+Nine pictures, each painted by a CPPN. Whoever likes some of them asks for their children, again and again, as on the
+website Picbreeder (Secretan et al. 2011). What has been bred lives here, and the page, `breeding.js`, shows it: a
+second view, or a page that was loaded again, shows the same.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import anywidget
+import torch
+from torch import Tensor, nn
+
+from course_utils import evaluation, figures, runtime
+from course_utils.fooling import CPPN
+from course_utils.fooling._genomes import typed
+from course_utils.widgets.base import script, to_bytes
+
+NUMBER = 9
+WARM_UP = 20  # random mutations before the first nine: a perceptron paints little more than stripes
+CANDIDATES = 64  # among which those worth looking at are found
+BLANK, COPY = 0.2, 0.1  # a standard deviation of the pixels, and a distance in root mean square, that are too small
+FINE = 112  # pixels a side, at least, of the large pictures
+
+
+def breed(model: nn.Module, *, shape: tuple[int, int, int] = (1, 28, 28)):
+    """Nine pictures to breed from, with the network's opinion of each; without a front end, three generations.
+
+    The first nine are perceptrons that were mutated 20 times at random. In the still picture the favourites are, each
+    time, the three that the network is least sure of.
+
+    Args:
+        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
+        shape: ``(C, H, W)`` of the images that the model takes, with 1 or 3 channels.
+
+    Returns:
+        The live widget; without a front end its static twin, a `figures.Picture`.
+
+    Raises:
+        ValueError: a shape of another form; a model that takes other images, or returns anything but finite logits.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    >>> still = breed(model, shape=(1, 8, 8))
+    """
+    encoding = CPPN(shape)
+    generator = runtime.ensure_generator(device=evaluation.device_of(model))
+    with runtime.one_thread():
+        litter = first(model, encoding, generator)
+        if runtime.front_end():
+            return Breeder(model, encoding, litter, generator)
+        images, captions = [], []
+        for _ in range(2):
+            favourites = least_sure(litter)
+            images.append(litter.images)
+            captions += _captions(litter, favourites)
+            litter = following(model, encoding, litter, favourites, generator)
+    captions += _captions(litter, [])
+    return figures.images(
+        torch.cat([*images, litter.images]).cpu(),
+        captions,
+        columns=NUMBER,
+        title="Three generations, one a row; chosen are the three that the network is least sure of",
+        alt=f"Painted images in three rows of nine, and what the network says: {', '.join(captions)}.".replace(
+            "\n", " "
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Litter:
+    """Nine pictures.
+
+    Attributes:
+        genomes: a dict of tensors with nine rows.
+        images: as the network sees them, ``(9, C, H, W)`` in [0, 1].
+        says: the class that the network names for each, int64 ``(9,)``.
+        confidences: its confidence in it, ``(9,)``.
+        parents: places of those that were kept from the generation before.
+    """
+
+    genomes: dict[str, Tensor]
+    images: Tensor
+    says: Tensor
+    confidences: Tensor
+    parents: tuple[int, ...] = ()
+
+
+class Breeder(anywidget.AnyWidget):
+    """The live nine, those that the learner has marked, and all the nines before."""
+
+    _esm = script("breeding")
+    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+
+    def __init__(self, network: nn.Module, encoding: CPPN, litter: Litter, generator: torch.Generator):
+        super().__init__()
+        self.network, self.encoding, self.generator = network, encoding, generator
+        self.litter, self.favourites = litter, []
+        self.past = []  # litters and their favourites
+        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
+
+    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for, and describe the result; an error becomes the answer and changes nothing.
+
+        Args:
+            message: ``page``, which comes back with the answer, and ``do``: "show"; "mark" or unmark the picture at
+                ``place``; "breed" from the favourites; "back" to the nine before; start "over".
+
+        Returns:
+            What to write, and two buffers: the nine pictures in fine, and as the network sees them, both as bytes
+            ``(9, H, W, C)``. There are no buffers where the pictures have not changed.
+        """
+        shown = self.litter if message["do"] != "show" else None
+        before = self.litter, self.favourites, list(self.past)
+        try:
+            with runtime.one_thread():
+                note = self._obey(**message)
+                fresh = self.litter is not shown
+                buffers = [to_bytes(self._fine()), to_bytes(self.litter.images)] if fresh else []
+        except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
+            self.litter, self.favourites, self.past = before
+            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
+        return {"page": message["page"], "note": note, **self._texts()}, buffers
+
+    def _obey(self, page: float, do: str, place: int = 0) -> str:
+        """Returns what there is to say about it."""
+        if do == "mark" and place in range(NUMBER):
+            self.favourites = sorted({place} ^ set(self.favourites))
+        elif do == "breed" and not self.favourites:
+            return "None is chosen: click a picture that you like first."
+        elif do == "breed" and len(self.favourites) == NUMBER:
+            return "All nine are chosen: leave out at least one, to make room for a child."
+        elif do == "breed":
+            self._replace(following(self.network, self.encoding, self.litter, self.favourites, self.generator))
+        elif do == "over":
+            self._replace(first(self.network, self.encoding, self.generator))
+        elif do == "back" and self.past:
+            self.litter, self.favourites = self.past.pop()
+        return ""
+
+    def _replace(self, litter: Litter) -> None:
+        self.past.append((self.litter, self.favourites))
+        self.litter, self.favourites = litter, []
+
+    def _fine(self) -> Tensor:
+        height, width = self.encoding.shape[1:]
+        times = -(-FINE // max(height, width))
+        return self.encoding.render(self.litter.genomes, size=(times * height, times * width))
+
+    def _texts(self) -> dict:
+        return {
+            "says": self.litter.says.tolist(),
+            "texts": [figures.percent(share) for share in self.litter.confidences],
+            "favourites": self.favourites,
+            "parents": self.litter.parents,
+            "back": bool(self.past),
+            "shape": self.encoding.shape,
+        }
+
+
+def first(model: nn.Module, encoding: CPPN, generator: torch.Generator) -> Litter:
+    """Nine at random: perceptrons, mutated 20 times, neither blank nor alike."""
+    genomes = encoding.random(CANDIDATES, generator=generator, device=evaluation.device_of(model))
+    genomes = typed(genomes, evaluation.dtype_of(model))
+    for _ in range(WARM_UP):
+        genomes = encoding.vary(genomes, torch.arange(CANDIDATES), generation=1, generator=generator)
+    rows = worth_showing(encoding.render(genomes), NUMBER)
+    return _judge(model, encoding, {name: genes[rows] for name, genes in genomes.items()})
+
+
+def following(
+    model: nn.Module, encoding: CPPN, litter: Litter, favourites: Sequence[int], generator: torch.Generator
+) -> Litter:
+    """The favourites at their places, and children of them at the others, neither blank nor copies of a picture."""
+    favourites = list(favourites)
+    free = [place for place in range(NUMBER) if place not in favourites]
+    parents = torch.tensor([favourites[i % len(favourites)] for i in range(CANDIDATES)])
+    children = encoding.vary(litter.genomes, parents, generation=1, generator=generator)
+    rows = worth_showing(encoding.render(children), len(free), beside=litter.images[favourites])
+    genomes = {name: genes.clone() for name, genes in litter.genomes.items()}
+    for name, genes in genomes.items():
+        genes[free] = children[name][rows]
+    return _judge(model, encoding, genomes, tuple(favourites))
+
+
+def worth_showing(images: Tensor, number: int, beside: Sequence[Tensor] = ()) -> list[int]:
+    """Which images to show: the first that are neither blank nor like an earlier one or one of those ``beside``.
+
+    Where there are too few of them, others fill the places.
+
+    >>> stripes = torch.tensor([0.0, 1.0]).repeat(1, 8, 4)
+    >>> worth_showing(torch.stack([stripes, stripes, torch.zeros(1, 8, 8), 1 - stripes]), 2)
+    [0, 3]
+    """
+    seen, rows = list(beside), []
+    for row, image in enumerate(images):
+        unlike = all((image - other).square().mean().sqrt() > COPY for other in seen)
+        if len(rows) < number and unlike and image.std(correction=0) > BLANK:
+            seen.append(image)
+            rows.append(row)
+    rest = [row for row in range(len(images)) if row not in rows]
+    return rows + rest[: number - len(rows)]
+
+
+def least_sure(litter: Litter, number: int = 3) -> list[int]:
+    """Places of the pictures that the network names with the lowest confidence."""
+    return sorted(litter.confidences.argsort(stable=True)[:number].tolist())
+
+
+def _judge(model: nn.Module, encoding: CPPN, genomes: dict[str, Tensor], parents: tuple[int, ...] = ()) -> Litter:
+    """The nine in 256 grey levels, and the network's opinion of them."""
+    images = (255 * encoding.render(genomes)).floor() / 255
+    return Litter(genomes, images, *evaluation.predict(model, images), parents)
+
+
+def _captions(litter: Litter, favourites: Sequence[int]) -> list[str]:
+    opinions = zip(litter.says.tolist(), litter.confidences, strict=True)
+    marks = ["\n(chosen)" if place in favourites else "" for place in range(NUMBER)]
+    return [f"{k}  {figures.percent(share)}{mark}" for (k, share), mark in zip(opinions, marks, strict=True)]

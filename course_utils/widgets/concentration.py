@@ -1,0 +1,199 @@
+r"""One slider for the dimension n: where a ball has its volume, how two directions stand, what n dimensions leave.
+
+Three facts of which the plane gives no idea. In each panel the prediction is exact, and drawn from before the sample:
+
+    the length r of a uniform point of the unit ball       P(length <= r) = r^n, half of the volume outside 2^(-1/n)
+    the angle of two random directions                     density ~ sin^(n-2), variance psi'(n/2) / 2, about 1 / n
+    the share of the cube [-1, 1]^n that the ball fills    pi^(n/2) / (Gamma(n/2 + 1) 2^n)
+    n numbers from [0, 1] that all exceed eps              (1 - eps)^n
+
+The variance follows from the Fourier transform of cos^(n-2), a ratio of gamma functions whose logarithm is easily
+differentiated twice. The points come from other laws than the ones to be tested: the first n coordinates of a random
+point on the sphere in n + 2 dimensions are uniform in the ball (Archimedes knew it for n = 1), an angle is one between
+two normal vectors. The page, `concentration.js`, computes all of it by itself and needs no kernel.
+"""
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import anywidget
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from scipy.special import betainc, polygamma
+from torch import Tensor
+
+from course_utils import figures, runtime
+from course_utils.core.checks import check_count
+from course_utils.core.stats import clopper_pearson
+from course_utils.widgets.base import script
+
+MOST = 1000  # of the slider
+STILLS = (2, 10, 784)  # the dimensions of the static twin
+EPS = 0.01  # where the second slider starts
+SAMPLES = 2000
+BINS = 45
+
+
+def high_dimensions():
+    """The slider and its three panels; without a front end, the panels for 2, 10 and 784 dimensions.
+
+    Returns:
+        The live widget; without a front end its static twin, a `figures.Picture`.
+
+    >>> still = dimension()
+    """
+    return HighDimensions() if runtime.front_end() else _still()
+
+
+class HighDimensions(anywidget.AnyWidget):
+    """The live slider. The page does everything."""
+
+    _esm = script("concentration")
+    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+
+
+class Exact(NamedTuple):
+    """What is known of n dimensions.
+
+    Attributes:
+        radius: half of the unit ball's volume lies outside it.
+        spread: the standard deviation of the angle between two random directions, in degrees; the mean is 90.
+        inside: the logarithm to base 10 of the ball's share of the cube [-1, 1]^n.
+        above: the same of the probability that n uniform numbers all exceed eps.
+    """
+
+    radius: float
+    spread: float
+    inside: float
+    above: float
+
+
+def exact(n: int, eps: float = EPS) -> Exact:
+    """The exact numbers for n dimensions.
+
+    Raises:
+        ValueError: n is not a whole number of at least 1, or ``eps`` outside (0, 1).
+
+    >>> round(exact(2).spread, 6)  # all angles from 0 to 180 degrees are equally likely: 180 / sqrt(12)
+    51.961524
+    """
+    n = check_count("n", n)
+    if not 0 < eps < 1:
+        raise ValueError(f"eps={eps}: want a number between 0 and 1, such as 0.01")
+    spread = math.degrees(math.sqrt(polygamma(1, n / 2) / 2))
+    inside = (n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)) / math.log(10) - n * math.log10(2)
+    return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-eps) / math.log(10))
+
+
+def below(n: int, angle: Tensor) -> Tensor:
+    """The probability that two random directions stand at most ``angle`` degrees apart, for each of them, float64.
+
+    >>> below(3, torch.tensor([60.0]))  # in space, cosines are uniform
+    tensor([0.2500], dtype=torch.float64)
+    """
+    if n == 1:  # the same direction, or the opposite one
+        return torch.where(angle < 180, 0.5, 1.0).double()
+    half = (n - 1) / 2
+    return torch.as_tensor(betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
+
+
+class Sample(NamedTuple):
+    """Draws in n dimensions: lengths and angles in degrees ``(N,)``, and how often the two events of `Exact` came."""
+
+    lengths: Tensor
+    angles: Tensor
+    inside: int
+    above: int
+
+
+def sample(n: int, eps: float = EPS, *, number: int = SAMPLES, generator: torch.Generator | None = None) -> Sample:
+    """Draw ``number`` times each: a point of the ball, two directions, a point of the cube, n numbers from [0, 1].
+
+    Args:
+        generator: None starts a new one from seed 0.
+
+    >>> sample(784).angles.mean().round()
+    tensor(90.)
+    """
+    source = runtime.ensure_generator(generator)
+    how = dict(generator=source, device=source.device)
+    shell = torch.randn(number, check_count("n", n) + 2, **how)
+    one, other = torch.randn(2, number, n, **how)
+    angles = torch.cosine_similarity(one, other).clamp(-1, 1).acos().rad2deg()
+    inside = (2 * torch.rand(number, n, **how) - 1).square().sum(1) <= 1
+    above = (torch.rand(number, n, **how) > eps).all(1)
+    return Sample(shell[:, :n].norm(dim=1) / shell.norm(dim=1), angles, int(inside.sum()), int(above.sum()))
+
+
+def share_text(log10: float) -> str:
+    """A share, given by its logarithm to base 10, as a learner reads it.
+
+    >>> share_text(math.log10(0.0123)), share_text(-1050.2)
+    ('1.23 %', '6.3 × 10⁻¹⁰⁵¹')
+    """
+    if log10 > -3:
+        return f"{100 * 10**log10:.3g} %"
+    power = math.floor(log10)
+    front = round(10 ** (log10 - power), 1)
+    front, power = (1.0, power + 1) if front == 10 else (front, power)
+    return f"{front:.1f} × 10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def radius_text(radius: float) -> str:
+    """A radius below 1 with two digits of what it lacks.
+
+    >>> radius_text(0.5), radius_text(exact(784).radius)
+    ('0.500', '0.99912')
+    """
+    return f"{radius:.{max(3, 1 - math.floor(math.log10(1 - radius)))}f}"
+
+
+def _still() -> figures.Picture:
+    """The three panels in a row for each of a few dimensions."""
+    canvas, axes = figures.figure(figures.ROW, 2.3 * len(STILLS), nrows=len(STILLS), ncols=3)
+    laws = [exact(n) for n in range(1, MOST + 1)]
+    texts = []
+    for row, n in zip(axes, STILLS, strict=True):
+        known, drawn = exact(n), sample(n)
+        _histogram(row[0], drawn.lengths, torch.linspace(0, 1, BINS + 1), lambda r, n=n: r.double() ** n)
+        _histogram(row[1], drawn.angles, torch.linspace(0, 180, BINS + 1), lambda angle, n=n: below(n, angle))
+        _against_n(row[2], n, drawn, laws)
+        row[0].set_title(f"half outside {radius_text(known.radius)}", fontsize=10)
+        row[1].set_title(f"90° ± {known.spread:.3g}°", fontsize=10)
+        row[2].set_title(f"ball {share_text(known.inside)}, exceed {share_text(known.above)}", fontsize=10)
+        row[0].set_ylabel(f"n = {n}\nshare of {SAMPLES:,}")
+        texts.append(
+            f"in {n} dimensions half of the ball lies outside radius {radius_text(known.radius)}, angles are "
+            f"90° ± {known.spread:.3g}°, the ball fills {share_text(known.inside)} of the cube, and {n} numbers all "
+            f"exceed {EPS} with probability {share_text(known.above)}"
+        )
+    for axis, label in zip(axes[-1], ("length of a point of the ball", "angle of two directions", "n"), strict=True):
+        axis.set_xlabel(label)
+    return figures.picture(canvas, f"Predictions, dashed, and samples: {'; '.join(texts)}.")
+
+
+def _histogram(axis: Axes, values: Tensor, edges: Tensor, law) -> None:
+    """The share of the values in each bin, and in a bin of the same width anywhere by the exact law."""
+    width = (edges[1] - edges[0]).item()
+    shares = torch.histogram(values.cpu(), edges)[0] / len(values)
+    axis.bar(edges[:-1].tolist(), shares.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
+    middles = torch.linspace(width / 2, edges[-1].item() - width / 2, 20 * BINS)
+    expected = law(middles + width / 2) - law(middles - width / 2)
+    axis.plot(middles.tolist(), expected.tolist(), "--", color=figures.THEORY, lw=1.2)
+    axis.set(xlim=(0, edges[-1].item()), xticks=edges[:: BINS // 3].tolist() if edges[-1] > 1 else [0, 0.5, 1])
+
+
+def _against_n(axis: Axes, n: int, drawn: Sample, laws: list[Exact]) -> None:
+    """The two shares for every dimension, and what came in this one, with 95 % intervals."""
+    for name, color, count in (("inside", figures.CLEAN, drawn.inside), ("above", figures.DEFENDED, drawn.above)):
+        axis.plot(range(1, MOST + 1), [10 ** getattr(law, name) for law in laws], "--", color=figures.THEORY, lw=1.2)
+        low, high = clopper_pearson(count, SAMPLES)
+        share = count / SAMPLES
+        axis.errorbar(n, share, [[share - low], [high - share]], fmt="o", color=color, ms=5, capsize=3)
+    axis.axvline(n, color=figures.NOISE, lw=0.6, zorder=0)
+    axis.set(xscale="log", xticks=[1, 10, 100, 1000], xlim=(1, MOST), ylim=(-0.03, 1.05), yticks=[0, 0.5, 1])
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.annotate("ball\nin cube", (4.6, 0.5), fontsize=8, color=figures.CLEAN)
+    axis.annotate(f"all exceed {EPS}", (60, 0.62), fontsize=8, color=figures.DEFENDED)

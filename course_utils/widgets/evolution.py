@@ -1,0 +1,170 @@
+"""The evolution theatre: watch MAP-Elites breed an image for every class, generation by generation.
+
+The page, `evolution.js`, asks for the next generation when it has drawn the last. So nothing queues up: a pause takes
+effect at once, and other cells of the notebook can run in between. What evolution has reached lives here, in an
+archive, and every answer holds all that there is to draw: a second view, or a page that was loaded again, shows the
+same.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import anywidget
+import torch
+from torch import Tensor, nn
+
+from course_utils import evaluation, figures, runtime
+from course_utils.fooling import CPPN, Archive, Direct, map_elites
+from course_utils.widgets.base import script, to_bytes
+
+ENCODINGS = {"direct": Direct, "CPPN": CPPN}
+SHOWN = 10  # elites side by side
+SURE = 0.9999  # the confidence that Nguyen, Yosinski and Clune reported
+CEILING = 7.2  # in nines: float32 has nothing between 1 - 10^-7.2 and 1
+STILLS = (1, 50)  # the generations in the static twin
+
+
+def watch_evolution(model: nn.Module, *, population: int = 200, shape: tuple[int, int, int] = (1, 28, 28)):
+    """An evolution to start, pause and step through; without a front end, its elites after a few generations.
+
+    Args:
+        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
+        population: children in a generation.
+        shape: ``(C, H, W)`` of the images that the model takes, with 1 or 3 channels.
+
+    Returns:
+        The live widget; without a front end its static twin, a `figures.Picture`.
+
+    Raises:
+        ValueError: a shape or population outside these ranges; a model that takes other images, or returns anything
+            but finite logits of two classes or more.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+    >>> still = evolution_theatre(model, population=10, shape=(1, 8, 8))
+    """
+    if runtime.front_end():
+        return Evolution(model, population, shape)
+    rows = []
+    for name, make in ENCODINGS.items():
+        settings = dict(population=population, generator=_chance(model, 0), progress=False)
+        map_elites(model, make(shape), generations=STILLS[-1], on_generation=partial(_keep, rows, name), **settings)
+    images, captions, names = zip(*rows, strict=True)
+    return figures.images(
+        torch.cat(images),
+        [text for row in captions for text in row],
+        columns=len(captions[0]),
+        title="From top to bottom: " + "; ".join(names),
+        alt="Bred images, each with its class and the confidence in it. "
+        + " ".join(f"{name}: {', '.join(row)}." for name, row in zip(names, captions, strict=True)),
+    )
+
+
+class Evolution(anywidget.AnyWidget):
+    """The live theatre: one run of evolution, and the class that is looked at."""
+
+    _esm = script("evolution")
+    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+
+    def __init__(self, network: nn.Module, population: int, shape: tuple[int, int, int]):
+        super().__init__()
+        self.network, self.population, self.shape = network, population, shape
+        self.chosen = 0  # class
+        self._begin("direct", seed=0)
+        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
+
+    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for, and describe the result; an error becomes the answer and changes nothing.
+
+        Args:
+            message: ``page``, which comes back with the answer, and ``do``: "show"; "step", to the next generation;
+                "reset", to another random population; "encode", from the start with ``encoding``; "choose" a ``class``.
+
+        Returns:
+            What to write, and two buffers: the images of the elites shown, bytes ``(N, H, W, C)``; and confidences
+            in nines, float32 ``(2, generations)``, of the chosen class and of the median over all classes.
+        """
+        try:
+            self._obey(**message)
+            return {"page": message["page"], **self._texts()}, [
+                to_bytes(self.archive.images[self._shown]),
+                self._lines(),
+            ]
+        except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
+            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
+
+    def _obey(self, page: float, do: str, **choice) -> None:
+        if do == "step":
+            self.archive = self._evolve(self.encoding, resume=self.archive)
+        elif do == "reset":
+            self._begin(self.encoding, self.seed + 1)
+        elif do == "encode":
+            self._begin(choice["encoding"], self.seed)
+        elif do == "choose":
+            self.chosen = min(max(int(choice["class"]), 0), len(self.archive.confidence) - 1)
+
+    def _begin(self, encoding: str, seed: int) -> None:
+        """A random population and the first generation after it."""
+        archive = self._evolve(encoding, generator=_chance(self.network, seed))
+        self.archive, self.encoding, self.seed = archive, encoding, seed
+
+    def _evolve(
+        self, encoding: str, resume: Archive | None = None, generator: torch.Generator | None = None
+    ) -> Archive:
+        """One generation more, or the first."""
+        start = dict(resume=resume, generator=generator)
+        settings = dict(generations=1, population=self.population, progress=False)
+        archive = map_elites(self.network, ENCODINGS[encoding](self.shape), **settings, **start)
+        if len(archive.history) == (len(resume.history) if resume else 0):
+            raise KeyboardInterrupt("this generation was interrupted, Start goes on")
+        return archive
+
+    @property
+    def _shown(self) -> range:
+        """The classes side by side: the ten that the chosen one belongs to, or the last ten."""
+        classes = len(self.archive.confidence)
+        first = max(min(self.chosen // SHOWN * SHOWN, classes - SHOWN), 0)
+        return range(first, min(first + SHOWN, classes))
+
+    def _texts(self) -> dict:
+        archive, shown = self.archive, self._shown
+        return {
+            "generation": len(archive.history),
+            "encoding": self.encoding,
+            "classes": len(archive.confidence),
+            "sure": int((archive.confidence >= SURE).sum()),
+            "chosen": self.chosen,
+            "born": int(archive.born[self.chosen]),
+            "first": shown.start,
+            "texts": [figures.percent(share) for share in archive.confidence[shown.start : shown.stop].tolist()],
+            "median": figures.percent(_median(archive)),
+            "shape": self.shape,
+        }
+
+    def _lines(self) -> bytes:
+        history = self.archive.history.cpu()
+        return nines(torch.stack([history[:, self.chosen], history.quantile(0.5, dim=1)])).numpy().tobytes()
+
+
+def nines(confidence: Tensor) -> Tensor:
+    """Confidence on a scale that shows how it nears 1: 90 % is 1, 99 % is 2, 99.9 % is 3; from 7.2 on it is cut off.
+
+    >>> nines(torch.tensor([0.0, 0.9, 0.999, 1.0])).round(decimals=3)
+    tensor([0.0000, 1.0000, 3.0000, 7.2000])
+    """
+    return (1 - confidence.double()).log10().abs().clamp(max=CEILING).float()
+
+
+def _chance(model: nn.Module, seed: int) -> torch.Generator:
+    return torch.Generator(evaluation.device_of(model)).manual_seed(seed)
+
+
+def _median(archive: Archive) -> float:
+    return archive.confidence.quantile(0.5).item()
+
+
+def _keep(rows: list[tuple[Tensor, list[str], str]], name: str, archive: Archive) -> None:
+    """Add the first ten elites to the rows of the static twin, if this generation belongs into it."""
+    generation, number = len(archive.history), min(SHOWN, len(archive.images))
+    if generation in STILLS:
+        texts = [f"{k}  {figures.percent(archive.confidence[k])}" for k in range(number)]
+        rows.append((archive.images[:number].cpu(), texts, f"{name}, generation {generation}"))

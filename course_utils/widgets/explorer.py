@@ -1,0 +1,121 @@
+"""An attack explorer: choose a digit, an attack and its settings, and see what the network says before and after.
+
+Each turn of a slider draws the picture anew. So there is one figure whose parts are filled again, which takes a third
+of the time that a new figure would.
+"""
+
+import io
+
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from torch import Tensor, nn
+
+from course_utils import attacks, data, evaluation, figures, runtime
+from course_utils.core.checks import check_images, check_labels
+from course_utils.widgets import sliders
+
+ATTACKS = ("one step", "pgd", "deepfool", "carlini_wagner")
+PRESETS = [
+    dict(image=0, attack="one step", eps=0.1, steps=10),
+    dict(image=0, attack="one step", eps=0.25, steps=10),
+    dict(image=0, attack="pgd", eps=0.15, steps=10),
+    dict(image=0, attack="deepfool", eps=0.1, steps=10),
+]
+
+
+def attack_explorer(model: nn.Module, images: Tensor | None = None, labels: Tensor | None = None):
+    """Sliders for image, attack, eps and steps; below them the clean image, the difference, the adversarial image.
+
+    "one step" and "pgd" keep to the budget ``eps``; "deepfool" and "carlini_wagner" look for the smallest change and
+    ignore it. "one step" ignores ``steps``.
+
+    Args:
+        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
+        images, labels: two or more to choose from; None takes the first 20 test digits of MNIST.
+
+    Returns:
+        The live widget; without a front end its static twin, a `figures.Picture`.
+
+    Raises:
+        TypeError, ValueError: images and labels outside the convention, or only one of the two; a model without logits.
+
+    >>> from course_utils import models
+    >>> still = attack_explorer(models.LeNet5())
+    """
+    if (images is None) != (labels is None):
+        raise ValueError("give images and labels together, or neither of them")
+    if images is None:
+        test = data.mnist(evaluation.device_of(model)).test
+        images, labels = test.images[:20], test.labels[:20]
+    if len(check_images(images)) < 2:
+        raise ValueError("one image is too few to choose from: give two or more")
+    classes = evaluation.logits(model, images[:1]).shape[1]
+    check_labels(labels, len(images), classes)
+    canvas = _Canvas(classes)
+
+    def draw(image: int, attack: str, eps: float, steps: int) -> figures.Picture:
+        clean, label = images[image : image + 1], labels[image : image + 1]
+        with runtime.one_thread():
+            changed = run(model, clean, label, attack, eps, steps)
+            answers = evaluation.logits(model, torch.cat([clean, changed])).softmax(1).cpu()
+        return canvas.show(clean[0].cpu(), changed[0].cpu(), int(label), answers)
+
+    return sliders(draw, PRESETS, image=(0, len(images) - 1), attack=list(ATTACKS), eps=(0.0, 0.5, 0.01), steps=(1, 20))
+
+
+def run(model: nn.Module, images: Tensor, labels: Tensor, attack: str, eps: float, steps: int) -> Tensor:
+    """The images after one of `ATTACKS`, with the settings of the sliders."""
+    if attack == "one step":
+        return attacks.fgsm(model, images, labels, eps)
+    if attack == "pgd":
+        return attacks.pgd(model, images, labels, eps, steps=steps, start="clean", progress=False)
+    if attack == "deepfool":
+        return attacks.deepfool(model, images, labels, steps=steps, progress=False)
+    return attacks.carlini_wagner(model, images, labels, search_steps=2, steps=steps, progress=False)
+
+
+class _Canvas:
+    """One figure for all pictures: three images, and the confidences before and after."""
+
+    def __init__(self, classes: int):
+        canvas, axes = figures.figure(8.2, 2.5, ncols=4, width_ratios=[1, 1, 1, 1.7])
+        *self.images, bars = axes
+        for axis, title in zip(self.images, ("clean", "difference", "adversarial"), strict=True):
+            figures.show(axis, torch.zeros(1, 28, 28), "0  > 99.99 %", title=title)
+        self.images[1].images[0].set_cmap("RdBu_r")
+        self.bars = [
+            bars.bar([k + shift for k in range(classes)], [0.0] * classes, width=0.4, color=color)
+            for shift, color in ((-0.2, figures.CLEAN), (0.2, figures.ADVERSARIAL))
+        ]
+        bars.set(ylim=(0, 1), ylabel="confidence", xlabel="class", xticks=range(0, classes, -(-classes // 10)))
+        bars.set_title("blue: before, orange: after", fontsize=9)
+        canvas.draw_without_rendering()
+        canvas.set_layout_engine("none")  # the layout stays as it has settled
+        self.agg = FigureCanvasAgg(canvas)
+
+    def show(self, clean: Tensor, changed: Tensor, label: int, answers: Tensor) -> figures.Picture:
+        """The picture for one image, its changed twin, and the confidences ``(2, K)`` of the two."""
+        change = changed - clean
+        largest, length = change.abs().max().item(), change.norm().item()
+        named = answers.argmax(1).tolist()
+        says = [f"{k}  {figures.percent(answers[i, k])}" for i, k in enumerate(named)]
+        shown = clean, (change.mean(0, keepdim=True) / max(largest, 1e-6) + 1) / 2, changed
+        colors = figures.CLEAN, "black", figures.ADVERSARIAL if named[1] != label else "black"
+        texts = says[0], f"largest {largest:.3f}, L2 {length:.2f}", says[1]
+        for axis, pixels, text, color in zip(self.images, shown, texts, colors, strict=True):
+            pixels = pixels.permute(1, 2, 0).squeeze(2).numpy()
+            axis.images[0].set(data=pixels, extent=(-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5))
+            axis.set_xlabel(text, fontsize=9, color=color)
+        self.images[1].set_title(f"difference × {1 / largest:.2g}" if largest else "no difference", fontsize=10)
+        for group, heights in zip(self.bars, answers.tolist(), strict=True):
+            for bar, height in zip(group, heights, strict=True):
+                bar.set_height(height)
+        buffer = io.BytesIO()
+        self.agg.print_png(buffer)  # savefig would draw twice
+        verdict = "is fooled" if named[1] != label else "is not fooled"
+        alt = (
+            f"A digit that the network calls {says[0]}, a change whose largest pixel is {largest:.3f} and whose "
+            f"Euclidean length is {length:.2f}, and the changed digit, called {says[1]}. The label is {label}: the "
+            f"network {verdict}."
+        )
+        return figures.Picture(buffer.getvalue(), alt)

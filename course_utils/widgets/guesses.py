@@ -1,0 +1,238 @@
+"""Predict: the learner locks in a guess before the cell that reveals the result.
+
+Who has committed to an answer is surprised by the right one, and remembers it (confident errors are corrected best:
+Butterfield and Metcalfe, *J. Exp. Psychol. Learn. Mem. Cogn.* 27, 1491, 2001). Guesses stay on this machine, one file a
+question. Without a front end nobody is asked, and nothing is read or kept.
+"""
+
+import hashlib
+import json
+import math
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import anywidget
+import traitlets
+from IPython.display import display
+
+from course_utils import figures, runtime
+from course_utils.core import storage
+from course_utils.widgets.base import script
+
+
+def guess(question: str, *, unit: str = "", choices: Sequence[str] | None = None) -> "Guess":
+    """Ask for a guess, and show the field for it at once.
+
+    Args:
+        question: a sentence; code stands between backticks. The guess is kept under it, so ask each thing once.
+        unit: of the number, such as ``"digits"``; with ``"%"``, numbers run up to 100.
+        choices: two or more answers to choose from, in place of a number.
+
+    Raises:
+        ValueError: fewer than two choices, or two that are the same.
+
+    >>> guess = predict("How many of the 10,000 test digits does it get wrong?", unit="digits")
+    Predict: How many of the 10,000 test digits does it get wrong? (digits)
+    >>> guess.reveal(83)
+    Measured: 83 digits.
+    """
+    if choices is not None and (isinstance(choices, str) or len(choices) < 2 or len(set(choices)) < len(choices)):
+        raise ValueError(f"choices={choices!r}: give two or more answers that differ")
+    guess = Guess(question, unit, choices)
+    if runtime.front_end():
+        guess.load()
+        display(guess.form)
+    else:
+        answers = " / ".join(choices or []) or unit
+        runtime.say(f"Predict: {question} ({answers})" if answers else f"Predict: {question}")
+    return guess
+
+
+def guesses() -> list[tuple[str, str, str]]:
+    """All guesses that were locked in on this machine: question, guess, and the result, "" before it was revealed.
+
+    >>> all(len(guess) == 3 for guess in guesses())
+    True
+    """
+    found = []
+    for file in sorted(storage.home("predictions").glob("*.json"), key=lambda file: (file.stat().st_mtime, file.name)):
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            said = kept.get("said", kept["guess"])
+            found.append((str(kept["question"]), str(said), str(kept.get("measured", ""))))
+        except (ValueError, TypeError, KeyError, AttributeError):  # `Guess.load` says so, and puts it aside
+            continue
+    return found
+
+
+class Guess:
+    """A question and the ``value`` that the learner has locked in: a number, one of the choices, or None."""
+
+    def __init__(self, question: str, unit: str, choices: Sequence[str] | None):
+        self.question, self.unit, self.choices = question, unit, choices
+        self.value: float | str | None = None
+        self.revealed = False
+        self.form = Form(question, unit, choices, self._hear) if runtime.front_end() else None
+
+    def reveal(self, result) -> figures.Picture | None:
+        """Say how far the guess was from the result, and close the guess.
+
+        Args:
+            result: a number in the question's unit, which may be a tensor or array of one element; or the right choice.
+
+        Returns:
+            Guess and result on a number line, or None where there are no two numbers to compare.
+
+        Raises:
+            ValueError: ``result`` is no number, or none of the choices.
+        """
+        result = self._valid(result)
+        if self.value is None:
+            name = "Measured" if self.choices is None else "Answer"
+            runtime.say(f"{name}: {self.text(result)}." + " No guess was locked in this time." * bool(self.form))
+            return None
+        try:
+            self._keep(self.value, revealed=True, measured=self.text(result))
+        except OSError as error:
+            warnings.warn(f"guess and result could not be kept for later ({error})", stacklevel=2)
+        verdict = self._verdict(result)
+        runtime.say(verdict)
+        numbers = self.choices is None and math.isfinite(result)
+        return _number_line(self, result, verdict) if numbers else None
+
+    def lock(self, value: float | str) -> None:
+        """Take ``value`` as the guess, and keep it for later sessions.
+
+        Raises:
+            ValueError: it is not a finite number, or none of the choices.
+        """
+        value = self._valid(value)
+        if self.choices is None and not math.isfinite(value):
+            raise ValueError(f"{value} is no guess: give a finite number")
+        self._keep(value, revealed=False)
+
+    def load(self) -> None:
+        """Take up the guess that was kept for this question; a file that does not fit is renamed, with a warning."""
+        file = self._file()
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            self.value, self.revealed = self._valid(kept["guess"]), bool(kept["revealed"])
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError, KeyError) as error:
+            aside = storage.put_aside(file, ".damaged")
+            warnings.warn(f"an earlier guess cannot be read ({error!r}); it is kept as {aside}", stacklevel=3)
+        self.form.show(self)
+
+    def text(self, value: float | str) -> str:
+        """A number with its unit, or a choice in quotes."""
+        if self.choices is not None:
+            return f"“{value}”"
+        if self.unit == "%" and 99 < value < 100:
+            return figures.percent(value / 100)
+        whole = math.isfinite(value) and (value == int(value) or abs(value) >= 100)
+        number = f"{value:,.0f}" if whole else f"{value:.3g}"
+        return f"{number} {self.unit}".strip()
+
+    def _verdict(self, result: float | str) -> str:
+        said, measured = self.text(self.value), self.text(result)
+        if self.value == result:
+            return f"You said {said}, and so it is."
+        if self.choices is not None:
+            return f"You said {said}, but it is {measured}."
+        if not math.isfinite(result):
+            return f"You said {said}, but the measurement gave {measured}: nothing to compare."
+        gap = abs(self.value - result)
+        off = f"{gap:.3g} points" if self.unit == "%" else self.text(gap)
+        if self.unit != "%" and min(self.value, result) > 0:
+            ratio = max(self.value, result) / min(self.value, result)
+            off = f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.2g} times" if ratio >= 1.1 else off
+        return f"You said {said}, measured {measured}: {off} too {'high' if self.value > result else 'low'}."
+
+    def _valid(self, value) -> float | str:
+        if self.choices is not None:
+            if value not in self.choices:
+                raise ValueError(f"{value!r} is none of the choices: {', '.join(self.choices)}")
+            return value
+        try:
+            plain = value.item() if hasattr(value, "item") else value
+            if isinstance(plain, str):  # as people write: 1,200 and 12 %
+                plain = plain.strip().removesuffix(self.unit).strip()
+                plain = plain.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d*)?", plain) else plain
+            return float(plain)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(f"{value!r} is not one number, such as 120 or 0.5") from None
+
+    def _keep(self, value: float | str, *, revealed: bool, measured: str = "") -> None:
+        kept = {"question": self.question, "guess": value, "revealed": revealed}
+        kept |= {"said": self.text(value), "measured": measured}
+        storage.write_atomically(self._file(), json.dumps(kept).encode())
+        self.value, self.revealed = value, revealed
+        if self.form:
+            self.form.show(self)
+
+    def _hear(self, _, message: dict, buffers: list) -> None:
+        try:
+            self.lock(message["guess"])
+        except (ValueError, OSError) as error:
+            self.form.send({"trouble": str(error) if message["guess"] else "Make a guess first."})
+
+    def _file(self) -> Path:
+        return storage.home("predictions") / f"{hashlib.sha256(self.question.encode()).hexdigest()[:16]}.json"
+
+    def _ipython_display_(self) -> None:
+        """Nothing as the last expression of a cell: `guess` has shown the form."""
+
+
+class Form(anywidget.AnyWidget):
+    """The question in the page, with a field for the guess or with the guess that is locked in."""
+
+    _esm = script("guesses")
+    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    question = traitlets.Unicode().tag(sync=True)
+    unit = traitlets.Unicode().tag(sync=True)
+    choices = traitlets.List().tag(sync=True)
+    locked = traitlets.Unicode().tag(sync=True)
+    revealed = traitlets.Bool().tag(sync=True)
+
+    def __init__(self, question: str, unit: str, choices: Sequence[str] | None, hear: Callable):
+        super().__init__(question=question, unit=unit, choices=list(choices or []))
+        self.on_msg(hear)
+
+    def show(self, guess: Guess) -> None:
+        """Tell the page, and each page that opens later, what is locked in."""
+        self.locked = "" if guess.value is None else guess.text(guess.value)
+        self.revealed = guess.revealed
+        self.send({"locked": self.locked, "revealed": self.revealed})
+
+
+def _number_line(guess: Guess, result: float, alt: str) -> figures.Picture:
+    """Guess (dashed, black) and result (blue) on one line, logarithmic where they differ more than a hundredfold."""
+    low, high = sorted((guess.value, result))
+    canvas, axis = figures.figure(height=1.3)
+    if low > 0 and high / low > 100:
+        axis.set(xscale="log", xlim=(low / 4, high * 4))
+    else:
+        low, high = min(low, 0), max(high, 0)
+        room = 0.06 * (high - low) or 1
+        axis.set_xlim(low - room * (low < 0), high + room)
+    axis.set(yticks=[], xlabel=guess.unit)
+    axis.spines["left"].set_visible(False)
+    lines = [("you said", guess.value, 0.75, figures.THEORY, "--"), ("measured", result, 0.28, figures.CLEAN, "-")]
+    for name, value, height, color, style in lines:
+        axis.axvline(value, color=color, linestyle=style)
+        right = axis.transAxes.inverted().transform(axis.transData.transform((value, 0)))[0] > 0.5
+        axis.annotate(
+            f"{name} {guess.text(value)}",
+            (value, height),
+            (-7 if right else 7, 0),
+            xycoords=axis.get_xaxis_transform(),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            va="center",
+            color=color,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+        )
+    return figures.picture(canvas, alt)

@@ -1,0 +1,196 @@
+"""A photo laboratory: choose a photo and a class, and see what a small change makes a network say.
+
+Three versions of the photo stand side by side: as it is, after a few steps of targeted projected gradient descent
+(Madry et al., arXiv 1706.06083), and with random signs of the same size as the control. All are in 256 levels, as a
+file would keep them, and the network is asked about what is on the screen. The page, `photos.js`, asks for one attack
+at a time, and the next one is for where the sliders stand by then.
+"""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+import anywidget
+import torch
+from torch import Tensor, nn
+
+from course_utils import attacks, evaluation, figures, runtime
+from course_utils.core.checks import check_images, levels
+from course_utils.images import photographs, uploads
+from course_utils.widgets.base import script, to_bytes
+
+BEST = 5  # classes with a bar
+EPS, STEPS = 4, 10  # of 255 levels, of the attack: where the sliders start
+MOST = {"eps": 16, "steps": 10}
+FACTOR = 8  # of the difference: 16 levels become half of the range
+STILLS = ((0, 1), (1, 4))  # in the static twin: a photo by its number, and eps
+
+
+def photo_attack(model: nn.Module, photos: Mapping[str, Tensor] | None = None, *, target: str = "ostrich"):
+    """Attack a photo, of yours or of the course, towards a class of your choice; without a front end, two attacks.
+
+    Args:
+        model: one of `imagenet.load_imagenet`, or another network with ``classes``, the tuple of its names, that maps
+        images
+            ``(N, C, H, W)`` in [0, 1] to logits. Its mode and gradients stay as they are.
+        photos: name -> image ``(1, C, H, W)`` in [0, 1]; None takes those of `photographs.PHOTOS`.
+        target: the class to start with.
+
+    Returns:
+        The live widget; without a front end its static twin, a `figures.Picture`.
+
+    Raises:
+        TypeError, ValueError: a model without names, no such class, images outside the convention or that the model
+            cannot take.
+
+    >>> model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 3))
+    >>> model.classes = ("cat", "dog", "ostrich")
+    >>> noise = torch.rand(1, 3, 32, 32)
+    >>> still = photo_lab(model, {"noise": noise}, target=imagenet.top(model, noise)[0][-1][0])
+    """
+    if not hasattr(model, "classes"):
+        raise TypeError("the model has no names for its classes: want one of imagenet.load_imagenet()")
+    if target not in model.classes:
+        close = difflib.get_close_matches(str(target), model.classes, n=3)
+        raise ValueError(f"no class is called {target!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
+    if photos is None:
+        photos = {name: photographs.photo(name) for name in sorted(photographs.PHOTOS, key=lambda name: name != "cat")}
+    if not photos:
+        raise ValueError("there are no photos: give a name and an image for each, or None for those of the course")
+    for name, image in photos.items():
+        if len(check_images(image)) != 1:
+            raise ValueError(f"{name!r} is {len(image)} images: give one for each name, such as images[:1]")
+    if runtime.front_end():
+        return PhotoAttack(model, dict(photos), model.classes.index(target))
+    return _still(model, photos, model.classes.index(target))
+
+
+class PhotoAttack(anywidget.AnyWidget):
+    """The live laboratory: its photos, the one that is looked at, and the last attack on it."""
+
+    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    _esm = script("uploads") + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+
+    def __init__(self, network: nn.Module, photos: dict[str, Tensor], target: int):
+        super().__init__()
+        self.network, self.photos = network, photos
+        self.generator = runtime.ensure_generator(device=evaluation.device_of(network))
+        self.settings = {"target": target, "eps": EPS, "steps": STEPS}
+        self._choose(next(iter(photos)))
+        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
+
+    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for, and describe the result; an error becomes the answer and changes nothing.
+
+        Args:
+            message: ``page``, which comes back with the answer, and ``do``: "show"; "photo", with its ``name``;
+                "upload" a file with ``name`` and ``data`` in base64; "attack" with ``target``, the number of a class,
+                ``eps`` in levels of 255, and ``steps``.
+
+        Returns:
+            What to write, and the photo as bytes ``(H, W, C)``; after an attack also the photo attacked, the one
+            with random signs, and the difference that the attack made, times 8, about grey.
+        """
+        try:
+            self._obey(**message)
+        except ValueError as error:  # written for people
+            return {"page": message["page"], "error": str(error)}, []
+        except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
+            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
+        answer = {"page": message["page"], **self._texts()}
+        if message["do"] == "show":
+            answer["classes"] = self.network.classes
+        return answer, [to_bytes(image[None]) for image in torch.cat([self.images, difference(self.images)])]
+
+    def _obey(self, page: float, do: str, name: str = "", data: str = "", **settings: int) -> None:
+        if do == "photo":
+            self._choose(name)
+        elif do == "upload":
+            image = photographs.crop(uploads.read_upload(data, name))
+            kept = f"{name} (yours)"
+            self._look(kept, levels(image) / 255)
+            self.photos[kept] = image
+        elif do == "attack":
+            images = attempt(self.network, self.images[:1], **settings, generator=self.generator)
+            self._look(self.photo, images, settings)
+
+    def _choose(self, name: str) -> None:
+        self._look(name, levels(self.photos[name]) / 255)
+
+    def _look(self, photo: str, images: Tensor, settings: dict[str, int] | None = None) -> None:
+        """Ask the network about these images, and keep them with what it said."""
+        also = settings["target"] if settings else None
+        bars = opinions(self.network, images, also)
+        self.photo, self.images, self.bars, self.settings = photo, images, bars, settings or self.settings
+
+    def _texts(self) -> dict:
+        texts = {"photos": list(self.photos), "photo": self.photo, "shape": list(self.images.shape[1:])}
+        return texts | {"bars": self.bars, "factor": FACTOR, "most": MOST, **self.settings}
+
+
+def attempt(
+    model: nn.Module, image: Tensor, target: int, eps: int, steps: int, *, generator: torch.Generator | None = None
+) -> Tensor:
+    """An image, the same after a targeted attack, and with random signs of the same size, each in 256 levels.
+
+    Args:
+        image: ``(1, C, H, W)`` in [0, 1].
+        target: number of the class that the model is to name.
+        eps: the largest change of a channel of a pixel, 0 to 16 of 255 levels.
+        generator: draws the signs; None starts a new one from seed 0.
+
+    Returns:
+        ``(3, C, H, W)``, on the model's device.
+
+    Raises:
+        ValueError: the model names the target already; a setting outside its range.
+
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
+    >>> image = torch.rand(1, 3, 4, 4)
+    >>> other = (evaluation.predict(model, image).labels.item() + 1) % 3
+    >>> attempt(model, image, other, eps=4, steps=2).shape
+    torch.Size([3, 3, 4, 4])
+    """
+    for name, value in (("eps", eps), ("steps", steps)):
+        if value not in range(name == "steps", MOST[name] + 1):
+            raise ValueError(f"{name}={value!r}: want a whole number up to {MOST[name]}")
+    clean = (levels(check_images(image)) / 255).to(evaluation.device_of(model))
+    label = evaluation.predict(model, clean).labels
+    if label.item() == target:
+        raise ValueError("the network says so without any attack: choose another class")
+    settings = dict(targets=torch.full_like(label, target), steps=steps, start="clean", early_exit=False)
+    attacked = attacks.pgd(model, clean, label, eps / 255, **settings, progress=False)
+    source = runtime.ensure_generator(generator, clean.device)
+    signs = torch.randint(2, clean.shape, generator=source, device=source.device).to(clean) * 2 - 1
+    return levels(torch.cat([clean, attacked, (clean + eps / 255 * signs).clamp(0, 1)])) / 255
+
+
+def difference(images: Tensor) -> Tensor:
+    """What the attack changed, times 8, about grey: ``(1, C, H, W)``, or ``(0, C, H, W)`` where there is no attack."""
+    return (128 / 255 + FACTOR * (images[1:2] - images[: len(images[1:2])])).clamp(0, 1)
+
+
+def opinions(model: nn.Module, images: Tensor, also: int | None = None) -> list[list[tuple[int, float, str]]]:
+    """For each image the five classes that the model holds most likely, and class ``also``: number, share, its text."""
+    found = []
+    for shares in evaluation.logits(model, images).cpu().double().softmax(1):
+        best = shares.topk(min(BEST, len(shares))).indices.tolist()
+        rows = best if also is None or also in best else [*best, also]
+        found.append([(k, shares[k].item(), figures.percent(shares[k])) for k in rows])
+    return found
+
+
+def _still(model: nn.Module, photos: Mapping[str, Tensor], target: int) -> figures.Picture:
+    """Two attacks side by side: the photo attacked, what was said, and beneath it what the attack changed."""
+    canvas, axes = figures.figure(3.6, 3.9, nrows=2, ncols=len(STILLS))
+    texts = []
+    for (above, below), (number, eps) in zip(axes.T, STILLS, strict=True):
+        name = list(photos)[number % len(photos)]
+        images = attempt(model, photos[name], target, eps, STEPS)
+        before, after, control = (f"{model.classes[k]} {text}" for [(k, _, text), *_] in opinions(model, images))
+        figures.show(above, images[1], f"was {before}\nis {after}\nwith random signs\n{control}")
+        above.set_title(f"{name}, ε = {eps}/255", fontsize=10)
+        figures.show(below, difference(images)[0].mean(0, keepdim=True), f"the change × {FACTOR}")
+        texts.append(f"{name} at {eps}/255: before {before}, attacked {after}, with random signs {control}")
+    what = f"Photos attacked in {STEPS} steps towards {model.classes[target]}, and the network's first guess."
+    return figures.picture(canvas, f"{what} {'; '.join(texts)}.")

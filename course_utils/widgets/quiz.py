@@ -1,0 +1,191 @@
+"""A quiz in which the reader competes with a network: pictures flash up, and each of the two says what they were.
+
+That a person would not be fooled was an objection in the thread. It can be tested, if the person gets no more time than
+a network's single pass: Elsayed, Shankar, Cheung, Papernot, Kurakin, Goodfellow and Sohl-Dickstein (arXiv 1802.08195)
+showed pictures for about 63 ms, covered each by a mask at once, and found that people err more often on those that fool
+networks too. The page, `quiz.js`, does the same: a cross, the picture, a mask of random patches between the picture's
+darkest and brightest pixel, then the questions. A screen shows whole frames only, so the time on it is measured.
+
+A picture of a digit has a right answer. A fooling image or noise has none; there "none of them" is the sensible one,
+and a network without such a class can only be less sure. Answers stay on this machine, one file a quiz. Without a front
+end nobody is asked, and no answer is made up.
+"""
+
+import hashlib
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import anywidget
+import torch
+import traitlets
+from torch import Tensor, nn
+
+from course_utils import evaluation, figures, runtime
+from course_utils.core import storage
+from course_utils.widgets import quiz_scores
+from course_utils.widgets.base import img, script, to_bytes
+
+TIMES = [60, 100, 250, 500, 2000]  # ms
+
+
+def human_quiz(
+    pictures: Tensor,
+    truths: Sequence[int | None],
+    kinds: Sequence[str],
+    model: nn.Module,
+    *,
+    generator: torch.Generator | None = None,
+):
+    """Flash pictures in random order, ask what they were and how sure you are, and compare with ``model``.
+
+    Args:
+        pictures: in [0, 1], ``(N, C, H, W)``.
+        truths: N right answers, or None where there is none and "none of them" is sensible.
+        kinds: N words such as "digit" or "fooling". Within a kind, either all pictures have a right answer or none has.
+        model: maps the pictures to logits ``(N, K)`` with 2 to 10 classes, the digits from 0.
+        generator: chooses the order; None starts a new one from seed 0.
+
+    Returns:
+        The live widget, with `results`; without a front end its static twin, a `figures.Picture`.
+
+    Raises:
+        TypeError, ValueError: what does not fit, with what to do.
+
+    >>> from course_utils import models
+    >>> still = human_quiz(torch.rand(2, 1, 28, 28), [None, None], ["noise", "noise"], models.LeNet5())
+    """
+    confidence = evaluation.logits(model, pictures).cpu().double().softmax(1)
+    truths = [None if truth is None else int(truth) for truth in truths]
+    kinds = list(kinds)
+    _check(truths, kinds, *confidence.shape)
+    source = runtime.ensure_generator(generator)
+    order = torch.randperm(len(pictures), generator=source, device=source.device).tolist()
+    game = dict(pictures=pictures.detach().cpu(), truths=truths, kinds=kinds, confidence=confidence, order=order)
+    return Quiz(**game) if runtime.front_end() else _still(**game)
+
+
+class Quiz(anywidget.AnyWidget):
+    """The live quiz. Each message from the page holds all answers so far, so that none is lost with a message."""
+
+    _esm = script("quiz")
+    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    answers = traitlets.List()
+
+    def __init__(self, pictures: Tensor, truths: list, kinds: list, confidence: Tensor, order: list):
+        super().__init__()
+        self.pictures, self.truths, self.kinds, self.order = pictures, truths, kinds, order
+        self.confidence, self.said = (values.tolist() for values in confidence.max(1))
+        self.classes = confidence.shape[1]
+        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
+        self._load()
+
+    @property
+    def results(self) -> list[dict]:
+        """One dict for each answer given: what was shown, for how long, and what you and the network said of it.
+
+        The keys: ``picture`` (its place in the batch), ``kind``, ``truth``, ``label`` (yours; None is "none of them"),
+        ``sure`` (1 a guess to 4 certain), ``wanted`` and ``shown`` (ms), ``network`` and ``confidence``.
+        """
+        return [
+            {
+                **one,
+                "kind": self.kinds[one["picture"]],
+                "truth": self.truths[one["picture"]],
+                "network": self.said[one["picture"]],
+                "confidence": self.confidence[one["picture"]],
+            }
+            for one in self.answers
+        ]
+
+    def compare(self) -> figures.Picture:
+        """You against the network, by kind, over the pictures that you have answered.
+
+        Raises:
+            ValueError: there is no answer yet.
+        """
+        if not self.answers:
+            raise ValueError("there are no answers yet: press Start in the quiz first")
+        return quiz_scores.compare(self.pictures, sorted(self.results, key=lambda one: one["picture"]))
+
+    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for; an error becomes the answer and changes nothing.
+
+        Args:
+            message: ``page``, which comes back with the answer, and ``do``: "show", or "keep" all ``answers``.
+
+        Returns:
+            What to write, with the comparison as HTML once all is answered, and one buffer: the pictures.
+        """
+        try:
+            if message["do"] == "keep":
+                self._keep(message["answers"])
+            done = len(self.answers) == len(self.order)
+            told = img(self.compare()) if done else ""
+        except Exception as error:  # a full disk, or a page of another quiz
+            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
+        texts = {"times": TIMES, "sure": quiz_scores.SURE, "classes": self.classes, "comparison": told}
+        state = {"order": self.order, "answers": self.answers, "shape": list(self.pictures.shape[1:])}
+        return {"page": message["page"], **texts, **state}, [to_bytes(self.pictures)]
+
+    def _keep(self, answers: list[dict]) -> None:
+        answers = self._valid(answers)
+        storage.write_atomically(self._file(), json.dumps({"answers": answers}).encode())
+        self.answers = answers
+
+    def _load(self) -> None:
+        """Take up the answers kept for these pictures; a file that does not fit is renamed, with a warning."""
+        file = self._file()
+        try:
+            self.answers = self._valid(json.loads(file.read_text(encoding="utf-8"))["answers"])
+        except FileNotFoundError:
+            pass
+        except (ValueError, TypeError, KeyError) as error:
+            aside = storage.put_aside(file, ".damaged")
+            warnings.warn(f"earlier answers cannot be read ({error!r}); they are kept as {aside}", stacklevel=3)
+
+    def _valid(self, answers: list[dict]) -> list[dict]:
+        valid = {}
+        for one in answers:
+            picture, label, sure = one["picture"], one["label"], one["sure"]
+            wanted, shown = float(one["wanted"]), float(one["shown"])
+            fine = picture in range(len(self.order)) and (label is None or label in range(self.classes))
+            fine = fine and sure in range(1, len(quiz_scores.SURE) + 1) and wanted in TIMES and 0 < shown < math.inf
+            if not fine or picture in valid:
+                raise ValueError(f"{one} is no answer, or the second, to one of {len(self.order)} pictures")
+            valid[picture] = {"picture": picture, "label": label, "sure": sure, "wanted": wanted, "shown": shown}
+        return list(valid.values())
+
+    def _file(self) -> Path:
+        asked = json.dumps([self.truths, self.kinds, self.classes, list(self.pictures.shape)]).encode()
+        name = hashlib.sha256(asked + to_bytes(self.pictures)).hexdigest()[:16]
+        return storage.home("quizzes") / f"{name}.json"
+
+
+def _still(pictures: Tensor, truths: list, kinds: list, confidence: Tensor, order: list) -> figures.Picture:
+    """The pictures in the order of the quiz, the network's answers, and blanks for the reader's."""
+    best, said = (values.tolist() for values in confidence.max(1))
+    captions = [f"network: {said[k]}\n{figures.percent(best[k])}\nyou: ____" for k in order]
+    title = "What is it: a digit, or none of them? How sure are you?"
+    each = "; ".join(
+        f"{kinds[k]}{'' if truths[k] is None else f' {truths[k]}'}: {said[k]}, {figures.percent(best[k])}"
+        for k in order
+    )
+    alt = f"The pictures of the quiz with a blank for your answer. What the network says: {each}."
+    return figures.images(pictures[order], captions, title=title, alt=alt)
+
+
+def _check(truths: list, kinds: list, number: int, classes: int) -> None:
+    if not 2 <= classes <= 10:
+        raise ValueError(f"the model has {classes} classes: the quiz has keys for 2 to 10 of them")
+    for name, given in (("truths", truths), ("kinds", kinds)):
+        if len(given) != number:
+            raise ValueError(f"{len(given)} {name} for {number} pictures: give one for each")
+    for kind in dict.fromkeys(kinds):
+        of = [truth for truth, other in zip(truths, kinds, strict=True) if other == kind]
+        if None in of and set(of) != {None}:
+            raise ValueError(f"some pictures of kind {kind!r} have a right answer and some None: give them two kinds")
+    if wrong := [truth for truth in truths if truth is not None and truth not in range(classes)]:
+        raise ValueError(f"the right answer {wrong[0]} is none of the classes 0 to {classes - 1}: None means no answer")

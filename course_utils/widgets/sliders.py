@@ -1,0 +1,142 @@
+"""Controls: play with a picture's parameters where somebody sits before a live notebook, see a few of them elsewhere.
+
+A lesson on GitHub, in a PDF or in a test has no kernel to answer a slider. So each widget has a *static twin*: the same
+picture for a few chosen settings, which in the live notebook are buttons.
+"""
+
+import html
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import anywidget
+import ipywidgets
+
+from course_utils import figures, runtime
+from course_utils.widgets.base import img, script
+
+Slider = tuple | list | bool
+
+
+def controls(
+    draw: Callable[..., figures.Picture], presets: Sequence[Mapping[str, Any]], **sliders: Slider
+) -> ipywidgets.VBox | figures.Picture:
+    """Sliders that redraw a picture; without a front end, the pictures of the presets in one grid.
+
+    Let it be the last expression of a cell.
+
+    Args:
+        draw: called as ``draw(**values)`` with a value for each slider. What it raises after the first time is shown
+            under the picture, and the last picture stays.
+        presets: settings worth seeing, each with a value for every slider. The first is where the sliders start.
+        sliders: ``(low, high)`` or ``(low, high, step)`` for a number, whole if all of them are; a list for a choice;
+            True or False for a tick box.
+
+    Raises:
+        ValueError: no presets, a preset that does not fit the sliders, or a slider of another form.
+
+    >>> import torch
+    >>> def square(side):
+    ...     return figures.images(torch.ones(1, 1, side, side), alt=f"A white square of side {side}.")
+    >>> controls(square, [dict(side=8), dict(side=16)], side=(2, 32))
+    side = 8: A white square of side 8. side = 16: A white square of side 16.
+    """
+    for name, form in sliders.items():
+        _check_slider(name, form)
+    if not presets:
+        raise ValueError("there are no presets: give at least one, for readers without a kernel")
+    for preset in presets:
+        _check_preset(preset, sliders)
+    if not runtime.front_end():
+        return figures.tile({_caption(preset): draw(**preset) for preset in presets})
+
+    picture = ipywidgets.HTML(img(draw(**presets[0])))
+    trouble = ipywidgets.HTML()
+    inputs = {name: _input(name, form, presets[0][name]) for name, form in sliders.items()}
+    jumping = False
+    drawing = threading.Lock()  # newer kernels handle sliders and buttons on different threads
+
+    def redraw(_=None) -> None:
+        if jumping:
+            return
+        with drawing:
+            try:
+                picture.value = img(draw(**{name: one.value for name, one in inputs.items()}))
+                trouble.value = ""
+            except Exception as error:
+                trouble.value = _report(error)
+
+    def jump(preset: Mapping[str, Any]) -> None:
+        nonlocal jumping
+        jumping = True  # the values change one by one, the picture once
+        for name, value in preset.items():
+            inputs[name].value = value
+        jumping = False
+        redraw()
+
+    buttons = []
+    for preset in presets:
+        buttons.append(ipywidgets.Button(description=_caption(preset), layout={"width": "auto"}))
+        buttons[-1].on_click(lambda _, preset=preset: jump(preset))
+    for one in inputs.values():
+        one.observe(redraw, "value")
+    row = ipywidgets.HBox([*buttons, _Guard(layout={"display": "none"})], layout={"flex_flow": "row wrap"})
+    return ipywidgets.VBox([*inputs.values(), row, picture, trouble]).add_class("course-controls")
+
+
+class _Guard(anywidget.AnyWidget):
+    """Unseen among the `controls`: keys pressed in one of them are not taken for commands to the notebook."""
+
+    _esm = script("sliders")
+
+
+def _input(name: str, form: Slider, start: Any) -> ipywidgets.ValueWidget:
+    """The ipywidget for one slider. The page sends a value only after the last one is drawn, so none queue up."""
+    look = {"description": name.replace("_", " "), "style": {"description_width": "initial"}}
+    if isinstance(form, bool):
+        return ipywidgets.Checkbox(start, indent=False, **look)
+    if isinstance(form, list):
+        return ipywidgets.Dropdown(options=form, value=start, **look)
+    low, high, *step = form
+    look |= {"min": low, "max": high, "layout": {"width": "100%", "max_width": "440px"}}
+    if all(isinstance(n, int) for n in form):
+        return ipywidgets.IntSlider(start, step=step[0] if step else 1, **look)
+    return ipywidgets.FloatSlider(start, step=step[0] if step else (high - low) / 100, readout_format=".3g", **look)
+
+
+def _check_slider(name: str, form: Slider) -> None:
+    if isinstance(form, tuple):
+        numbers = len(form) in (2, 3) and all(isinstance(n, int | float) for n in form)
+        fine = numbers and form[0] < form[1] and min(form[2:], default=1) > 0
+    else:
+        fine = isinstance(form, bool) or (isinstance(form, list) and len(form) > 0)
+    if not fine:
+        raise ValueError(f"{name}={form!r} is no slider: give (low, high), (low, high, step), a list, True or False")
+
+
+def _check_preset(preset: Mapping[str, Any], sliders: Mapping[str, Slider]) -> None:
+    if set(preset) != set(sliders):
+        raise ValueError(f"the preset {dict(preset)} does not give one value for each slider: {', '.join(sliders)}")
+    for name, value in preset.items():
+        form = sliders[name]
+        fits = value in (True, False) if isinstance(form, bool) else value in form
+        if isinstance(form, tuple):
+            fits = form[0] <= value <= form[1]
+        if not fits:
+            raise ValueError(f"the preset {name}={value!r} is not on the slider {name}={form!r}")
+
+
+def _caption(preset: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} = {value}" for name, value in preset.items())
+
+
+def _report(error: Exception) -> str:
+    """An error as HTML: what is wrong, and folded away below it where."""
+    what = html.escape("".join(traceback.format_exception_only(error)).strip())
+    where = html.escape("".join(traceback.format_tb(error.__traceback__)[1:]))
+    box = "background: #fff4ee; color: #222; padding: 8px; border-left: 4px solid #d55e00; line-height: 1.4"
+    return (
+        f'<div role="alert" style="{box}"><b>{what}</b> The picture is the last one that could be drawn.'
+        f'<details><summary>where</summary><pre style="color: #222">{where}</pre></details></div>'
+    )

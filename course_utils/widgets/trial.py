@@ -1,0 +1,224 @@
+"""What a robustness trial measures: a defense, an attacker and eps, digit by digit, with exact intervals."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import attacks, evaluation, figures, runtime
+from course_utils.attacks.base import reraise_interrupts
+from course_utils.core.checks import check_images, check_labels
+from course_utils.core.stats import clopper_pearson
+from course_utils.core.tensors import random_signs
+
+STOPS = 40  # of the slider, above 0, in hundredths: eps up to 0.4
+PORTION = 25  # digits attacked between two looks at the page
+SHOWN = 8  # attacked digits in the page
+SLACK = 1e-5  # rounding by which an attack may overstep eps
+# The hues of attackers other than noise; blue and green belong to clean digits and to proofs.
+HUES = ("#E69F00", figures.ADVERSARIAL, figures.FOOLING, "#56B4E9", "#A6761D", "#332288")
+SHAPES = "s^DvP"  # of their points, as matplotlib calls them
+
+Attack = Callable[[nn.Module, Tensor, Tensor, float], Tensor]  # (model, images, labels, eps) -> images
+Proof = Callable[[nn.Module, Tensor, Tensor, float], Tensor]  # the same -> bool (N,), as `defenses.intervals.verified`
+
+
+def random_noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
+    """The attacker that knows nothing: each pixel goes up or down by ``eps``, as a coin falls.
+
+    >>> noise(nn.Flatten(), torch.full((1, 1, 2, 2), 0.5), torch.tensor([0]), 0.25).sub(0.5).abs().unique()
+    tensor([0.2500])
+    """
+    return random_signs(images, eps, runtime.ensure_generator(device=images.device))
+
+
+ATTACKERS: dict[str, Attack] = {
+    "noise": random_noise,
+    "FGSM": attacks.fgsm,
+    "PGD-20": partial(attacks.pgd, steps=20, progress=False),
+    "margin PGD-20": partial(attacks.pgd, loss="margin", steps=20, progress=False),
+    "square-300": partial(attacks.square, queries=300, progress=False),
+}
+
+
+class RobustnessClaim(NamedTuple):
+    """What was said of a defense: the share of digits that stay right within ``eps``, and who said it, how measured."""
+
+    accuracy: float
+    eps: float
+    text: str
+
+
+class Result(NamedTuple):
+    """What one attacker did so far to a net's digits, from the first on.
+
+    Attributes:
+        images: the first attacked digits, ``(8, C, H, W)`` at most.
+        named: the class that the net names after the attack, ``(n,)``.
+        right: whether it is the label, ``(n,)``.
+    """
+
+    images: Tensor
+    named: Tensor
+    right: Tensor
+
+
+class Trial:
+    """The nets, the attackers and the digits, and all that was measured: (net, attacker, eps in hundredths) -> Result.
+
+    Attributes:
+        clean: net -> its `Result` without any attack.
+        proved: net -> for each eps in hundredths, which digits are proved, bool ``(41, N)``.
+        looks: attacker -> the colour and the shape of its points.
+    """
+
+    def __init__(self, nets, split, attackers=None, claims=None, proofs=None):
+        self.nets, self.split = _mapping("nets", nets), split
+        self.attackers = _mapping("attackers", ATTACKERS if attackers is None else attackers)
+        self.claims, proofs = dict(claims or {}), dict(proofs or {})
+        check_images(split.images)
+        for name, attack in self.attackers.items():
+            if not callable(attack):
+                raise TypeError(f"the attacker {name!r} is a {type(attack).__name__}: want a function, such as noise")
+        for name in [*self.claims, *proofs]:
+            if name not in self.nets:
+                raise ValueError(f"there is a claim or a proof for {name!r}, and the nets are {', '.join(self.nets)}")
+        self.claims = {name: _check_claim(name, claim) for name, claim in self.claims.items()}
+        with runtime.one_thread():
+            self.clean = {name: self._look(name, split.images) for name in self.nets}
+            self.proved = {name: self._prove(name, proof) for name, proof in proofs.items()}
+        self.results: dict[tuple[str, str, int], Result] = {}
+        others = [name for name in self.attackers if name != "noise"]
+        looks = {name: (HUES[i % len(HUES)], SHAPES[i % len(SHAPES)]) for i, name in enumerate(others)}
+        self.looks = {name: looks.get(name, (figures.NOISE, "o")) for name in self.attackers}
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def step(self, net: str, attacker: str, stop: int) -> Result:
+        """Attack the next 25 digits, unless all of them were; what the attack raises is raised here."""
+        key = net, attacker, stop
+        before = self.results.get(key, Result(self.split.images[:0], *(self.clean[net][k][:0] for k in (1, 2))))
+        part = self.split[len(before.named) : len(before.named) + PORTION]
+        if not len(part):
+            return before
+        with runtime.one_thread():
+            images = assault(self.nets[net], self.attackers[attacker], part.images, part.labels, stop / 100)
+            found = evaluation.predict(self.nets[net], images).labels.to(part.labels)
+        kept = torch.cat([before.images, images])[:SHOWN]
+        right = torch.cat([before.right, found == part.labels])
+        self.results[key] = Result(kept, torch.cat([before.named, found]), right)
+        return self.results[key]
+
+    def complete(self, net: str, attacker: str, stop: int) -> Result | None:
+        """The result for all digits, or None."""
+        result = self.clean[net] if stop == 0 else self.results.get((net, attacker, stop))
+        return result if result is not None and len(result.named) == len(self) else None
+
+    def curve(self, net: str, attacker: str) -> list[tuple[int, Result]]:
+        """What is complete for this pair, in the order of eps, from the clean digits on."""
+        found = ((stop, self.complete(net, attacker, stop)) for stop in range(STOPS + 1))
+        return [(stop, result) for stop, result in found if result is not None]
+
+    def fallen(self, net: str) -> tuple[str, int, Result] | None:
+        """The attack that left least of a claim: within its eps, and below it with the whole interval."""
+        claim = self.claims.get(net)
+        below = []
+        for attacker in self.attackers if claim else ():
+            for stop, result in self.curve(net, attacker):
+                if stop <= 100 * claim.eps + 1e-6 and _ends(result)[1] < claim.accuracy:
+                    below.append((attacker, stop, result))
+        return min(below, key=lambda one: int(one[2].right.sum()), default=None)
+
+    def _look(self, name: str, images: Tensor) -> Result:
+        if not isinstance(self.nets[name], nn.Module):
+            raise TypeError(f"the net {name!r} is a {type(self.nets[name]).__name__}, not an nn.Module")
+        try:
+            outputs = evaluation.logits(self.nets[name], images)
+        except ValueError as error:
+            raise ValueError(f"the net {name!r} does not fit: {error}") from error
+        labels = check_labels(self.split.labels, len(images), outputs.shape[1])
+        named = outputs.argmax(1).to(labels)
+        return Result(images[:SHOWN], named, named == labels)
+
+    def _prove(self, name: str, proof: Proof) -> Tensor:
+        """A ball inside a proved one is proved, so from stop to stop only what is left is asked about."""
+        proved = torch.zeros(STOPS + 1, len(self), dtype=torch.bool)
+        left = torch.arange(len(self))
+        for stop in range(STOPS + 1):
+            part = self.split[left.to(self.split.labels.device)]
+            sure = proof(self.nets[name], part.images, part.labels, stop / 100)
+            if not isinstance(sure, Tensor) or sure.dtype != torch.bool or sure.shape != left.shape:
+                raise ValueError(
+                    f"the proof of {name!r} gave {_form(sure)}: want one True or False an image, bool (N,)"
+                )
+            left = left[sure.cpu()]
+            if not len(left):
+                break
+            proved[stop, left] = True
+        return proved
+
+
+def assault(model: nn.Module, attack: Attack, images: Tensor, labels: Tensor, eps: float) -> Tensor:
+    """What an attack makes of a copy of these images. It is not called for ``eps`` 0.
+
+    Raises:
+        TypeError, ValueError: it hands back something else than images in [0, 1], as many, within ``eps``.
+
+    >>> x = torch.full((1, 1, 2, 2), 0.5)
+    >>> assault(nn.Flatten(), lambda model, images, labels, eps: images + 1.5 * eps, x, torch.tensor([0]), 0.1)
+    Traceback (most recent call last):
+    ...
+    ValueError: the attack changed a pixel by 0.15, and eps is 0.1: clamp what it adds to [-eps, eps]
+    """
+    if eps == 0:
+        return images
+    with reraise_interrupts():
+        attacked = attack(model, images.clone(), labels.clone(), eps)
+    if not isinstance(attacked, Tensor) or attacked.shape != images.shape:
+        raise ValueError(f"the attack gave {_form(attacked)}: want images {tuple(images.shape)} as it was given")
+    attacked = check_images(attacked.detach()).to(images)
+    change = (attacked - images).abs().max().item()
+    if change > eps + SLACK:
+        raise ValueError(
+            f"the attack changed a pixel by {change:.3g}, and eps is {eps:g}: clamp what it adds to [-eps, eps]"
+        )
+    return attacked
+
+
+def _mapping(what: str, given: Mapping) -> dict:
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{what} are a {type(given).__name__}: want a dict with a name for each")
+    if not given:
+        raise ValueError(f"there are no {what}: give a dict with a name for each")
+    return dict(given)
+
+
+def _check_claim(name: str, claim: RobustnessClaim) -> RobustnessClaim:
+    try:
+        claim = RobustnessClaim(*claim)
+        fine = 0 <= claim.accuracy <= 1 and 0 <= claim.eps <= STOPS / 100 and isinstance(claim.text, str)
+    except TypeError:
+        fine = False
+    if not fine:
+        hint = (
+            f'want (share from 0 to 1, eps from 0 to {STOPS / 100}, text), such as Claim(0.95, 0.3, "their own test")'
+        )
+        raise ValueError(f"the claim for {name!r} is {claim!r}: {hint}")
+    return claim
+
+
+def _ends(result: Result) -> tuple[float, float]:
+    return clopper_pearson(int(result.right.sum()), len(result.right))
+
+
+def _count(result: Result) -> dict:
+    low, high = _ends(result)
+    right, done = int(result.right.sum()), len(result.right)
+    return {"share": right / done, "low": low, "high": high, "right": right, "done": done}
+
+
+def _form(value) -> str:
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

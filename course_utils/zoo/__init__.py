@@ -1,0 +1,46 @@
+"""The model zoo: every network of the course, by name.
+
+zoo.load("lenet5", seed=3)      trained on MNIST by its recipe, or taken from the cache: `mnist.RECIPES`
+zoo.load("small-fast")          trained to resist, shipped in ``data/models``: `robust.RECIPES`
+zoo.load("mobilenet_v2")        trained on ImageNet, by others: any classifier of torchvision
+"""
+
+import difflib
+
+import torch
+from torch import nn
+
+from course_utils.zoo import imagenet, mnist, robust
+
+__all__ = ["imagenet", "load", "mnist", "robust"]
+
+
+def load(name: str, *, seed: int = 0, device: torch.device | str | None = None, progress: bool = True) -> nn.Sequential:
+    """A network by its name, in evaluation mode on ``device``; None is `runtime.device`.
+
+    Args:
+        name: a key of `mnist.RECIPES` or `robust.RECIPES`, or a classifier of torchvision: see `imagenet.classifier`.
+        seed: of the first weights and of the order of the images, for a network that is trained here: another seed is
+            another network.
+
+    Raises:
+        ValueError: no such network; a seed for one that is not trained here.
+        OSError: its file is damaged or missing, and not to be had; the message says what to do.
+
+    >>> load("lenet-5")
+    Traceback (most recent call last):
+    ...
+    ValueError: no network is called 'lenet-5'; did you mean 'lenet5'?
+    """
+    if name in mnist.RECIPES:
+        return mnist.trained(name, seed=seed, device=device, progress=progress)
+    if seed:
+        raise ValueError(f"seed={seed}: {name!r} is stored as one network; seeds are for {', '.join(mnist.RECIPES)}")
+    if name in robust.RECIPES:
+        return robust.load(name, device=device)
+    known = [*mnist.RECIPES, *robust.RECIPES, *imagenet.names()]
+    if name not in known:
+        close = difflib.get_close_matches(str(name), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known[:21])} and torchvision's"
+        raise ValueError(f"no network is called {name!r}; {hint}")
+    return imagenet.classifier(name, device=device)

@@ -1,0 +1,288 @@
+"""Answers for the exercises of lesson 01: right in other ways, and wrong in ways that no list foresees."""
+
+import copy
+import functools
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from course_utils.exercises import engine
+from course_utils.exercises.bank import lesson_01
+from course_utils.models import Normalise
+
+F = torch.nn.functional
+
+# 1.1
+
+
+def _lazy():
+    """As d2l writes its networks: the sizes come from the first images."""
+    sizes = nn.LazyConv2d(6, 5, padding="same"), nn.LazyConv2d(16, 5), *map(nn.LazyLinear, (120, 84, 10))
+    first, second, *dense = sizes
+    acts = nn.ReLU(), nn.MaxPool2d(2)
+    return nn.Sequential(
+        Normalise(0.1307, 0.3081),
+        first,
+        *acts,
+        second,
+        *acts,
+        nn.Flatten(),
+        dense[0],
+        acts[0],
+        dense[1],
+        acts[0],
+        dense[2],
+    )
+
+
+def _one_relu_for_all():
+    relu, pool, layers = nn.ReLU(inplace=True), nn.MaxPool2d((2, 2), stride=2), lesson_01.lenet5()
+    return nn.Sequential(
+        *(relu if isinstance(x, nn.ReLU) else pool if isinstance(x, nn.MaxPool2d) else x for x in layers)
+    )
+
+
+def _layers_at_hand(layers):
+    return lambda: nn.Sequential(*layers)
+
+
+def _first_is_shared(layer):
+    return lambda: nn.Sequential(*(layer if i == 8 else each for i, each in enumerate(lesson_01.lenet5())))
+
+
+def _seeded():
+    torch.manual_seed(0)
+    return lesson_01.lenet5()
+
+
+# 1.2
+
+
+def _by_closure(model, images, labels, optimiser):
+    def closure():
+        optimiser.zero_grad(set_to_none=False)
+        loss = nn.CrossEntropyLoss()(model(images), labels)
+        loss.backward()
+        return loss
+
+    return float(optimiser.step(closure).detach())
+
+
+def _in_training_mode(model, images, labels, optimiser):
+    model.train()
+    model.zero_grad()
+    loss = -model(images).log_softmax(1)[torch.arange(len(labels)), labels].mean()
+    loss.backward()
+    optimiser.step()
+    return np.float32(loss.detach().numpy())
+
+
+def _own_optimiser(model, images, labels, optimiser):
+    return lesson_01.train_step(model, images, labels, torch.optim.SGD(model.parameters(), lr=0.5))
+
+
+def _clips_the_slope(model, images, labels, optimiser):
+    loss = F.cross_entropy(model(images), labels)
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimiser.step()
+    return loss.item()
+
+
+def _scales_the_batch(model, images, labels, optimiser):
+    images /= images.max()
+    return lesson_01.train_step(model, images, labels, optimiser)
+
+
+def _same_batch(step=lesson_01.train_step, first=None):
+    kept = []
+
+    def train(model, images, labels, optimiser):
+        kept.append((images, labels))
+        return step(model, *kept[0], optimiser)
+
+    return train
+
+
+# 1.3
+
+
+class _Repaired:
+    def __init__(self, model, mean, std):
+        self.model, self.mean, self.std = model, mean, std
+
+    def __call__(self, images):
+        self.model.eval()
+        return self.model((images - self.mean) / self.std)
+
+
+def _asked_early(model, mean, std):
+    return model((torch.rand(10, 1, 28, 28) - mean) / std)
+
+
+def _asked_with_a_global(model, mean, std):
+    return model((images - mean) / std)  # noqa: F821
+
+
+_last = {}
+
+
+def _by_globals(model, mean, std):
+    _last.update(model=model, mean=mean, std=std)
+    return lambda images: _last["model"]((images - _last["mean"]) / _last["std"])
+
+
+def _inserts(model, mean, std):
+    return model.insert(0, Normalise([mean], [std]))
+
+
+def _in_training(model, mean, std):
+    return lambda images: model.train()((images - mean) / std)
+
+
+def _in_place(images, mean, std):
+    return images.data.sub_(mean).div_(std)
+
+
+def _in_place_on_a_leaf(images, mean, std):
+    images -= mean
+    images /= std
+    return images
+
+
+# 1.4
+
+
+def _by_histograms(confidences, correct, bins=15):
+    edges = np.linspace(0, 1, bins + 1)
+    count, sure, right = (
+        np.histogram(confidences.numpy(), edges, weights=w)[0]
+        for w in (None, confidences.numpy(), correct.float().numpy())
+    )
+    return np.abs(sure - right).sum() / count.sum()
+
+
+def _in_plain_python(confidences, correct, bins=15):
+    drawers = {}
+    for c, right in zip(confidences.tolist(), correct.tolist(), strict=True):
+        drawers.setdefault(max(math.ceil(c * bins), 1), []).append(c - right)
+    return sum(abs(sum(gaps)) for gaps in drawers.values()) / len(correct)
+
+
+def _bucketed(confidences, correct, bins=15):
+    place = torch.bucketize(confidences, torch.linspace(0, 1, bins + 1)[1:-1])
+    member = F.one_hot(place, bins).double()
+    return (member.T @ (confidences.double() - correct.double())).abs().sum() / len(correct)
+
+
+def _clamps_to_14(confidences, correct, bins=15):
+    places = (confidences * bins).long().clamp(max=14)
+    return sum(abs((confidences[places == k] - correct[places == k].float()).sum().item()) for k in range(bins)) / len(
+        correct
+    )
+
+
+def _fifteen_rounds(confidences, correct, bins=15):
+    places = (confidences * bins).long().clamp(max=bins - 1)
+    return sum(abs((confidences[places == k] - correct[places == k].float()).sum().item()) for k in range(15)) / len(
+        correct
+    )
+
+
+def _keeps_its_gaps(confidences, correct, bins=15, gaps=[]):  # noqa: B006
+    gaps.append(lesson_01.expected_calibration_error(confidences, correct, bins))
+    return sum(gaps)
+
+
+def _sorts_in_place(confidences, correct, bins=15):
+    confidences.copy_(confidences.sort().values)
+    return 0.1
+
+
+# 1.5
+
+
+def _brier(logits, labels, candidates):
+    def score(t):
+        return ((logits / t).softmax(1) - F.one_hot(labels, logits.shape[1])).square().sum(1).mean()
+
+    return min(candidates, key=score)
+
+
+def _calibrated_in(bins):
+    def choose(logits, labels, candidates):
+        errors = []
+        for t in candidates:
+            sure, named = (logits / t).softmax(1).max(1)
+            errors.append(lesson_01.expected_calibration_error(sure, named == labels, bins))
+        return candidates[errors.index(min(errors))]
+
+    return choose
+
+
+def _sorts_the_list(logits, labels, candidates):
+    candidates.sort()
+    return lesson_01.best_temperature(logits, labels, candidates)
+
+
+def _own_list(logits, labels, candidates):
+    own = [1.0, 0.25, 0.5, 0.75, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+    return lesson_01.best_temperature(logits, labels, own)
+
+
+ALSO_RIGHT = [
+    ("1.1", _lazy),
+    ("1.1", _one_relu_for_all),
+    ("1.1", lambda: lesson_01.lenet5().eval()),
+    ("1.1", lambda: nn.Sequential(Normalise((0.1307,), (0.3081,)), *lesson_01.lenet5()[1:])),
+    ("1.2", _by_closure),
+    ("1.2", _in_training_mode),
+    ("1.3", _Repaired),
+    ("1.3", lambda model, mean, std: nn.Sequential(Normalise(mean, std), model)),
+    ("1.3", lambda model, mean, std: nn.Sequential(Normalise([mean], [std]), model)),
+    ("1.3", lambda model, mean, std: lambda images: model((images - mean) / (std + 1e-8))),
+    ("1.4", _by_histograms),
+    ("1.4", _in_plain_python),
+    ("1.4", _bucketed),
+    ("1.5", lambda z, y, candidates: min(candidates, key=lambda t: F.cross_entropy(z / t, y, reduction="sum"))),
+    (
+        "1.5",
+        lambda z, y, candidates: torch.tensor(candidates)[
+            torch.stack([F.cross_entropy(z.double() / t, y) for t in candidates]).argmin()
+        ],
+    ),
+    ("1.5", lambda z, y, candidates: sorted((F.cross_entropy(z / t, y).item(), t) for t in candidates)[0][1]),
+]
+
+ALSO_UNFORESEEN = [
+    ("1.1", functools.cache(lesson_01.lenet5), "every call returns the same network"),
+    ("1.1", _layers_at_hand(lesson_01.lenet5()), "every call returns the same layers"),
+    ("1.1", _first_is_shared(nn.Linear(400, 120)), "every call returns the same layers"),
+    ("1.1", functools.partial(copy.copy, lesson_01.lenet5()), "every call returns the same layers"),
+    ("1.1", functools.partial(copy.deepcopy, lesson_01.lenet5()), "every call returns the same first weights"),
+    ("1.1", _seeded, engine.SEED_INSIDE),
+    ("1.1", lambda: lesson_01.lenet5().requires_grad_(False), "some weights ask for no gradient"),
+    ("1.2", _own_optimiser, "the weights of another network after 3 batches"),
+    ("1.2", _clips_the_slope, "the weights of another network after 3 batches"),
+    ("1.2", _same_batch(), "the weights of another network after 3 batches"),
+    ("1.2", _scales_the_batch, engine.IN_PLACE),
+    ("1.3", _asked_early, "return a function and do not ask the model yet"),
+    ("1.3", _asked_with_a_global, "return a function and do not ask the model yet"),
+    ("1.3", _by_globals, "the logits that the first function returns after a second one was made"),
+    ("1.3", _inserts, engine.WEIGHTS),
+    ("1.3", _in_training, engine.MODE),
+    ("1.3", lambda model, mean, std: lambda images: model(_in_place(images, mean, std)), engine.IN_PLACE),
+    ("1.3", lambda model, mean, std: lambda images: model(_in_place_on_a_leaf(images, mean, std)), engine.IN_PLACE),
+    ("1.4", _clamps_to_14, "500 answers in 30 bins"),
+    ("1.4", _fifteen_rounds, "500 answers in 30 bins"),
+    ("1.4", _keeps_its_gaps, "2,000 answers that are too modest"),
+    ("1.4", _sorts_in_place, engine.IN_PLACE),
+    ("1.5", _brier, lesson_01.TOO_CALIBRATED),
+    ("1.5", _calibrated_in(10), lesson_01.TOO_CALIBRATED),
+    ("1.5", _calibrated_in(30), lesson_01.TOO_CALIBRATED),
+    ("1.5", _sorts_the_list, engine.LIST_IN_PLACE),
+    ("1.5", _own_list, "3 candidates alone"),
+]

@@ -1,0 +1,175 @@
+"""Bred images on ImageNet: genomes in a small file, painters that climb, and the stored thousand."""
+
+import math
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from course_utils import evaluation, zoo
+from course_utils.core import storage
+from course_utils.fooling import CPPN, _genomes, ascend, cppn, map_elites
+from course_utils.fooling.cppn import INPUTS
+from course_utils.fooling.packing import IMAGENET, pack, unpack
+
+
+def source(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def network(shape, classes=4, seed=0):
+    """A small curved network whose dropout shows who switches it to training."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers = nn.Linear(math.prod(shape), 16), nn.Tanh(), nn.Dropout(0.5), nn.Linear(16, classes)
+    return nn.Sequential(nn.Flatten(), *layers)
+
+
+def grown(encoding, number=60, times=40):
+    """Genomes of many topologies."""
+    generator = source()
+    genomes = encoding.random(number, generator=generator)
+    for _ in range(times):
+        genomes = encoding.vary(genomes, torch.arange(number), generation=1, generator=generator)
+    return genomes
+
+
+# ------------------------------------------------------------------------------------------------ in a file
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 9), (3, 6, 9)])
+def test_what_is_unpacked_paints_the_same(shape, tmp_path):
+    encoding = CPPN(shape, hidden=9)
+    genomes = grown(encoding)
+    genomes["linked"][:5] = False  # a node without any link paints what its function makes of 0
+    file, history = tmp_path / "few.safetensors", torch.rand(3, 2, generator=source())
+    pack(file, genomes, encoding, {"seed": 3, "recipe": ["a", 1.5]}, history=history)
+    found = unpack(file)
+    assert found.encoding == encoding and found.notes == {"seed": 3, "recipe": ["a", 1.5]}
+    assert list(found.tables) == ["history"] and torch.equal(found.tables["history"], history)
+    assert torch.equal(found.encoding.render(found.genomes), encoding.render(genomes))
+    assert all(found.genomes[name].dtype == genomes[name].dtype for name in genomes)
+    assert found.genomes["used"].sum() < genomes["used"].sum()  # what no output needs is gone
+    for row in range(5, 15):
+        assert found.encoding.graph(found.genomes, row) == encoding.graph(genomes, row)
+
+
+def test_unpacked_genomes_can_evolve_on_and_in_float64(tmp_path):
+    encoding = CPPN((3, 5, 5), hidden=6)
+    genomes = grown(encoding)
+    genomes["weights"] = genomes["weights"].double()
+    pack(tmp_path / "a", genomes, encoding, {})
+    found = unpack(tmp_path / "a").genomes
+    assert found["weights"].dtype == torch.float64
+    assert torch.equal(encoding.render(found), encoding.render(genomes))
+    child = encoding.vary(found, torch.arange(60), generation=1, generator=source())
+    ways, last = child["linked"].float(), len(INPUTS) + 3
+    assert not child["linked"][:, :, len(INPUTS) : last].any() and child["used"][:, :last].all()
+    assert not (child["linked"] & ~(child["used"][:, :, None] & child["used"][:, None, :])).any()
+    for _ in range(ways.shape[1]):
+        ways = (ways @ child["linked"].float()).clamp_max(1)
+    assert not ways.any()  # no loop
+
+
+def test_a_file_is_small(tmp_path):
+    encoding = CPPN((3, 8, 8))
+    genomes = grown(encoding, number=200)
+    pack(tmp_path / "file", genomes, encoding, {})
+    assert (tmp_path / "file").stat().st_size < 10 * genomes["linked"].sum() + 200 * genomes["used"].shape[1] + 1000
+
+
+def test_a_bad_file_is_named(tmp_path):
+    encoding, file = CPPN((1, 4, 4), hidden=3), tmp_path / "file"
+    genomes = grown(encoding, number=4, times=3)
+    with pytest.raises(FileNotFoundError):
+        unpack(file)
+    file.write_text("no tensors")
+    with pytest.raises(ValueError, match="no packed genomes"):
+        unpack(file)
+    safetensors.torch.save_file({"weight": torch.ones(2)}, file)
+    with pytest.raises(ValueError, match="something else"):
+        unpack(file)
+    with pytest.raises(ValueError, match="no packed genomes"):
+        unpack(tmp_path)
+    pack(file, genomes, encoding, {})
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="checksum"):
+        unpack(file)
+    with pytest.raises(ValueError, match="cannot be called weight"):
+        pack(file, genomes, encoding, {}, weight=torch.ones(1))
+    wide = CPPN((1, 4, 4), hidden=300)
+    with pytest.raises(ValueError, match="256 at most"):
+        pack(file, wide.random(1, generator=source()), wide, {})
+
+
+# ------------------------------------------------------------------------------------------------ painters that climb
+
+
+class Interrupting(nn.Module):
+    def __init__(self, model, at):
+        super().__init__()
+        self.model, self.left = model, at
+
+    def forward(self, images):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return self.model(images)
+
+
+def test_ascent_reports_each_step():
+    model, targets, seen = network((1, 5, 5)), torch.tensor([2, 0, 1]), []
+    halfway = ascend(model, targets, steps=7, shape=(1, 5, 5), progress=False)
+    ascend(model, targets, steps=12, shape=(1, 5, 5), progress=False, on_step=seen.append)
+    assert torch.stack(seen).shape == (12, 3)
+    expected = evaluation.logits(model, halfway).softmax(1).gather(1, targets[:, None])[:, 0]
+    assert torch.allclose(seen[7], expected, atol=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------ many classes, colour
+
+
+def test_portions_change_nothing(monkeypatch):
+    encoding = CPPN((3, 6, 9), hidden=6)
+    model = network(encoding.shape, classes=30)
+    how = dict(generations=4, population=25, progress=False)
+    whole = map_elites(model, encoding, **how)
+    monkeypatch.setitem(_genomes.VALUES, "cpu", 4 * 3 * 6 * 9)  # four images at once
+    parts = map_elites(model, encoding, **how)
+    assert torch.allclose(whole.confidence, parts.confidence, atol=1e-5)
+    assert torch.allclose(whole.images, parts.images, atol=1.5 / 255)
+    pixels = encoding.render(whole.genomes)
+    monkeypatch.setattr(cppn, "VALUES", {1: 100, 3: 100})  # few pixels at once
+    assert torch.allclose(encoding.render(whole.genomes), pixels, atol=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------ the stored thousand
+
+
+def test_the_stored_thousand_are_whole_and_small():
+    assert IMAGENET.stat().st_size < 400_000
+    found = unpack(IMAGENET)
+    confidence, history = found.tables["confidence"], found.tables["history"]
+    assert found.encoding == CPPN((3, 224, 224)) and len(found.genomes["used"]) == len(confidence) == 1000
+    assert confidence.min() > 0 and confidence.max() <= 1
+    assert (history.diff(dim=0) >= 0).all() and history[-1, 0] == found.notes["passes"]
+    assert abs(confidence.median() - history[-1, 1]) < 0.03 and abs(confidence.mean() - history[-1, 2]) < 0.03
+    images = found.encoding.render({name: genes[::50] for name, genes in found.genomes.items()}, size=(16, 16))
+    assert images.shape == (20, 3, 16, 16) and images.flatten(1).std(1).median() > 0.02  # more than one colour
+
+
+@pytest.mark.slow
+def test_the_stored_thousand_score_what_they_scored():
+    try:
+        model = zoo.load()
+    except storage.Missing as error:
+        pytest.skip(f"no weights here and no way to them: {error}")
+    found = unpack(IMAGENET)
+    rows = torch.arange(0, 1000, 40)
+    images = found.encoding.render({name: genes[rows] for name, genes in found.genomes.items()})
+    scores = evaluation.logits(model, images.mul(255).floor() / 255, batch=13).softmax(1).cpu()
+    error = (scores[torch.arange(25), rows] - found.tables["confidence"][rows]).abs()
+    assert error.median() < 1e-3 and error.max() < 0.05
