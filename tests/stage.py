@@ -21,14 +21,17 @@ STAGE = """async ([esm, css, views]) => {
     window.asked = []
     window.open = 0
     window.most = 0
-    const model = { on: (_, hear) => hearers.push(hear), off: () => {}, send: async (message) => {
-        window.asked.push(message.do)
-        window.most = Math.max(window.most, ++window.open)
-        const [answer, parts] = await kernel(message)
-        window.open--
-        const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
-        hearers.forEach((hear) => hear(answer, parts.map((text) => new DataView(bytes(text).buffer))))
-    } }
+    const model = {
+        on: (event, hear) => event === "msg:custom" && hearers.push(hear), off: () => {},
+        send: async (message) => {
+            window.asked.push(message.do)
+            window.most = Math.max(window.most, ++window.open)
+            const [answer, parts] = await kernel(message)
+            window.open--
+            const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
+            hearers.forEach((hear) => hear(answer, parts.map((text) => new DataView(bytes(text).buffer))))
+        },
+    }
     widget.initialize({ model })
     for (let i = 0; i < views; i++) {
         const el = document.createElement("div")

@@ -1,13 +1,88 @@
-"""What all widgets share: pixels as bytes, the script of the page, a picture as HTML."""
+"""What all widgets share: one kernel side, one page side, and a picture in place of either.
+
+The page (`page.js`, then the script named as the widget's module) asks one question at a time, a message with ``page``
+and ``do``, and `Widget.answer` answers it. Who has no kernel sees a *static twin*: a picture with alt text.
+"""
 
 import base64
 import html
+import inspect
+from functools import partial
 from pathlib import Path
 
+import anywidget
 from torch import Tensor
 
-from course_utils import figures
+from course_utils import figures, runtime
 from course_utils.core.checks import levels
+
+FOLDER = Path(__file__).parent
+
+
+class Widget(anywidget.AnyWidget):
+    """A widget in the page, its kernel side, and its static twin.
+
+    A subclass gives `obey` and, with the arguments of its ``__init__``, `still`. Its script and its style lie beside
+    its module: ``evolution.py``, ``evolution.js``, ``evolution.css``.
+    """
+
+    scripts: tuple[str, ...] = ()  # what its own script needs besides page.js
+
+    def __init_subclass__(cls, **kwargs):
+        if "_esm" not in vars(cls):  # anywidget makes a subclass of each instance's class, with traits of these names
+            own = Path(inspect.getfile(cls))
+            cls._esm = _joined(*(FOLDER / f"{name}.js" for name in ("page", *cls.scripts)), own.with_suffix(".js"))
+            cls._css = _joined(FOLDER / "base.css", own.with_suffix(".css"))
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, **traits):
+        super().__init__(**traits)
+        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
+
+    @classmethod
+    def show(cls, *args, **kwargs) -> "Widget | figures.Picture":
+        """The live widget; without a front end its static twin."""
+        if not runtime.front_end():
+            return cls.still(*args, **kwargs)
+        widget = cls(*args, **kwargs)
+        widget.twin = partial(cls.still, *args, **kwargs)
+        return widget
+
+    @staticmethod
+    def still(*args, **kwargs) -> figures.Picture:
+        """The static twin: the same picture each time."""
+        raise NotImplementedError
+
+    def picture(self) -> figures.Picture:
+        """What a page shows in its place once the kernel is gone: the twin, or something that is drawn sooner."""
+        return self.twin()
+
+    def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for. Returns what to write, and buffers; what is raised must have changed nothing."""
+        raise NotImplementedError
+
+    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
+        """The answer to a message of the page, with its ``page``; an error becomes the answer."""
+        question = {name: value for name, value in message.items() if name != "page"}
+        try:
+            said, buffers = self.obey(**question)
+        except (Exception, KeyboardInterrupt) as error:  # a learner's network may raise anything
+            said, buffers = {"error": f"{type(error).__name__}: {error}"}, []
+        return {"page": message["page"], **said}, buffers
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        """The live view, and beside it a picture and its words, for a page that has no kernel."""
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        try:
+            picture = self.picture()
+        except Exception:  # the live widget says what is wrong
+            return data, metadata
+        data |= {"text/plain": repr(picture), "image/png": base64.b64encode(picture.png).decode()}
+        return data, metadata | {"image/png": {"alt": picture.alt}}
+
+
+def _joined(*files: Path) -> str:
+    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
 
 
 def to_bytes(images: Tensor) -> bytes:
@@ -16,9 +91,8 @@ def to_bytes(images: Tensor) -> bytes:
 
 
 def script(name: str) -> str:
-    """The JavaScript of a widget, after what all of them share."""
-    folder = Path(__file__).parent
-    return "\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in ("page", name))
+    """The JavaScript of a widget that does not yet build on `Widget`, after what all of them share."""
+    return _joined(FOLDER / "page.js", FOLDER / f"{name}.js")
 
 
 def img(picture: figures.Picture) -> str:

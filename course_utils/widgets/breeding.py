@@ -7,16 +7,14 @@ second view, or a page that was loaded again, shows the same.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import anywidget
 import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation, figures, runtime
 from course_utils.fooling import CPPN
 from course_utils.fooling._genomes import typed
-from course_utils.widgets.base import script, to_bytes
+from course_utils.widgets.base import Widget, to_bytes
 
 NUMBER = 9
 WARM_UP = 20  # random mutations before the first nine: a perceptron paints little more than stripes
@@ -35,37 +33,13 @@ def breed(model: nn.Module, *, shape: tuple[int, int, int] = (1, 28, 28)):
         model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
         shape: ``(C, H, W)`` of the images that the model takes, with 1 or 3 channels.
 
-    Returns:
-        The live widget; without a front end its static twin, a `figures.Picture`.
-
     Raises:
         ValueError: a shape of another form; a model that takes other images, or returns anything but finite logits.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     >>> still = breed(model, shape=(1, 8, 8))
     """
-    encoding = CPPN(shape)
-    generator = runtime.ensure_generator(device=evaluation.device_of(model))
-    with runtime.one_thread():
-        litter = first(model, encoding, generator)
-        if runtime.front_end():
-            return Breeder(model, encoding, litter, generator)
-        images, captions = [], []
-        for _ in range(2):
-            favourites = least_sure(litter)
-            images.append(litter.images)
-            captions += _captions(litter, favourites)
-            litter = following(model, encoding, litter, favourites, generator)
-    captions += _captions(litter, [])
-    return figures.images(
-        torch.cat([*images, litter.images]).cpu(),
-        captions,
-        columns=NUMBER,
-        title="Three generations, one a row; chosen are the three that the network is least sure of",
-        alt=f"Painted images in three rows of nine, and what the network says: {', '.join(captions)}.".replace(
-            "\n", " "
-        ),
-    )
+    return Breeder.show(model, CPPN(shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +51,7 @@ class Litter:
         images: as the network sees them, ``(9, C, H, W)`` in [0, 1].
         says: the class that the network names for each, int64 ``(9,)``.
         confidences: its confidence in it, ``(9,)``.
+        fine: the nine in fine, as the page paints them.
         parents: places of those that were kept from the generation before.
     """
 
@@ -84,69 +59,78 @@ class Litter:
     images: Tensor
     says: Tensor
     confidences: Tensor
+    fine: bytes
     parents: tuple[int, ...] = ()
 
 
-class Breeder(anywidget.AnyWidget):
+class Breeder(Widget):
     """The live nine, those that the learner has marked, and all the nines before."""
 
-    _esm = script("breeding")
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
-
-    def __init__(self, network: nn.Module, encoding: CPPN, litter: Litter, generator: torch.Generator):
+    def __init__(self, network: nn.Module, encoding: CPPN):
         super().__init__()
-        self.network, self.encoding, self.generator = network, encoding, generator
-        self.litter, self.favourites = litter, []
-        self.past = []  # litters and their favourites
-        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
+        self.network, self.encoding = network, encoding
+        self.generator = runtime.ensure_generator(device=evaluation.device_of(network))
+        with runtime.one_thread():
+            self.litter = first(network, encoding, self.generator)
+        self.favourites: list[int] = []
+        self.past: list[tuple[Litter, list[int]]] = []  # litters and their favourites
 
-    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for, and describe the result; an error becomes the answer and changes nothing.
+    @staticmethod
+    def still(network: nn.Module, encoding: CPPN) -> figures.Picture:
+        """Three generations; favourites are the three that the network is least sure of."""
+        generator = runtime.ensure_generator(device=evaluation.device_of(network))
+        images, captions = [], []
+        with runtime.one_thread():
+            litter = first(network, encoding, generator)
+            for _ in range(2):
+                favourites = least_sure(litter)
+                images.append(litter.images)
+                captions += _captions(litter, favourites)
+                litter = following(network, encoding, litter, favourites, generator)
+        captions += _captions(litter, [])
+        said = ", ".join(captions).replace("\n", " ")
+        return figures.images(
+            torch.cat([*images, litter.images]).cpu(),
+            captions,
+            columns=NUMBER,
+            title="Three generations, one a row; chosen are the three that the network is least sure of",
+            alt=f"Painted images in three rows of nine, and what the network says: {said}.",
+        )
+
+    def obey(self, do: str, place: int = 0) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for, and describe the result.
 
         Args:
-            message: ``page``, which comes back with the answer, and ``do``: "show"; "mark" or unmark the picture at
-                ``place``; "breed" from the favourites; "back" to the nine before; start "over".
+            do: "show"; "mark" or unmark the picture at ``place``; "breed" from the favourites; "back" to the nine
+                before; start "over".
 
         Returns:
             What to write, and two buffers: the nine pictures in fine, and as the network sees them, both as bytes
             ``(9, H, W, C)``. There are no buffers where the pictures have not changed.
         """
-        shown = self.litter if message["do"] != "show" else None
-        before = self.litter, self.favourites, list(self.past)
-        try:
-            with runtime.one_thread():
-                note = self._obey(**message)
-                fresh = self.litter is not shown
-                buffers = [to_bytes(self._fine()), to_bytes(self.litter.images)] if fresh else []
-        except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
-            self.litter, self.favourites, self.past = before
-            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
-        return {"page": message["page"], "note": note, **self._texts()}, buffers
-
-    def _obey(self, page: float, do: str, place: int = 0) -> str:
-        """Returns what there is to say about it."""
+        shown, note = self.litter, ""
         if do == "mark" and place in range(NUMBER):
             self.favourites = sorted({place} ^ set(self.favourites))
         elif do == "breed" and not self.favourites:
-            return "None is chosen: click a picture that you like first."
+            note = "None is chosen: click a picture that you like first."
         elif do == "breed" and len(self.favourites) == NUMBER:
-            return "All nine are chosen: leave out at least one, to make room for a child."
+            note = "All nine are chosen: leave out at least one, to make room for a child."
         elif do == "breed":
-            self._replace(following(self.network, self.encoding, self.litter, self.favourites, self.generator))
+            with runtime.one_thread():
+                children = following(self.network, self.encoding, self.litter, self.favourites, self.generator)
+            self._replace(children)
         elif do == "over":
-            self._replace(first(self.network, self.encoding, self.generator))
+            with runtime.one_thread():
+                others = first(self.network, self.encoding, self.generator)
+            self._replace(others)
         elif do == "back" and self.past:
             self.litter, self.favourites = self.past.pop()
-        return ""
+        fresh = do == "show" or self.litter is not shown
+        return {"note": note, **self._texts()}, [self.litter.fine, to_bytes(self.litter.images)] if fresh else []
 
     def _replace(self, litter: Litter) -> None:
         self.past.append((self.litter, self.favourites))
         self.litter, self.favourites = litter, []
-
-    def _fine(self) -> Tensor:
-        height, width = self.encoding.shape[1:]
-        times = -(-FINE // max(height, width))
-        return self.encoding.render(self.litter.genomes, size=(times * height, times * width))
 
     def _texts(self) -> dict:
         return {
@@ -210,8 +194,11 @@ def least_sure(litter: Litter, number: int = 3) -> list[int]:
 
 def _judge(model: nn.Module, encoding: CPPN, genomes: dict[str, Tensor], parents: tuple[int, ...] = ()) -> Litter:
     """The nine in 256 grey levels, and the network's opinion of them."""
+    height, width = encoding.shape[1:]
+    times = -(-FINE // max(height, width))
     images = (255 * encoding.render(genomes)).floor() / 255
-    return Litter(genomes, images, *evaluation.predict(model, images), parents)
+    fine = to_bytes(encoding.render(genomes, size=(times * height, times * width)))
+    return Litter(genomes, images, *evaluation.predict(model, images), fine, parents)
 
 
 def _captions(litter: Litter, favourites: Sequence[int]) -> list[str]:

@@ -1,175 +1,133 @@
-// The theatre in the page. It asks the kernel for one generation at a time, and for the next when the last is drawn.
-// All views of a theatre share what this file holds in `now`, and one pause button stops them all.
+// An evolution in the page. It asks the kernel for one generation at a time, and for the next when the last is drawn.
+// All views of it share what `evolution` holds, and one pause button stops them all.
 
 const TICKS = ["0 %", "90 %", "99 %", "99.9 %", "99.99 %", "99.999 %", "99.9999 %"]; // at 0, 1, 2 ... nines
-const CEILING = 7.2; // as in theatre.py
+const CEILING = 7.2; // as in evolution.py
 const REPORTED = 4; // 99.99 %
+const HEIGHT = 228;
 
-function build(el) {
-  const root = panel(el, "theatre");
-  const controls = add(root, "div", "theatre-controls");
-  const button = (text) => add(controls, "button", "theatre-button", { type: "button" }, text);
-  const [start, step, reset] = ["Start", "Step", "Reset"].map(button);
-  start.classList.add("theatre-start");
-  const select = (text) => add(add(controls, "label", "", {}, `${text} `), "select", "", { "aria-label": text });
-  const encoding = select("encoding");
-  for (const name of ["direct", "CPPN"]) add(encoding, "option", "", { value: name }, name);
-  const chosen = select("class");
-  const status = add(root, "div", "theatre-status", { role: "status", "aria-live": "polite" });
-  const elites = add(root, "div", "theatre-elites", { role: "group", "aria-label": "The best image so far of each class" });
-  const below = add(root, "div", "theatre-below");
-  const figure = add(below, "figure", "theatre-large");
-  const large = add(figure, "canvas", "", { role: "img" });
-  const caption = add(figure, "figcaption", "");
-  const right = add(below, "div", "theatre-right");
-  const legend = add(right, "div", "theatre-legend");
-  const own = add(legend, "span", "theatre-own");
-  const median = add(legend, "span", "theatre-median");
-  const plot = add(right, "div", "theatre-plot", { role: "img" });
-  return { start, step, reset, encoding, chosen, status, elites, large, caption, own, median, plot };
-}
-
+// The end of the axis: 50, 100, 200, 500 ... generations.
 function end(generation) {
   for (let power = 10; ; power *= 10) for (const n of [5, 10, 20]) if (generation <= n * power) return n * power;
 }
 
-function curves(lines, width) {
-  const [left, right, top, bottom, height] = [76, 14, 6, 40, 228];
+function curves(root, lines, width) {
+  const [left, right, top, bottom] = [76, 14, 6, 40];
   const last = end(lines[0].length);
   const x = (generation) => left + ((width - left - right) * generation) / last;
-  const y = (nines) => height - bottom - ((height - top - bottom) * nines) / CEILING;
-  const text = (at, up, anchor, what) => `<text x="${at}" y="${up}" text-anchor="${anchor}">${what}</text>`;
-  const rows = TICKS.map(
-    (tick, n) =>
-      `<line class="${n === REPORTED ? "theatre-reported" : "theatre-grid"}" x1="${left}" x2="${width - right}" y1="${y(n)}" y2="${y(n)}"/>` +
-      text(left - 8, y(n) + 4, "end", tick),
-  );
-  const columns = Array.from({ length: 6 }, (_, i) => text(x((i * last) / 5), height - bottom + 18, "middle", (i * last) / 5));
-  const line = (values, className) => {
+  const y = (nines) => HEIGHT - bottom - ((HEIGHT - top - bottom) * nines) / CEILING;
+  const text = (at, up, anchor, what) => svg(root, "text", { x: at, y: up, "text-anchor": anchor }, what);
+  TICKS.forEach((tick, n) => {
+    const kind = n === REPORTED ? "evolution-reported" : "course-grid";
+    svg(root, "path", { class: kind, d: `M${left} ${y(n)}H${width - right}` });
+    text(left - 8, y(n) + 4, "end", tick);
+  });
+  for (let i = 0; i <= 5; i++) text(x((i * last) / 5), HEIGHT - bottom + 18, "middle", (i * last) / 5);
+  text(left - 8, y(CEILING) + 5, "end", "confidence");
+  text((left + width - right) / 2, HEIGHT - 5, "middle", "generation");
+  for (const [name, values] of [["median", lines[1]], ["own", lines[0]]]) {
     const points = Array.from(values, (nines, i) => `${x(i + 1).toFixed(1)},${y(nines).toFixed(1)}`);
-    const dot = points.at(-1).split(",");
-    return `<polyline class="${className}" points="${points.join(" ")}"/><circle class="${className}" cx="${dot[0]}" cy="${dot[1]}" r="3"/>`;
-  };
-  return (
-    `<svg width="${width}" height="${height}" aria-hidden="true">${rows.join("")}${columns.join("")}` +
-    text(left - 8, y(CEILING) + 5, "end", "confidence") +
-    text((left + width - right) / 2, height - 5, "middle", "generation") +
-    `${line(lines[1], "theatre-median")}${line(lines[0], "theatre-own")}</svg>`
-  );
+    const [cx, cy] = points.at(-1).split(",");
+    svg(root, "polyline", { class: `evolution-${name}`, points: points.join(" ") });
+    svg(root, "circle", { class: `evolution-${name}`, cx, cy, r: 3 });
+  }
 }
 
 export default () => {
-  const views = new Set();
-  const wishes = [{ do: "show" }]; // of the learner, for when the kernel has answered
-  let now = null; // the last answer: what it says, the images, the two lines
   let running = false;
-  let trouble = "";
-
-  const { ask, initialize } = conversation(() => wishes.shift() ?? (running ? { do: "step" } : null), hear, late);
-
-  function want(wish) {
-    wishes.push(wish);
-    ask();
-  }
-
-  function play(on) {
-    running = on;
-    views.forEach((view) => view.draw());
-    ask();
-  }
-
-  function hear(message, buffers, mine) {
-    if (mine) trouble = message.error ?? "";
-    if (message.error) {
-      running = false;
-      wishes.length = 0;
-    } else {
+  const stop = () => (running = false);
+  const evolution = shared({
+    keep: (message, buffers) => {
       const lines = floatsOf(buffers[1]);
-      now = { ...message, images: bytesOf(buffers[0]), lines: [lines.subarray(0, lines.length / 2), lines.subarray(lines.length / 2)] };
-    }
-    requestAnimationFrame(() => {
-      views.forEach((view) => view.draw());
-      ask();
-    });
-  }
+      const half = lines.length / 2;
+      return { ...message, images: bytesOf(buffers[0]), lines: [lines.subarray(0, half), lines.subarray(half)] };
+    },
+    idle: () => (running ? { do: "step" } : null),
+    failed: () => {
+      running = false;
+      evolution.wishes.length = 0;
+    },
+    closed: stop,
+  });
+  const { want, draw, ask, say } = evolution;
 
-  function late() {
-    trouble = "No answer yet. The kernel is busy, or it was restarted: then run the cell of this theatre again.";
-    views.forEach((view) => view.draw());
+  function play() {
+    running = !running;
+    draw();
+    ask();
   }
 
   function render({ el }) {
-    const { start, step, reset, encoding, chosen, status, elites, large, caption, own, median, plot } = build(el);
+    const root = panel(el, "evolution");
+    const controls = add(root, "div", "course-row");
+    const start = button(controls, "Start", play, "course-first evolution-start");
+    const step = button(controls, "Step", () => want({ do: "step" }));
+    const reset = button(controls, "Reset", () => want({ do: "reset" }));
+    const encoding = choice(controls, "encoding", ["direct", "CPPN"], (name) => want({ do: "encode", encoding: name }));
+    const chosen = choice(controls, "class", [], (k) => want({ do: "choose", class: Number(k) }));
+    const line = status(root);
+    const label = "The best image so far of each class";
+    const elites = add(root, "div", "evolution-elites", { role: "group", "aria-label": label });
+    const below = add(root, "div", "evolution-below");
+    const figure = add(below, "figure", "evolution-large");
+    const large = add(figure, "canvas", "course-pixels", { role: "img" });
+    const caption = add(figure, "figcaption");
+    const right = add(below, "div", "evolution-right");
+    const legend = add(right, "div", "evolution-legend");
+    const own = add(legend, "span", "evolution-own");
+    const median = add(legend, "span");
+    const plot = chart(right, "evolution-plot", HEIGHT, (box, width) => now() && curves(box, now().lines, width));
     let tiles = [];
 
+    function now() {
+      return evolution.now;
+    }
+
     function image(i) {
-      const size = now.shape.reduce((a, b) => a * b);
-      return now.images.subarray(i * size, (i + 1) * size);
+      const size = now().shape.reduce((a, b) => a * b);
+      return now().images.subarray(i * size, (i + 1) * size);
     }
 
     function fit() { // as many tiles and choices as there are classes
-      tiles = now.texts.map((_, i) => {
-        const tile = add(elites, "button", "theatre-elite", { type: "button" });
-        tile.addEventListener("click", () => want({ do: "choose", class: now.first + i }));
-        return { tile, canvas: add(tile, "canvas", ""), name: add(tile, "b", ""), text: add(tile, "span", "") };
+      tiles = now().texts.map((_, i) => {
+        const tile = button(elites, "", () => want({ do: "choose", class: now().first + i }), "evolution-elite");
+        return { tile, canvas: add(tile, "canvas", "course-pixels"), name: add(tile, "b"), text: add(tile, "span") };
       });
-      for (let k = 0; k < now.classes; k++) add(chosen, "option", "", { value: k }, k);
+      for (let k = 0; k < now().classes; k++) add(chosen, "option", "", { value: k }, k);
     }
 
-    function curve() {
-      if (now && plot.clientWidth) plot.innerHTML = curves(now.lines, plot.clientWidth);
-    }
-
-    function draw() {
+    function show() {
       start.textContent = running ? "Pause" : "Start";
-      start.disabled = reset.disabled = !now;
-      step.disabled = !now || running;
-      status.classList.toggle("theatre-trouble", Boolean(trouble));
-      status.setAttribute("aria-busy", running); // a screen reader waits for the pause
-      if (!now) {
-        status.textContent = trouble || "Waiting for the kernel.";
-        return;
-      }
+      start.disabled = reset.disabled = !now();
+      step.disabled = !now() || running;
+      line.setAttribute("aria-busy", running); // a screen reader waits for the pause
+      say(line, () => `Generation ${now().generation}: ${now().sure} of ${now().classes} classes at 99.99 % or more`);
+      if (!now()) return;
       if (!tiles.length) fit();
-      const { generation, sure, classes, first, texts } = now;
-      status.textContent = trouble || `Generation ${generation}: ${sure} of ${classes} classes at 99.99 % or more`;
-      encoding.value = now.encoding;
-      chosen.value = now.chosen;
+      const { generation, classes, first, texts, shape } = now();
+      encoding.value = now().encoding;
+      chosen.value = now().chosen;
       tiles.forEach(({ tile, canvas, name, text }, i) => {
-        paint(canvas, image(i), now.shape);
+        paint(canvas, image(i), shape);
         name.textContent = first + i;
         text.textContent = texts[i];
-        tile.setAttribute("aria-pressed", first + i === now.chosen);
+        tile.setAttribute("aria-pressed", first + i === now().chosen);
         tile.setAttribute("aria-label", `class ${first + i}, confidence ${texts[i]}`);
       });
-      const text = texts[now.chosen - first];
-      paint(large, image(now.chosen - first), now.shape);
-      large.setAttribute("aria-label", `The image bred for class ${now.chosen}`);
-      const born = now.born ? `since generation ${now.born}` : "from the random population";
-      caption.textContent = `class ${now.chosen} at ${text}, ${born}`;
-      own.textContent = `class ${now.chosen}`;
+      const text = texts[now().chosen - first];
+      paint(large, image(now().chosen - first), shape);
+      large.setAttribute("aria-label", `The image bred for class ${now().chosen}`);
+      const born = now().born ? `since generation ${now().born}` : "from the random population";
+      caption.textContent = `class ${now().chosen} at ${text}, ${born}`;
+      own.textContent = `class ${now().chosen}`;
       median.textContent = `median of all ${classes} classes`;
-      const sentence = `Confidence after ${generation} generations: class ${now.chosen} ${text}, median ${now.median}.`;
-      plot.setAttribute("aria-label", sentence);
-      curve();
+      const words = `class ${now().chosen} ${text}, median ${now().median}`;
+      plot.node.setAttribute("aria-label", `Confidence after ${generation} generations: ${words}.`);
+      plot.draw();
     }
 
-    start.addEventListener("click", () => play(!running));
-    step.addEventListener("click", () => want({ do: "step" }));
-    reset.addEventListener("click", () => want({ do: "reset" }));
-    encoding.addEventListener("change", () => want({ do: "encode", encoding: encoding.value }));
-    chosen.addEventListener("change", () => want({ do: "choose", class: Number(chosen.value) }));
-    const view = { draw };
-    views.add(view);
-    const watch = new ResizeObserver(curve);
-    watch.observe(plot);
-    draw();
-    return () => {
-      watch.disconnect();
-      views.delete(view);
-      if (!views.size) running = false;
-    };
+    return evolution.view(show, plot.end);
   }
 
-  return { initialize, render };
+  return { initialize: evolution.initialize, render };
 };

@@ -1,4 +1,4 @@
-"""The evolution theatre: watch MAP-Elites breed an image for every class, generation by generation.
+"""An evolution to watch: MAP-Elites breeds an image for every class, generation by generation.
 
 The page, `evolution.js`, asks for the next generation when it has drawn the last. So nothing queues up: a pause takes
 effect at once, and other cells of the notebook can run in between. What evolution has reached lives here, in an
@@ -7,15 +7,13 @@ same.
 """
 
 from functools import partial
-from pathlib import Path
 
-import anywidget
 import torch
 from torch import Tensor, nn
 
-from course_utils import evaluation, figures, runtime
+from course_utils import evaluation, figures
 from course_utils.fooling import CPPN, Archive, Direct, map_elites
-from course_utils.widgets.base import script, to_bytes
+from course_utils.widgets.base import Widget, to_bytes
 
 ENCODINGS = {"direct": Direct, "CPPN": CPPN}
 SHOWN = 10  # elites side by side
@@ -32,67 +30,50 @@ def watch_evolution(model: nn.Module, *, population: int = 200, shape: tuple[int
         population: children in a generation.
         shape: ``(C, H, W)`` of the images that the model takes, with 1 or 3 channels.
 
-    Returns:
-        The live widget; without a front end its static twin, a `figures.Picture`.
-
     Raises:
         ValueError: a shape or population outside these ranges; a model that takes other images, or returns anything
             but finite logits of two classes or more.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-    >>> still = evolution_theatre(model, population=10, shape=(1, 8, 8))
+    >>> still = watch_evolution(model, population=10, shape=(1, 8, 8))
     """
-    if runtime.front_end():
-        return Evolution(model, population, shape)
-    rows = []
-    for name, make in ENCODINGS.items():
-        settings = dict(population=population, generator=_chance(model, 0), progress=False)
-        map_elites(model, make(shape), generations=STILLS[-1], on_generation=partial(_keep, rows, name), **settings)
-    images, captions, names = zip(*rows, strict=True)
-    return figures.images(
-        torch.cat(images),
-        [text for row in captions for text in row],
-        columns=len(captions[0]),
-        title="From top to bottom: " + "; ".join(names),
-        alt="Bred images, each with its class and the confidence in it. "
-        + " ".join(f"{name}: {', '.join(row)}." for name, row in zip(names, captions, strict=True)),
-    )
+    return Evolution.show(model, population, shape)
 
 
-class Evolution(anywidget.AnyWidget):
-    """The live theatre: one run of evolution, and the class that is looked at."""
-
-    _esm = script("evolution")
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+class Evolution(Widget):
+    """One run of evolution, and the class that is looked at."""
 
     def __init__(self, network: nn.Module, population: int, shape: tuple[int, int, int]):
         super().__init__()
         self.network, self.population, self.shape = network, population, shape
         self.chosen = 0  # class
         self._begin("direct", seed=0)
-        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
 
-    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for, and describe the result; an error becomes the answer and changes nothing.
+    @staticmethod
+    def still(network: nn.Module, population: int, shape: tuple[int, int, int]) -> figures.Picture:
+        """The first ten elites of both encodings, after the first generation and after fifty."""
+        rows = []
+        for name, make in ENCODINGS.items():
+            settings = dict(population=population, generator=_chance(network, 0), progress=False)
+            keep = partial(_keep, rows, name)
+            map_elites(network, make(shape), generations=STILLS[-1], on_generation=keep, **settings)
+        return _picture(rows)
+
+    def picture(self) -> figures.Picture:
+        """The first ten elites of now: fifty generations would take seconds."""
+        return _picture([_row(self.encoding, self.archive)])
+
+    def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for, and describe the result.
 
         Args:
-            message: ``page``, which comes back with the answer, and ``do``: "show"; "step", to the next generation;
-                "reset", to another random population; "encode", from the start with ``encoding``; "choose" a ``class``.
+            do: "show"; "step", to the next generation; "reset", to another random population; "encode", from the start
+                with ``encoding``; "choose" a ``class``.
 
         Returns:
             What to write, and two buffers: the images of the elites shown, bytes ``(N, H, W, C)``; and confidences
             in nines, float32 ``(2, generations)``, of the chosen class and of the median over all classes.
         """
-        try:
-            self._obey(**message)
-            return {"page": message["page"], **self._texts()}, [
-                to_bytes(self.archive.images[self._shown]),
-                self._lines(),
-            ]
-        except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
-            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
-
-    def _obey(self, page: float, do: str, **choice) -> None:
         if do == "step":
             self.archive = self._evolve(self.encoding, resume=self.archive)
         elif do == "reset":
@@ -101,6 +82,7 @@ class Evolution(anywidget.AnyWidget):
             self._begin(choice["encoding"], self.seed)
         elif do == "choose":
             self.chosen = min(max(int(choice["class"]), 0), len(self.archive.confidence) - 1)
+        return self._texts(), [to_bytes(self.archive.images[self._shown]), self._lines()]
 
     def _begin(self, encoding: str, seed: int) -> None:
         """A random population and the first generation after it."""
@@ -162,9 +144,25 @@ def _median(archive: Archive) -> float:
     return archive.confidence.quantile(0.5).item()
 
 
-def _keep(rows: list[tuple[Tensor, list[str], str]], name: str, archive: Archive) -> None:
-    """Add the first ten elites to the rows of the static twin, if this generation belongs into it."""
-    generation, number = len(archive.history), min(SHOWN, len(archive.images))
-    if generation in STILLS:
-        texts = [f"{k}  {figures.percent(archive.confidence[k])}" for k in range(number)]
-        rows.append((archive.images[:number].cpu(), texts, f"{name}, generation {generation}"))
+def _keep(rows: list[tuple], name: str, archive: Archive) -> None:
+    """Add this generation to the rows of the static twin, if it belongs there."""
+    if len(archive.history) in STILLS:
+        rows.append(_row(name, archive))
+
+
+def _row(name: str, archive: Archive) -> tuple[Tensor, list[str], str]:
+    """The first ten elites, a caption for each, and what they are."""
+    texts = [f"{k}  {figures.percent(share)}" for k, share in enumerate(archive.confidence[:SHOWN].tolist())]
+    return archive.images[:SHOWN].cpu(), texts, f"{name}, generation {len(archive.history)}"
+
+
+def _picture(rows: list[tuple[Tensor, list[str], str]]) -> figures.Picture:
+    images, captions, names = zip(*rows, strict=True)
+    each = " ".join(f"{name}: {', '.join(row)}." for name, row in zip(names, captions, strict=True))
+    return figures.images(
+        torch.cat(images),
+        [text for row in captions for text in row],
+        columns=len(captions[0]),
+        title="From top to bottom: " + "; ".join(names),
+        alt=f"Bred images, each with its class and the confidence in it. {each}",
+    )

@@ -1,4 +1,7 @@
-// What the widgets in the page share. `widgets.script` puts it before each of them.
+// What the widgets in the page share; `Widget` puts it before the script of each.
+
+const NO_ANSWER = "No answer yet. The kernel is busy, or it was restarted: then run the cell again.";
+const GONE = "The kernel that answered here is gone: run the cell again.";
 
 // JupyterLab takes the keys of a control that has not this attribute itself; that its parent has it is not enough.
 const KEYS = "data-lm-suppress-shortcuts";
@@ -12,9 +15,11 @@ function guard(root) {
 
   function heir() {
     const all = [...root.querySelectorAll(CONTROLS)];
-    const [before, after] = [all.slice(0, Math.max(0, all.indexOf(focused))).reverse(), all.slice(all.indexOf(focused) + 1)];
-    const one = [...before, ...after].find((other) => !off(other) && other.tabIndex >= 0);
-    return one?.type === "radio" ? (all.find((other) => other.name === one.name && other.checked && !off(other)) ?? one) : one;
+    const at = all.indexOf(focused);
+    const near = [...all.slice(0, Math.max(0, at)).reverse(), ...all.slice(at + 1)];
+    const one = near.find((other) => !off(other) && other.tabIndex >= 0);
+    if (one?.type !== "radio") return one;
+    return all.find((other) => other.name === one.name && other.checked && !off(other)) ?? one;
   }
 
   function mend() {
@@ -39,23 +44,81 @@ function guard(root) {
 
 // The element that holds a widget.
 function panel(el, className) {
-  const root = add(el, "div", className);
+  const root = add(el, "div", `course-widget ${className}`);
   guard(root);
   return root;
 }
 
-function add(parent, tag, className, attributes = {}, text = "") {
+function add(parent, tag, className = "", attributes = {}, text = "") {
   const node = document.createElement(tag);
   node.className = className;
+  return put(parent, node, attributes, text);
+}
+
+// As `add`, of an SVG: svg(plot, "circle", { class: "evolution-own", cx: 3, cy: 4, r: 3 }).
+function svg(parent, tag, attributes = {}, text = "") {
+  return put(parent, document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, text);
+}
+
+function put(parent, node, attributes, text) {
   node.textContent = text;
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
   parent.append(node);
   return node;
 }
 
+function button(parent, text, act, className = "", attributes = {}) {
+  const node = add(parent, "button", className, { type: "button", ...attributes }, text);
+  node.addEventListener("click", act);
+  return node;
+}
+
+// A list to choose from, with its name before it; `act(value)`.
+function choice(parent, name, options, act) {
+  const select = add(add(parent, "label", "course-choice", {}, `${name} `), "select", "", { "aria-label": name });
+  options.forEach((option) => add(select, "option", "", { value: option }, option));
+  select.addEventListener("change", () => act(select.value));
+  return select;
+}
+
+// A slider between its name and what it stands at; `act(number)`.
+function slider(parent, name, { min = 0, max, step = 1 }, act) {
+  const row = add(parent, "label", "course-slider");
+  add(row, "span", "", {}, name);
+  const input = add(row, "input", "", { type: "range", min, max, step, "aria-label": name });
+  input.addEventListener("input", () => act(Number(input.value)));
+  const output = add(row, "output");
+  const set = (value, text = String(value), spoken = text) => {
+    input.value = value;
+    output.textContent = text;
+    input.setAttribute("aria-valuetext", spoken);
+  };
+  return { row, input, output, set };
+}
+
+// The line that says how things stand, which a screen reader reads out.
+function status(parent, className = "course-status") {
+  return add(parent, "div", className, { role: "status", "aria-live": "polite" });
+}
+
+// A chart as wide as its place, drawn anew when that changes: `fill(svg, width)`. Its words are for `aria-label`.
+function chart(parent, className, height, fill) {
+  const node = add(parent, "div", `course-plot ${className}`, { role: "img" });
+  node.style.minHeight = `${height}px`;
+  const draw = () => {
+    const width = node.clientWidth;
+    node.replaceChildren();
+    if (width) fill(svg(node, "svg", { width, height, "aria-hidden": "true" }), width);
+  };
+  const watch = new ResizeObserver(draw);
+  watch.observe(node);
+  return { node, draw, end: () => watch.disconnect() };
+}
+
 // The bytes of a buffer from the kernel: a DataView in JupyterLab, a Uint8Array in Colab, an ArrayBuffer elsewhere.
 function bytesOf(buffer) {
-  return ArrayBuffer.isView(buffer) ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength) : new Uint8Array(buffer);
+  const { buffer: whole = buffer, byteOffset, byteLength } = buffer;
+  return new Uint8Array(whole, byteOffset, byteLength);
 }
 
 function floatsOf(buffer) {
@@ -77,29 +140,37 @@ function paint(canvas, bytes, [channels, height, width]) {
 
 // A conversation with the kernel, one question at a time. `next` gives the next question, if there is one;
 // `heard(message, buffers, mine)` takes in an answer, to this page or to another one that shows the same widget, but no
-// error of another's; `late()` is called if none comes within 5 s.
+// error of another's; `late(text)` is called if none comes within 5 s, or if there is no kernel any more.
 function conversation(next, heard, late) {
   const page = Math.random();
   let waiting = null;
   let send = null;
 
+  function rest() {
+    clearTimeout(waiting);
+    waiting = null;
+  }
+
+  function fail(text) {
+    rest();
+    late(text);
+  }
+
   function ask() {
     const question = waiting ? null : next();
     if (!question) return;
-    waiting = setTimeout(() => {
-      waiting = null;
-      late();
-    }, 5000);
-    send({ page, ...question });
+    waiting = setTimeout(() => fail(NO_ANSWER), 5000);
+    try {
+      send({ page, ...question });
+    } catch {
+      fail(GONE);
+    }
   }
 
   function hear(message, buffers) {
     const mine = message.page === page;
     if (message.error && !mine) return;
-    if (mine) {
-      clearTimeout(waiting);
-      waiting = null;
-    }
+    if (mine) rest();
     heard(message, buffers, mine);
   }
 
@@ -108,10 +179,64 @@ function conversation(next, heard, late) {
     model.on("msg:custom", hear);
     ask();
     return () => {
-      clearTimeout(waiting);
+      rest();
       model.off("msg:custom", hear);
     };
   }
 
   return { ask, initialize };
+}
+
+// What all views of a widget share: the last answer in `now`, `trouble` in words, the `wishes` of the learner for when the
+// kernel has answered. `keep(message, buffers, mine)` gives what to hold of an answer, `idle()` a question when there is no
+// wish; `failed()` hears of an error and of a silent kernel, `closed()` of the end of the last view.
+function shared({ keep, idle = () => null, failed = () => {}, closed = () => {} }) {
+  const views = new Set();
+  const me = { now: null, trouble: "", wishes: [{ do: "show" }], want, draw, say, view };
+  const { ask, initialize } = conversation(() => me.wishes.shift() ?? idle(), hear, fail);
+
+  function want(wish) {
+    me.wishes.push(wish);
+    ask();
+  }
+
+  function draw() {
+    views.forEach((one) => one());
+  }
+
+  function fail(text) {
+    me.trouble = text;
+    failed();
+    draw();
+  }
+
+  function hear(message, buffers, mine) {
+    if (mine) me.trouble = message.error ?? "";
+    if (message.error) failed();
+    else me.now = keep(message, buffers, mine);
+    requestAnimationFrame(() => {
+      draw();
+      ask();
+    });
+  }
+
+  // Trouble, or else `text()`, in the line for it.
+  function say(line, text) {
+    const words = me.trouble || (me.now ? text() : "Waiting for the kernel.");
+    line.classList.toggle("course-trouble", Boolean(me.trouble));
+    if (line.textContent !== words) line.textContent = words;
+  }
+
+  // A view that `show()` draws, from now until the function is called that this returns, and that calls `end()`.
+  function view(show, end = () => {}) {
+    views.add(show);
+    show();
+    return () => {
+      end();
+      views.delete(show);
+      if (!views.size) closed();
+    };
+  }
+
+  return Object.assign(me, { ask, fail, initialize });
 }

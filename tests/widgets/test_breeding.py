@@ -198,23 +198,23 @@ def test_an_answer_takes_less_than_200_ms(live, allowed):
 @pytest.mark.slow
 def test_choose_breed_and_go_back_in_a_browser(live, stage):
     page = stage(breed(models.LeNet5()), views=2)
-    page.wait_for_function("document.querySelectorAll('.breed-text b:not(:empty)').length === 18")
-    status, pressed = page.locator(".breed-status").first, page.locator(".breed-tile[aria-pressed='true']")
-    opinions = page.locator(".breed-grid").first.inner_text()
+    page.wait_for_function("document.querySelectorAll('.breeding-text b:not(:empty)').length === 18")
+    status, pressed = page.locator(".course-status").first, page.locator(".breeding-tile[aria-pressed='true']")
+    opinions = page.locator(".breeding-grid").first.inner_text()
     page.get_by_role("button", name="Breed", exact=True).first.click()
-    page.wait_for_function("document.querySelector('.breed-status').textContent.startsWith('None is chosen')")
-    page.locator(".breed-tile").nth(1).click()
-    page.locator(".breed-tile").nth(4).press("Space")
+    page.wait_for_function("document.querySelector('.course-status').textContent.startsWith('None is chosen')")
+    page.locator(".breeding-tile").nth(1).click()
+    page.locator(".breeding-tile").nth(4).press("Space")
     page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 4")  # two in each view
     assert status.inner_text().startswith("2 chosen")
-    page.locator(".breed-tile").nth(4).press("Enter")
+    page.locator(".breeding-tile").nth(4).press("Enter")
     page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 2")
     page.get_by_role("button", name="Breed", exact=True).first.click()
-    page.wait_for_function("document.querySelectorAll('.breed-mark.breed-parent:not(:empty)').length === 2")
+    page.wait_for_function("document.querySelectorAll('.breeding-mark.breeding-parent:not(:empty)').length === 2")
     assert pressed.count() == 0
     page.get_by_role("button", name="Back").last.click()
     page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 2")
-    page.locator(".breed-tile").nth(1).click()
+    page.locator(".breeding-tile").nth(1).click()
     page.wait_for_function("document.querySelectorAll('[aria-pressed=true]').length === 0")
-    assert page.locator(".breed-grid").first.inner_text() == opinions
+    assert page.locator(".breeding-grid").first.inner_text() == opinions
     assert page.get_by_role("button", name="Back").first.is_disabled()

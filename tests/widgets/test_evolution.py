@@ -1,4 +1,4 @@
-"""The evolution theatre: what it shows is a run of map_elites, and the page asks for one generation at a time."""
+"""An evolution to watch: what it shows is a run of map_elites, and the page asks for one generation at a time."""
 
 import math
 import statistics
@@ -18,12 +18,12 @@ from tests.stage import ask, tiny
 
 def test_its_steps_are_a_run_of_map_elites(live):
     network = models.LeNet5().train()
-    theatre = watch_evolution(network, population=20)
+    evolution = watch_evolution(network, population=20)
     for _ in range(4):
-        answer, (pixels, lines) = ask(theatre, "step")
+        answer, (pixels, lines) = ask(evolution, "step")
     direct = map_elites(network, Direct(), generations=5, population=20, progress=False)
     for name in ("images", "confidence", "born", "history"):
-        assert torch.equal(getattr(theatre.archive, name), getattr(direct, name))
+        assert torch.equal(getattr(evolution.archive, name), getattr(direct, name))
     assert answer["generation"] == 5
     assert answer["texts"] == [figures.percent(share) for share in direct.confidence]
     shown = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(10, 1, 28, 28) / 255
@@ -37,42 +37,42 @@ def test_its_steps_are_a_run_of_map_elites(live):
 
 def test_reset_takes_the_next_seed(live):
     network = models.LeNet5()
-    theatre = watch_evolution(network, population=20)
-    before = theatre.archive.images
-    ask(theatre, "step")
-    answer, _ = ask(theatre, "reset")
+    evolution = watch_evolution(network, population=20)
+    before = evolution.archive.images
+    ask(evolution, "step")
+    answer, _ = ask(evolution, "reset")
     assert answer["generation"] == 1
-    assert not torch.equal(theatre.archive.images, before)
+    assert not torch.equal(evolution.archive.images, before)
     generator = torch.Generator().manual_seed(1)
     direct = map_elites(network, Direct(), generations=1, population=20, generator=generator, progress=False)
-    assert torch.equal(theatre.archive.images, direct.images)
+    assert torch.equal(evolution.archive.images, direct.images)
 
 
 def test_another_encoding_starts_anew(live):
     network = models.LeNet5()
-    theatre = watch_evolution(network, population=20)
-    ask(theatre, "step")
-    answer, _ = ask(theatre, "encode", encoding="CPPN")
+    evolution = watch_evolution(network, population=20)
+    ask(evolution, "step")
+    answer, _ = ask(evolution, "encode", encoding="CPPN")
     assert (answer["generation"], answer["encoding"]) == (1, "CPPN")
-    ask(theatre, "step")
+    ask(evolution, "step")
     direct = map_elites(network, CPPN(), generations=2, population=20, progress=False)
-    assert torch.equal(theatre.archive.images, direct.images)
+    assert torch.equal(evolution.archive.images, direct.images)
 
 
 def test_to_show_and_to_choose_changes_no_image(live):
-    theatre = watch_evolution(tiny(10), population=20, shape=(1, 8, 8))
-    _, (pixels, _) = ask(theatre, "show")
-    answer, (after, lines) = ask(theatre, "choose", **{"class": 4})
+    evolution = watch_evolution(tiny(10), population=20, shape=(1, 8, 8))
+    _, (pixels, _) = ask(evolution, "show")
+    answer, (after, lines) = ask(evolution, "choose", **{"class": 4})
     assert (answer["chosen"], answer["first"], after) == (4, 0, pixels)
-    assert np.frombuffer(lines, np.float32)[0] == nines(theatre.archive.history[0, 4])
-    answer, _ = ask(theatre, "show")
+    assert np.frombuffer(lines, np.float32)[0] == nines(evolution.archive.history[0, 4])
+    answer, _ = ask(evolution, "show")
     assert answer["chosen"] == 4  # a second view shows the same
 
 
 @pytest.mark.parametrize(("chosen", "first"), [(0, 0), (9, 0), (10, 10), (437, 430), (998, 990), (5000, 993)])
 def test_of_many_classes_ten_are_shown_with_the_chosen_one(live, chosen, first):
-    theatre = watch_evolution(tiny(1003), population=5, shape=(1, 8, 8))
-    answer, (pixels, _) = ask(theatre, "choose", **{"class": chosen})
+    evolution = watch_evolution(tiny(1003), population=5, shape=(1, 8, 8))
+    answer, (pixels, _) = ask(evolution, "choose", **{"class": chosen})
     assert answer["chosen"] == min(chosen, 1002)
     assert answer["first"] == (993 if chosen > 1002 else min(first, 993))
     assert answer["first"] <= answer["chosen"] < answer["first"] + len(answer["texts"])
@@ -87,49 +87,49 @@ def test_of_few_classes_all_are_shown(live):
 @pytest.mark.parametrize("encoding", ["direct", "CPPN"])
 def test_colours_come_last(live, encoding):
     shape = (3, 6, 8)
-    theatre = watch_evolution(tiny(4, shape), population=5, shape=shape)
-    _, (pixels, _) = ask(theatre, "encode", encoding=encoding)
+    evolution = watch_evolution(tiny(4, shape), population=5, shape=shape)
+    _, (pixels, _) = ask(evolution, "encode", encoding=encoding)
     shown = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(4, 6, 8, 3).permute(0, 3, 1, 2)
-    assert torch.allclose(shown / 255, theatre.archive.images)
+    assert torch.allclose(shown / 255, evolution.archive.images)
 
 
 def test_an_error_is_the_answer_and_changes_nothing(live):
     network = models.LeNet5()
-    theatre = watch_evolution(network, population=20)
-    ask(theatre, "step")
+    evolution = watch_evolution(network, population=20)
+    ask(evolution, "step")
     with torch.no_grad():
         network[-1].bias[0] = math.nan
     for do in ("step", "reset"):
-        answer, buffers = ask(theatre, do)
+        answer, buffers = ask(evolution, do)
         assert answer["error"].startswith("ValueError: the model returns NaN")
         assert buffers == []
-    assert ask(theatre, "encode", encoding="CPPN")[0]["error"]
-    answer, _ = ask(theatre, "show")
+    assert ask(evolution, "encode", encoding="CPPN")[0]["error"]
+    answer, _ = ask(evolution, "show")
     assert (answer["generation"], answer["encoding"]) == (2, "direct")
 
 
 @pytest.mark.parametrize("batch", [10, 20])  # while the elites are looked at again, and while the children are
 def test_an_interrupt_stops_the_play_and_changes_nothing(live, batch):
     network = models.LeNet5()
-    theatre = watch_evolution(network, population=20)
+    evolution = watch_evolution(network, population=20)
 
     def interrupt(module, inputs):
         if len(inputs[0]) == batch:
             raise KeyboardInterrupt
 
     hook = network.register_forward_pre_hook(interrupt)
-    answer, _ = ask(theatre, "step")
+    answer, _ = ask(evolution, "step")
     assert answer["error"].startswith("KeyboardInterrupt")
     hook.remove()
-    ask(theatre, "step")
+    ask(evolution, "step")
     direct = map_elites(network, Direct(), generations=2, population=20, progress=False)
-    assert torch.equal(theatre.archive.images, direct.images)
+    assert torch.equal(evolution.archive.images, direct.images)
 
 
-def test_two_theatres_play_their_own_pieces(live):
-    theatres = [watch_evolution(tiny(3), population=5, shape=(1, 8, 8)) for _ in range(2)]
-    ask(theatres[0], "step")
-    assert [ask(theatre, "show")[0]["generation"] for theatre in theatres] == [2, 1]
+def test_two_evolutions_play_their_own_pieces(live):
+    evolutions = [watch_evolution(tiny(3), population=5, shape=(1, 8, 8)) for _ in range(2)]
+    ask(evolutions[0], "step")
+    assert [ask(evolution, "show")[0]["generation"] for evolution in evolutions] == [2, 1]
 
 
 @pytest.mark.parametrize(
@@ -170,15 +170,15 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
 
 @pytest.mark.parametrize("encoding", ["direct", "CPPN"])
 def test_a_step_takes_less_than_150_ms_on_one_thread(live, encoding, allowed):
-    theatre = watch_evolution(models.CaffeLeNet())
-    ask(theatre, "encode", encoding=encoding)
+    evolution = watch_evolution(models.CaffeLeNet())
+    ask(evolution, "encode", encoding=encoding)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     times = []
     try:
         for _ in range(15):
             start = time.perf_counter()
-            ask(theatre, "step")
+            ask(evolution, "step")
             times.append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)
@@ -186,17 +186,17 @@ def test_a_step_takes_less_than_150_ms_on_one_thread(live, encoding, allowed):
 
 
 def generation(page):
-    return int(page.locator(".theatre-status").first.inner_text().split()[1].strip(":"))
+    return int(page.locator(".course-status").first.inner_text().split()[1].strip(":"))
 
 
 @pytest.mark.slow
 def test_start_pause_step_and_reset_in_a_browser(live, stage):
     page = stage(watch_evolution(models.LeNet5(), population=50), views=2)
     start = page.get_by_role("button", name="Start").first
-    page.wait_for_function("document.querySelectorAll('.theatre-elite').length === 20")
+    page.wait_for_function("document.querySelectorAll('.evolution-elite').length === 20")
     assert generation(page) == 1
     start.click()
-    page.wait_for_function("parseInt(document.querySelector('.theatre-status').textContent.split(' ')[1]) > 10")
+    page.wait_for_function("parseInt(document.querySelector('.course-status').textContent.split(' ')[1]) > 10")
     assert page.get_by_role("button", name="Pause").count() == 2
     page.get_by_role("button", name="Pause").last.click()  # of the other view
     page.wait_for_timeout(300)
@@ -208,9 +208,9 @@ def test_start_pause_step_and_reset_in_a_browser(live, stage):
     page.get_by_role("button", name="Step").first.press("Enter")
     page.wait_for_timeout(300)
     assert generation(page) == stopped + 1
-    first, second = page.locator(".theatre-status").all_inner_texts()
+    first, second = page.locator(".course-status").all_inner_texts()
     assert first == second
-    points = page.locator("polyline.theatre-own").first.get_attribute("points")
+    points = page.locator("polyline.evolution-own").first.get_attribute("points")
     assert len(points.split()) == stopped + 1
     page.get_by_role("button", name="Reset").first.click()
     page.wait_for_timeout(300)
@@ -219,9 +219,9 @@ def test_start_pause_step_and_reset_in_a_browser(live, stage):
 
 @pytest.mark.slow
 def test_class_and_encoding_are_chosen_in_a_browser(live, stage):
-    theatre = watch_evolution(tiny(23, (3, 8, 8)), population=10, shape=(3, 8, 8))
-    page = stage(theatre)
-    elites, caption = page.locator(".theatre-elite"), page.locator("figcaption")
+    evolution = watch_evolution(tiny(23, (3, 8, 8)), population=10, shape=(3, 8, 8))
+    page = stage(evolution)
+    elites, caption = page.locator(".evolution-elite"), page.locator("figcaption")
     elites.nth(3).click()
     page.wait_for_function("document.querySelector('figcaption').textContent.startsWith('class 3 at')")
     assert elites.nth(3).get_attribute("aria-pressed") == "true"
@@ -230,11 +230,11 @@ def test_class_and_encoding_are_chosen_in_a_browser(live, stage):
     assert elites.first.locator("b").inner_text() == "13"
     page.get_by_label("encoding", exact=True).select_option("CPPN")
     page.wait_for_timeout(300)
-    assert theatre.encoding == "CPPN"
-    drawn = page.locator(".theatre-large canvas").evaluate(
+    assert evolution.encoding == "CPPN"
+    drawn = page.locator(".evolution-large canvas").evaluate(
         "c => [...c.getContext('2d').getImageData(0, 0, 8, 8).data].filter((_, i) => i % 4 < 3)"
     )
-    assert torch.allclose(torch.tensor(drawn).view(8, 8, 3).permute(2, 0, 1) / 255, theatre.archive.images[22])
+    assert torch.allclose(torch.tensor(drawn).view(8, 8, 3).permute(2, 0, 1) / 255, evolution.archive.images[22])
     assert "%" in caption.inner_text()
 
 
@@ -246,7 +246,7 @@ def test_an_error_stops_the_play_in_a_browser(live, stage):
     page.wait_for_timeout(300)
     with torch.no_grad():
         network[-1].bias[0] = math.nan
-    page.wait_for_selector(".theatre-trouble")
-    assert "the model returns NaN" in page.locator(".theatre-status").inner_text()
+    page.wait_for_selector(".course-trouble")
+    assert "the model returns NaN" in page.locator(".course-status").inner_text()
     assert page.get_by_role("button", name="Start").count() == 1
-    assert page.locator(".theatre-elite").count() == 10
+    assert page.locator(".evolution-elite").count() == 10
