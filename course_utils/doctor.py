@@ -12,7 +12,7 @@ import tqdm
 import tqdm.auto
 
 from course_utils.core.memory import GROUP, MACHINE, PROCESS, memory
-from course_utils.core.storage import home, lock, write_atomically
+from course_utils.core.storage import home, lock, record_folder, write_atomically
 from course_utils.runtime import device, printable, switch
 
 
@@ -93,12 +93,26 @@ def _memory() -> str:
 
 
 def _cache() -> str:
-    """Do what the ledger does: lock, write twice, read back."""
-    folder = home()
+    """Try the course's two folders as it uses them."""
+    folder, record = home(), record_folder()
+    if os.environ.get("COURSE_HOME", "").strip():
+        shown, own = "$COURSE_HOME", ""
+    else:
+        shown, beside = (str(place).replace(str(Path.home()), "~") for place in (folder, record))
+        own = f"; your record is in {beside}"
+    locked = all([_keeps_files(place, shown) for place in (folder, record)])
+    free = shutil.disk_usage(folder).free
+    if free < 2**29:
+        raise OSError(f"only {free / 2**20:.0f} MiB of disk left for trained networks: free some, or move COURSE_HOME")
+    alone = "" if locked else "; files cannot be locked there: run one lesson at a time"
+    return f"{shown} is writable, {free / 2**30:.0f} GiB free{own}{alone}"
+
+
+def _keeps_files(folder: Path, shown: str) -> bool:
+    """Lock, write twice, read back; whether the lock was to be had."""
     note, words = folder / "doctor.txt", b"kept"
-    shown = "$COURSE_HOME" if os.environ.get("COURSE_HOME", "").strip() else str(folder).replace(str(Path.home()), "~")
     try:
-        with lock("doctor") as held:
+        with lock(note) as held:
             for content in (b"", words):
                 write_atomically(note, content)
             kept = note.read_bytes()
@@ -107,11 +121,7 @@ def _cache() -> str:
         raise OSError(f"{shown} keeps no files ({error}): set COURSE_HOME to another folder, and restart") from error
     if kept != words:
         raise OSError(f"{shown} gave back other bytes than were written: set COURSE_HOME to another folder")
-    free = shutil.disk_usage(folder).free
-    if free < 2**29:
-        raise OSError(f"only {free / 2**20:.0f} MiB of disk left for trained networks: free some, or move COURSE_HOME")
-    alone = "" if held else "; files cannot be locked there: run one lesson at a time"
-    return f"{shown} is writable, {free / 2**30:.0f} GiB free{alone}"
+    return held
 
 
 def _data() -> str:

@@ -1,18 +1,15 @@
 """The claims ledger: every claim of the debate, beside what you measured and what was reported.
 
-A lesson ends in rows of this ledger. They are kept in a small file of your own (``ledger.json`` in `storage.home`),
-one row for each claim and measured thing; running a lesson again replaces its rows. `report` makes one page of them to
-hand in.
+A lesson ends in rows of this ledger. They are kept in your record (`storage.JsonStore`), one row for each claim and
+measured thing; running a lesson again replaces its rows. `report` makes one page of them to hand in.
 """
 
-import json
 import textwrap
-import warnings
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from course_utils import figures
-from course_utils.core import storage
+from course_utils.core.storage import JsonStore
 from course_utils.figures import Picture, Table
 
 VERDICTS = ("holds", "fails", "depends", "undecided")
@@ -105,6 +102,14 @@ class Row:
     condition: str
 
 
+def _check(entries: list) -> None:
+    if not isinstance(entries, list) or not all(Row(**entry).mark in MARKS for entry in entries):
+        raise ValueError("it is no list of rows, or has an unknown mark")
+
+
+STORE = JsonStore("ledger", fresh=list, check=_check, former="ledger.json")
+
+
 def record(
     claim: str,
     what: str,
@@ -137,17 +142,18 @@ def record(
     if not condition.strip():
         raise ValueError(f"say for what claim {claim} {verdict}: which network, how many images, how many seeds")
     row = Row(claim, what, str(measured), reported, mark, verdict, condition)
-    with storage.lock("ledger"):  # two lessons may run at once
-        rows = [other for other in _read() if (other.claim, other.what) != (claim, what)] + [row]
-        content = json.dumps([asdict(r) for r in rows], indent=1)
-        storage.write_atomically(storage.home() / "ledger.json", content.encode())
+
+    def replace(entries: list[dict]) -> None:
+        entries[:] = [entry for entry in entries if (entry["claim"], entry["what"]) != (claim, what)] + [asdict(row)]
+
+    STORE.update(replace)
     return _table([row])
 
 
 def rows() -> list[Row]:
     """All rows that you have recorded, in the order of the claims."""
     order = list(CLAIMS)
-    known = [row for row in _read() if row.claim in CLAIMS]
+    known = [Row(**entry) for entry in STORE.read() if entry["claim"] in CLAIMS]
     return sorted(known, key=lambda row: order.index(row.claim))
 
 
@@ -185,7 +191,7 @@ def overview() -> Picture:
     found, stand = rows(), standing()
     canvas, axis = figures.figure(figures.ROW, 0.7 + 0.21 * len(CLAIMS))
     for y, (claim, about) in enumerate(CLAIMS.items()):
-        label = textwrap.shorten(about.text, 84, placeholder=" …")
+        label = textwrap.shorten(about.text, 80, placeholder=" …")
         axis.text(-0.9, y, claim, ha="left", va="center", fontsize=8.5, weight="bold")
         axis.text(-0.2, y, label, ha="left", va="center", fontsize=8.5)
         verdicts = sorted((row.verdict for row in found if row.claim == claim), key=list(SIGNS).index)
@@ -205,7 +211,8 @@ def overview() -> Picture:
     parts = []
     for state, said in words.items():
         claims = [claim for claim, how in stand.items() if how == state]
-        parts.append(f"{len(claims)} {said}" + f": {', '.join(claims)}" * bool(claims))
+        names = f": {', '.join(claims)}" if claims else ""
+        parts.append(f"{len(claims)} {said}{names}")
     title = "one sign for each row:   " + "   ".join(f"{sign} {verdict}" for verdict, (sign, _) in SIGNS.items())
     axis.set(xlim=(-1, 14), ylim=(len(CLAIMS) - 0.4, -0.6))
     axis.set_title(title, fontsize=10, loc="left")
@@ -229,19 +236,3 @@ def _table(found: list[Row], waiting: list[str] = ()) -> Table:
         lines.append([claim, CLAIMS[claim].text, f"lesson {CLAIMS[claim].lessons}", "-", "-", WAITING])
     lines.sort(key=lambda line: list(CLAIMS).index(line[0]))
     return Table(["", "claim", "what", "measured", "reported", "verdict"], lines)
-
-
-def _read() -> list[Row]:
-    """The rows in the file. A file that cannot be read is put aside under another name, and said so."""
-    file = storage.home() / "ledger.json"
-    try:
-        entries = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(entries, list) or not all(entry["mark"] in MARKS for entry in entries):
-            raise ValueError("it is no list of rows, or has an unknown mark")
-        return [Row(**entry) for entry in entries]
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError, KeyError) as error:
-        aside = storage.put_aside(file, ".damaged.json")
-        warnings.warn(f"the ledger could not be read ({error}); it now lies in {aside}, a new one begins", stacklevel=3)
-        return []

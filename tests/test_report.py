@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 from html.parser import HTMLParser
 
@@ -107,14 +106,20 @@ def test_nothing_is_loaded_from_elsewhere_and_nothing_of_the_machine_is_told(hom
     assert PIL.Image.open(io.BytesIO(base64.b64decode(content))).width > 600
 
 
+def test_paragraphs_and_code_are_set_as_such(live):
+    guess("How many does `f` get?").lock(1)
+    page = written(essay="one\r\n \r\ntwo\n\n\nthree")
+    assert page.tags.count("p") == 4 and page.tags.count("br") == 0
+    assert page.tags.count("code") == 1 and page.cells[-3] != "How many does `f` get?"
+
+
 def test_an_essay_is_left_out_where_there_is_none():
     assert "Was it a deep flaw?" in written(essay="It was.").said
     assert "Was it a deep flaw?" not in written(essay=" \n ").said
 
 
 def test_a_damaged_ledger_is_reported_as_empty(home):
-    home.mkdir()
-    (home / "ledger.json").write_text("{half")
+    ledger.STORE.file.write_text("{half")
     with pytest.warns(UserWarning, match="could not be read"):
         page = written()
     assert "0 of 27" in page.said
@@ -128,9 +133,6 @@ def test_guesses_stand_beside_what_was_measured(live, home):
     mine.reveal(83)
     assert guesses() == [("How many?", "120 digits", "83 digits")]
     assert written().cells[-3:] == ["How many?", "120 digits", "83 digits"]
-    (home / "predictions" / "old.json").write_text(json.dumps({"question": "Q", "guess": 2.5, "revealed": True}))
-    (home / "predictions" / "bad.json").write_text("[")
-    assert guesses()[-1] == ("Q", "2.5", "")
 
 
 def test_a_folder_that_is_not_there_is_said_so(tmp_path):
@@ -186,8 +188,3 @@ def test_many_rows_of_a_claim_stay_in_the_picture():
     for number in range(8):
         ledger.record("S4", str(number), **ROW)
     assert abs(PIL.Image.open(io.BytesIO(ledger.overview().png)).width - before) < 30
-
-
-def test_a_page_of_ones_own_parts():
-    page = Page(report.document("a < b", [report.heading("1 & 2"), report.text("one\r\n\r\ntwo", note=True)]))
-    assert page.tags.count("p") == 2 and "1 & 2" in page.said and "a < b" in page.said

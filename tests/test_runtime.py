@@ -1,17 +1,11 @@
 """Device, seed, folders, progress and the doctor."""
 
-import errno
-import io
 import os
 import random
 import subprocess
 import sys
-import time
 import uuid
-import warnings
-from pathlib import Path
 
-import filelock
 import nbformat
 import numpy as np
 import psutil
@@ -20,10 +14,8 @@ import torch
 from jupyter_client import KernelManager
 from nbclient import NotebookClient
 
-from course_utils import data, doctor, ledger, report, runtime
-from course_utils.arena import scoreboard
-from course_utils.core import memory, storage
-from course_utils.widgets import guess
+from course_utils import data, doctor, report, runtime
+from course_utils.core import memory
 from tools.books import ROOT
 
 
@@ -82,23 +74,6 @@ def test_seed_repeats_all_random_numbers():
         return random.random(), np.random.rand(), torch.rand(1).item(), torch.rand(1, generator=generator).item()
 
     assert draw() == draw()
-
-
-def test_home_says_how_to_choose_another_folder(monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "file"))
-    with pytest.raises(OSError, match="set the environment variable COURSE_HOME"):
-        storage.home("models")
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path / "new"))
-    assert storage.home("a", "b") == tmp_path / "new" / "a" / "b" and storage.home("a", "b").is_dir()
-
-
-def test_write_atomically_leaves_no_half_file(tmp_path):
-    file = tmp_path / "x.json"
-    storage.write_atomically(file, b"old")
-    with pytest.raises(TypeError):
-        storage.write_atomically(file, "text")
-    assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
 
 
 SIGNS = {
@@ -205,175 +180,12 @@ def test_a_notebook_run_by_nbclient_shows_still_pictures(sign, monkeypatch, tmp_
     assert output.text == "Predict: How many? (digits)\n"
 
 
-@pytest.mark.parametrize("said", ["~/course", " ~/course ", "{user}/course", "{user}/a/../course"])
-def test_home_is_one_folder_wherever_a_notebook_lies(said, monkeypatch, tmp_path):
-    user = tmp_path / "user"
-    monkeypatch.setenv("HOME", str(user))
-    monkeypatch.setenv("USERPROFILE", str(user))
-    monkeypatch.setenv("COURSE_HOME", said.format(user=user))
-    found = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        monkeypatch.chdir(tmp_path / name)
-        found.append(storage.home("models").resolve())
-        assert list(Path.cwd().iterdir()) == []
-    assert found == [user.resolve() / "course/models"] * 2
-
-
-@pytest.mark.parametrize("said", ["course", "./course", "../course", "~nobody-is-called-so/course", "$HOME/course"])
-def test_a_home_that_follows_the_working_folder_is_refused(said, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COURSE_HOME", said)
-    with pytest.raises(ValueError, match=r"is no full path.*set the environment variable COURSE_HOME.* ~/"):
-        storage.home()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_cache_folder_of_the_system_that_is_no_full_path_is_refused(monkeypatch):
-    monkeypatch.delenv("COURSE_HOME")
-    monkeypatch.setattr(runtime.platformdirs, "user_cache_dir", lambda name: f"cache/{name}")
-    with pytest.raises(ValueError, match="'cache/deep-flaw' is no full path"):
-        storage.home()
-
-
 def test_a_report_goes_to_a_folder_named_by_a_tilde(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     assert report.write_report("~/mine.html") == tmp_path / "mine.html"
     assert not (tmp_path / "~").exists()
-
-
-def refused(number):
-    """A function that the file system refuses."""
-
-    def refuse(*_, **__):
-        raise NotImplementedError if number is None else OSError(number, os.strerror(number))
-
-    return refuse
-
-
-REFUSALS = [errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS, None]
-
-
-@pytest.fixture
-def work(monkeypatch, tmp_path):
-    """``work()`` does what a learner wants kept: a ledger's row, a network, a trial on the board, a guess."""
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    monkeypatch.setenv("COURSE_STATIC", "0")
-    entry = dict(name="mine", reference=False, images=9, kept=0.5, passes=1.0, shares={"A": 0.5})
-
-    def work():
-        ledger.record("T1", "LeNet-5", measured="1 %", verdict="fails", condition="one net")
-        storage.store(net := torch.nn.Linear(2, 2), tmp_path / "net.safetensors", "recipe")
-        scoreboard.enter("nets", "attacks", dict(entry))
-        guess("How many?").lock(3)
-        again = torch.nn.Linear(2, 2)
-        storage.restore(again, tmp_path / "net.safetensors", "recipe")
-        assert torch.equal(net.weight, again.weight)
-        assert [row.what for row in ledger.rows()] == ["LeNet-5"]
-        assert [kept["name"] for kept in scoreboard.read("nets")["attacks"]] == ["mine"]
-        assert guess("How many?").value == 3
-        files = {path for path in tmp_path.rglob("*") if path.is_file()}
-        left = {path.name for path in files if path.suffix != ".lock" and ".damaged" not in path.suffixes}
-        assert left - {path.name for path in tmp_path.glob("predictions/*")} == {
-            "ledger.json",
-            "net.safetensors",
-            "arena.json",
-        }
-
-    return work
-
-
-@pytest.mark.parametrize(
-    ("name", "number"), [("chmod", n) for n in REFUSALS] + [("replace", n) for n in REFUSALS if n is not None]
-)
-def test_a_drive_that_refuses_a_nicety_keeps_the_work(work, monkeypatch, tmp_path, name, number):
-    monkeypatch.setattr(os, name, refused(number))
-    work()
-    work()  # over what is there
-    for file in (tmp_path / "ledger.json", tmp_path / "arena.json", *tmp_path.glob("predictions/*.json")):
-        file.write_text("{")
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        work()
-    assert len({str(warning.message)[:30] for warning in said}) == 3
-    aside = {file.name for file in tmp_path.rglob("*.damaged*")}
-    assert {"ledger.damaged.json", "arena.damaged.json"} < aside and len(aside) == 3
-    for file in tmp_path.rglob("*.damaged*"):
-        assert file.read_text() == "{"
-        file.unlink()
-    (cache,) = [found for found in doctor.doctor(seconds=0.01).findings if found[1] == "cache"]
-    assert cache[0] and "is writable" in cache[2]
-
-
-@pytest.mark.parametrize("number", [*REFUSALS, errno.ENOLCK])
-def test_a_drive_without_locks_keeps_the_work(work, monkeypatch, number):
-    monkeypatch.setattr(filelock.FileLock, "acquire", refused(number))
-    work()
-    (cache,) = [found for found in doctor.doctor(seconds=0.01).findings if found[1] == "cache"]
-    assert cache[0] and "files cannot be locked there: run one lesson at a time" in cache[2]
-
-
-def test_a_lock_that_nobody_lets_go_does_not_hold_the_work_for_ever(work, monkeypatch):
-    monkeypatch.setattr(storage, "PATIENCE", 0.1)
-    holder = """
-import filelock, sys
-lock = filelock.FileLock(sys.argv[1])
-lock.acquire()
-print("held", flush=True)
-input()
-"""
-    command = [sys.executable, "-c", holder, str(storage.home() / "ledger.lock")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout.readline()
-        with storage.lock("ledger") as held:
-            assert not held
-        start = time.monotonic()
-        work()
-        assert time.monotonic() - start < 10
-        other.communicate(b"\n")
-    with storage.lock("ledger") as held:
-        assert held
-
-
-def test_a_full_disk_keeps_what_was_there(monkeypatch, tmp_path):
-    file = tmp_path / "ledger.json"
-    storage.write_atomically(file, b"old")
-
-    class Full(io.BytesIO):
-        def write(self, content):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fdopen", lambda handle, mode: os.close(handle) or Full())
-    with pytest.raises(OSError, match="No space left"):
-        storage.write_atomically(file, b"new")
-    assert file.read_bytes() == b"old" and list(tmp_path.iterdir()) == [file]
-
-
-def test_a_board_that_cannot_be_kept_does_not_cost_the_trial(monkeypatch, tmp_path):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    scoreboard.read("nets")
-    monkeypatch.setattr(storage, "write_atomically", refused(errno.ENOSPC))
-    entry = dict(name="mine", reference=False, images=9, kept=0.5, passes=1.0, shares={"A": 0.5})
-    with pytest.warns(UserWarning, match="the score board could not be kept .*No space left"):
-        scoreboard.enter("nets", "attacks", entry)
-
-
-def test_a_guess_that_cannot_be_kept_is_still_compared(live, monkeypatch, tmp_path, capsys):
-    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    mine = guess("How many?")
-    mine.lock(3)
-    monkeypatch.setattr(storage, "write_atomically", refused(errno.ENOSPC))
-    with pytest.warns(UserWarning, match="could not be kept .*No space left"):
-        mine.reveal(4)
-    assert "You said 3, measured 4" in capsys.readouterr().out
-
-
-def test_the_doctor_says_in_words_where_nothing_can_be_kept(monkeypatch):
-    monkeypatch.setattr(runtime.tempfile, "mkstemp", refused(errno.EROFS))
-    (cache,) = [found for found in doctor.doctor(seconds=0.01).findings if found[1] == "cache"]
-    assert not cache[0] and "keeps no files" in cache[2] and "set COURSE_HOME to another folder" in cache[2]
 
 
 def test_the_doctor_names_a_switch_that_says_nothing(monkeypatch):

@@ -72,8 +72,8 @@ class QueryCounter:
         passes: how many images may go through it, forward and backward counted alike.
         shape: of one image, (C, H, W).
 
-    >>> desk = QueryCounter(nn.Flatten(), passes=3, shape=(1, 1, 2))
-    >>> desk.answer(torch.zeros(2, 1, 1, 2)).shape, desk.left
+    >>> counter = QueryCounter(nn.Flatten(), passes=3, shape=(1, 1, 2))
+    >>> counter.answer(torch.zeros(2, 1, 1, 2)).shape, counter.left
     (torch.Size([2, 2]), 1)
     """
 
@@ -124,7 +124,7 @@ class RemoteModel(nn.Module):
 
     ``left`` is how many passes it may still be asked for; an image costs one forward and one backward.
 
-    >>> model = StandIn(Desk(nn.Flatten(), passes=4, shape=(1, 1, 2)).answer, passes=4)
+    >>> model = RemoteModel(QueryCounter(nn.Flatten(), passes=4, shape=(1, 1, 2)).answer, passes=4)
     >>> x = torch.zeros(2, 1, 1, 2, requires_grad=True)
     >>> model(x).sum().backward()
     >>> x.grad.sum().item(), model.left

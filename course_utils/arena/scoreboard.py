@@ -1,20 +1,40 @@
-"""The score board of the arena: a small file of your own (``arena.json`` in `storage.home`), as the ledger is.
+"""The score board of the arena, in the learner's record as the ledger is.
 
 It holds the latest trial of each attack and of each defense, and how often each was tried: the best of many trials is
 luck as much as skill. It also holds the secret number that decides which network is called A.
 """
 
-import json
 import secrets
 import time
-import warnings
+from functools import partial
 
-from course_utils.core import storage
+from course_utils.core.storage import JsonStore
 
 SIDES = {
-    "attacks": {"name": str, "reference": bool, "images": int, "kept": float, "passes": float, "shares": dict},
-    "defenses": {"name": str, "eps": float, "images": int, "shares": dict, "by": str, "notes": list},
+    "attacks": {"name": str, "reference": bool, "images": int, "kept": float, "passes": float, "accuracy": dict},
+    "defenses": {"name": str, "eps": float, "images": int, "accuracy": dict, "by": str, "notes": list},
 }
+
+
+def _check(board: dict) -> None:
+    for side, keys in SIDES.items():
+        wanted = keys | {"trials": int, "date": str}
+        for entry in board[side]:
+            wrong = [key for key, kind in wanted.items() if not isinstance(entry[key], kind)]
+            wrong += [key for key, value in entry["accuracy"].items() if not isinstance(value, float)]
+            if wrong:
+                raise ValueError(f"{', '.join(wrong)} of the type that does not belong there")
+    if type(board["secret"]) is not int or type(board["revealed"]) is not bool:
+        raise ValueError("its secret is no number")
+
+
+def _adopt(_: dict, stem: str, board: dict) -> dict:
+    for entry in [*board["attacks"], *board["defenses"]]:
+        entry["accuracy"] = entry.pop("shares")
+    return board
+
+
+STORE = JsonStore("arena", fresh=dict, check=_check, former="arena.json", adopt=_adopt)
 
 
 def read(stamp: str) -> dict:
@@ -29,67 +49,32 @@ def read(stamp: str) -> dict:
     >>> read("six nets")["secret"] == board["secret"]
     True
     """
-    with storage.lock("arena"):
-        return _read(stamp)
+    return STORE.update(partial(_deal, stamp, secrets.randbits(32)))
 
 
 def enter(stamp: str, side: str, entry: dict) -> None:
     """Put a trial on a side of the board, in the place of the earlier one of that name.
 
     Raises:
-        ValueError: an entry that lacks something; says what.
+        ValueError, KeyError: an entry that lacks something; says what.
     """
-    entry = entry | {"trials": 1, "date": time.strftime("%Y-%m-%d")}
-    _check(side, entry)
-    with storage.lock("arena"):
-        board = _read(stamp)
+
+    def put(board: dict) -> None:
         before = [other for other in board[side] if other["name"] == entry["name"]]
-        entry["trials"] += sum(other["trials"] for other in before)
-        board[side] = [other for other in board[side] if other["name"] != entry["name"]] + [entry]
-        _write(board)
+        trials = 1 + sum(other["trials"] for other in before)
+        board[side] = [other for other in board[side] if other not in before]
+        board[side].append(entry | {"trials": trials, "date": time.strftime("%Y-%m-%d")})
+
+    STORE.update(partial(_deal, stamp, secrets.randbits(32)), put)
 
 
 def reveal(stamp: str) -> dict:
     """The board, from now on with the names of the networks."""
-    with storage.lock("arena"):
-        board = _read(stamp) | {"revealed": True}
-        _write(board)
-    return board
+    return STORE.update(partial(_deal, stamp, secrets.randbits(32)), lambda board: board.update(revealed=True))
 
 
-def _read(stamp: str) -> dict:
-    """The board in the file, or a new one. A file that cannot be read is put aside under another name, and said so."""
-    file, board = storage.home() / "arena.json", {}
-    try:
-        board = json.loads(file.read_text(encoding="utf-8"))
-        for side in SIDES:
-            for entry in board[side]:
-                _check(side, entry)
-        if type(board["secret"]) is not int or type(board["revealed"]) is not bool:
-            raise ValueError("its secret is no number")
-    except FileNotFoundError:
-        board = {}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        board, aside = {}, storage.put_aside(file, ".damaged.json")
-        warnings.warn(f"the score board could not be read ({error!r}); it now lies in {aside}", stacklevel=4)
+def _deal(stamp: str, secret: int, board: dict) -> None:
+    """Clear the attacks and deal the letters anew if the networks are others."""
     if board.get("stamp") != stamp:
-        new = {"stamp": stamp, "secret": secrets.randbits(32), "revealed": False, "attacks": []}
-        board = {"defenses": []} | board | new
-        _write(board)
-    return board
-
-
-def _check(side: str, entry: dict) -> None:
-    wanted = SIDES[side] | {"trials": int, "date": str}
-    wrong = [key for key, kind in wanted.items() if not isinstance(entry[key], kind)]
-    wrong += [key for key, share in entry["shares"].items() if not isinstance(share, float)]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)} of the type that does not belong there")
-
-
-def _write(board: dict) -> None:
-    """Keep the board; where that fails, the trial that is over must not be lost with it."""
-    try:
-        storage.write_atomically(storage.home() / "arena.json", json.dumps(board, indent=1).encode())
-    except OSError as error:
-        warnings.warn(f"the score board could not be kept ({error})", stacklevel=5)
+        board.setdefault("defenses", [])
+        board.update(stamp=stamp, secret=secret, revealed=False, attacks=[])

@@ -1,12 +1,20 @@
-"""Where files of the course lie, and how they are written: whole or not at all, without pickle, by one at a time."""
+"""Where files of the course lie, and how they are written: whole or not at all, without pickle, by one at a time.
+
+There are two folders. What can be fetched or trained again lies in `home`, the user's cache folder. What the learner
+did is the *record*: ledger, guesses, quiz answers, solved exercises, the arena's board, each a `JsonStore` in
+`record_folder`, the user's data folder. The environment variable ``COURSE_HOME`` names one folder for both.
+"""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import safetensors
@@ -15,19 +23,31 @@ from filelock import FileLock
 from torch import Tensor, nn
 
 PATIENCE = 5  # seconds to wait for a lock
+FORMAT = 1  # of the learner's record
+DAMAGE = (ValueError, TypeError, KeyError, AttributeError)  # raised by contents that are not what they should be
 
 
 def home(*parts: str) -> Path:
-    """A folder of the course's own outside the checkout, made when missing.
-
-    Trained networks, the ledger and locked-in predictions live here: in the user's cache folder, or where the
-    environment variable ``COURSE_HOME`` points. ``~`` is the user's own folder.
+    """A folder for what can be had again, made when missing: trained networks, MNIST. ``~`` is the user's own folder.
 
     Raises:
         ValueError: the path is not a full one, so that each notebook would have another folder.
         OSError: the folder cannot be made; the message says how to choose another.
     """
-    base = os.environ.get("COURSE_HOME", "").strip() or platformdirs.user_cache_dir("deep-flaw")
+    return _folder(platformdirs.user_cache_dir("deep-flaw"), *parts)
+
+
+def record_folder() -> Path:
+    """The folder of the learner's record, made when missing.
+
+    Raises:
+        ValueError, OSError: as for `home`.
+    """
+    return _folder(platformdirs.user_data_dir("deep-flaw"), "record")
+
+
+def _folder(default: str, *parts: str) -> Path:
+    base = os.environ.get("COURSE_HOME", "").strip() or default
     folder = Path(os.path.expanduser(base), *parts)
     if not folder.is_absolute():
         raise ValueError(
@@ -85,29 +105,30 @@ def write_atomically(file: Path, content: bytes) -> None:
 
 
 def put_aside(file: Path, suffix: str) -> Path:
-    """Keep a file that cannot be used under another ``suffix``, and return its new path.
+    """Keep a file that is not used any more under a free name that ends in ``suffix``, and return its new path.
 
     >>> write_atomically(home() / "odd.json", b"{")
     >>> put_aside(home() / "odd.json", ".damaged").name
     'odd.damaged'
     """
-    aside = file.with_suffix(suffix)
+    taken = len(list(file.parent.glob(f"{file.stem}{suffix}*")))
+    aside = file.with_suffix(f"{suffix}-{taken + 1}" if taken else suffix)
     write_atomically(aside, file.read_bytes())
     file.unlink()
     return aside
 
 
 @contextmanager
-def lock(name: str) -> Iterator[bool]:
-    """Keep other kernels out meanwhile, by the file ``name``.lock in `home`; False where the lock is not to be had.
+def lock(file: Path) -> Iterator[bool]:
+    """Keep other kernels from ``file`` meanwhile, by a file ``.lock`` beside it; False where the lock is not to be had.
 
     The work goes on without: on some drives nothing can be locked, and a kernel that was stopped may never let go.
 
-    >>> with lock("note") as held:
+    >>> with lock(home() / "note.txt") as held:
     ...     held
     True
     """
-    guard = FileLock(home() / f"{name}.lock", timeout=PATIENCE)
+    guard = FileLock(f"{file}.lock", timeout=PATIENCE)
     with suppress(OSError, NotImplementedError):
         guard.acquire()
     try:
@@ -115,6 +136,119 @@ def lock(name: str) -> Iterator[bool]:
     finally:
         with suppress(OSError, NotImplementedError):
             guard.release()
+
+
+class JsonStore:
+    """One part of the learner's record: a JSON file ``{"format": 1, name: contents}`` in `record_folder`.
+
+    A file that cannot be read is put aside under another name, with a warning, and a new one begins. Where a change
+    cannot be written, a warning says so; this kernel remembers it and tries again with the next reading or change.
+
+    Args:
+        name: of the part and its file.
+        fresh: makes the contents to begin with, a list or a dict.
+        check: raises ValueError, TypeError, KeyError or AttributeError if contents are damaged.
+        former: pattern of the files in `home` that held this before there was a record. They are taken over when there
+            is no file yet, and put aside.
+        adopt: ``adopt(contents, stem, document)`` is the contents with such a file added.
+
+    >>> notes = JsonStore("notes", fresh=list, check=sorted)
+    >>> notes.update(lambda kept: kept.append("b")), notes.read()
+    (['b'], ['b'])
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fresh: Callable[[], Any],
+        check: Callable[[Any], Any],
+        former: str = "",
+        adopt: Callable[[Any, str, Any], Any] = lambda contents, stem, document: document,
+    ):
+        self.name, self.fresh, self.check, self.former, self.adopt = name, fresh, check, former, adopt
+        self.trouble = ""  # why the latest change is in this kernel alone
+        self._unwritten: dict[Path, list[Callable]] = {}
+
+    @property
+    def file(self) -> Path:
+        return record_folder() / f"{self.name}.json"
+
+    def read(self) -> Any:
+        """The contents.
+
+        Raises:
+            RuntimeError: a newer version of the course wrote the file, which stays as it is.
+        """
+        return self.update()
+
+    def update(self, *changes: Callable[[Any], object]) -> Any:
+        """Let functions change the contents in place, while no other kernel does; the contents after that.
+
+        Raises:
+            RuntimeError: as for `read`.
+            ValueError, TypeError, KeyError, AttributeError: what `check` says of the contents; nothing is written.
+        """
+        file, self.trouble = self.file, ""
+        changes = [*self._unwritten.get(file, []), *changes]
+        with lock(file):
+            contents = self._load(file)
+            before = self._packed(contents)
+            for change in changes:
+                change(contents)
+            if self._packed(contents) != before:
+                self.check(contents)
+                try:
+                    write_atomically(file, self._packed(contents))
+                except OSError as error:
+                    self._unwritten[file] = changes
+                    self.trouble = f"{file} could not be written ({error}): what is new is kept in this kernel alone"
+                    warnings.warn(self.trouble, stacklevel=3)
+                    return contents
+        self._unwritten.pop(file, None)
+        return contents
+
+    def _packed(self, contents: Any) -> bytes:
+        return json.dumps({"format": FORMAT, self.name: contents}, indent=1).encode()
+
+    def _load(self, file: Path) -> Any:
+        if not file.exists():
+            return self._taken_over(file) if self.former else self.fresh()
+        try:
+            document = json.loads(file.read_text(encoding="utf-8"))
+            if document["format"] <= FORMAT:
+                self.check(document[self.name])
+                return document[self.name]
+        except DAMAGE as error:
+            _put_aside_damaged(file, error)
+            return self.fresh()
+        raise RuntimeError(
+            f"{file} was written by a newer version of the course: update this one, or set the environment variable "
+            "COURSE_HOME to another folder, and restart the kernel"
+        )
+
+    def _taken_over(self, file: Path) -> Any:
+        """What the course kept in its cache folder before there was a record."""
+        contents, found = self.fresh(), []
+        for old in sorted(home().glob(self.former), key=lambda old: (old.stat().st_mtime, old.name)):
+            try:
+                grown = self.adopt(contents, old.stem, json.loads(old.read_text(encoding="utf-8")))
+                self.check(grown)
+            except DAMAGE as error:
+                _put_aside_damaged(old, error)
+            else:
+                contents, found = grown, [*found, old]
+        if found:
+            with suppress(OSError):  # then they are taken over another time
+                write_atomically(file, self._packed(contents))
+                for old in found:
+                    put_aside(old, ".old")
+        return contents
+
+
+def _put_aside_damaged(file: Path, error: Exception) -> None:
+    aside = put_aside(file, ".damaged")
+    warnings.warn(f"{file} could not be read ({error!r}); it now lies in {aside}, a new one begins", stacklevel=5)
 
 
 def restore(model: nn.Module, file: Path, stamp: str) -> dict[str, str]:
@@ -146,7 +280,7 @@ def restore(model: nn.Module, file: Path, stamp: str) -> dict[str, str]:
 def store(model: nn.Module, file: Path, stamp: str, **notes: str) -> None:
     """Write the weights without pickle, in one step: another kernel sees the whole file or none.
 
-    >>> model, file = models.FC(), home() / "softmax.safetensors"
+    >>> model, file = nn.Linear(2, 2), home() / "line.safetensors"
     >>> store(model, file, "a recipe", author="me")
     >>> restore(model, file, "a recipe")["author"]
     'me'

@@ -1,6 +1,7 @@
 """What the learner calls: ``check``, ``hint``, ``solution``."""
 
 import contextlib
+import datetime
 import functools
 import html
 import importlib
@@ -15,11 +16,20 @@ from dataclasses import dataclass, replace
 from IPython.display import display
 
 from course_utils import runtime
+from course_utils.core.storage import JsonStore
 from course_utils.exercises.differences import named
 from course_utils.exercises.engine import Exercise, NotYet
 from course_utils.figures import ADVERSARIAL, DEFENDED, NOISE
 
 _hints_given: Counter[str] = Counter()
+
+
+def _check_dates(solved: dict) -> None:
+    for date in solved.values():
+        datetime.date.fromisoformat(date)
+
+
+STORE = JsonStore("exercises", fresh=dict, check=_check_dates)  # exercise -> the day on which it was first right
 
 
 class Unclear(ValueError):
@@ -57,6 +67,8 @@ def check(id: str = ..., attempt: Callable = ...) -> Callable:
         note = Note("✗", ADVERSARIAL, id, f"not yet: {error}")
         return _fall_back(exercise, note, f"\n\n{goes_on} helps.", error.picture)
     display(Note("✓", DEFENDED, id, "right. The lesson goes on with your own."))
+    if runtime.front_end():
+        STORE.update(lambda solved: solved.setdefault(id, datetime.date.today().isoformat()))
     return attempt
 
 

@@ -15,6 +15,7 @@ function render({ model, el }) {
     if (state.locked && !again) {
       const line = add(root, "p", "", { role: "status" }, "Locked in: ");
       add(line, "b", "", {}, state.locked);
+      status = add(line, "span", "");
       if (!state.revealed) add(root, "button", "", { type: "button" }, "Guess again").onclick = () => fill(true);
       return;
     }
@@ -45,8 +46,8 @@ function render({ model, el }) {
 
   function hear({ trouble, ...news }) {
     Object.assign(state, news);
-    if (trouble) status.textContent = trouble;
-    else fill();
+    if (news.locked) fill();
+    status.textContent = trouble ? ` ${trouble}` : "";
   }
 
   model.on("msg:custom", hear);

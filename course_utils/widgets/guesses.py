@@ -1,12 +1,10 @@
 """Predict: the learner locks in a guess before the cell that reveals the result.
 
 Who has committed to an answer is surprised by the right one, and remembers it (confident errors are corrected best:
-Butterfield and Metcalfe, *J. Exp. Psychol. Learn. Mem. Cogn.* 27, 1491, 2001). Guesses stay on this machine, one file a
-question. Without a front end nobody is asked, and nothing is read or kept.
+Butterfield and Metcalfe, *J. Exp. Psychol. Learn. Mem. Cogn.* 27, 1491, 2001). Guesses stay on this machine, in the
+learner's record. Without a front end nobody is asked, and nothing is read or kept.
 """
 
-import hashlib
-import json
 import math
 import re
 import warnings
@@ -18,8 +16,26 @@ import traitlets
 from IPython.display import display
 
 from course_utils import figures, runtime
-from course_utils.core import storage
+from course_utils.core.storage import JsonStore
 from course_utils.widgets.base import script
+
+KEPT = {"guess", "revealed", "said", "measured"}  # of each question
+
+
+def _check(kept: dict) -> None:
+    texts = [text for one in kept.values() for text in (one["said"], one["measured"])]
+    if not all(isinstance(text, str) for text in texts) or not all(one.keys() >= KEPT for one in kept.values()):
+        raise ValueError("an entry is no guess")
+
+
+def _adopt(kept: dict, stem: str, one: dict) -> dict:
+    said, measured = str(one.get("said", one["guess"])), str(one.get("measured", ""))
+    return kept | {
+        str(one["question"]): dict(guess=one["guess"], revealed=one["revealed"], said=said, measured=measured)
+    }
+
+
+STORE = JsonStore("guesses", fresh=dict, check=_check, former="predictions/*.json", adopt=_adopt)
 
 
 def guess(question: str, *, unit: str = "", choices: Sequence[str] | None = None) -> "Guess":
@@ -33,9 +49,9 @@ def guess(question: str, *, unit: str = "", choices: Sequence[str] | None = None
     Raises:
         ValueError: fewer than two choices, or two that are the same.
 
-    >>> guess = predict("How many of the 10,000 test digits does it get wrong?", unit="digits")
+    >>> mine = guess("How many of the 10,000 test digits does it get wrong?", unit="digits")
     Predict: How many of the 10,000 test digits does it get wrong? (digits)
-    >>> guess.reveal(83)
+    >>> mine.reveal(83)
     Measured: 83 digits.
     """
     if choices is not None and (isinstance(choices, str) or len(choices) < 2 or len(set(choices)) < len(choices)):
@@ -56,15 +72,7 @@ def guesses() -> list[tuple[str, str, str]]:
     >>> all(len(guess) == 3 for guess in guesses())
     True
     """
-    found = []
-    for file in sorted(storage.home("predictions").glob("*.json"), key=lambda file: (file.stat().st_mtime, file.name)):
-        try:
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            said = kept.get("said", kept["guess"])
-            found.append((str(kept["question"]), str(said), str(kept.get("measured", ""))))
-        except (ValueError, TypeError, KeyError, AttributeError):  # `Guess.load` says so, and puts it aside
-            continue
-    return found
+    return [(question, one["said"], one["measured"]) for question, one in STORE.read().items()]
 
 
 class Guess:
@@ -91,12 +99,10 @@ class Guess:
         result = self._valid(result)
         if self.value is None:
             name = "Measured" if self.choices is None else "Answer"
-            runtime.say(f"{name}: {self.text(result)}." + " No guess was locked in this time." * bool(self.form))
+            missed = " No guess was locked in this time." if self.form else ""
+            runtime.say(f"{name}: {self.text(result)}.{missed}")
             return None
-        try:
-            self._keep(self.value, revealed=True, measured=self.text(result))
-        except OSError as error:
-            warnings.warn(f"guess and result could not be kept for later ({error})", stacklevel=2)
+        self._keep(self.value, revealed=True, measured=self.text(result))
         verdict = self._verdict(result)
         runtime.say(verdict)
         numbers = self.choices is None and math.isfinite(result)
@@ -114,16 +120,12 @@ class Guess:
         self._keep(value, revealed=False)
 
     def load(self) -> None:
-        """Take up the guess that was kept for this question; a file that does not fit is renamed, with a warning."""
-        file = self._file()
-        try:
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            self.value, self.revealed = self._valid(kept["guess"]), bool(kept["revealed"])
-        except FileNotFoundError:
-            pass
-        except (ValueError, TypeError, KeyError) as error:
-            aside = storage.put_aside(file, ".damaged")
-            warnings.warn(f"an earlier guess cannot be read ({error!r}); it is kept as {aside}", stacklevel=3)
+        """Take up the guess that was kept for this question; one that does not fit the question is left out."""
+        if kept := STORE.read().get(self.question):
+            try:
+                self.value, self.revealed = self._valid(kept["guess"]), bool(kept["revealed"])
+            except ValueError as error:
+                warnings.warn(f"an earlier guess does not fit this question any more ({error})", stacklevel=3)
         self.form.show(self)
 
     def text(self, value: float | str) -> str:
@@ -166,9 +168,8 @@ class Guess:
             raise ValueError(f"{value!r} is not one number, such as 120 or 0.5") from None
 
     def _keep(self, value: float | str, *, revealed: bool, measured: str = "") -> None:
-        kept = {"question": self.question, "guess": value, "revealed": revealed}
-        kept |= {"said": self.text(value), "measured": measured}
-        storage.write_atomically(self._file(), json.dumps(kept).encode())
+        kept = dict(guess=value, revealed=revealed, said=self.text(value), measured=measured)
+        STORE.update(lambda guesses: guesses.update({self.question: kept}))
         self.value, self.revealed = value, revealed
         if self.form:
             self.form.show(self)
@@ -178,9 +179,6 @@ class Guess:
             self.lock(message["guess"])
         except (ValueError, OSError) as error:
             self.form.send({"trouble": str(error) if message["guess"] else "Make a guess first."})
-
-    def _file(self) -> Path:
-        return storage.home("predictions") / f"{hashlib.sha256(self.question.encode()).hexdigest()[:16]}.json"
 
     def _ipython_display_(self) -> None:
         """Nothing as the last expression of a cell: `guess` has shown the form."""
@@ -205,7 +203,7 @@ class Form(anywidget.AnyWidget):
         """Tell the page, and each page that opens later, what is locked in."""
         self.locked = "" if guess.value is None else guess.text(guess.value)
         self.revealed = guess.revealed
-        self.send({"locked": self.locked, "revealed": self.revealed})
+        self.send({"locked": self.locked, "revealed": self.revealed, "trouble": STORE.trouble})
 
 
 def _number_line(guess: Guess, result: float, alt: str) -> figures.Picture:

@@ -85,7 +85,7 @@ export default () => {
   }
 
   function hear(message, buffers, mine) {
-    if (mine) trouble = message.error ?? "";
+    if (mine) trouble = message.error ?? message.trouble;
     if (!message.error) {
       if (!now) {
         const bytes = bytesOf(buffers[0]);

@@ -7,10 +7,11 @@ networks too. The page, `quiz.js`, does the same: a cross, the picture, a mask o
 darkest and brightest pixel, then the questions. A screen shows whole frames only, so the time on it is measured.
 
 A picture of a digit has a right answer. A fooling image or noise has none; there "none of them" is the sensible one,
-and a network without such a class can only be less sure. Answers stay on this machine, one file a quiz. Without a front
-end nobody is asked, and no answer is made up.
+and a network without such a class can only be less sure. Answers stay in the learner's record on this machine. Without
+a front end nobody is asked, and no answer is made up.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -24,11 +25,25 @@ import traitlets
 from torch import Tensor, nn
 
 from course_utils import evaluation, figures, runtime
-from course_utils.core import storage
+from course_utils.core.storage import JsonStore
 from course_utils.widgets import quiz_scores
 from course_utils.widgets.base import img, script, to_bytes
 
 TIMES = [60, 100, 250, 500, 2000]  # ms
+
+
+def _check_kept(quizzes: dict) -> None:
+    if not all(isinstance(answers, list) for answers in quizzes.values()):
+        raise ValueError("the answers to a quiz are no list")
+
+
+STORE = JsonStore(
+    "quizzes",
+    fresh=dict,
+    check=_check_kept,
+    former="quizzes/*.json",
+    adopt=lambda quizzes, key, document: quizzes | {key: document["answers"]},
+)
 
 
 def human_quiz(
@@ -128,23 +143,19 @@ class Quiz(anywidget.AnyWidget):
             return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
         texts = {"times": TIMES, "sure": quiz_scores.SURE, "classes": self.classes, "comparison": told}
         state = {"order": self.order, "answers": self.answers, "shape": list(self.pictures.shape[1:])}
-        return {"page": message["page"], **texts, **state}, [to_bytes(self.pictures)]
+        return {"page": message["page"], "trouble": STORE.trouble, **texts, **state}, [to_bytes(self.pictures)]
 
     def _keep(self, answers: list[dict]) -> None:
         answers = self._valid(answers)
-        storage.write_atomically(self._file(), json.dumps({"answers": answers}).encode())
+        STORE.update(lambda quizzes: quizzes.update({self._key: answers}))
         self.answers = answers
 
     def _load(self) -> None:
-        """Take up the answers kept for these pictures; a file that does not fit is renamed, with a warning."""
-        file = self._file()
+        """Take up the answers that were kept for these pictures."""
         try:
-            self.answers = self._valid(json.loads(file.read_text(encoding="utf-8"))["answers"])
-        except FileNotFoundError:
-            pass
+            self.answers = self._valid(STORE.read().get(self._key, []))
         except (ValueError, TypeError, KeyError) as error:
-            aside = storage.put_aside(file, ".damaged")
-            warnings.warn(f"earlier answers cannot be read ({error!r}); they are kept as {aside}", stacklevel=3)
+            warnings.warn(f"earlier answers do not fit this quiz and are left out ({error!r})", stacklevel=3)
 
     def _valid(self, answers: list[dict]) -> list[dict]:
         valid = {}
@@ -158,10 +169,11 @@ class Quiz(anywidget.AnyWidget):
             valid[picture] = {"picture": picture, "label": label, "sure": sure, "wanted": wanted, "shown": shown}
         return list(valid.values())
 
-    def _file(self) -> Path:
+    @functools.cached_property
+    def _key(self) -> str:
+        """What the answers are kept under: a hash of all that was asked."""
         asked = json.dumps([self.truths, self.kinds, self.classes, list(self.pictures.shape)]).encode()
-        name = hashlib.sha256(asked + to_bytes(self.pictures)).hexdigest()[:16]
-        return storage.home("quizzes") / f"{name}.json"
+        return hashlib.sha256(asked + to_bytes(self.pictures)).hexdigest()[:16]
 
 
 def _still(pictures: Tensor, truths: list, kinds: list, confidence: Tensor, order: list) -> figures.Picture:

@@ -30,7 +30,7 @@ def score_quiz(results: Sequence[dict]) -> dict[str, dict]:
         them", and None for the network; ``you certain`` and ``network certain``, of whatever was said.
 
     >>> one = dict(kind="noise", truth=None, label=None, sure=4, network=8, confidence=0.7)
-    >>> share, low, high = score([one])["noise"]["you"]
+    >>> share, low, high = score_quiz([one])["noise"]["you"]
     >>> f"{share:.3f}, from {low:.3f} to {high:.3f}"
     '1.000, from 0.025 to 1.000'
     """

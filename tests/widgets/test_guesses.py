@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from course_utils import figures
+from course_utils.core import storage
 from course_utils.widgets import guess
 
 QUESTION = "How many of the 10,000 test digits does `LeNet5` get <wrong>?"
@@ -48,7 +49,7 @@ def test_without_a_front_end_nobody_is_asked(monkeypatch, tmp_path, capsys):
 def test_a_guess_is_locked_kept_and_revealed(live, capsys):
     mine = guess(QUESTION, unit="digits")
     assert (mine.form.question, mine.form.unit, mine.form.locked) == (QUESTION, "digits", "")
-    assert type_and_lock(mine, "120") == {"locked": "120 digits", "revealed": False}
+    assert type_and_lock(mine, "120") == {"locked": "120 digits", "revealed": False, "trouble": ""}
     assert mine.value == 120
     mine = guess(QUESTION, unit="digits")  # the cell is run once more
     assert (mine.value, mine.form.locked) == (120, "120 digits")
@@ -69,7 +70,7 @@ def test_one_may_guess_again_before_the_reveal(live):
 
 def test_a_guess_that_was_not_locked_in_is_missed_kindly(live, capsys):
     mine = guess(QUESTION, unit="digits")
-    text = "Measured: 83 digits. No mine was locked in this time."
+    text = "Measured: 83 digits. No guess was locked in this time."
     assert said(mine, 83, capsys) == (None, text)
     type_and_lock(mine, "90")
     assert mine.value == 90
@@ -86,7 +87,7 @@ def test_numbers_as_people_write_them(live, typed, value):
 
 @pytest.mark.parametrize(
     ("typed", "message"),
-    [("", "Make a mine first"), ("lots", "not one number"), ("0,5", "not one number"), ("nan", "finite")],
+    [("", "Make a guess first"), ("lots", "not one number"), ("0,5", "not one number"), ("nan", "finite")],
 )
 def test_what_is_no_number_is_said_so_in_place(live, typed, message):
     mine = guess(QUESTION)
@@ -96,7 +97,7 @@ def test_what_is_no_number_is_said_so_in_place(live, typed, message):
 
 def test_choices(live, capsys):
     mine = guess("Which?", choices=["a", "b"])
-    assert type_and_lock(mine, "") == {"trouble": "Make a mine first."}
+    assert type_and_lock(mine, "") == {"trouble": "Make a guess first."}
     type_and_lock(mine, "a")
     assert said(mine, "b", capsys) == (None, "You said “a”, but it is “b”.")
     assert said(mine, "a", capsys) == (None, "You said “a”, and so it is.")
@@ -145,17 +146,25 @@ def test_other_results_are_refused(live, result):
         guess(QUESTION).reveal(result)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"guess": "many", "revealed": false}', '{"guess": 3}', "\udcff"])
-def test_a_damaged_file_is_reported_and_put_aside(live, content):
-    guess(QUESTION).lock(5)
-    (file,) = live.rglob("*.json")
-    file.write_bytes(content.encode(errors="surrogateescape"))
-    with pytest.warns(UserWarning, match="an earlier mine cannot be read"):
+def test_a_guess_that_does_not_fit_its_question_any_more_is_said_so(live):
+    guess(QUESTION, choices=["a", "b"]).lock("a")
+    with pytest.warns(UserWarning, match="an earlier guess does not fit this question"):
         mine = guess(QUESTION)
     assert mine.value is None
-    assert [path.suffix for path in live.rglob("*.*")] == [".damaged"]
     type_and_lock(mine, "7")
     assert guess(QUESTION).value == 7
+
+
+def test_a_disk_that_is_full_is_said_in_place_and_the_guess_counts(live, monkeypatch):
+    mine = guess(QUESTION)
+
+    def full(*_):
+        raise OSError("No space left")
+
+    monkeypatch.setattr(storage, "write_atomically", full)
+    with pytest.warns(UserWarning, match="No space left"):
+        heard = type_and_lock(mine, "7")
+    assert heard["locked"] == "7" and "No space left" in heard["trouble"] and mine.value == 7
 
 
 def test_a_folder_that_cannot_be_written_is_said_in_place(live, monkeypatch):

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from course_utils import figures
+from course_utils.core import storage
 from course_utils.widgets import human_quiz, quiz_scores
-from course_utils.widgets.quiz import TIMES, Quiz
+from course_utils.widgets.quiz import STORE, TIMES, Quiz
 
 NUMBER = 6
 TRUTHS = [3, 1, 4, 1, None, None]
@@ -96,14 +97,22 @@ def test_answers_can_be_observed(live):
     assert heard == [1, 2]
 
 
-def test_a_damaged_file_is_put_aside(live):
+def test_answers_that_do_not_fit_the_quiz_are_left_out(live):
     widget = quiz()
-    keep(widget, said(0, 3))
-    (file,) = (live / "quizzes").glob("*.json")
-    file.write_text('{"answers": [{"picture": 99}]}', encoding="utf-8")
-    with pytest.warns(UserWarning, match="earlier answers cannot be read"):
+    STORE.update(lambda quizzes: quizzes.update({widget._key: [{"picture": 99}]}))
+    with pytest.warns(UserWarning, match="earlier answers do not fit this quiz"):
         assert quiz().results == []
-    assert file.with_suffix(".damaged").exists() and not file.exists()
+
+
+def test_a_full_disk_is_said_in_place_and_costs_no_answer(live, monkeypatch):
+    def full(*_):
+        raise OSError("No space left")
+
+    widget = quiz()
+    monkeypatch.setattr(storage, "write_atomically", full)
+    with pytest.warns(UserWarning, match="No space left"):
+        answer, _ = keep(widget, said(0, 3))
+    assert "No space left" in answer["trouble"] and len(widget.results) == 1
 
 
 @pytest.mark.parametrize(
