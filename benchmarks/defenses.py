@@ -1,8 +1,8 @@
-"""What proofs, the ladder and training on attacks cost beside the model's own passes in them.
+"""What proofs, robust accuracy and training on attacks cost beside the model's own passes in them.
 
 usage: python benchmarks/defenses.py [--part votes]
 
-The networks of the shelf and the first test digits. The sides run in turn, each after a warm-up, and the medians are
+The shipped networks and the first test digits. The sides run in turn, each after a warm-up, and the medians are
 compared.
 """
 
@@ -14,7 +14,7 @@ import torch
 from dimensions import beside, in_turn
 from torch.nn import functional as F
 
-from course_utils import data, evaluation, figures, models, runtime
+from course_utils import data, evaluation, figures, models, runtime, training
 from course_utils.defenses import adversarial, evaluate, intervals, smoothing
 from course_utils.zoo import load
 
@@ -58,11 +58,11 @@ def boxes(digits):
     print(seconds(sides, "one forward pass"))
 
 
-def climbing(digits):
+def attacking(digits):
     """`evaluate.robust_accuracy` of 100 digits that a robust net keeps under all attacks, beside its passes."""
     model, split = load("small-trades"), digits.test[:300]
-    climbed = evaluate.robust_accuracy(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
-    split = split[climbed.worst][:100]
+    report = evaluate.robust_accuracy(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
+    split = split[report.worst][:100]
     forward, both = 10 + 200, 1 + 10 + 40 + 100 + 100  # noise and squares; steps along gradients
 
     def bare():
@@ -73,14 +73,14 @@ def climbing(digits):
             for _ in range(forward):
                 model(split.images)
 
-    def ladder():
+    def ours():
         return evaluate.robust_accuracy(model, split.images, split.labels, 0.3, nearest=1, queries=200, **QUIET)
 
-    print(seconds({"bare passes": bare, "ladder": ladder}, "bare passes"))
+    print(seconds({"bare passes": bare, "robust_accuracy": ours}, "bare passes"))
 
 
 def training_on_attacks(digits):
-    """A round of `adversarial.fit` over 6,400 digits, beside forward, backward and step alone on ready batches."""
+    """A round of adversarial training over 6,400 digits, beside forward, backward and step alone on ready batches."""
     split, fresh = digits.train[:6400], models.Strided()
 
     def bare(climbs):
@@ -95,18 +95,15 @@ def training_on_attacks(digits):
             F.cross_entropy(net(images), labels).backward()
             optimiser.step()
 
-    def ours(method):
-        adversarial.fit(
-            copy.deepcopy(fresh), split, eps=0.3, method=method, epochs=1, generator=runtime.seed(0), **QUIET
-        )
+    def ours(loss):
+        training.fit(copy.deepcopy(fresh), split, loss=loss, epochs=1, generator=runtime.seed(0), **QUIET)
 
-    for method, climbs in (("fast", 1), ("pgd", 5)):
-        print(
-            seconds({f"bare, {method}": lambda n=climbs: bare(n), method: lambda m=method: ours(m)}, f"bare, {method}")
-        )
+    for loss, steps in ((adversarial.OneStep(0.3), 1), (adversarial.ManySteps(0.3), 5)):
+        sides = {"bare": lambda n=steps: bare(n), f"{steps} steps": lambda loss=loss: ours(loss)}
+        print(seconds(sides, "bare"))
 
 
-PARTS = {part.__name__: part for part in (votes, boxes, climbing, training_on_attacks)}
+PARTS = {part.__name__: part for part in (votes, boxes, attacking, training_on_attacks)}
 
 
 def main() -> None:

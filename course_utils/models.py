@@ -125,7 +125,7 @@ def FC(*hidden: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequen
 def AE400() -> nn.Sequential:
     """The AE400-10 of Szegedy et al. 2013: softmax regression on the 400 sigmoid units of an autoencoder.
 
-    `training.autoencode` trains the first dense layer without labels; `mnist.trained` then leaves that as it is.
+    `zoo.sparse_code` trains the first dense layer without labels; the rest of its training leaves that as it is.
 
     >>> sum(p.numel() for p in AE400().parameters())
     318010

@@ -1,13 +1,18 @@
-"""Train a classifier, ask it, keep it.
+"""The one training loop. What differs between two trainings of the course is the loss, and that is a value:
+
+fit(model, digits.train, epochs=3)                                             cross-entropy
+fit(model, digits.train, epochs=9, loss=adversarial.Trades(eps=0.3))           one that attacks the model first
+fit(model, digits.train, epochs=4, loss=lambda net, x, y: hinge(net(x), y))    your own
 
 The data already live on the device as two tensors, so there is no loader: an epoch is a random order of the rows, cut
 into batches. AdamW with the one-cycle schedule (Smith and Topin, arXiv 1708.07120) brings a LeNet to 99 % on MNIST in
 two or three epochs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +23,6 @@ from course_utils.core.checks import check_images, check_labels
 from course_utils.data import Split
 from course_utils.evaluation import device_of, initialise, logits, mode
 
-REPORT = 100  # steps between two looks at the loss
-
 
 @dataclass
 class History:
@@ -29,74 +32,125 @@ class History:
     finished: bool = False
 
 
+class Moment(NamedTuple):
+    """When in a training a loss is asked, ``step`` of ``steps`` from 1 on, and what its random numbers come from."""
+
+    step: int
+    steps: int
+    generator: torch.Generator
+
+
+class TimedLoss:
+    """The base of losses that draw random numbers or change on the way: they are also told the `Moment`.
+
+    ``keep`` says which weights an interrupt leaves. Where a loss becomes harder on the way, its lowest value says
+    nothing, and the "latest" are the best.
+    """
+
+    keep = "best"
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+        raise NotImplementedError
+
+
+Loss = Callable[[nn.Module, Tensor, Tensor], Tensor] | TimedLoss
+
+
+def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """The mean of -log softmax(logits) of the label, in nats."""
+    return F.cross_entropy(model(images), labels)
+
+
 def fit(
     model: nn.Module,
     split: Split,
     *,
+    loss: Loss = cross_entropy,
     epochs: int,
     lr: float = 4e-3,
     batch: int = 128,
+    decay: float = 0.01,
     penalty: Callable[[nn.Module], Tensor] | None = None,
     generator: torch.Generator | None = None,
     progress: bool = True,
     on_report: Callable[[History], None] | None = None,
+    every: int = 100,
 ) -> History:
-    """Train ``model`` in place to name the labels of ``split``, on the device where the split lives.
+    """Train ``model`` in place to make ``loss`` small on ``split``, on the device where the split lives.
 
     Interrupting the kernel ends the training and leaves the best weights so far in the model.
 
     Args:
         model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``; it takes the type of the images.
+        split: images and labels; ``Split(images, images)`` where the images themselves are what is to be learnt.
+        loss: of the network, some images and their labels: a number. It may ask for gradients in the images, too.
         epochs: rounds through the split.
         lr: the highest learning rate of the one-cycle schedule.
         batch: images in a step. One that would be left alone at the end of a round joins the step before.
-        penalty: a number to add to the loss of each step, such as `weight_decay`. It takes the place of AdamW's own
-            decay of 0.01, which is switched off.
-        generator: draws the order of the images, on the CPU; None takes torch's own.
-        on_report: called with the `History` so far every 100 steps, for live curves.
+        decay: AdamW's own.
+        penalty: a number to add to the loss of each step, such as `weight_decay`. It takes the place of ``decay``.
+        generator: draws the order of the images, and what the loss draws, on the CPU; None takes torch's own.
+        on_report: called with the `History` so far after each ``every`` steps, for live curves.
 
     Raises:
         TypeError, ValueError: images, labels or settings that cannot be trained on.
         FloatingPointError: the loss became NaN or infinite; the model keeps the best weights before that.
 
+    >>> from course_utils import data, models
     >>> digits = data.mnist().train[:256]
     >>> history = fit(models.LeNet5(), digits, epochs=1, progress=False)
     >>> len(history.losses), history.finished
     (2, True)
     """
-    prepare(model, split)
+    _prepare(model, split)
+    if epochs < 1 or batch < 1 or not 0 < lr < 1:
+        raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
+    generator = torch.default_generator if generator is None else generator
+    device = device_of(model)
+    steps = epochs * steps_of(len(split), batch)
+    decay = decay if penalty is None else 0.0
+    fused = device.type in ("cpu", "cuda")
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=decay, fused=fused)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
+    history, fresh = History(), []
+    kept = _Kept(model, loss.keep if isinstance(loss, TimedLoss) else "best")
+    try:
+        bar = runtime.progress(steps, "training", progress)
+        with torch.enable_grad(), mode(model, True), _fast_matmul(device), bar:
+            for step, rows in enumerate(_batches(len(split), epochs, batch, generator), start=1):
+                value = _ask(loss, model, split[rows.to(device)], Moment(step, steps, generator))
+                if penalty is not None:
+                    value = value + penalty(model)
+                optimiser.zero_grad()
+                value.backward()
+                optimiser.step()
+                schedule.step()
+                fresh.append(value.detach())
+                bar.update()
+                if step % every == 0 or step == steps:
+                    recent = torch.stack(fresh).tolist()
+                    fresh.clear()
+                    history.losses += recent
+                    kept.offer(sum(recent) / len(recent))
+                    bar.set_postfix(loss=f"{recent[-1]:.3f}")
+                    if on_report:
+                        on_report(history)
+        history.finished = True
+    except KeyboardInterrupt:
+        kept.restore()
+        history.losses += [value.item() for value in fresh]
+        print(f"Interrupted after {len(history.losses)} of {steps} steps: the {kept.which} weights are kept.")
+    finally:
+        optimiser.zero_grad()
+    return history
 
-    def loss(rows: Tensor) -> Tensor:
-        error = F.cross_entropy(model(split.images[rows]), split.labels[rows])
-        return error if penalty is None else error + penalty(model)
 
-    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01 if penalty is None else 0.0)
-    return descend(model, loss, len(split), **settings, generator=generator, progress=progress, on_report=on_report)
+def weight_decay(model: nn.Module, lambdas: Sequence[float]) -> Tensor:
+    """The penalty of Szegedy et al. 2013 on the dense layers: lambda / 2 * (sum(w^2) + sum(b^2)), a lambda for each.
 
-
-def prepare(model: nn.Module, split: Split) -> None:
-    """Move ``model`` to the device of ``split``, and see that it can be trained to name the labels there.
-
-    It also takes the type of the images, if that is float32 or float64, and its lazy layers get their weights.
-
-    Raises:
-        TypeError, ValueError: no network or no split, nothing to train, or images and labels that do not fit.
-    """
-    if not isinstance(model, nn.Module) or not isinstance(split, Split):
-        raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
-    if not any(parameter.requires_grad for parameter in model.parameters()):
-        raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
-    check_images(split.images)
-    classes = _lay_out(model, split).shape[1]
-    check_labels(split.labels, len(split.images), classes)
-
-
-def weight_decay(model: nn.Module, lambdas: Sequence[float], *, per_unit: bool = True) -> Tensor:
-    """The penalty of Szegedy et al. 2013 on the dense layers, with one lambda for each, as a number to add to the loss.
-
-    As later texts quote the paper, a layer of k units costs lambda * sum(w^2) / k, and biases cost nothing. But the
-    errors of Table 1 belong to lambda / 2 * (sum(w^2) + sum(b^2)), which is ``per_unit=False``. Softmax regression can
-    tell, since its loss has a single minimum for each lambda. The train errors there, in percent:
+    As later texts quote the paper, a layer of k units costs lambda * sum(w^2) / k, and biases cost nothing. But that
+    is not what the errors of Table 1 belong to. Softmax regression can tell, since its loss has a single minimum for
+    each lambda. The train errors there, in percent:
 
         lambda                         1e-4   1e-2   1
         Table 1                         6.7   10     21.2
@@ -108,134 +162,28 @@ def weight_decay(model: nn.Module, lambdas: Sequence[float], *, per_unit: bool =
 
     >>> layer = nn.Linear(3, 2)
     >>> _ = nn.init.ones_(layer.weight), nn.init.ones_(layer.bias)
-    >>> weight_decay(layer, [1.0]).item(), weight_decay(layer, [1.0], per_unit=False).item()
-    (3.0, 4.0)
+    >>> weight_decay(layer, [1.0]).item()
+    4.0
     """
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if len(layers) != len(lambdas) or not layers:
         raise ValueError(f"{len(lambdas)} lambdas for {len(layers)} dense layers: give one a layer, 0 for no decay")
-    if per_unit:
-        costs = [layer.weight.square().sum() / layer.out_features for layer in layers]
-    else:
-        numbers = [[layer.weight] if layer.bias is None else [layer.weight, layer.bias] for layer in layers]
-        costs = [sum(each.square().sum() for each in both) / 2 for both in numbers]
+    numbers = [[layer.weight] if layer.bias is None else [layer.weight, layer.bias] for layer in layers]
+    costs = [sum(each.square().sum() for each in both) / 2 for both in numbers]
     return sum(number * cost for number, cost in zip(lambdas, costs, strict=True))
 
 
-def autoencode(
-    encoder: nn.Linear,
-    images: Tensor,
-    *,
-    epochs: int,
-    lr: float = 0.02,
-    batch: int = 125,
-    rho: float = 0.05,
-    generator: torch.Generator | None = None,
-    progress: bool = True,
-) -> History:
-    """Train ``encoder`` in place, without labels, as the first half of a sparse sigmoid autoencoder.
+@contextmanager
+def seeded(source: int | torch.Generator) -> Iterator[None]:
+    """In here torch draws from this seed, or from one that the generator draws; outside, nothing has been drawn.
 
-    The codes h = sigmoid(W x + b) have to rebuild the pixels, x' = sigmoid(V h + c), while each unit is on for few
-    images: its mean rho_j over the batch is drawn to ``rho``. A little decay keeps W smooth. The loss is
-
-        mean cross-entropy(x, x') + mean KL(rho || rho_j) + 3e-6 * (sum(W^2) + sum(V^2) + sum(b^2) + sum(c^2))
-
-    Args:
-        encoder: from the pixels of an image to the units of the code. The decoder starts as its transpose, and is
-            thrown away at the end.
-        rho: the wanted mean of a unit, in (0, 1).
-        epochs, lr, batch, generator, progress: as in `fit`, and so is what an interrupt does.
-
-    Raises:
-        TypeError, ValueError: images outside the convention, or not of the encoder's size; impossible settings.
-        FloatingPointError: the loss became NaN or infinite.
-
-    >>> encoder = nn.Linear(784, 16)
-    >>> autoencode(encoder, data.mnist().train.images[:250], epochs=1, lr=0.01, progress=False).finished
-    True
+    >>> with seeded(3):
+    ...     net = nn.Linear(2, 2)
     """
-    size = check_images(images)[0].numel()
-    initialise(encoder, images[:1].flatten(1))
-    if size != encoder.in_features or not 0 < rho < 1:
-        raise ValueError(
-            f"images of {size} pixels, an encoder of {encoder.in_features}, rho={rho}: want as many, and 0 < rho < 1"
-        )
-    decoder = nn.utils.skip_init(nn.Linear, encoder.out_features, encoder.in_features, dtype=encoder.weight.dtype)
-    with torch.no_grad():
-        decoder.weight.copy_(encoder.weight.T)
-        decoder.bias.zero_()
-        encoder.bias.fill_(torch.logit(encoder.bias.new_tensor(rho)))  # sparse from the start
-    model = nn.Sequential(encoder, decoder).to(images)
-
-    def loss(rows: Tensor) -> Tensor:
-        pixels = images[rows].flatten(1)
-        codes = encoder(pixels).sigmoid()
-        rebuilt = F.binary_cross_entropy_with_logits(decoder(codes), pixels)
-        means = codes.mean(0)
-        divergence = rho * (rho / means).log() + (1 - rho) * ((1 - rho) / (1 - means)).log()
-        return rebuilt + divergence.mean() + weight_decay(model, [6e-6, 6e-6], per_unit=False)
-
-    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.0)
-    return descend(model, loss, len(images), **settings, generator=generator, progress=progress)
-
-
-def descend(
-    model: nn.Module,
-    loss_of: Callable[[Tensor], Tensor],
-    number: int,
-    *,
-    epochs: int,
-    lr: float,
-    batch: int,
-    decay: float,
-    generator: torch.Generator | None,
-    progress: bool,
-    on_report: Callable[[History], None] | None = None,
-    on_epoch: Callable[[History], None] | None = None,
-    hardening: bool = False,
-) -> History:
-    """Lower ``loss_of(rows)``, a loss over some of ``number`` rows, by AdamW with the one-cycle schedule.
-
-    ``hardening`` says that the loss becomes harder on the way, so that the latest weights are the best.
-    """
-    if epochs < 1 or batch < 1 or not 0 < lr < 1:
-        raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
-    device = device_of(model)
-    steps = epochs * steps_of(number, batch)
-    fused = device.type in ("cpu", "cuda")
-    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=decay, fused=fused)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
-    history, best, fresh = History(), _Best(model, hardening), []
-    try:
-        bar = runtime.progress(steps, "training", progress)
-        with torch.enable_grad(), mode(model, True), _fast_matmul(device), bar:
-            for step, rows in enumerate(_batches(number, epochs, batch, generator), start=1):
-                loss = _loss(model, loss_of, rows.to(device))
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-                fresh.append(loss.detach())
-                bar.update()
-                ended = step % (steps // epochs) == 0
-                if len(fresh) == REPORT or step == steps or (ended and on_epoch):
-                    recent = torch.stack(fresh).tolist()
-                    fresh.clear()
-                    history.losses += recent
-                    best.offer(sum(recent) / len(recent))
-                    bar.set_postfix(loss=f"{recent[-1]:.3f}")
-                    if on_report:
-                        on_report(history)
-                    if on_epoch and ended:
-                        on_epoch(history)
-        history.finished = True
-    except KeyboardInterrupt:
-        best.restore()
-        history.losses += [loss.item() for loss in fresh]
-        print(f"Interrupted after {len(history.losses)} of {steps} steps: the {best.name} weights are kept.")
-    finally:
-        optimiser.zero_grad()
-    return history
+    with torch.random.fork_rng(devices=[]):
+        drawn = isinstance(source, torch.Generator)
+        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=source)) if drawn else source)
+        yield
 
 
 def steps_of(number: int, batch: int) -> int:
@@ -247,19 +195,21 @@ def steps_of(number: int, batch: int) -> int:
     return max(1, -(-(number - 1) // batch)) if batch > 1 else number
 
 
-def _batches(number: int, epochs: int, batch: int, generator: torch.Generator | None):
+def _batches(number: int, epochs: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Row numbers, batch by batch, in a new random order each epoch."""
     cuts = tuple(range(batch, batch * steps_of(number, batch), batch))
     for _ in range(epochs):
         yield from torch.randperm(number, generator=generator, device="cpu").tensor_split(cuts)
 
 
-def _loss(model: nn.Module, loss_of: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """``loss_of(rows)``; where batch normalisation has only one image to go by, that is said."""
+def _ask(loss: Loss, model: nn.Module, part: Split, moment: Moment) -> Tensor:
+    """The loss of one batch; where batch normalisation has only one image to go by, that is said."""
     try:
-        return loss_of(rows)
+        if isinstance(loss, TimedLoss):
+            return loss(model, part.images, part.labels, moment)
+        return loss(model, part.images, part.labels)
     except ValueError as error:
-        if len(rows) > 1 or not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
+        if len(part) > 1 or not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
             raise
         raise ValueError(
             f"batch normalisation cannot learn from one image at a time: want two images at least, and batch=2 or more "
@@ -267,25 +217,34 @@ def _loss(model: nn.Module, loss_of: Callable[[Tensor], Tensor], rows: Tensor) -
         ) from error
 
 
-def _lay_out(model: nn.Module, split: Split) -> Tensor:
-    """Move the model to the split's device, in the layout that is fastest for convolutions if it can; try one image."""
-    images = split.images
+def _prepare(model: nn.Module, split: Split) -> None:
+    """Move ``model`` to the split, in its type if that is float32 or float64, and see that it can be trained there."""
+    if not isinstance(model, nn.Module) or not isinstance(split, Split):
+        raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
+    images = check_images(split.images)
     model.to(images.device, images.dtype if images.dtype in (torch.float32, torch.float64) else None)
-    initialise(model, images[:1])
-    for layout in (torch.channels_last, torch.contiguous_format):
-        model.to(memory_format=layout)
-        try:
-            return logits(model, images[:1])
-        except ValueError:  # a forward with .view() wants the ordinary layout
-            if layout == torch.contiguous_format:
-                raise
+    if split.labels is not images:  # else there is no class to name
+        initialise(model, images[:1])
+        check_labels(split.labels, len(images), _fastest_layout(model, images[:1]).shape[1])
 
 
-class _Best:
+def _fastest_layout(model: nn.Module, image: Tensor) -> Tensor:
+    """Bring ``model`` into the layout that is fastest for convolutions if it takes that; its logits of one image."""
+    model.to(memory_format=torch.channels_last)
+    try:
+        return logits(model, image)
+    except ValueError:  # a forward with .view() wants the ordinary layout
+        model.to(memory_format=torch.contiguous_format)
+        return logits(model, image)
+
+
+class _Kept:
     """The weights with the lowest training loss so far, or the latest where losses cannot be compared."""
 
-    def __init__(self, model: nn.Module, latest: bool = False):
-        self.model, self.loss, self.name = model, float("inf"), "latest" if latest else "best"
+    def __init__(self, model: nn.Module, which: str):
+        self.model, self.loss, self.which = model, float("inf"), which
         self.keep()
 
     def keep(self) -> None:
@@ -297,9 +256,9 @@ class _Best:
             self.restore()
             raise FloatingPointError(
                 f"the training loss became {loss}: lower the learning rate, and look for NaN in the images. "
-                f"The model holds its {self.name} weights before that"
+                f"The model holds its {self.which} weights before that"
             )
-        if loss < self.loss or self.name == "latest":
+        if loss < self.loss or self.which == "latest":
             self.loss = loss
             self.keep()
 

@@ -308,18 +308,17 @@ def defend(
     with evaluation.mode(model, False):
         if not (evaluation.predict(model, asked[0]).labels == asked[1]).any():
             raise ValueError(f"the network names none of the {images} digits rightly: is it trained?")
-        climbed = evaluate.robust_accuracy(model, *asked, eps, progress=progress)
-        if "square" not in climbed.rungs:  # interrupted, which it has said
-            return climbed
-        shares = climbed.accuracy()
-        notes = [f"{rung}: {note}" for rung, note in climbed.notes.items()]
-        notes += [
-            found.message for found in masking.gradient_masking(model, *asked, eps, climbed=climbed) if not found.passed
-        ]
+        found = evaluate.robust_accuracy(model, *asked, eps, progress=progress)
+        if "square" not in found.per_attack:  # interrupted, which it has said
+            return found
+        shares = found.accuracy()
+        notes = [f"{attack}: {note}" for attack, note in found.notes.items()]
+        checks = masking.gradient_masking(model, *asked, eps, report=found)
+        notes += [check.message for check in checks if not check.passed]
     low = min((rung for rung in shares if rung not in ("clean", "worst")), key=shares.get)
     entry = dict(name=name, eps=float(eps), images=images, shares=shares, by=low, notes=notes)
     scoreboard.enter(_stamp(), "defenses", entry)
-    return climbed
+    return found
 
 
 def _built(build: Callable[[], nn.Module], images: Tensor) -> nn.Module:

@@ -1,8 +1,12 @@
 """Defenses, and the attacks by which one is judged: a defense is worth what the attack that knows it leaves.
 
-`adversarial` trains on the worst changes, `null_class` on fooling images as a class of their own, `distillation` on
-another network's soft answers; `squeezing` rounds the input. `smoothing` and `intervals` prove what no attack within a
-ball can change. `evaluate` measures robust accuracy, `masking` looks for signs of gradient masking.
+`adversarial`, `distillation`, `intervals` and `smoothing` give losses for `training.fit`: on the worst perturbation, on
+another network's soft answers, on bounds, in noise. `null_class` trains on fooling images as a class of their own,
+`squeezing` rounds the input. `smoothing` and `intervals` prove what no attack within a ball can change. `evaluate`
+measures robust accuracy, `masking` looks for signs of gradient masking.
+
+``generator`` draws what is drawn; None starts a new one from seed 0. Images, labels and models keep to the convention
+of the course, and what does not is a TypeError or ValueError that says what to do.
 """
 
 from course_utils.defenses import (

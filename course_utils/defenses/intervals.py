@@ -6,13 +6,14 @@ a new box. A linear layer moves the centre c = (l + h) / 2 and spreads the radiu
     c' = W c + b,        r' = |W| r,
 
 and a layer that never falls, such as ReLU or max pooling, maps both ends by itself. The last layer is merged with the
-question: the lead f_y - f_j of the label is one linear map of what comes before, and
+question: the margin f_y - f_j of the label is one linear map of what comes before, and
 
     f_y - f_j  >=  (w_y - w_j) c + b_y - b_j - |w_y - w_j| r.
 
-If that is above 0 for all j, no image of the box is named anything but y: this is a proof, not the failure of an
-attack. The reverse does not hold. Each box is wider than what it wraps, so that most nets prove nothing; `fit` trains
-one to be provable, on the worst logits z_y = 0, z_j = -(lower bound of f_y - f_j). Gowal et al., arXiv 1810.12715.
+If that is above 0 for all j, no image of the box is classified as anything but y: this is a proof, not the failure of
+an attack. The reverse does not hold. Each box is wider than what it wraps, so that most nets prove nothing;
+`IntervalLoss` trains one to be provable, on the worst logits z_y = 0, z_j = -(lower bound of f_y - f_j). Gowal et al.,
+arXiv 1810.12715.
 
 Rounding. The network, too, computes with rounded numbers, so what is bounded is each number that it computes, not an
 ideal. A sum of n products is off by no more than (n + 1) u / (1 - (n + 1) u) times |W| |x| + |b|, in whichever order it
@@ -23,17 +24,18 @@ left out.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from course_utils import evaluation, models, training
-from course_utils.core.checks import check_budget, check_count, check_images, check_labels
-from course_utils.data import Split
+from course_utils import evaluation, models
+from course_utils.core.checks import check_budget, check_images, check_labels
 from course_utils.layers import flattened, oddity
+from course_utils.training import Moment, TimedLoss
 
 LINEAR = (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.BatchNorm2d)
 RISING = (nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, models.Normalise)  # rounding keeps their order
@@ -42,7 +44,7 @@ PORTION = 100  # images that go through at once
 
 
 def Provable() -> nn.Sequential:
-    """The net that the course trains with `fit`: `models.Strided` with half as many channels again. 255,198 parameters.
+    """The net that the course trains to be proved: `models.Strided`, half as wide again. 255,198 parameters.
 
     >>> sum(p.numel() for p in Provable().parameters())
     255198
@@ -67,11 +69,10 @@ def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor
             ``Sigmoid``, ``Tanh``, ``MaxPool2d``, ``AvgPool2d``, ``BatchNorm2d``, ``Dropout``, ``Flatten``,
             ``Identity`` and ``Sequential``. It is taken in evaluation mode. A layer that may compute anything else than
             these do, by a ``forward`` of its own or a hook, is refused.
-        images: ``(N, C, H, W)`` in [0, 1].
         eps: the largest change of a pixel, in pixel units.
 
     Raises:
-        TypeError, ValueError: inputs outside the convention; a layer through which no box can be carried.
+        ValueError: a layer through which no box can be carried.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
     >>> net[1].weight.data = torch.tensor([[1.0, -2.0]])
@@ -79,114 +80,100 @@ def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor
     >>> [round(value.item(), 4) for value in (low, high)]
     [-1.6, -1.1]
     """
-    layers = _prepare(model, images, eps)
+    layers = _checked_layers(model, images, eps)
     with torch.no_grad(), evaluation.mode(model, False):
         boxes = [_through(layers, *_box(part, eps)) for part in _portions(model, images)]
     return torch.cat([low for low, _ in boxes]), torch.cat([high for _, high in boxes])
 
 
-def verified(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
-    """Whether it is proved that ``model`` gives each image its label within all of ``eps``: bool ``(N,)``.
-
-    False says that there is no proof, which need not be a mistake: there may be no attack either.
-
-    Args:
-        model, images, eps: as for `bounds`; at least two logits.
-        labels: int64 ``(N,)``.
-
-    Raises:
-        TypeError, ValueError: as for `bounds`; labels that do not fit.
+def margins(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
+    """Lower bounds of f_y - f_j for the label y and each class j, ``(N, K)``, with 0 for j = y; else as `bounds`.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data = torch.tensor([[1.0], [-1.0]])  # class 0 leads by 2 x
-    >>> verified(net, torch.tensor([0.3, 0.9]).view(2, 1, 1, 1), torch.tensor([0, 0]), eps=0.4)
-    tensor([False,  True])
+    >>> net[1].weight.data = torch.tensor([[1.0], [-1.0]])  # class 0 has a margin of 2 x
+    >>> margins(net, torch.tensor([[[[0.75]]]]), torch.tensor([0]), eps=0.25).round(decimals=3)
+    tensor([[0., 1.]])
     """
-    layers = _prepare(model, images, eps)
+    layers = _checked_layers(model, images, eps)
     classes = evaluation.logits(model, images[:1]).shape[1]
     labels = check_labels(labels, len(images), classes).to(evaluation.device_of(model))
     with torch.no_grad(), evaluation.mode(model, False):
         parts = zip(_portions(model, images), labels.split(PORTION), strict=True)
-        proofs = [(_leads(layers, *_box(part, eps), own) > 0).sum(1) == classes - 1 for part, own in parts]
-    return torch.cat(proofs).to(images.device)
+        return torch.cat([_margins(layers, *_box(part, eps), own) for part, own in parts])
 
 
-def fit(
-    model: nn.Module,
-    split: Split,
-    *,
-    eps: float,
-    epochs: int = 20,
-    lr: float = 4e-3,
-    batch: int = 128,
-    warmup: float = 0.5,
-    kappa: float = 0.5,
-    shift: int = 0,
-    generator: torch.Generator | None = None,
-    progress: bool = True,
-    on_epoch: Callable[[training.History], None] | None = None,
-) -> training.History:
-    """Train ``model`` in place so that its labels can be proved within ``eps``, on the device where the split lives.
+def verified(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
+    """Whether it is proved that ``model`` gives each image its label within all of ``eps``: bool ``(N,)``.
 
-    The loss is ``k * CE(logits) + (1 - k) * CE(worst logits within e)``. While the first ``warmup`` share of the steps
-    lasts, e grows from 0 to ``eps`` and k falls from 1 to ``kappa``; with the whole box from the start, the bounds of a
-    fresh net are so wide that it learns to answer the same to all images.
+    False says that there is no proof, which need not be a mistake: there may be no attack either. Arguments and errors
+    are as for `bounds`, but for at least two logits.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data = torch.tensor([[1.0], [-1.0]])
+    >>> verified(net, torch.tensor([0.3, 0.9]).view(2, 1, 1, 1), torch.tensor([0, 0]), eps=0.4)
+    tensor([False,  True])
+    """
+    found = margins(model, images, labels, eps)
+    return ((found > 0).sum(1) == found.shape[1] - 1).to(images.device)
+
+
+@dataclass(frozen=True)
+class IntervalLoss(TimedLoss):
+    """A loss for `training.fit`: ``k * CE(logits) + (1 - k) * CE(worst logits within e)``. Train without decay.
+
+    In the first ``warmup`` part of the steps e grows from 0 to ``eps`` and k falls from 1 to ``kappa``; with the whole
+    box from the start, the bounds of a fresh net are so wide that it learns to answer the same to all images.
 
     Args:
-        model: a net of layers that `bounds` knows, with at least two logits.
         eps: the largest change of a pixel, in pixel units. Some more than the eps of the proofs makes these easier.
-        epochs, lr, batch, generator, progress: as in `training.fit`.
-        warmup: a share in [0, 1].
-        kappa: the weight of the clean digits in the end, in [0, 1].
-        shift: each batch is moved as a whole by up to so many pixels along both axes, drawn anew from ``generator``;
-            where this uncovers something, the edge is repeated. A net proves fewer digits that it has not seen than
-            digits of its training, and moving them narrows that gap.
-        on_epoch: called with the `History` so far after each round through the split.
+        warmup, kappa: in [0, 1].
+        shift: each batch is moved as a whole by up to so many pixels along both axes; where this uncovers something,
+            the edge is repeated. A net proves fewer digits that it has not seen than digits of its training, and moving
+            them narrows that gap.
 
-    Raises:
-        TypeError, ValueError: as for `bounds` and `training.fit`; a share outside [0, 1]; a shift that is not whole,
-            below 0, or as wide as the images.
-        FloatingPointError: the loss became NaN or infinite.
-
-    >>> from course_utils import data
+    >>> from course_utils import data, training
     >>> digits = data.mnist("cpu").train[:256]
-    >>> fit(models.Strided(), digits, eps=0.1, epochs=1, progress=False).finished
+    >>> training.fit(models.Strided(), digits, loss=IntervalLoss(0.1), epochs=1, decay=0, progress=False).finished
     True
     """
-    for name, share in (("warmup", warmup), ("kappa", kappa)):
-        if not 0 <= share <= 1:
-            raise ValueError(f"{name}={share}: want a share in [0, 1]")
-    training.prepare(model, split)
-    layers = _prepare(model, split.images[:1], eps)
-    side = min(split.images.shape[2:])
-    if not isinstance(shift, int) or shift not in range(side):
-        raise ValueError(f"shift={shift!r}: want a whole number of pixels, from 0 to {side - 1} for these images")
-    steps = check_count("epochs", epochs) * training.steps_of(len(split), check_count("batch", batch))
-    ramp = iter(torch.linspace(0, 1, int(warmup * steps)).tolist())
 
-    def loss(rows: Tensor) -> Tensor:
-        images, labels = _moved(split.images[rows], shift, generator), split.labels[rows]
-        share = next(ramp, 1.0)
-        weight = share * (1 - kappa)
+    eps: float
+    warmup: float = 0.5
+    kappa: float = 0.5
+    shift: int = 0
+    keep = "latest"
+
+    def __post_init__(self):
+        check_budget(self.eps, "linf")
+        for name, value in (("warmup", self.warmup), ("kappa", self.kappa)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name}={value}: want a number in [0, 1]")
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+        if moment.step == 1:
+            _checked_layers(model, images[:1], self.eps)
+        images = self._moved(images, moment.generator)
+        growing = int(self.warmup * moment.steps)
+        grown = torch.linspace(0, 1, growing)[moment.step - 1].item() if moment.step <= growing else 1.0
         with evaluation.mode(model, False):
-            worst = -_leads(layers, *_box(images, share * eps), labels, rounding=False)
+            box = _box(images, grown * self.eps)
+            worst = -_margins(list(flattened(model)), *box, labels, rounding=False)
+        weight = grown * (1 - self.kappa)
         value = weight * F.cross_entropy(worst, labels)
         return value if weight == 1 else value + (1 - weight) * F.cross_entropy(model(images), labels)
 
-    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.0, hardening=True, on_epoch=on_epoch)
-    return training.descend(model, loss, len(split), **settings, generator=generator, progress=progress)
+    def _moved(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        height, width = images.shape[2:]
+        if not isinstance(self.shift, int) or self.shift not in range(min(height, width)):
+            most = min(height, width) - 1
+            raise ValueError(f"shift={self.shift!r}: want a whole number of pixels, from 0 to {most} for these images")
+        if not self.shift:
+            return images
+        top, left = torch.randint(2 * self.shift + 1, (2,), generator=generator).tolist()
+        return F.pad(images, 4 * [self.shift], mode="replicate")[:, :, top : top + height, left : left + width]
 
 
-def _moved(images: Tensor, shift: int, generator: torch.Generator | None) -> Tensor:
-    """Images moved together by up to ``shift`` pixels along each axis, as drawn from ``generator``."""
-    if not shift:
-        return images
-    height, width = images.shape[2:]
-    top, left = torch.randint(2 * shift + 1, (2,), generator=generator).tolist()
-    return F.pad(images, 4 * [shift], mode="replicate")[:, :, top : top + height, left : left + width]
-
-
-def _prepare(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:
+def _checked_layers(model: nn.Module, images: Tensor, eps: float) -> list[nn.Module]:
     """The layers of a net through which a box can be carried, in order; refuse anything else."""
     check_budget(eps, "linf")
     device = evaluation.device_of(model)
@@ -246,7 +233,7 @@ def _linear(layer: nn.Module, low: Tensor, high: Tensor, rounding: bool) -> tupl
     return layer(centre), functional_call(layer, size, radius)
 
 
-def _leads(layers: list[nn.Module], low: Tensor, high: Tensor, labels: Tensor, rounding: bool = True) -> Tensor:
+def _margins(layers: list[nn.Module], low: Tensor, high: Tensor, labels: Tensor, rounding: bool = True) -> Tensor:
     """Lower bounds of f_y - f_j for the label y and each class j, ``(N, K)``, with 0 for j = y."""
     *body, head = [layer for layer in layers if not isinstance(layer, nn.Identity | nn.Dropout)]
     own = labels[:, None]
@@ -257,11 +244,11 @@ def _leads(layers: list[nn.Module], low: Tensor, high: Tensor, labels: Tensor, r
     centre, weight = torch.lerp(low, high, 0.5), head.weight
     radius, logits = high - centre, head(centre)
     apart = (weight[labels][:, None] - weight).abs()  # (N, K, units)
-    leads = logits.gather(1, own) - logits - (apart @ radius[:, :, None])[:, :, 0]
+    lower = logits.gather(1, own) - logits - (apart @ radius[:, :, None])[:, :, 0]
     if rounding:
         size = F.linear(centre.abs() + radius, weight.abs(), None if head.bias is None else head.bias.abs())
-        leads = leads - _slack(_terms(head), low) * (size.gather(1, own) + size)
-    return leads.scatter(1, own, 0.0)
+        lower = lower - _slack(_terms(head), low) * (size.gather(1, own) + size)
+    return lower.scatter(1, own, 0.0)
 
 
 def _terms(layer: nn.Module) -> int:

@@ -1,4 +1,9 @@
-"""Gradient masking: contradictions between attacks, which show that a robust accuracy is too good to be true."""
+"""Gradient masking: contradictions between attacks, which show that a robust accuracy is too good to be true.
+
+Where a defense hides its gradients and not its mistakes, attacks that follow gradients fail and those that do not
+succeed. Athalye, Carlini and Wagner 2018, arXiv 1802.00420, section 3.1; Carlini et al. 2019, arXiv 1902.06705,
+section 4.
+"""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -8,16 +13,16 @@ from torch import Tensor, nn
 
 from course_utils import evaluation, runtime
 from course_utils.attacks import base, pgd
-from course_utils.defenses.evaluate import RobustnessReport, _changing, _outcome, robust_accuracy
+from course_utils.defenses.evaluate import RobustnessReport, fraction_changing, robust_accuracy
 
-FOLLOWERS = ("fgsm", "pgd-10", "pgd-40", "pgd-100", "margin")  # rungs that follow the model's own gradient
-SLACK = 0.02  # share of the images by which two attacks may differ by chance, and two images at least
+WHITE_BOX = ("fgsm", "pgd-10", "pgd-40", "pgd-100", "margin")  # attacks that follow the model's own gradient
+SLACK = 0.02  # fraction of the images by which two attacks may differ by chance, and two images at least
 
 
 class MaskingCheck(NamedTuple):
     """One check of whether attacks found what there was to find.
 
-    ``measured`` is a share of the images, in [0, 1], or a difference of two such shares; the larger, the worse.
+    ``measured`` is a fraction of the images, in [0, 1], or a difference of two such fractions; the larger, the worse.
     """
 
     name: str
@@ -32,7 +37,7 @@ def gradient_masking(
     labels: Tensor,
     eps: float,
     *,
-    climbed: RobustnessReport | None = None,
+    report: RobustnessReport | None = None,
     source: nn.Module | None = None,
     generator: torch.Generator | None = None,
     progress: bool = True,
@@ -44,77 +49,124 @@ def gradient_masking(
 
     Args:
         model, images, labels, eps, source, generator: as for `robust_accuracy`. 100 images are enough.
-        climbed: the ladder of just these, if it has been climbed; None climbs it here with one restart.
+        report: what that found for just these; None runs it here.
 
     Returns:
-        Every check, passed or not: ``[f for f in masked(...) if not f.passed]`` are the signs of masked gradients.
+        Every check, passed or not.
 
     Raises:
-        TypeError, ValueError: as for `robust_accuracy`; a ladder of other images, or one that was interrupted.
+        ValueError: a report of other images, or one that was interrupted.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> x = torch.rand(5, 1, 2, 2)
-    >>> [f.name for f in masked(model, x, model(x).argmax(1), eps=0.1, progress=False) if not f.passed]
+    >>> [c.name for c in gradient_masking(model, x, model(x).argmax(1), eps=0.1, progress=False) if not c.passed]
     []
     """
     generator = runtime.ensure_generator(generator)
-    if climbed is None:
-        climbed = robust_accuracy(
-            model, images, labels, eps, source=source, restarts=1, generator=generator, progress=progress
-        )
-    elif climbed.images.shape != images.shape or climbed.eps != eps:
-        raise ValueError("the ladder was climbed with other images or another eps: leave climbed out")
-    if "square" not in climbed.rungs:
-        raise ValueError("the ladder was interrupted before its last rung: climb it once more")
-    right, share = climbed.rungs["clean"], climbed.accuracy()
-    if not right.any():
-        raise ValueError("the model names none of the images rightly, so there is nothing to hide: check the labels")
-    x, y = images[right], labels.to(images.device)[right]
-
-    def kept(radius: float) -> float:
-        """The share of the images that PGD leaves right within ``radius``."""
-        try:
-            changed = pgd(model, x, y, radius, generator=generator, progress=False)
-        except evaluation.NoGradient:
-            return share["clean"]
-        return _outcome(evaluation.logits(model, changed), y)[0].sum().item() / len(images)
-
-    with base.reraise_interrupts():
-        changing, flat = _changing(model, x, evaluation.logits(model, x)), _flat(model, x, y)
-        within = [kept(eps / 2), share["pgd-40"], kept(min(2 * eps, 1))]
-        anything = kept(1.0)
-    follower = torch.stack([climbed.rungs[name] for name in FOLLOWERS]).all(0).float().mean().item()
-    steps = [share["pgd-10"], share["pgd-40"], share["pgd-100"]]
-    checks = [
-        (
-            "the same answer twice",
-            changing,
-            "the model's answers are random: average many in the model, then attack that",
-        ),
-        ("a gradient everywhere", flat, "the loss is flat or has no gradient: look for rounding, and climb the margin"),
-        (
-            "many steps beat one",
-            share["pgd-40"] - share["fgsm"],
-            "one step does better than many: the gradient misleads",
-        ),
-        ("more steps, more fooled", max(b - a for a, b in pairwise(steps)), "more steps do worse than fewer"),
-        ("a larger ball, more fooled", max(b - a for a, b in pairwise(within)), "a larger eps fools fewer images"),
-        ("all fooled where all is allowed", anything, "PGD fails although any image at all is allowed"),
-        ("gradients beat noise", share["pgd-40"] - share["noise"], "random signs do better than gradients"),
-        ("gradients beat squares", follower - share["square"], "an attack that asks for no gradient does better"),
-    ]
-    if "transfer" in climbed.rungs:
-        wrong = "images made on another net do better than those made on this one"
-        checks.append(("own gradients beat borrowed ones", follower - share["transfer"], wrong))
+    if report is None:
+        report = robust_accuracy(model, images, labels, eps, source=source, generator=generator, progress=progress)
+    elif report.images.shape != images.shape or report.eps != eps:
+        raise ValueError("the report is of other images or another eps: leave it out")
+    if "square" not in report.per_attack:
+        raise ValueError("the report was interrupted before its last attack: run robust_accuracy once more")
+    clean = report.per_attack["clean"]
+    if not clean.any():
+        raise ValueError("the model classifies none of the images correctly, so there is nothing to hide: check labels")
+    case = _Case(model, images[clean], labels.to(images.device)[clean], report, generator)
+    checks = [*CHECKS, BORROWED] if "transfer" in report.per_attack else CHECKS
     limit = max(SLACK, 2 / len(images))
-    return [MaskingCheck(name, m <= limit, m, "as it should be" if m <= limit else wrong) for name, m, wrong in checks]
+    with base.reraise_interrupts():
+        found = [(name, measure(case), wrong) for name, measure, wrong in checks]
+    return [MaskingCheck(name, m <= limit, m, "as it should be" if m <= limit else wrong) for name, m, wrong in found]
 
 
-def _flat(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The share of images where the cross-entropy has no gradient, or one that is 0 in every pixel."""
+class _Case(NamedTuple):
+    """What is to be explained: the images that are classified correctly without an attack, and what attacks left."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    report: RobustnessReport
+    generator: torch.Generator
+
+    def under(self, *names: str) -> float:
+        """The accuracy under the worst of these attacks."""
+        return torch.stack([self.report.per_attack[name] for name in names]).all(0).float().mean().item()
+
+    def within(self, eps: float) -> float:
+        """The accuracy under PGD in another ball."""
+        eps = min(eps, 1)
+        try:
+            attacked = pgd(self.model, self.images, self.labels, eps, generator=self.generator, progress=False)
+        except evaluation.NoGradient:
+            return self.under("clean")
+        correct = evaluation.predict(self.model, attacked).labels.to(self.labels.device) == self.labels
+        return correct.sum().item() / len(self.report.images)
+
+
+def _flat_loss(case: _Case) -> float:
+    """The fraction of images where the cross-entropy has no gradient, or one that is 0 in every pixel."""
     try:
-        with base.attack_context(model, images, labels) as task:
+        with base.attack_context(case.model, case.images, case.labels) as task:
             _, _, slope = task.gradient(task.images, task.cross_entropy, task.rows)
     except evaluation.NoGradient:
         return 1.0
     return (slope == 0).flatten(1).all(1).float().mean().item()
+
+
+def _largest_rise(*accuracies: float) -> float:
+    return max(after - before for before, after in pairwise(accuracies))
+
+
+def _larger_balls(case: _Case) -> float:
+    eps = case.report.eps
+    return _largest_rise(case.within(eps / 2), case.under("pgd-40"), case.within(2 * eps))
+
+
+CHECKS = [  # what should hold, by how much it does not, and what that means
+    (
+        "the same answer twice",
+        lambda case: fraction_changing(case.model, case.images),
+        "the model's answers are random: average many in the model, then attack that",
+    ),
+    (
+        "a gradient everywhere",
+        _flat_loss,
+        "the loss is flat or has no gradient: look for rounding, and attack the margin",
+    ),
+    (
+        "many steps beat one",
+        lambda case: case.under("pgd-40") - case.under("fgsm"),
+        "one step does better than many: the gradient misleads",
+    ),
+    (
+        "more steps, more fooled",
+        lambda case: _largest_rise(case.under("pgd-10"), case.under("pgd-40"), case.under("pgd-100")),
+        "more steps do worse than fewer",
+    ),
+    (
+        "a larger ball, more fooled",
+        _larger_balls,
+        "a larger eps fools fewer images",
+    ),
+    (
+        "all fooled where all is allowed",
+        lambda case: case.within(1.0),
+        "PGD fails although any image at all is allowed",
+    ),
+    (
+        "gradients beat noise",
+        lambda case: case.under("pgd-40") - case.under("noise"),
+        "random signs do better than gradients",
+    ),
+    (
+        "gradients beat squares",
+        lambda case: case.under(*WHITE_BOX) - case.under("square"),
+        "an attack that asks for no gradient does better",
+    ),
+]
+BORROWED = (
+    "own gradients beat borrowed ones",
+    lambda case: case.under(*WHITE_BOX) - case.under("transfer"),
+    "images made on another net do better than those made on this one",
+)

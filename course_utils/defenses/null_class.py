@@ -7,7 +7,7 @@ Each net meets new images, bred against itself. The defense works if the confide
 round to round. Nguyen, Yosinski and Clune 2014 (arXiv 1412.1897) report that it does not on MNIST: after 15
 rounds evolution still reached 99.99 %. On ImageNet the median fell from 88 to 12 % in one round.
 
-What breeding climbs is the softmax over all K + 1 outputs, so that confidence in "none of these" is taken from the
+What breeding raises is the softmax over all K + 1 outputs, so that confidence in "none of these" is taken from the
 others. A niche for that class itself would be won at once and mean nothing: it is left out.
 """
 
@@ -19,11 +19,13 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation, runtime, training
-from course_utils.core.checks import check_count, check_images, check_labels
+from course_utils.core.checks import check_counts, check_images, check_labels
 from course_utils.data import Split
 from course_utils.layers import oddity
 
 Breed = Callable[[nn.Module, torch.Generator], Tensor]
+
+BRED = 0.25  # the fraction of bred images in a training
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,23 +51,15 @@ class Round:
         """The median of the confidences."""
         return self.confidences.double().quantile(0.5).item()
 
-    def share(self, level: float = 0.9999) -> float:
-        """The share of the images whose confidence is at least ``level``."""
-        return (self.confidences >= level).double().mean().item()
-
 
 def with_null_class(model: nn.Sequential) -> nn.Sequential:
     """A copy of ``model`` with one more output, the last.
 
     The new row of weights is the mean of the old ones. So the new logit is the mean of the others, and no label
-    changes until the copy is trained.
-
-    Raises:
-        TypeError: a model that is no ``nn.Sequential`` with a dense layer at its end.
-        ValueError: one with a single logit.
+    changes until the copy is trained. The model has to end in a dense layer.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    >>> widened(model)(torch.rand(2, 1, 2, 2)).shape
+    >>> with_null_class(model)(torch.rand(2, 1, 2, 2)).shape
     torch.Size([2, 4])
     """
     last = model[-1] if isinstance(model, nn.Sequential) and len(model) else None
@@ -96,40 +90,33 @@ def null_class_rounds(
     test: Split,
     rounds: int = 6,
     digits: int = 12_000,
-    share: float = 0.25,
-    epochs: int = 1,
-    lr: float = 2e-3,
-    batch: int = 128,
     generator: torch.Generator | None = None,
-    progress: bool = True,
+    **settings,
 ) -> Iterator[Round]:
     """Breed, train, breed again: an iterator over `Round`, which does the work of one when asked for it.
 
     Args:
         model: the network to start from, K classes; it stays as it is.
-        split: what it was trained on. Each round continues with ``digits`` of these images, drawn anew.
+        split: what it was trained on. Each round continues with ``digits`` of these images, drawn anew, and with bred
+            ones, a quarter of the whole. All images of all rounds so far are repeated equally often, but for one, until
+            they fill it; where there are more, as many as fit are drawn.
         breed: ``breed(model, generator)`` returns images for the classes 0 ... K - 1 in this order, once or several
             times. It meets models with K and with K + 1 outputs.
         test: digits for the accuracy.
         rounds: how many networks; the first is ``model`` itself.
-        share: of the images of a training that are bred ones. All images of all rounds so far are repeated equally
-            often, but for one, until they fill it; where there are more, as many as fit are drawn.
-        epochs, lr, batch: of each training, as in `training.fit`.
-        generator: draws the digits and their order, and is handed to ``breed``; it lives on the CPU, and None starts a
-            new one from seed 0.
-
-    Returns:
-        The iterator. Interrupting a training ends it.
+        generator: draws the digits and their order, and is handed to ``breed``; it lives on the CPU.
+        settings: of each training, as in `training.fit`, but for one epoch with ``lr=2e-3``. Interrupting a training
+            ends the iterator.
 
     Raises:
-        TypeError, ValueError: a model that `with_null_class` refuses; a split or settings outside the convention; from
-            ``breed``, images outside it, or not a multiple of K.
+        TypeError, ValueError: from ``breed``, images outside the convention, or not a multiple of K.
 
     >>> from course_utils import data, models
     >>> digits = data.mnist().train[:500]
     >>> def breed(net, generator):
     ...     return torch.rand(20, 1, 28, 28, generator=generator)
-    >>> [len(r.images) for r in rounds(models.Strided(), digits, breed, test=digits, rounds=2, progress=False)]
+    >>> found = null_class_rounds(models.Strided(), digits, breed, test=digits, rounds=2, progress=False)
+    >>> [len(each.images) for each in found]
     [20, 20]
     """
     if isinstance(model, nn.Module) and isinstance(split, Split):
@@ -141,12 +128,10 @@ def null_class_rounds(
         check_labels(part.labels, len(check_images(part.images)), model[-1].out_features)
     if not callable(breed):
         raise TypeError(f"breed is a {type(breed).__name__}: want a function of a model and a generator")
-    check_count("rounds", rounds)
-    if not 0 < share < 1:
-        raise ValueError(f"share={share}: want the share of bred images in the training, between 0 and 1")
-    settings = dict(epochs=epochs, lr=lr, batch=batch, progress=progress)
-    size = min(check_count("digits", digits), len(split))
-    return _rounds(model, split, breed, test, rounds, size, share, runtime.ensure_generator(generator), settings)
+    check_counts(rounds=rounds, digits=digits)
+    settings = dict(epochs=1, lr=2e-3) | settings
+    size = min(digits, len(split))
+    return _rounds(model, split, breed, test, rounds, size, runtime.ensure_generator(generator), settings)
 
 
 def _rounds(
@@ -156,7 +141,6 @@ def _rounds(
     test: Split,
     number: int,
     size: int,
-    share: float,
     generator: torch.Generator,
     settings: dict,
 ) -> Iterator[Round]:
@@ -171,7 +155,7 @@ def _rounds(
         if current < number:
             bred.append(images.detach().to(split.images))
             net = copy.deepcopy(net) if current > 1 else with_null_class(net)
-            mixture = _mixture(split, torch.cat(bred), size, share, classes, generator)
+            mixture = _mixture(split, torch.cat(bred), size, classes, generator)
             history = training.fit(net, mixture, generator=generator, **settings)
             net.eval()
             if not history.finished:
@@ -188,10 +172,10 @@ def _check_bred(images: Tensor, classes: int) -> Tensor:
     return images
 
 
-def _mixture(split: Split, bred: Tensor, size: int, share: float, classes: int, generator: torch.Generator) -> Split:
-    """``size`` images of the split, and bred ones of class ``classes`` that make up ``share`` of the whole."""
+def _mixture(split: Split, bred: Tensor, size: int, classes: int, generator: torch.Generator) -> Split:
+    """``size`` images of the split, and bred ones of class ``classes`` that make up `BRED` of the whole."""
     rows = torch.randperm(len(split), generator=generator)[:size].to(split.labels.device)
-    wanted = max(1, round(size * share / (1 - share)))
+    wanted = max(1, round(size * BRED / (1 - BRED)))
     order = torch.randperm(len(bred), generator=generator).to(bred.device)
     images = bred[order.repeat(-(-wanted // len(bred)))[:wanted]]
     none = torch.full((wanted,), classes, device=split.labels.device)

@@ -1,21 +1,21 @@
 r"""Randomised smoothing: let a net vote on many noisy copies of an image, and its vote cannot change within a radius.
 
-    g(x) = the class that f(x + sigma * z) names most often,    z normal, one number a pixel.
+    g(x) = the class that f(x + sigma * z) gives most often,    z normal, one number a pixel.
 
-If f names class A with probability p > 1/2 under the noise, then g names A for every image nearer than
+If f gives class A with probability p > 1/2 under the noise, then g gives A to every image nearer than
 
     R = sigma * Phi^-1(p)
 
 in Euclidean distance, whatever the net is. For the worst f that has this p is a half space, and there R is the distance
-to its edge. Nobody knows p, so n draws give a bound that is below it in all but a share alpha of the cases (Clopper and
-Pearson, see `shares`); the class is chosen by other draws, or the bound would be too high. Where it stays below 1/2,
-there is no certificate: the classifier abstains. Cohen, Rosenfeld and Kolter, arXiv 1902.02918.
+to its edge. Nobody knows p, so n draws give a bound that is below it in all but a fraction alpha of the cases (Clopper
+and Pearson, `core.stats`); the class is chosen by other draws, or the bound would be too high. Where it stays below
+1/2, there is no certificate: the classifier abstains. Cohen, Rosenfeld and Kolter, arXiv 1902.02918.
 
-The noise is not cut off at 0 and 1: the theorem needs all of it. `fit` trains a net that names digits in such noise.
+The noise is not cut off at 0 and 1: the theorem needs all of it. `NoisyLoss` trains a net in such noise.
 """
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -23,28 +23,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from course_utils import evaluation, runtime, training
+from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_images, check_labels
 from course_utils.core.stats import clopper_pearson
 from course_utils.core.tensors import VALUES
-from course_utils.data import Split
+from course_utils.training import Moment, TimedLoss
 
 
 class Certificate(NamedTuple):
     """The class of each image, int64 ``(N,)``, -1 where the classifier abstains, and the radius ``(N,)`` of its proof.
 
-    Radii are Euclidean, in pixel units; 0 where it abstains. Each single certificate is wrong with a chance of at most
-    ``alpha``.
+    Radii are Euclidean, in pixel units; 0 where it abstains. Each single certificate is wrong with a probability of at
+    most ``alpha``.
     """
 
     labels: Tensor
     radii: Tensor
 
     def accuracy(self, labels: Tensor, radius: float = 0.0) -> float:
-        """The share of images that are proved to keep their right label within ``radius``, in [0, 1].
-
-        Raises:
-            TypeError, ValueError: labels that do not fit.
+        """The certified accuracy: the fraction of images proved to keep their right label within ``radius``.
 
         >>> found = Certificate(torch.tensor([3, -1, 7]), torch.tensor([0.5, 0.0, 1.0]))
         >>> [round(found.accuracy(torch.tensor([3, 1, 7]), radius), 2) for radius in (0.0, 0.6)]
@@ -65,23 +62,21 @@ def certify(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Certificate:
-    """What the smoothed ``model`` names each image, and how far that is proved. Takes first + samples passes an image.
+    """The class that the smoothed ``model`` gives each image, and how far that is proved: first + samples passes each.
 
     If all draws agree, p is above alpha^(1 / samples), which bounds the radius: 1,000 draws reach 2.46 sigma, 10,000
     reach 3.20. After an interrupt, images without all of their draws abstain.
 
     Args:
         model: maps images to logits ``(N, K)``; it will see pixels below 0 and above 1.
-        images: ``(N, C, H, W)`` in [0, 1].
         sigma: the deviation of the noise, in pixel units.
         first: draws that choose the class.
-        samples: further draws, that bound its share.
-        alpha: the chance that a certificate is wrong, for each image, in (0, 0.5).
-        generator: draws the noise; None starts a new one from seed 0 on the model's device, so that a call can be
-            repeated.
+        samples: further draws, that bound its probability.
+        alpha: the probability that a certificate is wrong, for each image, in (0, 0.5).
+        generator: draws the noise, on the model's device.
 
     Raises:
-        TypeError, ValueError: inputs or settings outside the convention; too few samples for any certificate.
+        ValueError: too few samples for any certificate.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
     >>> net[1].weight.data = torch.tensor([[1.0], [0.0]])  # class 0 where the pixel is above 0
@@ -101,12 +96,10 @@ def certify(
         complete = chosen.sum() == first * len(images)
         counts = votes(model, images, sigma, samples, generator, bar) if complete else torch.zeros_like(chosen)
     labels = chosen.argmax(1)
-    agreed = counts.gather(1, labels[:, None])[:, 0]
-    share, _ = clopper_pearson(
-        agreed.cpu(), samples, 1 - 2 * alpha
-    )  # its lower end alone is wrong with a chance of alpha
-    radii = (sigma * torch.special.ndtri(share)).clamp_min(0)
-    certain = (share > 0.5) & (counts.sum(1) == samples).cpu()
+    agreed = counts.gather(1, labels[:, None])[:, 0].cpu()
+    low, _ = clopper_pearson(agreed, samples, 1 - 2 * alpha)  # it alone is wrong with a probability of alpha
+    radii = (sigma * torch.special.ndtri(low)).clamp_min(0)
+    certain = (low > 0.5) & (counts.sum(1) == samples).cpu()
     labels = torch.where(certain, labels.cpu(), -1)
     return Certificate(labels.to(images.device), torch.where(certain, radii, 0).to(images))
 
@@ -121,23 +114,15 @@ def predict_smoothed(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """What the smoothed ``model`` names each image, without a radius: int64 ``(N,)``, -1 where it abstains.
+    """The class that the smoothed ``model`` gives each image, without a radius: int64 ``(N,)``, -1 where it abstains.
 
-    The two classes with the most votes are compared. Were both equally likely, a lead as large as the one seen would
-    come up in a share of at most ``alpha`` of the cases; else it abstains. This asks for far fewer samples than
-    `certify`, since it compares p with the runner-up and not with 1/2.
-
-    Args:
-        model, images, sigma, generator: as for `certify`.
-        samples: draws for each image.
-        alpha: the chance that it names another class than the smoothed classifier, for each image, in (0, 0.5).
-
-    Raises:
-        TypeError, ValueError: inputs or settings outside the convention.
+    The two classes with the most votes are compared. Were both equally likely, a difference as large as the one seen
+    would come up with a probability of at most ``alpha``; else it abstains. This asks for far fewer samples than
+    `certify`, since it compares p with the runner-up and not with 1/2. Arguments are as there.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
     >>> net[1].weight.data = torch.tensor([[1.0], [0.0]])
-    >>> predict(net, torch.tensor([[[[0.0]]], [[[0.8]]]]), sigma=0.5, progress=False)
+    >>> predict_smoothed(net, torch.tensor([[[[0.0]]], [[[0.8]]]]), sigma=0.5, progress=False)
     tensor([-1,  0])
     """
     _check_alpha(alpha)
@@ -147,15 +132,15 @@ def predict_smoothed(
         counts = votes(model, images, sigma, samples, generator, bar)
     most = counts.cpu().topk(min(2, counts.shape[1]), dim=1)
     drawn = most.values.sum(1)
-    share, _ = clopper_pearson(most.values[:, 0], drawn.clamp_min(1), 1 - alpha)
-    certain = (share > 0.5) & (counts.sum(1) == samples).cpu()
+    low, _ = clopper_pearson(most.values[:, 0], drawn.clamp_min(1), 1 - alpha)
+    certain = (low > 0.5) & (counts.sum(1) == samples).cpu()
     return torch.where(certain, most.indices[:, 0], -1).to(images.device)
 
 
 def votes(
     model: nn.Module, images: Tensor, sigma: float, samples: int, generator: torch.Generator, bar: tqdm
 ) -> Tensor:
-    """How often ``model`` names each class for noisy copies of each image: int64 ``(N, K)``, on the model's device.
+    """How often ``model`` gives each class to noisy copies of each image: int64 ``(N, K)``, on the model's device.
 
     The copies of one image after those of another fill batches of one size. An interrupt ends the counting quietly.
     """
@@ -190,21 +175,12 @@ def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
 
 
 class Smoothed(nn.Module):
-    """The smoothed classifier as a net that attacks can climb: logits are ``log mean_i softmax(f(x + sigma * z_i))``.
+    """The smoothed classifier as a net that can be attacked: logits are ``log mean_i softmax(f(x + sigma * z_i))``.
 
     Counted votes have no gradient, their soft form has (Salman et al., arXiv 1906.04584). The ``samples`` noises are
-    the same for all images and all calls, so that an attack climbs one fixed function. What it finds is to be judged
+    the same for all images and all calls, so that an attack meets one fixed function. What it finds is to be judged
     by `predict_smoothed` or `certify`, whose noise it has not seen. One call holds ``samples`` times as many images in
     memory.
-
-    Args:
-        model: maps images to logits ``(N, K)``.
-        sigma: the deviation of the noise, in pixel units.
-        samples: how many noises.
-        seed: which.
-
-    Raises:
-        TypeError, ValueError: no module; settings outside the convention.
 
     >>> Smoothed(nn.Flatten(), sigma=0.25, samples=8)(torch.ones(3, 1, 1, 2)).exp().sum(1)
     tensor([1., 1., 1.])
@@ -225,50 +201,27 @@ class Smoothed(nn.Module):
         return answers.logsumexp(1) - math.log(self.samples)
 
 
-def fit(
-    model: nn.Module,
-    split: Split,
-    *,
-    sigma: float,
-    epochs: int,
-    lr: float = 4e-3,
-    batch: int = 128,
-    generator: torch.Generator | None = None,
-    progress: bool = True,
-    on_epoch: Callable[[training.History], None] | None = None,
-) -> training.History:
-    """Train ``model`` in place to name the labels of ``split`` in normal noise, anew for each image and round.
+@dataclass(frozen=True)
+class NoisyLoss(TimedLoss):
+    """A loss for `training.fit`: the cross-entropy in normal noise, drawn anew for each image and step.
 
-    Args:
-        model, split, epochs, lr, batch, progress: as in `training.fit`.
-        sigma: the deviation of the noise, in pixel units.
-        generator: draws the order of the images and the noise; None starts a new one from seed 0.
-        on_epoch: called with the `History` so far after each round through the split, for plots.
-
-    Raises:
-        TypeError, ValueError: images, labels or settings that cannot be trained on.
-        FloatingPointError: the loss became NaN or infinite; the model keeps the best weights before that.
-
-    >>> from course_utils import data, models
-    >>> fit(models.Strided(), data.mnist("cpu").train[:256], sigma=0.25, epochs=1, progress=False).finished
+    >>> from course_utils import data, models, training
+    >>> digits = data.mnist("cpu").train[:256]
+    >>> training.fit(models.Strided(), digits, loss=NoisyLoss(0.25), epochs=1, progress=False).finished
     True
     """
-    check_sigma(sigma)
-    training.prepare(model, split)
-    generator = runtime.ensure_generator(generator)
 
-    def loss(rows: Tensor) -> Tensor:
-        return F.cross_entropy(model(noisy(split.images[rows], sigma, generator)), split.labels[rows])
+    sigma: float
 
-    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01, generator=generator, progress=progress)
-    return training.descend(model, loss, len(split), **settings, on_epoch=on_epoch)
+    def __post_init__(self):
+        check_sigma(self.sigma)
+
+    def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+        return F.cross_entropy(model(noisy(images, self.sigma, moment.generator)), labels)
 
 
 def check_sigma(sigma: float) -> None:
-    """Refuse a deviation of the noise that is not above 0, or that looks like grey levels.
-
-    >>> check_sigma(0.25)
-    """
+    """Refuse a deviation of the noise that is not above 0, or that looks like grey levels."""
     if not 0 < sigma < math.inf:
         raise ValueError(f"sigma={sigma}: the deviation of the noise is a number above 0, such as 0.25")
     if sigma > 4:
@@ -277,4 +230,6 @@ def check_sigma(sigma: float) -> None:
 
 def _check_alpha(alpha: float) -> None:
     if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha={alpha}: want the chance of a wrong certificate, above 0 and below 0.5, such as 0.001")
+        raise ValueError(
+            f"alpha={alpha}: want the probability of a wrong certificate, between 0 and 0.5, such as 0.001"
+        )

@@ -1,4 +1,4 @@
-r"""Fewer grey levels: round every pixel before the network sees it, so that a small change is rounded away.
+r"""Fewer grey levels: round every pixel before the network sees it, so that a small perturbation is rounded away.
 
     q(x) = round((L - 1) x) / (L - 1),        L levels from 0 to 1
 
@@ -17,9 +17,6 @@ from course_utils.core.checks import check_count
 def squeeze(images: Tensor, levels: int) -> Tensor:
     """The nearest of ``levels`` evenly spaced levels from 0 to 1, pixel by pixel: shape in, shape out.
 
-    Raises:
-        ValueError: less than two levels, or no whole number of them.
-
     >>> squeeze(torch.tensor([0.0, 0.4, 0.6, 1.0]), levels=2)
     tensor([0., 0., 1., 1.])
     """
@@ -30,9 +27,6 @@ def squeeze(images: Tensor, levels: int) -> Tensor:
 
 class Squeezed(nn.Module):
     """``model`` behind that rounding. Its gradient in the images is 0 wherever it exists.
-
-    Raises:
-        TypeError, ValueError: no module; less than two levels.
 
     >>> Squeezed(nn.Flatten(), levels=3)(torch.tensor([[[[0.2, 0.3]]]]))
     tensor([[0.0000, 0.5000]])
@@ -60,9 +54,6 @@ def straight_through(squeezed: Squeezed) -> nn.Module:
     """The same network with the same outputs, whose gradient passes the rounding as if it were not there (BPDA).
 
     It shares the weights: attack this one, and judge the images by ``squeezed``.
-
-    Raises:
-        TypeError: a model that is not `Squeezed`.
 
     >>> squeezed = Squeezed(nn.Flatten(), levels=2)
     >>> images = torch.tensor([[[[0.2, 0.7]]]], requires_grad=True)

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from course_utils import evaluation, runtime, training
 from course_utils.core.checks import check_count
+from course_utils.data import Split
 from course_utils.dimensions.boundary_distance import _nearest, cap_height
 
 OUTER = 1.3  # radius of the sphere of class 1
@@ -40,8 +41,7 @@ class Points(NamedTuple):
 def spheres(number: int, d: int, *, generator: torch.Generator | None = None) -> Points:
     """Draw ``number`` points: each sphere with probability 1/2, each of its points equally likely.
 
-    Args:
-        generator: None starts a new one from seed 0. The points live on its device.
+    They live on the generator's device.
 
     >>> points, labels = spheres(4, 100)
     >>> torch.allclose(points.norm(dim=1), 1 + 0.3 * labels)
@@ -107,26 +107,24 @@ def train_spheres(
     Args:
         samples: points, in all.
         batch, lr, progress: as for `training.fit`, and so is what an interrupt does.
-        generator: draws the points; None starts a new one from seed 0, on the model's device. The weights, and the
-            points to measure with, should come from other seeds, or they share their random numbers.
+        generator: draws the points, on the model's device. The weights, and the points to measure with, should come
+            from other seeds, or they share their random numbers.
 
-    Raises:
-        ValueError: impossible settings.
-        FloatingPointError: the loss became NaN or infinite.
-
-    >>> train(dense(10, 20), 10, samples=1000, progress=False).finished
+    >>> train_spheres(dense(10, 20), 10, samples=1000, progress=False).finished
     True
     """
-    source, dtype = runtime.ensure_generator(generator, evaluation.device_of(model)), evaluation.dtype_of(model)
+    device, dtype = evaluation.device_of(model), evaluation.dtype_of(model)
+    source = runtime.ensure_generator(generator, device)
     evaluation.initialise(model, torch.zeros(1, d, dtype=dtype))
+    places = torch.zeros(1, 1, 1, 1, dtype=dtype, device=device).expand(check_count("samples", samples), 1, 1, 1)
 
-    def loss(rows: Tensor) -> Tensor:
-        points, labels = spheres(len(rows), d, generator=source)
-        return F.cross_entropy(model(points.to(rows.device, dtype)), labels.to(rows.device))
+    def loss(model: nn.Module, places: Tensor, _: Tensor) -> Tensor:
+        points, labels = spheres(len(places), d, generator=source)
+        return F.cross_entropy(model(points.to(places)), labels.to(places.device))
 
-    number = check_count("samples", samples)
-    settings = dict(epochs=1, lr=lr, batch=batch, decay=0.0)
-    return training.descend(model, loss, number, **settings, generator=runtime.ensure_generator(), progress=progress)
+    split, order = Split(places, places), runtime.ensure_generator()
+    how = dict(epochs=1, lr=lr, batch=batch, decay=0.0, generator=order, progress=progress)
+    return training.fit(model, split, loss=loss, **how)
 
 
 def nearest_error(
@@ -146,7 +144,7 @@ def nearest_error(
         steps, turns: as for `boundary_distance`.
 
     Raises:
-        TypeError, ValueError: points that are not on one sphere; labels or a model that do not fit.
+        TypeError, ValueError: points that are not on one sphere.
 
     >>> half = nn.Sequential(nn.Flatten(), nn.Linear(3, 2, bias=False))
     >>> half[1].weight.data = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # errs on the upper half

@@ -11,15 +11,16 @@ a probability density p(x) = E[p(x | z)] over codes z ~ N(0, 1); the score is a 
 """
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import evaluation, runtime, training
+from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_images
+from course_utils.data import Split
 from course_utils.manifold.neighbours import nearest
+from course_utils.training import Moment, TimedLoss, fit, seeded
 
 HIDDEN, CODE = 256, 32  # units of the hidden layers, and numbers in a code
 DRAWS = 4  # draws of the noise by which a trained VAE takes the expectation over q, each with its mirror image
@@ -132,33 +133,21 @@ def autoencoder(
     lr: float = 4e-3,
     batch: int = 250,
     generator: torch.Generator | None = None,
-    progress: bool = True,
+    **settings,
 ) -> Reconstruction:
     """Train an autoencoder to rebuild ``images``: 256 units, a code of 32 numbers, 256 units.
 
-    Interrupting the kernel ends the training with the best weights so far.
-
     Args:
         images: ``(N, C, H, W)`` in [0, 1]; the result works on their device, in their type.
-        epochs, lr, batch: as in `training.fit`.
-        generator: draws the first weights and the order of the images, on the CPU; None starts a new one from seed 0.
-
-    Raises:
-        TypeError, ValueError: images outside the convention; impossible settings.
-        FloatingPointError: the loss became NaN or infinite.
+        epochs, lr, batch, settings: as in `training.fit`, and so are errors and what an interrupt does.
+        generator: draws the first weights and the order of the images, on the CPU.
 
     >>> score = autoencoder(torch.rand(50, 1, 4, 4), epochs=1, progress=False)
     >>> score(torch.rand(3, 1, 4, 4)).shape
     torch.Size([3])
     """
-    score, generator = _fresh(Reconstruction, images, generator)
-
-    def loss(rows: Tensor) -> Tensor:
-        return F.mse_loss(score.rebuild(images[rows]), images[rows])
-
-    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.0, generator=generator, progress=progress)
-    training.descend(score, loss, len(images), **settings)
-    return score.eval()
+    how = dict(loss=_reconstruction_loss, epochs=epochs, lr=lr, batch=batch) | settings
+    return _trained(Reconstruction, images, generator, **how)
 
 
 def vae(
@@ -168,25 +157,36 @@ def vae(
     lr: float = 4e-3,
     batch: int = 250,
     generator: torch.Generator | None = None,
-    progress: bool = True,
+    **settings,
 ) -> Likelihood:
     """Train a variational autoencoder on ``images``, with layers of the same size as those of `autoencoder`.
 
-    A step lowers the bound per pixel, with one new draw of the noise for each image. Arguments, interrupts and errors
-    are as in `autoencoder`.
+    A step lowers the bound per pixel, with one new draw of the noise for each image. Arguments are as in `autoencoder`.
 
     >>> score = vae(torch.rand(50, 1, 4, 4), epochs=1, progress=False)
     >>> score(torch.rand(3, 1, 4, 4)).shape
     torch.Size([3])
     """
-    score, generator = _fresh(Likelihood, images, generator)
+    how = dict(loss=_BoundLoss(), epochs=epochs, lr=lr, batch=batch) | settings
+    return _trained(Likelihood, images, generator, **how)
 
-    def loss(rows: Tensor) -> Tensor:
-        noise = torch.randn(1, len(rows), CODE, generator=generator).to(images)
-        return score.bound(images[rows], noise).mean() / images[0].numel()
 
-    settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.0, generator=generator, progress=progress)
-    training.descend(score, loss, len(images), **settings)
+def _reconstruction_loss(score: Reconstruction, images: Tensor, _: Tensor) -> Tensor:
+    return F.mse_loss(score.rebuild(images), images)
+
+
+class _BoundLoss(TimedLoss):
+    def __call__(self, score: Likelihood, images: Tensor, _: Tensor, moment: Moment) -> Tensor:
+        noise = torch.randn(1, len(images), CODE, generator=moment.generator).to(images)
+        return score.bound(images, noise).mean() / images[0].numel()
+
+
+def _trained(kind: type[nn.Module], images: Tensor, generator: torch.Generator | None, **settings) -> nn.Module:
+    """A score for these images, with first weights from the generator, in evaluation mode."""
+    shape, generator = check_images(images).shape[1:], runtime.ensure_generator(generator)
+    with seeded(generator):
+        score = kind(shape)
+    fit(score, Split(images, images), decay=0.0, generator=generator, **settings)
     return score.eval()
 
 
@@ -199,7 +199,7 @@ def off_manifold(score: nn.Module, images: Tensor, *, batch: int = 1000) -> Tens
         TypeError, ValueError: images outside the convention; a score that is no module, was made for other images, or
             does not return one finite number an image.
 
-    >>> measure(Neighbour(torch.zeros(5, 1, 2, 2)), torch.ones(3, 1, 2, 2))
+    >>> off_manifold(Neighbour(torch.zeros(5, 1, 2, 2)), torch.ones(3, 1, 2, 2))
     tensor([2., 2., 2.])
     """
     check_images(images)
@@ -226,14 +226,6 @@ def check_scores(scores: Tensor, number: int) -> Tensor:
     if not scores.isfinite().all():
         raise ValueError("the score returns NaN or infinity: did its training diverge (a high learning rate)?")
     return scores
-
-
-def _fresh(kind: Callable, images: Tensor, generator: torch.Generator | None) -> tuple[nn.Module, torch.Generator]:
-    """An untrained score for these images, and the generator that drew its weights; torch's own stays untouched."""
-    shape, generator = check_images(images).shape[1:], runtime.ensure_generator(generator)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        return kind(shape).to(images), generator
 
 
 def _layers(inputs: int, outputs: int) -> nn.Sequential:

@@ -1,4 +1,4 @@
-"""Train a network by any loss: what the objectives of this package share.
+"""Train a fresh network by any loss, and what the objectives of this package share.
 
 The network, the data and the optimiser are those of `training.fit`, and only the loss is another, so that what differs
 between two networks is their objective.
@@ -9,11 +9,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course_utils import evaluation, runtime, training
+from course_utils import runtime
 from course_utils.core.checks import check_images, check_labels
 from course_utils.data import Split
-
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
+from course_utils.training import Loss, fit, seeded
 
 
 def train(
@@ -22,25 +21,15 @@ def train(
     loss: Loss,
     *,
     epochs: int = 3,
-    lr: float = 4e-3,
-    batch: int = 128,
     generator: torch.Generator | None = None,
-    progress: bool = True,
+    **settings,
 ) -> nn.Module:
-    """A fresh network, trained to make ``loss`` small on ``split``, where the split lives.
+    """A fresh network, trained to make ``loss`` small on ``split``, where the split lives; in evaluation mode.
 
     Args:
         build: makes the network, with random weights, such as `models.LeNet5`.
-        split: images ``(N, C, H, W)`` in [0, 1] and labels ``(N,)``. The network takes the type of the images.
-        loss: of the network, some images and their labels: a number to make small. It may ask the network for logits,
-            and for their gradients in the images.
-        epochs, lr, batch: as in `training.fit`, and so is what an interrupt does.
-        generator: draws the first weights, the order of the images and what is dropped out, on the CPU; None starts a
-            new one from seed 0.
-
-    Raises:
-        TypeError, ValueError: a split, a network or settings that cannot be trained on.
-        FloatingPointError: the loss became NaN or infinite.
+        loss, settings: as in `training.fit`, and so are errors and what an interrupt does.
+        generator: draws the first weights, the order of the images and what is dropped out, on the CPU.
 
     >>> from course_utils import data, models
     >>> from course_utils.objectives.margin import hinge
@@ -51,31 +40,17 @@ def train(
     """
     check_split(split)
     generator = runtime.ensure_generator(generator)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    with seeded(generator):
         model = build()
         if not isinstance(model, nn.Module):
             kind = type(model).__name__
             raise TypeError(f"build() makes a {kind}, not an nn.Module: pass models.LeNet5 without brackets")
-        model.to(split.images)
-        check_labels(split.labels, len(split), evaluation.logits(model, split.images[:1]).shape[1])
-
-        def of_rows(rows: Tensor) -> Tensor:
-            return loss(model, split.images[rows], split.labels[rows])
-
-        settings = dict(epochs=epochs, lr=lr, batch=batch, decay=0.01, generator=generator, progress=progress)
-        training.descend(model, of_rows, len(split), **settings)
+        fit(model, split, loss=loss, epochs=epochs, generator=generator, **settings)
     return model.eval()
 
 
 def check_split(split: Split, every: bool = False) -> int:
-    """The number of classes of a split whose images and labels keep to the convention.
-
-    Args:
-        every: whether each class from 0 to the highest needs two images at least.
-
-    Raises:
-        TypeError, ValueError: no split; images or labels outside the convention; a class that has too few images.
+    """The number of classes of a split in order; with ``every``, each has to have two images at least.
 
     >>> check_split(Split(torch.zeros(4, 1, 2, 2), torch.tensor([0, 1, 0, 1])), every=True)
     2
@@ -95,10 +70,7 @@ def check_split(split: Split, every: bool = False) -> int:
 
 
 def check_outputs(logits: Tensor, labels: Tensor, least: int = 1) -> None:
-    """Refuse logits that are not ``(N, K)`` with N and K large enough for a loss, and labels that do not fit them.
-
-    >>> check_outputs(torch.zeros(2, 3), torch.tensor([0, 2]))
-    """
+    """Refuse logits that are not ``(N, K)`` with N and K large enough for a loss, and labels that do not fit them."""
     if logits.ndim != 2 or not len(logits) or logits.shape[1] < least:
         classes = "" if least == 1 else f" with at least {least} classes"
         raise ValueError(f"logits have shape {tuple(logits.shape)}, not (N, K){classes}")
@@ -111,11 +83,7 @@ def frozen(values: Tensor) -> nn.Parameter:
 
 
 def flat(images: Tensor, like: Tensor) -> Tensor:
-    """Pixels in a row ``(N, D)``, for a classifier whose own images stand in the last dimension of ``like``.
-
-    >>> flat(torch.zeros(2, 1, 3, 3), torch.zeros(9)).shape
-    torch.Size([2, 9])
-    """
+    """Pixels in a row ``(N, D)``, for a classifier whose own images stand in the last dimension of ``like``."""
     pixels = images.flatten(1)
     if pixels.shape[1] != like.shape[-1]:
         raise ValueError(f"the classifier was made for {like.shape[-1]} pixels an image, not {pixels.shape[1]}")

@@ -3,8 +3,8 @@ r"""One Gaussian a class: a model of the digits themselves, from which the label
     log p(x | k) = -|L_k^-1 (x - mu_k)|^2 / 2 - log det L_k - D log(2 pi) / 2,      L_k L_k^T = S_k + ridge * 1
     f_k(x) = log p(x | k) + log p(k)
 
-mu_k, S_k and p(k) are the mean, the covariance and the share of the class. Many pixels of a class never change, so that
-S_k has no inverse; the ridge is the variance of a little noise on all pixels. Since f_k is a joint density,
+mu_k, S_k and p(k) are the mean, the covariance and the proportion of the class. Many pixels of a class never change, so
+that S_k has no inverse; the ridge is the variance of a little noise on all pixels. Since f_k is a joint density,
 ``logsumexp(f)`` is log p(x): low where no class has images, which a softmax cannot say. Friedman, "Regularized
 discriminant analysis", JASA 1989.
 """
@@ -19,14 +19,7 @@ from course_utils.objectives.fitting import check_split, flat, frozen
 
 
 class Gaussians(nn.Module):
-    """Logits log p(x | k) + log p(k), in nats.
-
-    Args:
-        means: ``(K, D)``.
-        covariances: ``(K, D, D)``, positive definite.
-        priors: the share of each class, ``(K,)``.
-
-    `gaussians` fits one.
+    """Logits log p(x | k) + log p(k), in nats, from means ``(K, D)``, covariances ``(K, D, D)`` and priors ``(K,)``.
 
     >>> model = Gaussians(torch.zeros(1, 2), torch.eye(2)[None], torch.ones(1))
     >>> model.log_density(torch.zeros(1, 1, 1, 2))  # -log(2 pi)
@@ -55,12 +48,7 @@ class Gaussians(nn.Module):
 def gaussians(split: Split, *, ridge: float = 0.05) -> Gaussians:
     """Fit one Gaussian to each class of ``split``; computed in float64, returned in the type of the images.
 
-    Args:
-        split: images and labels, two of each class at least.
-        ridge: variance added to every pixel, in squared pixel units.
-
-    Raises:
-        TypeError, ValueError: no split, inputs outside the convention, a class without images, a ridge not above 0.
+    ``ridge`` is the variance added to every pixel, in squared pixel units. Each class needs two images.
 
     >>> images = torch.rand(100, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     >>> split = Split(images, (images.mean((1, 2, 3)) > 0.5).long())

@@ -1,13 +1,13 @@
 r"""Losses that ask for a margin: in the logits, and in the image itself.
 
-Cross-entropy is never content; a hinge is, once the right logit leads by ``margin``,
+Cross-entropy is never content; a hinge is, once the margin of the right logit is as large as wanted,
 
     max(0, margin + max_{j != y} f_j - f_y)
 
-(Crammer and Singer, JMLR 2001). For a linear machine of fixed weights the lead is a distance in the image, so that is
-the support vector machine. For a network it is not: logits twice as large lead twice as far from the same boundary. To
-first order the distance to the boundary with class j is the lead divided by its slope, which makes a loss that sees the
-image,
+(Crammer and Singer, JMLR 2001). For a linear machine of fixed weights this margin is a distance in the image, and that
+is the support vector machine. For a network it is not: logits twice as large have twice the margin at the same distance
+from the boundary. To first order the distance to the boundary with class j is the margin divided by its slope, which
+makes a loss that sees the image,
 
     max(0, gamma + (f_j - f_y) / |grad_x (f_j - f_y)|)
 
@@ -19,39 +19,26 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation
-from course_utils.evaluation import margin as lead_of
 from course_utils.objectives.fitting import check_outputs
 
 FLAT = 1e-3  # added to the slope, in logits a unit of distance: where the network is flat, no division by 0
 
 
 def hinge(logits: Tensor, labels: Tensor, margin: float = 1.0) -> Tensor:
-    """The mean hinge loss, in logits: 0 where each label leads by ``margin``.
-
-    Args:
-        logits, labels: ``(N, K)`` with K at least 2, and int64 ``(N,)``.
-
-    Raises:
-        TypeError, ValueError: labels that do not fit the logits; a margin that is not above 0.
+    """The mean hinge loss of logits ``(N, K)``: 0 where each label leads by ``margin``.
 
     >>> hinge(torch.tensor([[3.0, 0.0], [0.5, 0.0]]), torch.tensor([0, 0]))
     tensor(0.2500)
     """
     _check(logits, labels, "margin", margin)
-    return (margin - lead_of(logits, labels)).relu().mean()
+    return (margin - evaluation.margin(logits, labels)).relu().mean()
 
 
 def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float = 2.0) -> Tensor:
     """The mean loss of a margin in the image: 0 where each image is ``gamma`` inside its class, to first order.
 
-    The gradient of the logits is part of it and is differentiated again, so that a step costs several times as much.
-
-    Args:
-        model, images, labels: as for an attack.
-        gamma: the wanted Euclidean distance to the boundary, in pixel units.
-
-    Raises:
-        TypeError, ValueError: labels that do not fit the logits; a gamma that is not above 0; no gradient.
+    ``gamma`` is the Euclidean distance to the boundary, in pixel units. The gradient of the logits is part of the loss
+    and is differentiated again, so that a step costs several times as much.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     >>> model[1].weight.data = torch.tensor([[3.0, 4.0], [0.0, 0.0]])  # the boundary 3 a + 4 b = 0
@@ -62,7 +49,7 @@ def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float 
         images = images.detach().requires_grad_()
         logits = evaluation.ask(model, images)
         _check(logits, labels, "gamma", gamma)
-        lead = lead_of(logits, labels)
+        lead = evaluation.margin(logits, labels)
         slope = evaluation.gradient(lead.sum(), images, create_graph=True)
         distance = lead / (slope.flatten(1).norm(dim=1) + FLAT)
         return (gamma - distance).relu().mean()

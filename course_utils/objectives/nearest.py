@@ -2,8 +2,8 @@
 
     f_k(x) = - min |x - x_i|  over the kept images x_i of class k
 
-The class with the largest logit is the label of the nearest image, and the lead over class j says how much farther the
-nearest j is: |x' - x| has to be half of the lead at least before the label can change. Cover and Hart, IEEE
+The class with the largest logit is the label of the nearest image, and the margin over class j says how much farther
+the nearest j is: |x' - x| has to be half of the margin at least before the label can change. Cover and Hart, IEEE
 Transactions on Information Theory, 1967.
 """
 
@@ -18,13 +18,7 @@ from course_utils.objectives.fitting import check_split, flat, frozen
 class NearestDigit(nn.Module):
     """Logits are distances to the nearest kept image of each class, with a minus, in pixel units. Nothing is trained.
 
-    The nearest images are looked up without a gradient; the distance to them has one.
-
-    Args:
-        split: the images to keep, with two of each class at least.
-
-    Raises:
-        TypeError, ValueError: no split, images or labels outside the convention, a class without images.
+    The nearest images are looked up without a gradient; the distance to them has one. Each class needs two images.
 
     >>> kept = Split(torch.tensor([0.0, 0.1, 0.9, 1.0]).view(4, 1, 1, 1), torch.tensor([0, 0, 1, 1]))
     >>> NearestDigit(kept)(torch.tensor([[[[0.4]]]]))

@@ -78,10 +78,7 @@ class Bitmaps(nn.Module):
 class ShallowRBF(nn.Module):
     """One function a class: logits ``-|B_k (x - mu_k)|^2``, which is beta_k = -B_k^T B_k, of rank 40 at most.
 
-    Args:
-        means: where mu_k starts, ``(K, D)``, in pixel units.
-
-    `shallow_rbf` trains one.
+    ``means``, where mu_k starts, are ``(K, D)`` in pixel units.
 
     >>> ShallowRBF(torch.zeros(3, 4))(torch.zeros(1, 1, 2, 2)).abs().max().item()
     0.0
@@ -128,13 +125,8 @@ def bernoulli(logits: Tensor, labels: Tensor) -> Tensor:
 def confidence(logits: Tensor, rubbish: float | None = None) -> Tensor:
     """How sure a net of radial basis functions is of its class, in [0, 1], ``(N,)``.
 
-    Args:
-        logits: minus squared distances, ``(N, K)``.
-        rubbish: None takes Goodfellow's exp(f_k), not normalised. The j of `map_criterion` takes the posterior that
-            this loss is the logarithm of, exp(f_k) / (exp(-j) + sum exp(f)): above 1/2 only within distance j.
-
-    Raises:
-        ValueError: a logit above 0, which is no squared distance, or NaN.
+    Without ``rubbish`` this is Goodfellow's exp(f_k), not normalised. With the j of `map_criterion` it is the posterior
+    that this loss is the logarithm of, exp(f_k) / (exp(-j) + sum exp(f)): above 1/2 only within distance j.
 
     >>> confidence(torch.tensor([[-0.1, -5.0], [-9.0, -9.0]]))
     tensor([9.0484e-01, 1.2341e-04])
@@ -146,11 +138,11 @@ def confidence(logits: Tensor, rubbish: float | None = None) -> Tensor:
     return _with_rubbish(logits, rubbish).softmax(1)[:, :-1].amax(1)
 
 
-def rbf_lenet(split: Split, *, epochs: int = 5, lr: float = 8e-3, **how) -> nn.Sequential:
+def rbf_lenet(split: Split, *, epochs: int = 5, lr: float = 8e-3, **settings) -> nn.Sequential:
     """LeNet-5 with the output layer and the loss of 1998, trained on the ten digits of ``split``.
 
-    Features, pooling and optimiser are those of `models.LeNet5`, so that only the objective differs. Arguments and
-    errors are as for `train`.
+    Features, pooling and optimiser are those of `models.LeNet5`, so that only the objective differs. ``settings`` are
+    those of `train`.
 
     >>> from course_utils import data
     >>> net = rbf_lenet(data.mnist("cpu").train[:256], epochs=1, progress=False)
@@ -161,13 +153,13 @@ def rbf_lenet(split: Split, *, epochs: int = 5, lr: float = 8e-3, **how) -> nn.S
     def build():
         return nn.Sequential(*list(models.LeNet5())[:-2], Bitmaps())
 
-    return train(build, split, lambda net, x, y: map_criterion(net(x), y), epochs=epochs, lr=lr, **how)
+    return train(build, split, lambda net, x, y: map_criterion(net(x), y), epochs=epochs, lr=lr, **settings)
 
 
-def shallow_rbf(split: Split, *, epochs: int = 5, lr: float = 8e-3, **how) -> ShallowRBF:
+def shallow_rbf(split: Split, *, epochs: int = 5, lr: float = 8e-3, **settings) -> ShallowRBF:
     """Goodfellow's shallow net, from the mean images of the classes on, trained by `bernoulli`.
 
-    The paper does not say how its own was trained. Arguments and errors are as for `train`.
+    The paper does not say how its own was trained. ``settings`` are those of `train`.
 
     >>> images = torch.rand(64, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     >>> net = shallow_rbf(Split(images, (images.mean((1, 2, 3)) > 0.5).long()), epochs=1, progress=False)
@@ -176,8 +168,11 @@ def shallow_rbf(split: Split, *, epochs: int = 5, lr: float = 8e-3, **how) -> Sh
     """
     classes, pixels = check_split(split, every=True), split.images.flatten(1)
     means = torch.stack([pixels[split.labels == k].mean(0) for k in range(classes)])
-    settings = dict(epochs=epochs, lr=lr, **how)
-    return train(lambda: ShallowRBF(means), split, lambda net, x, y: bernoulli(net(x), y), **settings)
+
+    def loss(net, images, labels):
+        return bernoulli(net(images), labels)
+
+    return train(lambda: ShallowRBF(means), split, loss, epochs=epochs, lr=lr, **settings)
 
 
 def _with_rubbish(logits: Tensor, rubbish: float) -> Tensor:

@@ -4,7 +4,7 @@ One machine a class tells its images (y = +1) from all others (y = -1), by the w
 
     min |w|^2 / 2 + C sum_i loss(y_i (w.phi(x_i) + b)),        f_k(x) = w_k.phi(x) + b_k
 
-and the largest f_k names the class ("one against the rest"; Cortes and Vapnik 1995, Rifkin and Klautau 2004).
+and the largest f_k is the class ("one against the rest"; Cortes and Vapnik 1995, Rifkin and Klautau 2004).
 scikit-learn's own default for kernels is a vote of all pairs of classes, a step function: no gradient, nothing for an
 attack to follow. With phi the pixels themselves f is linear. With the Gaussian kernel only the support vectors s_i
 remain,
@@ -15,7 +15,6 @@ and far from all of them f_k = b_k, which is below 0 as a rule: "none of the cla
 """
 
 import torch
-from sklearn import svm
 from torch import Tensor, nn
 
 from course_utils import runtime
@@ -26,14 +25,9 @@ MOST = 20_000  # images whose kernel matrix, 8 bytes for each pair, still fits a
 
 
 class KernelMachine(nn.Module):
-    """Logits are sums of Gaussian bumps around the support vectors.
+    """Logits are sums of Gaussian bumps around the support vectors: s ``(M, D)``, a ``(K, M)``, b ``(K,)``.
 
-    Args:
-        supports: the support vectors ``(M, D)``.
-        weights, biases: a ``(K, M)`` and b ``(K,)``.
-        gamma: 1 / (2 width^2) of the bumps, in 1 / squared pixel units.
-
-    `rbf_svm` fits one.
+    ``gamma`` is 1 / (2 width^2) of the bumps, in 1 / squared pixel units.
 
     >>> machine = KernelMachine(torch.zeros(1, 2), torch.ones(2, 1), torch.tensor([0.0, 1.0]), gamma=1.0)
     >>> machine(torch.zeros(1, 1, 1, 2))
@@ -57,20 +51,15 @@ class KernelMachine(nn.Module):
 def linear_svm(split: Split, *, C: float = 0.01) -> nn.Sequential:
     """One linear machine for each class of ``split``, by ``sklearn.svm.LinearSVC`` with its squared hinge loss.
 
-    Args:
-        split: images ``(N, C, H, W)`` in [0, 1] and labels, two of each class at least.
-        C: what a violated margin costs, for each image.
-
-    Returns:
-        A network of one layer, on the device and in the type of the images; logits are the decision values.
-
-    Raises:
-        TypeError, ValueError: no split, inputs outside the convention, a class without images, a C not above 0.
+    A network of one layer, on the device and in the type of the images; logits are the decision values. ``C`` is what a
+    violated margin costs, for each image. Each class needs two images.
 
     >>> split = Split(torch.tensor([0.0, 0.2, 0.8, 1.0]).view(4, 1, 1, 1), torch.tensor([0, 0, 1, 1]))
     >>> linear_svm(split, C=100.0)(split.images).argmax(1)
     tensor([0, 0, 1, 1])
     """
+    from sklearn import svm
+
     _check(split, C)
     pixels, labels = split.images.detach().flatten(1).cpu().numpy(), split.labels.cpu().numpy()
     machine = svm.LinearSVC(C=C, dual=True, random_state=0, max_iter=5000).fit(pixels, labels)
@@ -92,17 +81,15 @@ def rbf_svm(split: Split, *, C: float = 10.0, gamma: float | None = None, progre
         split, C: as for `linear_svm`; at most 20,000 images.
         gamma: of the kernel; None takes 1 / (D times the variance of all pixels), scikit-learn's "scale".
 
-    Returns:
-        A module on the device and in the type of the images; logits are the decision values.
-
     Raises:
-        TypeError, ValueError: as for `linear_svm`; a gamma not above 0; too many images.
         KeyboardInterrupt: some classes would have no machine.
 
     >>> split = Split(torch.tensor([0.0, 0.2, 0.8, 1.0]).view(4, 1, 1, 1), torch.tensor([0, 0, 1, 1]))
     >>> rbf_svm(split)(split.images).argmax(1)
     tensor([0, 0, 1, 1])
     """
+    from sklearn import svm
+
     classes = _check(split, C)
     if len(split) > MOST:
         raise ValueError(f"{len(split)} images: every pair of them needs memory, so take at most split[:{MOST}]")

@@ -3,7 +3,7 @@
     p(k | x) = softmax(f(x) / T),        T = argmin of the cross-entropy on images that were not trained on
 
 (Guo et al., arXiv 1706.04599). Classes and boundaries stay where they are: DeepFool finds the same images. But an
-attack that climbs the cross-entropy sees the difference. Log densities lead by hundreds of nats and distances by a
+attack on the cross-entropy sees the difference. Log densities have margins of hundreds of nats and distances of a
 fraction of one: for the first, the cross-entropy rounds to 0 in float32, and so does its gradient. The attack then
 fails for a reason that is no strength (Carlini and Wagner 2017, section IV).
 """
@@ -25,10 +25,7 @@ TEMPERATURES = torch.logspace(-4, 4, 401, dtype=torch.float32)  # each 5 % above
 class TemperatureScaled(nn.Module):
     """``model``, with its logits divided by ``temperature``.
 
-    Raises:
-        TypeError, ValueError: no module; a temperature that is not above 0.
-
-    >>> Tempered(nn.Flatten(), 2.0)(torch.ones(1, 1, 1, 2))
+    >>> TemperatureScaled(nn.Flatten(), 2.0)(torch.ones(1, 1, 1, 2))
     tensor([[0.5000, 0.5000]])
     """
 
@@ -48,16 +45,12 @@ class TemperatureScaled(nn.Module):
 def calibrate(model: nn.Module, split: Split) -> TemperatureScaled:
     """``model`` at the temperature at which its cross-entropy on ``split`` is lowest, looked up in steps of 5 %.
 
-    Args:
-        split: images that the model was not trained on, some of them misnamed: without a mistake, the lowest T is best.
-
-    Raises:
-        TypeError, ValueError: no split; inputs outside the convention, such as labels that the model has no logit for.
+    It was not trained on this split, and misclassifies some of it: without a mistake, the lowest T is best.
 
     >>> _ = torch.manual_seed(0)
     >>> truth = torch.randn(4000, 1, 1, 2)  # logits, by which the labels are drawn
     >>> labels = truth.flatten(1).softmax(1).multinomial(1)[:, 0]
-    >>> too_sure = Tempered(nn.Flatten(), 0.1)
+    >>> too_sure = TemperatureScaled(nn.Flatten(), 0.1)
     >>> 0.05 < 1 / calibrate(too_sure, Split(truth.sigmoid(), labels)).temperature < 0.5
     True
     """

@@ -1,10 +1,10 @@
 """Networks that were trained to resist: their weights in ``data/models``, and the recipes that make them again.
 
-Training against the worst change within a budget costs several times an ordinary training, minutes where a lesson has
-seconds. So the course ships what came of it. A file is safetensors: it holds numbers and notes, no code. Its notes are
-the recipe, a checksum, and what was measured on the way. `retrain` follows the recipe anew:
+Training against the worst perturbation within a budget costs several times an ordinary training, minutes where a lesson
+has seconds. So the course ships what came of it. A file is safetensors: it holds numbers and notes, no code. Its notes
+are the recipe, a checksum, and what was measured on the way. `retrain` follows the recipe anew:
 
-    python -m course_utils.models retrain small-fast
+    deep-flaw retrain small-fast
 """
 
 import difflib
@@ -17,83 +17,79 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from course_utils import data, evaluation, models, runtime, training
+from course_utils import data, evaluation, models, runtime
 from course_utils.attacks import fgsm, pgd
 from course_utils.core import storage
 from course_utils.data import Split
-from course_utils.defenses import adversarial, distillation, intervals, smoothing
+from course_utils.defenses.adversarial import OneStep, Trades
+from course_utils.defenses.distillation import distil
 from course_utils.defenses.evaluate import robust_accuracy
+from course_utils.defenses.intervals import IntervalLoss, Provable, verified
+from course_utils.defenses.smoothing import NoisyLoss, certify
+from course_utils.training import History, fit, steps_of
+from course_utils.zoo.recipe import Recipe
 
 FOLDER = data.FOLDER / "models"
-JUDGED, WATCHED = slice(1000), slice(5000, 5300)  # of the test digits: for `Recipe.measured`, and for `history`
+JUDGED, WATCHED = slice(1000), slice(5000, 5300)  # of the test digits: for `RobustRecipe.measured`, and for `history`
 
 
 @dataclass(frozen=True)
-class RobustRecipe:
-    """How a network of the shelf was trained, and what it could do then.
+class RobustRecipe(Recipe):
+    """A recipe, and what its network could do when it was shipped.
 
     Args:
-        build: makes the network, with fresh weights.
-        train: called as ``train(model, split, generator=..., progress=...)``, returns a `training.History`. A
-            ``functools.partial``, so that the name of its function and its settings can be written into the file.
         note: one sentence on what the network is for.
-        measure: ``measure(model, split)`` gives shares in [0, 1] by name, "clean" among them.
+        measure: ``measure(model, split)`` gives fractions in [0, 1] by name, "clean" among them.
         measured: what it gave for the file that is shipped, on the first 1,000 test digits.
-        watch: the budget in pixel units at which ``train`` is looked at after each round, through ``on_epoch``, for
-            `history`; 0 for a training without.
-        seed: of the first weights, of the order of the images, and of what else the training draws.
+        watch: the budget in pixel units at which the training is looked at after each round, for `history`; 0 for a
+            training without.
     """
 
-    build: Callable[[], nn.Module]
-    train: partial
     note: str
     measure: Callable[[nn.Module, Split], dict[str, float]]
     measured: dict[str, float]
     watch: float = 0.0
-    seed: int = 0
-
-    @property
-    def stamp(self) -> str:
-        """What decides the weights, as a text: network, training, settings, seed."""
-        how = {"train": f"{self.train.func.__module__}.{self.train.func.__qualname__}", **self.train.keywords}
-        return json.dumps({"build": self.build.__qualname__, **how, "seed": self.seed}, sort_keys=True)
-
-    def fresh(self) -> nn.Module:
-        """The network before its training."""
-        with torch.random.fork_rng(devices=[]), runtime.float32():
-            torch.default_generator.manual_seed(self.seed)
-            return self.build()
 
 
 def under_attack(model: nn.Module, split: Split, *, eps: float) -> dict[str, float]:
-    """The share that ``model`` names rightly of ``split``: "clean", under "pgd-100", and under the "worst" attack.
+    """The accuracy of ``model``: "clean", under "pgd-100", and under the "worst" of all attacks.
 
-    The ladder of `evaluate`, with one restart and 500 queries an image.
+    By `robust_accuracy` with one restart and 500 queries an image.
     """
-    shares = robust_accuracy(model, split.images, split.labels, eps, restarts=1, queries=500, progress=False).accuracy()
-    return {name: shares[name] for name in ("clean", "pgd-100", "worst")}
+    report = robust_accuracy(model, split.images, split.labels, eps, queries=500, progress=False)
+    return {name: report.accuracy()[name] for name in ("clean", "pgd-100", "worst")}
 
 
 def proved(model: nn.Module, split: Split, *, eps: float) -> dict[str, float]:
-    """The share that ``model`` names rightly: "clean", and "proved" by `intervals` for all changes within ``eps``."""
-    sure = intervals.verified(model, split.images, split.labels, eps)
+    """The accuracy of ``model``: "clean", and "proved" by `intervals` for all perturbations within ``eps``."""
+    sure = verified(model, split.images, split.labels, eps)
     return {"clean": evaluation.accuracy(model, split), "proved": sure.double().mean().item()}
 
 
 def certified(model: nn.Module, split: Split, *, sigma: float) -> dict[str, float]:
-    """The share that ``model`` names rightly: "clean"; and smoothed and "certified" for a radius of ``sigma``.
+    """The accuracy of ``model``: "clean"; and smoothed and "certified" for a radius of ``sigma``.
 
     The second is of the first 200 images, with the noise that `smoothing.certify` draws by itself.
     """
     few = split[:200]
-    found = smoothing.certify(model, few.images, sigma, progress=False)
+    found = certify(model, few.images, sigma, progress=False)
     return {"clean": evaluation.accuracy(model, split), "certified": found.accuracy(few.labels, radius=sigma)}
 
 
-RECIPES: dict[str, RobustRecipe] = {
+def _noisy(sigma: float, clean: float, fraction: float) -> RobustRecipe:
+    return RobustRecipe(
+        models.Strided,
+        partial(fit, loss=NoisyLoss(sigma), epochs=4),
+        f"The small net, trained in normal noise of {sigma:g}, to be smoothed with as much.",
+        measure=partial(certified, sigma=sigma),
+        measured={"clean": clean, "certified": fraction},
+    )
+
+
+RECIPES = {
     "small-fast": RobustRecipe(
         models.Strided,
-        partial(adversarial.fit, eps=0.3, epochs=10),
+        partial(fit, loss=OneStep(0.3), epochs=10),
         "The small net, trained on one long step within 0.3: it withstands long steps better than many short ones.",
         measure=partial(under_attack, eps=0.3),
         measured={"clean": 0.990, "pgd-100": 0.664, "worst": 0.645},
@@ -101,21 +97,21 @@ RECIPES: dict[str, RobustRecipe] = {
     ),
     "small-trades": RobustRecipe(
         models.Strided,
-        partial(adversarial.fit, eps=0.3, method="trades", steps=5, beta=6.0, epochs=12, lr=3e-3),
+        partial(fit, loss=Trades(0.3), epochs=12, lr=3e-3),
         "The small net, trained to give the same answer everywhere within 0.3: the one that holds.",
         measure=partial(under_attack, eps=0.3),
         measured={"clean": 0.971, "pgd-100": 0.912, "worst": 0.901},
     ),
     "caffe-robust": RobustRecipe(
         models.CaffeLeNet,
-        partial(adversarial.fit, eps=0.3, method="trades", steps=5, beta=6.0, epochs=8, lr=3e-3),
+        partial(fit, loss=Trades(0.3), epochs=8, lr=3e-3),
         "Caffe's LeNet, trained to answer alike within 0.3: it does not collapse, but holds half as well.",
         measure=partial(under_attack, eps=0.3),
         measured={"clean": 0.948, "pgd-100": 0.570, "worst": 0.476},
     ),
     "caffe-collapsed": RobustRecipe(
         models.CaffeLeNet,
-        partial(adversarial.fit, eps=0.3, epochs=8),
+        partial(fit, loss=OneStep(0.3), epochs=8),
         "Caffe's LeNet, trained on one long step within 0.3: it learnt to stop that step, and little else.",
         measure=partial(under_attack, eps=0.3),
         measured={"clean": 0.988, "pgd-100": 0.176, "worst": 0.115},
@@ -123,50 +119,28 @@ RECIPES: dict[str, RobustRecipe] = {
     ),
     "distilled": RobustRecipe(
         models.LeNet5,
-        partial(distillation.distil, temperature=100.0, epochs=2, lr=0.01),
+        partial(distil, temperature=100.0, epochs=2, lr=0.01),
         "LeNet-5, distilled at temperature 100: at temperature 1 the gradient of its cross-entropy is 0.",
         measure=partial(under_attack, eps=0.1),
         measured={"clean": 0.985, "pgd-100": 0.970, "worst": 0.608},
     ),
     "small-ibp": RobustRecipe(
-        intervals.Provable,
-        partial(intervals.fit, eps=0.11, epochs=27, lr=4e-3, warmup=0.4, kappa=0.0, shift=1),
+        Provable,
+        partial(fit, loss=IntervalLoss(0.11, warmup=0.4, kappa=0.0, shift=1), epochs=27, decay=0.0),
         "A small net whose answers interval bounds can prove within 0.1.",
         measure=partial(proved, eps=0.1),
         measured={"clean": 0.989, "proved": 0.954},
     ),
-    "noise-0.25": RobustRecipe(
-        models.Strided,
-        partial(smoothing.fit, sigma=0.25, epochs=4),
-        "The small net, trained in normal noise of 0.25, to be smoothed with as much.",
-        measure=partial(certified, sigma=0.25),
-        measured={"clean": 0.987, "certified": 0.99},
-    ),
-    "noise-0.5": RobustRecipe(
-        models.Strided,
-        partial(smoothing.fit, sigma=0.5, epochs=4),
-        "The small net, trained in normal noise of 0.5, to be smoothed with as much.",
-        measure=partial(certified, sigma=0.5),
-        measured={"clean": 0.984, "certified": 0.97},
-    ),
-    "noise-1": RobustRecipe(
-        models.Strided,
-        partial(smoothing.fit, sigma=1.0, epochs=4),
-        "The small net, trained in normal noise of 1, to be smoothed with as much.",
-        measure=partial(certified, sigma=1.0),
-        measured={"clean": 0.968, "certified": 0.645},
-    ),
+    "noise-0.25": _noisy(0.25, 0.987, 0.99),
+    "noise-0.5": _noisy(0.5, 0.984, 0.97),
+    "noise-1": _noisy(1.0, 0.968, 0.645),
 }
 
 
 def load(name: str, *, device: torch.device | str | None = None) -> nn.Module:
-    """A network from the shelf, in evaluation mode.
-
-    Args:
-        name: a key of `RECIPES`, such as "small-fast".
+    """A shipped network, a key of `RECIPES`, in evaluation mode.
 
     Raises:
-        ValueError: no such network.
         FileNotFoundError: its file is missing; the message says how to get it back.
         OSError: its file is damaged, or another recipe made it; likewise.
     """
@@ -191,7 +165,7 @@ def history(name: str) -> dict[str, list[float]]:
 
 
 def retrain(name: str, *, device: torch.device | str | None = None, progress: bool = True) -> dict[str, float]:
-    """Train a network of the shelf again by its recipe, put it in the place of its file, and say what was measured.
+    """Train a shipped network again by its recipe, put it in the place of its file, and say what was measured.
 
     Raises:
         ValueError: no such network.
@@ -199,30 +173,38 @@ def retrain(name: str, *, device: torch.device | str | None = None, progress: bo
         OSError: the file cannot be written.
     """
     recipe, device = recipe_of(name), runtime.device() if device is None else torch.device(device)
-    digits, model, generator = data.mnist(device), recipe.fresh(), torch.Generator().manual_seed(recipe.seed)
+    digits, model, generator = data.mnist(device), recipe.fresh(), torch.Generator().manual_seed(0)
     few, seen = digits.test[WATCHED], {"clean": [], "fgsm": [], "pgd": []}
 
-    def look(_: training.History) -> None:
-        harder = {
+    def look(_: History) -> None:
+        attacked = {
             "clean": few.images,
             "fgsm": fgsm(model, few.images, few.labels, recipe.watch),
             "pgd": pgd(model, few.images, few.labels, recipe.watch, steps=20, progress=False),
         }
-        for key, images in harder.items():
+        for key, images in attacked.items():
             seen[key].append(evaluation.accuracy(model, Split(images, few.labels)))
 
-    watch = {"on_epoch": look} if recipe.watch else {}
+    watch = dict(on_report=look, every=steps_of(len(digits.train), batch=128)) if recipe.watch else {}
     if not recipe.train(model, digits.train, generator=generator, progress=progress, **watch).finished:
         raise KeyboardInterrupt(f"{weights_file(name).name} is as it was")
     measured = recipe.measure(model.eval(), digits.test[JUDGED])
     FOLDER.mkdir(exist_ok=True)
-    storage.store(model, weights_file(name), recipe.stamp, history=json.dumps(seen), measured=json.dumps(measured))
+    storage.store(model, weights_file(name), recipe.stamp(), history=json.dumps(seen), measured=json.dumps(measured))
     return measured
 
 
 def weights_file(name: str) -> Path:
-    """The file of a network of the shelf."""
+    """The file of a shipped network."""
     return FOLDER / f"{name}.safetensors"
+
+
+def recipe_of(name: str) -> RobustRecipe:
+    if name not in RECIPES:
+        close = difflib.get_close_matches(str(name), RECIPES, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(RECIPES)}"
+        raise ValueError(f"no shipped network is called {name!r}; {hint}")
+    return RECIPES[name]
 
 
 def _open(name: str) -> tuple[nn.Module, dict[str, str]]:
@@ -230,24 +212,12 @@ def _open(name: str) -> tuple[nn.Module, dict[str, str]]:
     recipe, file = recipe_of(name), weights_file(name)
     again = (
         f"`git checkout -- data/models/{file.name}` brings it back, "
-        f"`python -m course_utils.models retrain {name}` trains it again"
+        f"`python -m course_utils retrain {name}` trains it again"
     )
     model = recipe.fresh()
     try:
-        return model, storage.restore(model, file, recipe.stamp)
+        return model, storage.restore(model, file, recipe.stamp())
     except FileNotFoundError:
         raise FileNotFoundError(f"{file} is missing: {again}") from None
     except (OSError, ValueError) as error:
         raise OSError(f"{file} cannot be used ({error}): {again}") from error
-
-
-def recipe_of(name: str) -> RobustRecipe:
-    if name not in RECIPES:
-        close = difflib.get_close_matches(str(name), RECIPES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(RECIPES)}"
-        raise ValueError(f"no network on the shelf is called {name!r}; {hint}")
-    return RECIPES[name]
-
-
-def _shares(found: dict[str, float]) -> str:
-    return ", ".join(f"{name} {share:.1%}" for name, share in found.items())
