@@ -107,7 +107,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--part", choices=PARTS, help="one part alone")
     part = parser.parse_args().part
-    model = zoo.load()
+    model = zoo.load("mobilenet_v2")
     photos = torch.cat([photographs.photo(name) for name in photographs.PHOTOS[:BATCH]])
     for name in [part] if part else PARTS:
         print(f"\n{name}: {PARTS[name].__doc__}")

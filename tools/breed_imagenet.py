@@ -66,7 +66,7 @@ def read(file: Path) -> Archive:
 
 def store(archive: Archive, file: Path) -> None:
     """Pack the genomes, with scores in float32 and a thinned history of median, mean and share at 99 % or more."""
-    own = evaluation.logits(zoo.load(), archive.images, batch=16).softmax(1).diagonal()
+    own = evaluation.logits(zoo.load("mobilenet_v2"), archive.images, batch=16).softmax(1).diagonal()
     every = torch.linspace(0, len(archive.history) - 1, min(POINTS, len(archive.history))).round().long()
     history = archive.history[every]
     passes = POPULATION * (2 + every)
@@ -117,7 +117,7 @@ def main() -> None:
 
     begin = {"resume": read(given.file)} if given.file.exists() else {"generator": runtime.seed(SEED)}
     how = dict(generations=5000, population=POPULATION, progress=False, on_generation=watch)
-    write(map_elites(Quick(zoo.load()), ENCODING, **how, **begin), given.file)
+    write(map_elites(Quick(zoo.load("mobilenet_v2")), ENCODING, **how, **begin), given.file)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils import evaluation, faces, runtime
+from course_utils import evaluation, runtime
 from course_utils.core.checks import check_budget, check_count, check_images, levels
 from course_utils.core.tensors import project
+from course_utils.faces import detector
 from course_utils.faces.detector import Cascade, CascadeNet
 
-SMALLEST = 20  # pixels: faces.detect looks for no smaller face
+SMALLEST = 20  # pixels: `detector.detect` looks for no smaller face
 MOVE, GROW = 0.1, 0.2  # how far windows lie from their square, and how much their size differs, as shares of it
 POINT = 5.0  # weight of the shifts
 LOOK = 5  # steps from one look of the whole cascade to the next
@@ -62,7 +63,7 @@ def appear(
         TypeError, ValueError: pictures or settings outside these conventions.
         OSError: the trained networks cannot be fetched.
 
-    >>> untrained = Cascade(faces.PNet(), faces.RNet(), faces.ONet())
+    >>> untrained = Cascade(detector.PNet(), detector.RNet(), detector.ONet())
     >>> noise = torch.rand(2, 3, 40, 40)
     >>> changed = appear(noise, eps=8 / 255, cascade=untrained, steps=3)
     >>> changed.shape, bool((changed - noise).abs().max() <= 8 / 255 + 1e-6)
@@ -78,7 +79,7 @@ def appear(
         latest = pictures
         return squares
 
-    cascade = faces.nets(start.device) if cascade is None else cascade
+    cascade = detector.nets(start.device) if cascade is None else cascade
     _search(start, 1.0 if eps is None else eps, cascade, steps, look, True, generator, progress)
     return latest
 
@@ -106,7 +107,7 @@ def vanish(
     Raises:
         TypeError, ValueError, OSError: as for `appear`.
 
-    >>> untrained = Cascade(faces.PNet(), faces.RNet(), faces.ONet())
+    >>> untrained = Cascade(detector.PNet(), detector.RNet(), detector.ONet())
     >>> vanish(torch.rand(2, 1, 40, 50), eps=8 / 255, cascade=untrained, steps=2).shape
     torch.Size([2, 1, 40, 50])
     """
@@ -116,12 +117,12 @@ def vanish(
     def look(pictures: Tensor) -> list[Square]:
         nonlocal seen
         latest[seen] = pictures[seen]
-        found = faces.detect(latest[seen], cascade)
+        found = detector.detect(latest[seen], cascade)
         squares = [(int(row), *_about(box)) for row, one in zip(seen, found, strict=True) for box in one.boxes]
         seen = torch.tensor(sorted({number for number, *_ in squares}), dtype=torch.int64)
         return squares
 
-    cascade = faces.nets(images.device) if cascade is None else cascade
+    cascade = detector.nets(images.device) if cascade is None else cascade
     _search(images, eps, cascade, steps, look, False, generator, progress)
     return latest
 

@@ -44,7 +44,7 @@ def estimate_flow(a: Tensor, b: Tensor) -> Tensor:
         TypeError, ValueError: images outside the convention, of different shapes, or a single row or column of pixels.
 
     >>> a = torch.linspace(0, 6, 28).sin().square().expand(1, 1, 28, 28)
-    >>> optical_flow(a, a.roll(1, dims=3))[0, :, 14, 14].round().int().tolist()
+    >>> estimate_flow(a, a.roll(1, dims=3))[0, :, 14, 14].round().int().tolist()
     [1, 0]
     """
     _check_pair(a, b)
@@ -58,7 +58,7 @@ def estimate_flow(a: Tensor, b: Tensor) -> Tensor:
 def warp(images: Tensor, flow: Tensor) -> Tensor:
     """Pull each pixel from where the flow points: ``out(x) = image(x + flow(x))``.
 
-    So ``warp(b, optical_flow(a, b))`` looks like a. Between pixels the picture is made of cubic pieces (Keys 1981),
+    So ``warp(b, estimate_flow(a, b))`` looks like a. Between pixels the picture is made of cubic pieces (Keys 1981),
     cut off at 0 and 1; beyond the border it goes on as at the border. Whole numbers move pixels exactly.
     Derivatives flow to the images and to the flow.
 
@@ -106,7 +106,7 @@ def flow_path(a: Tensor, b: Tensor, steps: int) -> Tensor:
         TypeError, ValueError: as `estimate_flow`; fewer steps than 2.
 
     >>> a, b = torch.rand(2, 3, 1, 8, 8)
-    >>> way = path(a, b, steps=5)
+    >>> way = flow_path(a, b, steps=5)
     >>> way.shape, torch.equal(way[0], a), torch.equal(way[4], b)
     (torch.Size([5, 3, 1, 8, 8]), True, True)
     """

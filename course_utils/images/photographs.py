@@ -35,7 +35,7 @@ def raw_photo(name: str) -> np.ndarray:
     Raises:
         ValueError: no such photograph.
 
-    >>> pixels("coffee").shape
+    >>> raw_photo("coffee").shape
     (400, 600, 3)
     """
     if name not in PHOTOS:

@@ -90,7 +90,7 @@ def expose(
 def sensor_noise(images: Tensor, sigma: Strength, *, generator: torch.Generator | None = None) -> Tensor:
     """What a sensor adds: at each pixel an independent normal number of standard deviation ``sigma``.
 
-    >>> noise(torch.rand(2, 3, 8, 8), 0.1).shape
+    >>> sensor_noise(torch.rand(2, 3, 8, 8), 0.1).shape
     torch.Size([2, 3, 8, 8])
     """
     generator = runtime.ensure_generator(generator)
@@ -228,7 +228,7 @@ def stick(
     if shapes[0][:2] != (shapes[1][0], shapes[1][1] + 1):
         raise ValueError(
             f"things of shape {shapes[0]} on pictures of {shapes[1]}: want as many, and one channel more, which is 1 "
-            "where the thing is; prints.disc adds it to a canvas, and .expand(number, -1, -1, -1) makes them many"
+            "where the thing is; physical.disc adds it to a canvas, and .expand(number, -1, -1, -1) makes them many"
         )
     _side(onto, "pictures")
     area, turn, right, up = (

@@ -31,7 +31,7 @@ def read_upload(file: bytes | str, name: str = "the file") -> np.ndarray:
 
     >>> stored = io.BytesIO()
     >>> Image.new("L", (80, 60), 255).save(stored, "png")
-    >>> read(stored.getvalue()).shape
+    >>> read_upload(stored.getvalue()).shape
     (60, 80, 3)
     """
     content = base64.b64decode(file) if isinstance(file, str) else file

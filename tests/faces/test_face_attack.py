@@ -118,7 +118,7 @@ def test_an_image_whose_faces_are_gone_is_left_alone(untrained, monkeypatch):
         seen = {1: [1, 1], 2: [0, 1]}.get(len(looks), [1])
         return [faces.Faces(box[:many], torch.ones(many), torch.zeros(many, 5, 2)) for many in seen]
 
-    monkeypatch.setattr(faces, "detect", detect)
+    monkeypatch.setattr(detector, "detect", detect)
     start = noise(2)
     five = vanish(start, eps=0.1, cascade=untrained, steps=5, progress=False)
     looks.clear()
@@ -147,7 +147,7 @@ def test_an_interrupt_of_the_first_look_hands_back_the_pictures(untrained, monke
     def interrupted(images, cascade):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(faces, "detect", interrupted)
+    monkeypatch.setattr(detector, "detect", interrupted)
     start = noise(2)
     assert torch.equal(vanish(start, eps=0.1, cascade=untrained, progress=False), start)
     assert "so far" in capsys.readouterr().out
@@ -156,7 +156,7 @@ def test_an_interrupt_of_the_first_look_hands_back_the_pictures(untrained, monke
 @pytest.mark.parametrize("settings", [{"eps": 8}, {"eps": 0.1, "steps": 0}])
 @pytest.mark.parametrize("attack", [appear, vanish])
 def test_settings_are_judged_before_the_networks_are_fetched(attack, settings, monkeypatch):
-    monkeypatch.setattr(faces, "nets", lambda device: pytest.fail("the networks were fetched"))
+    monkeypatch.setattr(detector, "nets", lambda device: pytest.fail("the networks were fetched"))
     with pytest.raises(ValueError, match=r"8/255|at least 1"):
         attack(noise(1), **settings)
 

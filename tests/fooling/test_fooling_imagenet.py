@@ -164,7 +164,7 @@ def test_the_stored_thousand_are_whole_and_small():
 @pytest.mark.slow
 def test_the_stored_thousand_score_what_they_scored():
     try:
-        model = zoo.load()
+        model = zoo.load("mobilenet_v2")
     except storage.Missing as error:
         pytest.skip(f"no weights here and no way to them: {error}")
     found = unpack(IMAGENET)

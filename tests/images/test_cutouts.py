@@ -58,7 +58,7 @@ def test_names_that_are_none():
 )
 def test_mobilenet_knows_the_thing_without_its_background(name, classes):
     try:
-        model = zoo.load()
+        model = zoo.load("mobilenet_v2")
     except storage.Missing as error:
         pytest.skip(f"no weights here and no way to them: {error}")
     thing = cutouts.cutout(name)
