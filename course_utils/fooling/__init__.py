@@ -1,7 +1,8 @@
-"""Fooling images: pictures of nothing that a network names with near certainty.
+"""Fooling images: pictures of nothing that a network classifies with near certainty.
 
 `map_elites` breeds one for each class, with the genomes of an encoding: `Direct` has a gene for every pixel, `CPPN`
-paints with a small network of its own. `ascend` climbs the gradient instead.
+paints with a small network of its own, which `drawing` draws and `packing` keeps in a small file. `ascend` follows the
+gradient instead. A ``generator`` is where chance comes from; None starts a new one from seed 0.
 """
 
 from course_utils.fooling.ascent import ascend

@@ -1,7 +1,7 @@
 """What both encodings share: populations and portions of them, random draws, polynomial mutation, colours.
 
-A population of P genomes is a dict of tensors, each with P rows. Random numbers come from the generator's device and
-are brought to the genomes', so that a run can be repeated.
+A population of P genomes is a dict of tensors with P rows each. Random numbers are drawn on the generator's device and
+brought to that of the genomes, so that a run can be repeated.
 """
 
 import math
@@ -50,7 +50,7 @@ def polynomial(draws: Tensor, eta: float) -> Tensor:
 def happens(number: int, chance: float, *, generator: torch.Generator, device: torch.device) -> Tensor:
     """Which of ``number`` independent events of the same chance take place: their places, in order.
 
-    The gaps between them are drawn, so that the cost grows with the events that do.
+    The gaps between them are drawn, so that the cost grows with the events that happen.
     """
     if number * chance < 1e-9:
         return torch.empty(0, dtype=torch.int64, device=device)
@@ -69,11 +69,12 @@ def choose(allowed: Tensor, *, generator: torch.Generator) -> Tensor:
     For a row without any the place means nothing.
     """
     counts = allowed.sum(1)
-    draws = uniform(len(allowed), generator=generator, device=allowed.device)
-    rank = (draws * counts).long().minimum(counts - 1).clamp_min(0)
+    rank = (uniform(len(allowed), generator=generator, device=allowed.device) * counts).long()
     places = allowed.nonzero()[:, 1]
+    if not len(places):
+        return torch.zeros_like(counts)
     first = counts.cumsum(0) - counts
-    return places[(first + rank).clamp_max(len(places) - 1)] if len(places) else torch.zeros_like(counts)
+    return places[(first + rank.minimum(counts - 1).clamp_min(0)).clamp_max(len(places) - 1)]
 
 
 def hls_to_rgb(hls: Tensor) -> Tensor:

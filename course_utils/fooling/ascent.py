@@ -17,6 +17,8 @@ from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_labels, check_shape
 from course_utils.fooling._genomes import uniform
 
+Penalty = Callable[[Tensor], Tensor]
+
 
 def l2_penalty(images: Tensor) -> Tensor:
     """The sum of the squared pixels, ``(N, C, H, W)`` -> ``(N,)``: black costs nothing."""
@@ -37,7 +39,7 @@ def ascend(
     targets: Tensor,
     *,
     steps: int = 100,
-    regularizer: str | Callable[[Tensor], Tensor] | None = None,
+    regularizer: str | Penalty | None = None,
     strength: float = 0.01,
     shape: tuple[int, int, int] = (1, 28, 28),
     step_size: float = 0.05,
@@ -45,52 +47,51 @@ def ascend(
     progress: bool = True,
     on_step: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
-    """Climb from noise to an image of each target class.
+    """Go from noise, even in [0, 1], to an image of each target class.
 
     Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
         targets: the class that each image is to get, int64 ``(N,)``.
         regularizer: None; "l2", which likes black; "total_variation", which likes smooth; or a function from images
             to one penalty each, ``(N,)``.
         strength: of the penalty, in nats for each unit of it.
         shape: ``(C, H, W)`` of an image.
         step_size: of Adam, about how far a pixel moves in a step at first.
-        generator: draws the noise, even in [0, 1]; None starts a new one from seed 0.
         on_step: called before each step with the confidence in each target, ``(N,)``, for curves.
 
     Returns:
         Images in [0, 1], ``(N, C, H, W)``, on the model's device. An interrupted run returns what it has.
 
     Raises:
-        TypeError, ValueError: targets or settings outside the convention; a model without logits or gradients; a
-            regularizer that does not return one penalty an image, or whose gradient is NaN.
+        TypeError, ValueError: a model without logits or gradients; a regularizer that does not return one penalty an
+            image, or whose gradient is NaN.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     >>> images = ascend(model, torch.tensor([0, 1, 2]), steps=50, shape=(1, 4, 4))
     >>> evaluation.predict(model, images).labels
     tensor([0, 1, 2])
     """
-    penalty, steps, shape = _penalty(regularizer), check_count("steps", steps), check_shape(shape)
+    if not callable(regularizer) and regularizer not in (None, *REGULARIZERS):
+        raise ValueError(f"there is no regularizer {regularizer!r}: choose among {', '.join(REGULARIZERS)}, or None")
+    penalty = regularizer if callable(regularizer) or regularizer is None else REGULARIZERS[regularizer]
+    steps, shape = check_count("steps", steps), check_shape(shape)
     if not (0 < step_size < float("inf") and 0 <= strength < float("inf")):
         raise ValueError(f"step_size={step_size}, strength={strength}: want finite numbers, the first above 0")
-    generator = runtime.ensure_generator(generator)
-    device, dtype = evaluation.device_of(model), evaluation.dtype_of(model)
+    generator, device = runtime.ensure_generator(generator), evaluation.device_of(model)
     number = len(targets) if isinstance(targets, Tensor) and targets.ndim else 1
-    start = uniform(number, *shape, generator=generator, device=device).to(dtype)
+    start = uniform(number, *shape, generator=generator, device=device).to(evaluation.dtype_of(model))
     check_labels(targets, number, evaluation.logits(model, start[:1]).shape[1])
 
     def gain(images: Tensor) -> Tensor:
         likely = -F.cross_entropy(evaluation.ask(model, images), aim, reduction="none")
         if on_step is not None:
             on_step(likely.detach().exp())
-        total = likely.sum()
         if penalty is None:
-            return total
+            return likely.sum()
         costs = penalty(images)
         if not isinstance(costs, Tensor) or costs.shape != (number,):
             found = tuple(costs.shape) if isinstance(costs, Tensor) else costs
             raise ValueError(f"the regularizer returns {found} for {number} images: want one penalty each, ({number},)")
-        return total - strength * costs.sum()
+        return likely.sum() - strength * costs.sum()
 
     with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
         aim, images = targets.to(device, copy=True), start.clone().requires_grad_()
@@ -105,11 +106,3 @@ def ascend(
             except KeyboardInterrupt:
                 print("Interrupted: these are the images so far.")
     return images.detach().clamp(0, 1)
-
-
-def _penalty(regularizer: str | Callable[[Tensor], Tensor] | None) -> Callable[[Tensor], Tensor] | None:
-    if regularizer is None or callable(regularizer):
-        return regularizer
-    if not isinstance(regularizer, str) or regularizer not in REGULARIZERS:
-        raise ValueError(f"there is no regularizer {regularizer!r}: choose among {', '.join(REGULARIZERS)}, or None")
-    return REGULARIZERS[regularizer]

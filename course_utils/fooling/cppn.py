@@ -1,9 +1,10 @@
 """The indirect encoding: a small network paints the image, pixel by pixel.
 
 A compositional pattern-producing network (CPPN; Stanley 2007) maps a place, (column, row, distance to the centre, 1),
-to a grey level. Its nodes are sines, sigmoids, Gaussians and clipped lines: it paints with repetition, edges, symmetry.
-It starts without hidden nodes; mutation adds and deletes nodes and connections, but never closes a loop. Rates, ranges
-and inputs are those of Nguyen, Yosinski and Clune's released code (2014, arXiv 1412.1897).
+to a grey level. The activation functions of its nodes are sines, sigmoids, Gaussians and clipped lines: it paints with
+repetition, edges, symmetry. It starts without hidden nodes; mutation adds and deletes nodes and connections (here:
+links), but never closes a loop. Rates, ranges and inputs are those of Nguyen, Yosinski and Clune's released code (2014,
+arXiv 1412.1897).
 
 A population of P genomes is a set of arrays padded to N nodes: 4 inputs, then the outputs, then room for hidden nodes.
 `CPPN.render` sorts the nodes of all genomes by depth, and by function within a depth. Each such group is then one
@@ -30,7 +31,6 @@ FUNCTIONS = {
 }
 WEIGHT = 10.0  # weights lie in [-10, 10]
 RATE, ETA = 0.1, 15.0  # chance that a weight or a function mutates; polynomial mutation of weights
-ADD_LINK, DELETE_LINK, ADD_NODE, DELETE_NODE = 0.5, 0.3, 0.5, 0.2  # chances for each child
 VALUES = {1: 2**22, 3: 2**20}  # numbers held while rendering, by channels: colour is faster inside the cache
 
 
@@ -58,9 +58,6 @@ class CPPN:
         shape: ``(C, H, W)`` of the images. With C = 3 there are three outputs: hue, lightness and saturation.
         hidden: the most hidden nodes that a genome may have; where all are taken, none is added.
 
-    Raises:
-        ValueError: a shape of another form, or room for less than one hidden node.
-
     >>> encoding = CPPN((1, 28, 28))
     >>> genomes = encoding.random(5, generator=torch.Generator().manual_seed(0))
     >>> encoding.render(genomes).shape, encoding.render(genomes, size=(512, 512)).shape
@@ -81,16 +78,14 @@ class CPPN:
             ``weights`` and ``linked``, both ``(P, N, N)`` from the last axis to the one before; ``function``
             ``(P, N)``, places in `FUNCTIONS`; ``used`` ``(P, N)``, the nodes that exist.
         """
-        device = torch.device(device)
-        first, last = len(INPUTS), len(INPUTS) + self.shape[0]
+        device, first, last = torch.device(device), len(INPUTS), len(INPUTS) + self.shape[0]
         nodes = last + self.hidden
         draws = uniform(number, self.shape[0], first, generator=generator, device=device)
-        weights = torch.zeros(number, nodes, nodes, device=device, dtype=draws.dtype)
+        weights = draws.new_zeros(number, nodes, nodes)
         weights[:, first:last, :first] = WEIGHT * (2 * draws - 1)
-        linked = torch.zeros(number, nodes, nodes, dtype=torch.bool, device=device)
+        linked = torch.zeros_like(weights, dtype=torch.bool)
         linked[:, first:last, :first] = True
-        used = torch.zeros(number, nodes, dtype=torch.bool, device=device)
-        used[:, :last] = True
+        used = (torch.arange(nodes, device=device) < last).repeat(number, 1)
         function = _functions(number, nodes, generator=generator, device=device)
         return {"weights": weights, "linked": linked, "function": function, "used": used}
 
@@ -100,15 +95,10 @@ class CPPN:
         The published crossover exchanges whole genomes, which changes nothing here.
         """
         child = take(genomes, parents)
-        self._change(child, generator)
-        for chance, alter in (
-            (ADD_LINK, self._add_link),
-            (DELETE_LINK, self._delete_link),
-            (ADD_NODE, self._add_node),
-            (DELETE_NODE, self._delete_node),
-        ):
-            draws = uniform(len(child["used"]), generator=generator, device=child["used"].device)
-            alter(child, (draws < chance).nonzero()[:, 0], generator)
+        _mutate(child, generator)
+        for mutate, chance in MUTATIONS:
+            draws = uniform(len(parents), generator=generator, device=child["used"].device)
+            mutate(child, (draws < chance).nonzero()[:, 0], self.shape[0], generator)
         return child
 
     def render(self, genomes: Genomes, size: tuple[int, int] | None = None) -> Tensor:
@@ -116,10 +106,10 @@ class CPPN:
 
         Differentiable in the weights. The result has their type: float64 genomes are rendered in float64.
         """
-        height, width = (check_count("a side of size", side) for side in (self.shape[1:] if size is None else size))
+        height, width = (check_count("a side of size", side) for side in size or self.shape[1:])
         places = self._places(height, width, genomes["weights"])
-        plan = Plan(genomes, outputs=self.shape[0])
         channels, parts = self.shape[0], []
+        plan = Plan(genomes, channels)
         for part in places.split(max(1, VALUES[channels] // plan.rows), 1):
             levels = plan.run(part).abs().view(-1, channels, part.shape[1], 1)
             parts.append(hls_to_rgb(levels) if channels == 3 else levels)
@@ -127,15 +117,13 @@ class CPPN:
 
     def graph(self, genomes: Genomes, row: int) -> Graph:
         """The genome in this row as a graph, to be drawn."""
-        one = take(genomes, torch.tensor([row]))
-        plan = Plan(one, outputs=self.shape[0])
-        names = dict(enumerate(INPUTS)) | {
-            node: list(FUNCTIONS)[int(one["function"][0, node])] for node in plan.nodes.tolist()
-        }
+        one, kinds = take(genomes, torch.tensor([row])), list(FUNCTIONS)
+        plan = Plan(one, self.shape[0])
+        nodes = dict(enumerate(INPUTS)) | {node: kinds[int(one["function"][0, node])] for node in plan.nodes.tolist()}
         links = zip(*(each.tolist() for each in plan.links), strict=True)
         return Graph(
-            nodes=names,
-            depths={node: int(plan.depth[node]) for node in names},
+            nodes=nodes,
+            depths={node: int(plan.depth[node]) for node in nodes},
             links={(source, target): weight for target, source, weight in links},
             outputs=tuple(range(len(INPUTS), len(INPUTS) + self.shape[0])),
         )
@@ -150,74 +138,79 @@ class CPPN:
         radius = torch.hypot(*((axis - middle) / max(middle, 1) for axis, middle in zip((x, y), half, strict=True)))
         return torch.stack([x, y, radius, torch.ones_like(x)]).flatten(1)
 
-    def _change(self, child: Genomes, generator: torch.Generator) -> None:
-        """Mutate each weight and each function with chance 0.1."""
-        linked, function = child["linked"], child["function"]
-        device = linked.device
-        links = linked.nonzero()
-        links = links[happens(len(links), RATE, generator=generator, device=device)].unbind(1)
-        steps = polynomial(uniform(len(links[0]), generator=generator, device=device), ETA)
-        child["weights"][links] = (child["weights"][links] + 2 * WEIGHT * steps).clamp(-WEIGHT, WEIGHT)
-        nodes = happens(function.numel(), RATE, generator=generator, device=device)
-        function.view(-1)[nodes] = _functions(len(nodes), generator=generator, device=device)
 
-    def _add_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
-        """Link a random node to a random one that it does not depend on, so that no loop is closed."""
-        linked, used = child["linked"][rows], child["used"][rows]
-        place = torch.arange(used.shape[1], device=used.device)
-        inputs = place < len(INPUTS)
-        outputs = ~inputs & (place < len(INPUTS) + self.shape[0])
-        source = choose(used & ~outputs, generator=generator)
-        ways = linked.float()
+def _mutate(child: Genomes, generator: torch.Generator) -> None:
+    """Mutate each weight and each function with chance 0.1."""
+    function, links = child["function"].view(-1), child["linked"].nonzero()
+    device = function.device
+    links = links[happens(len(links), RATE, generator=generator, device=device)].unbind(1)
+    steps = polynomial(uniform(len(links[0]), generator=generator, device=device), ETA)
+    child["weights"][links] = (child["weights"][links] + 2 * WEIGHT * steps).clamp(-WEIGHT, WEIGHT)
+    nodes = happens(len(function), RATE, generator=generator, device=device)
+    function[nodes] = _functions(len(nodes), generator=generator, device=device)
 
-        def earlier(nodes: Tensor) -> Tensor:
-            return torch.baddbmm(nodes[:, None], nodes[:, None], ways)[:, 0].clamp_max(1)
 
-        before = _settle(earlier, F.one_hot(source, len(place)).float())
-        every = torch.arange(len(rows), device=rows.device)
-        free = used & ~inputs & ~before.bool() & ~linked[every, :, source]
-        target = choose(free, generator=generator)
-        weight = WEIGHT * (2 * uniform(len(rows), generator=generator, device=rows.device) - 1)
-        possible = free.any(1)
-        rows, target, source = rows[possible], target[possible], source[possible]
-        child["linked"][rows, target, source] = True
-        child["weights"][rows, target, source] = weight[possible].to(child["weights"])
+def _add_link(child: Genomes, rows: Tensor, outputs: int, generator: torch.Generator) -> None:
+    """Link a random node to a random one that it does not depend on, so that no loop is closed."""
+    linked, used = child["linked"][rows], child["used"][rows]
+    place = torch.arange(used.shape[1], device=used.device)
+    inputs = place < len(INPUTS)
+    source = choose(used & (inputs | (place >= len(INPUTS) + outputs)), generator=generator)
+    ways = linked.float()
 
-    def _delete_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
-        """Delete a random link."""
-        rows, target, source = self._some_link(child, rows, generator)
-        child["linked"][rows, target, source] = False
+    def earlier(nodes: Tensor) -> Tensor:
+        return torch.baddbmm(nodes[:, None], nodes[:, None], ways)[:, 0].clamp_max(1)
 
-    def _add_node(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
-        """Put a node into a random link; both halves get the link's weight."""
-        rows = rows[~child["used"][rows].all(1)]
-        rows, target, source = self._some_link(child, rows, generator)
-        node = (~child["used"][rows]).int().argmax(1)
-        weight = child["weights"][rows, target, source]
-        child["used"][rows, node] = True
-        child["function"][rows, node] = _functions(len(rows), generator=generator, device=rows.device)
-        child["linked"][rows, target, source] = False
-        for end, start in ((node, source), (target, node)):
-            child["linked"][rows, end, start] = True
-            child["weights"][rows, end, start] = weight
+    before = _settle(earlier, F.one_hot(source, len(place)).float())
+    every = torch.arange(len(rows), device=rows.device)
+    free = used & ~inputs & ~before.bool() & ~linked[every, :, source]
+    target = choose(free, generator=generator)
+    weight = WEIGHT * (2 * uniform(len(rows), generator=generator, device=rows.device) - 1)
+    possible = free.any(1)
+    rows, target, source = rows[possible], target[possible], source[possible]
+    child["linked"][rows, target, source] = True
+    child["weights"][rows, target, source] = weight[possible].to(child["weights"])
 
-    def _delete_node(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> None:
-        """Delete a random hidden node, with its links."""
-        hidden = child["used"][rows].clone()
-        hidden[:, : len(INPUTS) + self.shape[0]] = False
-        node = choose(hidden, generator=generator)
-        rows, node = rows[hidden.any(1)], node[hidden.any(1)]
-        child["used"][rows, node] = False
-        child["linked"][rows, node] = False
-        child["linked"][rows, :, node] = False
 
-    def _some_link(self, child: Genomes, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows that have links, and the two ends of a random one of each."""
-        linked = child["linked"][rows]
-        place = choose(linked.flatten(1), generator=generator)
-        there = linked.flatten(1).any(1)
-        target, source = place[there] // linked.shape[1], place[there] % linked.shape[1]
-        return rows[there], target, source
+def _delete_link(child: Genomes, rows: Tensor, outputs: int, generator: torch.Generator) -> None:
+    """Delete a random link."""
+    child["linked"][_some_link(child, rows, generator)] = False
+
+
+def _add_node(child: Genomes, rows: Tensor, outputs: int, generator: torch.Generator) -> None:
+    """Put a node into a random link; both halves get the link's weight."""
+    rows = rows[~child["used"][rows].all(1)]
+    rows, target, source = _some_link(child, rows, generator)
+    node = (~child["used"][rows]).int().argmax(1)
+    weight = child["weights"][rows, target, source]
+    child["used"][rows, node] = True
+    child["function"][rows, node] = _functions(len(rows), generator=generator, device=rows.device)
+    child["linked"][rows, target, source] = False
+    for end, start in ((node, source), (target, node)):
+        child["linked"][rows, end, start] = True
+        child["weights"][rows, end, start] = weight
+
+
+def _delete_node(child: Genomes, rows: Tensor, outputs: int, generator: torch.Generator) -> None:
+    """Delete a random hidden node, with its links."""
+    hidden = child["used"][rows].clone()
+    hidden[:, : len(INPUTS) + outputs] = False
+    node = choose(hidden, generator=generator)
+    rows, node = rows[hidden.any(1)], node[hidden.any(1)]
+    child["used"][rows, node] = False
+    child["linked"][rows, node] = False
+    child["linked"][rows, :, node] = False
+
+
+MUTATIONS = ((_add_link, 0.5), (_delete_link, 0.3), (_add_node, 0.5), (_delete_node, 0.2))  # chances for each child
+
+
+def _some_link(child: Genomes, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Rows that have links, and target and source of a random one of each."""
+    linked = child["linked"][rows]
+    place = choose(linked.flatten(1), generator=generator)
+    there = linked.flatten(1).any(1)
+    return rows[there], place[there] // linked.shape[1], place[there] % linked.shape[1]
 
 
 def _functions(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:
@@ -269,11 +262,8 @@ class Plan:
         links = torch.bincount(target, minlength=self.rows)
         slot = torch.arange(len(target), device=target.device) - (links.cumsum(0) - links)[target]
         shape = self.rows, max(1, int(links.max()))
-        self.sources = torch.zeros(shape, dtype=torch.int64, device=row.device)
-        self.sources[target, slot] = row[source[order]]
-        self.weights = torch.zeros(shape, dtype=weight.dtype, device=row.device).index_put(
-            (target, slot), weight[order]
-        )
+        self.sources = row.new_zeros(shape).index_put((target, slot), row[source[order]])
+        self.weights = weight.new_zeros(shape).index_put((target, slot), weight[order])
 
         keys, sizes = key[self.nodes].unique_consecutive(return_counts=True)
         ends = len(INPUTS) + sizes.cumsum(0)

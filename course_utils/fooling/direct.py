@@ -25,9 +25,6 @@ class Direct:
         shape: ``(C, H, W)`` of the images. With C = 3 the genes are hue, lightness and saturation.
         crossover: whether each pair of parents is crossed with chance 0.5 (simulated binary crossover, eta 10).
 
-    Raises:
-        ValueError: a shape of another form.
-
     >>> encoding = Direct((1, 28, 28))
     >>> genomes = encoding.random(5, generator=torch.Generator().manual_seed(0))
     >>> encoding.render(genomes).shape
@@ -70,7 +67,7 @@ def _cross(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """
     first, second = pixels[0::2], pixels[1::2]
     low, high = torch.minimum(first, second), torch.maximum(first, second)
-    gap = high - low
+    gap, middle = high - low, (low + high) / 2
 
     def draw(*shape):
         return uniform(*shape, generator=generator, device=pixels.device)
@@ -82,7 +79,6 @@ def _cross(pixels: Tensor, generator: torch.Generator) -> Tensor:
         return torch.where(inside <= 1, inside, 1 / (2 - inside)) ** (1 / (ETA_CROSSING + 1))
 
     draws = draw(*gap.shape)
-    middle = (low + high) / 2
     below = (middle - reach(low) * gap / 2).clamp(0, 1)
     above = (middle + reach(1 - high) * gap / 2).clamp(0, 1)
     swapped = draw(*gap.shape) < 0.5

@@ -8,19 +8,12 @@ from course_utils.figures import CLEAN, NOISE, ROW, THEORY, Picture, figure, pic
 from course_utils.fooling.cppn import Graph
 
 
-def graph(
-    network: Graph,
-    *,
-    image: Tensor | None = None,
-    title: str = "",
-    alt: str,
-) -> Picture:
+def graph(network: Graph, *, image: Tensor | None = None, title: str = "", alt: str) -> Picture:
     """A genome's network as a graph (see `CPPN.graph`), from its inputs at the left to its outputs at the right.
 
     Links are as thick as their weights are large, full where these are positive and dashed where they are negative.
 
     Args:
-        network: its nodes, their depths, and its links with their weights.
         image: what the network paints, shown beside it, ``(C, H, W)`` in [0, 1].
 
     >>> graph(Graph({0: "x", 1: "sine"}, {0: 0, 1: 1}, {(0, 1): -2.0}, (1,)), alt="x leads to a sine.")
@@ -28,13 +21,13 @@ def graph(
     """
     nodes, depths, links, outputs = network
     depths = depths | dict.fromkeys(outputs, max(depths.values()))
-    columns = {depth: [node for node in nodes if depths[node] == depth] for depth in sorted(set(depths.values()))}
+    columns = [[node for node in nodes if depths[node] == depth] for depth in sorted(set(depths.values()))]
     place = {}
-    for column, members in enumerate(columns.values()):
+    for column, members in enumerate(columns):
         members.sort(key=lambda node: _mean([place[a][1] for a, b in links if b == node and a in place]))
         for i, node in enumerate(members):
             place[node] = (column, (i + 0.5) / len(members) + 0.04 * (column % 2) - 0.02)
-    high = max(2.4, 0.5 * max(map(len, columns.values())))
+    high = max(2.4, 0.5 * max(map(len, columns)))
     canvas, axes = figure(ROW, high, ncols=1 if image is None else 2, width_ratios=[1] if image is None else [3, 1])
     axis = axes if image is None else axes[0]
     largest = max(map(abs, links.values()), default=0) or 1.0

@@ -1,36 +1,32 @@
 """MAP-Elites: breed an image for every class at once.
 
-    fill the map with the best of a random population, one elite for each class; then, generation after generation,
-    draw parents evenly from the map, vary them, and let each child challenge the elite of *every* class.
+    fill the map with the best of a random population, one elite for each niche, which is a class; then, generation
+    after generation, draw parents evenly from the map, vary them, and let each child challenge the elite of *every*
+    niche.
 
 A child takes the place of an elite if the network gives that class a strictly higher confidence. Mouret and Clune
 2015, arXiv 1504.04909; as Nguyen, Yosinski and Clune 2014, arXiv 1412.1897, used it. A whole generation is one batch.
 """
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation, runtime
-from course_utils.core import storage
 from course_utils.core.checks import check_count
 from course_utils.fooling._genomes import Genomes, portions, take, typed
 from course_utils.fooling.cppn import CPPN
 from course_utils.fooling.direct import Direct
 
-TENSORS = ("images", "confidence", "born", "history")  # of an archive, beside the genomes
+Encoding = Direct | CPPN
 
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """What evolution has found: one elite for each of K classes.
+    """The map: what evolution has found, one elite for each of K classes.
 
     Attributes:
         images: ``(K, C, H, W)`` in [0, 1], with 256 grey levels.
@@ -50,42 +46,15 @@ class Archive:
     random_state: Tensor = field(repr=False)
     random_device: str = "cpu"
 
-    def save(self, file: str | Path) -> None:
-        """Write the archive to a ``.safetensors`` file, with all that is needed to go on."""
-        tensors = {f"genomes.{name}": genes for name, genes in self.genomes.items()}
-        tensors |= {name: getattr(self, name) for name in (*TENSORS, "random_state")}
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        texts = {"encoding": self.encoding, "random_device": self.random_device}
-        notes = {"archive": json.dumps(texts), "sha256": storage.checksum(tensors)}
-        storage.write_atomically(Path(file).expanduser(), safetensors.torch.save(tensors, metadata=notes))
-
-    @classmethod
-    def load(cls, file: str | Path, device: torch.device | str = "cpu") -> "Archive":
-        """Read an archive that `save` wrote.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file holds something else, or is damaged.
-        """
-        try:
-            with safetensors.safe_open(Path(file).expanduser(), "pt") as opened:
-                notes = opened.metadata() or {}
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            if "archive" not in notes or storage.checksum(tensors) != notes.get("sha256"):
-                raise ValueError("its checksum is wrong" if "archive" in notes else "it holds something else")
-        except FileNotFoundError:
-            raise
-        except (safetensors.SafetensorError, OSError, ValueError) as error:
-            raise ValueError(f"{file} is no archive of map_elites, or is damaged: {error}") from error
-        random_state = tensors.pop("random_state")
-        tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-        genomes = {name[8:]: tensors.pop(name) for name in list(tensors) if name.startswith("genomes.")}
-        return cls(genomes=genomes, random_state=random_state, **tensors, **json.loads(notes["archive"]))
+    def copy(self, device: torch.device | None = None) -> "Archive":
+        """The same in tensors of its own, which evolution does not change."""
+        own = {name: getattr(self, name).to(device, copy=True) for name in ("images", "confidence", "born", "history")}
+        return replace(self, genomes={name: genes.to(device, copy=True) for name, genes in self.genomes.items()}, **own)
 
 
 def map_elites(
     model: nn.Module,
-    encoding: Direct | CPPN,
+    encoding: Encoding,
     *,
     generations: int,
     population: int,
@@ -97,11 +66,10 @@ def map_elites(
     """Breed one image for each class of ``model``, to the highest confidence that evolution finds.
 
     Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
         encoding: `Direct` or `CPPN`, for images that the model takes.
         generations: how many, after the random population; with ``resume``, how many more.
         population: children in a generation, and size of the random population.
-        generator: source of all chance; None starts a new one from seed 0 on the model's device.
+        generator: None starts a new one from seed 0 on the model's device.
         on_generation: called with a copy of the archive so far, for live plots. What it raises ends the run, and only
             an interrupt keeps the archive.
         resume: an archive to go on from, with its own random state. The result is the same as without the break.
@@ -110,8 +78,8 @@ def map_elites(
         The archive, on the model's device. An interrupted run returns what it has.
 
     Raises:
-        TypeError, ValueError: settings that are no whole numbers above 0; a model that does not take these images or
-            does not return logits; an archive of another encoding or network, or a generator beside it.
+        TypeError, ValueError: a model that does not take these images or does not return logits; an archive of another
+            encoding or network, or a generator beside it.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     >>> archive = map_elites(model, Direct((1, 4, 4)), generations=5, population=10)
@@ -119,7 +87,7 @@ def map_elites(
     (torch.Size([3, 1, 4, 4]), torch.Size([5, 3]))
     """
     generations, population = check_count("generations", generations), check_count("population", population)
-    if not isinstance(encoding, Direct | CPPN):
+    if not isinstance(encoding, Encoding):
         raise TypeError(f"encoding={encoding!r}: want Direct(...) or CPPN(...), with the shape of the model's images")
     if resume is None:
         generator = runtime.ensure_generator(generator, evaluation.device_of(model))
@@ -134,14 +102,14 @@ def map_elites(
     with runtime.progress(generations, "map_elites", progress) as bar, evaluation.mode(model, False):
         try:
             for _ in range(generations):
-                parents = _parents(archive, population, generator)
-                age = len(archive.history) + 1
+                drawn = torch.randint(len(archive.born), (population,), generator=generator, device=generator.device)
+                parents, age = drawn.to(archive.born.device), len(archive.history) + 1
                 children = encoding.vary(archive.genomes, parents, generation=age, generator=generator)
                 judged = _judge(model, encoding, children)
                 archive, judged = _challenge(archive, *judged, history, generator), None
                 bar.update()
                 if on_generation is not None:
-                    on_generation(_copy(archive))
+                    on_generation(archive.copy())
         except KeyboardInterrupt:
             if judged is not None:  # the interrupt may have come between two of the elites
                 archive = _challenge(archive, *judged, history, generator)
@@ -149,14 +117,7 @@ def map_elites(
     return replace(archive, history=archive.history.clone())
 
 
-def _copy(archive: Archive, device: torch.device | None = None) -> Archive:
-    """The same archive in tensors of its own, which evolution does not change."""
-    copies = {name: getattr(archive, name).to(device, copy=True) for name in TENSORS}
-    genomes = {name: genes.to(device, copy=True) for name, genes in archive.genomes.items()}
-    return replace(archive, genomes=genomes, **copies)
-
-
-def _begin(model: nn.Module, encoding: Direct | CPPN, population: int, generator: torch.Generator) -> Archive:
+def _begin(model: nn.Module, encoding: Encoding, population: int, generator: torch.Generator) -> Archive:
     """The archive of a random population: for each class the best of it, so that one image may stand for several."""
     genomes = encoding.random(population, generator=generator, device=evaluation.device_of(model))
     genomes = typed(genomes, evaluation.dtype_of(model))
@@ -176,17 +137,16 @@ def _begin(model: nn.Module, encoding: Direct | CPPN, population: int, generator
     )
 
 
-def _continue(model: nn.Module, encoding: Direct | CPPN, archive: Archive) -> tuple[Archive, torch.Generator]:
+def _continue(model: nn.Module, encoding: Encoding, archive: Archive) -> tuple[Archive, torch.Generator]:
     """A copy of an archive on the model's device, and the generator as it was."""
     if not isinstance(archive, Archive):
-        raise TypeError(f"resume={archive!r}: want an archive, such as Archive.load(file)")
+        raise TypeError(f"resume={archive!r}: want an archive, as map_elites returns it")
     if archive.encoding != repr(encoding):
         raise ValueError(f"the archive was bred with {archive.encoding}, not with {encoding!r}")
     confidences = evaluation.logits(model, archive.images).softmax(1)
-    own = confidences.diagonal()
-    device = confidences.device
+    own, before = confidences.diagonal(), archive.confidence.to(confidences.device)
     same = len(own) == confidences.shape[1] == len(confidences)
-    if not same or not torch.allclose(own, archive.confidence.to(device), atol=1e-3):
+    if not same or not torch.allclose(own, before, atol=1e-3):
         raise ValueError(
             "the archive was bred on another network: this one gives its images other confidences, or others each time"
         )
@@ -195,17 +155,11 @@ def _continue(model: nn.Module, encoding: Direct | CPPN, archive: Archive) -> tu
     except RuntimeError as error:
         raise ValueError(f"the archive's random numbers came from {archive.random_device}: {error}") from None
     generator.set_state(archive.random_state)
-    return _copy(archive, device), generator
-
-
-def _parents(archive: Archive, number: int, generator: torch.Generator) -> Tensor:
-    """Which elites have children, drawn evenly: int64 ``(number,)``."""
-    drawn = torch.randint(len(archive.confidence), (number,), generator=generator, device=generator.device)
-    return drawn.to(archive.confidence.device)
+    return archive.copy(own.device), generator
 
 
 @torch.no_grad()
-def _judge(model: nn.Module, encoding: Direct | CPPN, genomes: Genomes) -> tuple[Genomes, Tensor, Tensor]:
+def _judge(model: nn.Module, encoding: Encoding, genomes: Genomes) -> tuple[Genomes, Tensor, Tensor]:
     """The genomes, their images in 256 grey levels, and the network's confidence in every class, ``(P, K)``."""
     first, images, logits = next(iter(genomes.values())), [], []
     for rows in portions(len(first), encoding.shape, first.device):

@@ -50,16 +50,14 @@ def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tabl
     >>> found.encoding, found.notes, torch.equal(encoding.render(found.genomes), encoding.render(genomes))
     (CPPN(shape=(3, 8, 8), hidden=4), {'seed': 0}, True)
     """
-    genomes = {name: genes.detach().cpu() for name, genes in genomes.items()}
     width = genomes["used"].shape[1]
     if width > 256:
         raise ValueError(f"genomes with room for {width} nodes: 256 at most, a node's number is one byte")
     if taken := {*LINKS, "function"} & set(tables):
         raise ValueError(f"a table cannot be called {min(taken)}: that is a part of the genomes")
-    target, source, weight = Plan(genomes, outputs=encoding.shape[0]).links
-    ends = (target % width).to(torch.uint8), (source % width).to(torch.uint8)
-    columns = zip(LINKS, ((target // width).int(), *ends, weight), strict=True)
-    tensors = dict(columns) | tables | {"function": genomes["function"]}
+    target, source, weight = Plan(genomes, encoding.shape[0]).links
+    columns = (target // width).int(), (target % width).to(torch.uint8), (source % width).to(torch.uint8), weight
+    tensors = dict(zip(LINKS, columns, strict=True)) | tables | {"function": genomes["function"]}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     about = {"shape": encoding.shape, "hidden": encoding.hidden, "notes": notes}
     texts = {"genomes": json.dumps(about), "sha256": storage.checksum(tensors)}
@@ -76,23 +74,21 @@ def unpack(file: str | Path, device: torch.device | str = "cpu") -> Packed:
     try:
         with safetensors.safe_open(Path(file).expanduser(), "pt") as opened:
             texts = opened.metadata() or {}
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        if "genomes" not in texts or storage.checksum(tensors) != texts.get("sha256"):
+            tables = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        if "genomes" not in texts or storage.checksum(tables) != texts.get("sha256"):
             raise ValueError("its checksum is wrong" if "genomes" in texts else "it holds something else")
     except FileNotFoundError:
         raise
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{file} holds no packed genomes, or is damaged: {error}") from error
-    about = json.loads(texts["genomes"])
-    encoding = CPPN(tuple(about["shape"]), about["hidden"])
-    genome, target, source, weight = (tensors.pop(name) for name in LINKS)
-    ends, function = (genome.long(), target.long(), source.long()), tensors.pop("function")
-    weights = torch.zeros(*function.shape, function.shape[1], dtype=weight.dtype)
-    weights[ends] = weight
+    about, tables = json.loads(texts["genomes"]), {name: table.to(device) for name, table in tables.items()}
+    encoding, function = CPPN(tuple(about["shape"]), about["hidden"]), tables.pop("function")
+    *ends, weight = (tables.pop(name) for name in LINKS)
+    ends = tuple(end.long() for end in ends)
+    weights = weight.new_zeros(*function.shape, function.shape[1]).index_put(ends, weight)
     linked = torch.zeros_like(weights, dtype=torch.bool)
     linked[ends] = True
     used = linked.any(1) | linked.any(2)
     used[:, : len(INPUTS) + encoding.shape[0]] = True
     genomes = {"weights": weights, "linked": linked, "function": function, "used": used}
-    genomes = {name: genes.to(device) for name, genes in genomes.items()}
-    return Packed(genomes, encoding, about["notes"], {name: table.to(device) for name, table in tensors.items()})
+    return Packed(genomes, encoding, about["notes"], tables)

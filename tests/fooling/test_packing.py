@@ -1,41 +1,14 @@
-"""Bred images on ImageNet: genomes in a small file, painters that climb, and the stored thousand."""
-
-import math
+"""Genomes in a small file, and the stored thousand of ImageNet."""
 
 import pytest
 import safetensors.torch
 import torch
-from torch import nn
 
 from course_utils import evaluation, zoo
 from course_utils.core import storage
-from course_utils.fooling import CPPN, _genomes, ascend, cppn, map_elites
-from course_utils.fooling.cppn import INPUTS
+from course_utils.fooling import CPPN
 from course_utils.fooling.packing import IMAGENET, pack, unpack
-
-
-def source(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def network(shape, classes=4, seed=0):
-    """A small curved network whose dropout shows who switches it to training."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        layers = nn.Linear(math.prod(shape), 16), nn.Tanh(), nn.Dropout(0.5), nn.Linear(16, classes)
-    return nn.Sequential(nn.Flatten(), *layers)
-
-
-def grown(encoding, number=60, times=40):
-    """Genomes of many topologies."""
-    generator = source()
-    genomes = encoding.random(number, generator=generator)
-    for _ in range(times):
-        genomes = encoding.vary(genomes, torch.arange(number), generation=1, generator=generator)
-    return genomes
-
-
-# ------------------------------------------------------------------------------------------------ in a file
+from tests.fooling.small import grown, source, whole
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 9), (3, 6, 9)])
@@ -64,12 +37,7 @@ def test_unpacked_genomes_can_evolve_on_and_in_float64(tmp_path):
     assert found["weights"].dtype == torch.float64
     assert torch.equal(encoding.render(found), encoding.render(genomes))
     child = encoding.vary(found, torch.arange(60), generation=1, generator=source())
-    ways, last = child["linked"].float(), len(INPUTS) + 3
-    assert not child["linked"][:, :, len(INPUTS) : last].any() and child["used"][:, :last].all()
-    assert not (child["linked"] & ~(child["used"][:, :, None] & child["used"][:, None, :])).any()
-    for _ in range(ways.shape[1]):
-        ways = (ways @ child["linked"].float()).clamp_max(1)
-    assert not ways.any()  # no loop
+    assert whole(child, outputs=3)
 
 
 def test_a_file_is_small(tmp_path):
@@ -103,50 +71,6 @@ def test_a_bad_file_is_named(tmp_path):
     wide = CPPN((1, 4, 4), hidden=300)
     with pytest.raises(ValueError, match="256 at most"):
         pack(file, wide.random(1, generator=source()), wide, {})
-
-
-# ------------------------------------------------------------------------------------------------ painters that climb
-
-
-class Interrupting(nn.Module):
-    def __init__(self, model, at):
-        super().__init__()
-        self.model, self.left = model, at
-
-    def forward(self, images):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-        return self.model(images)
-
-
-def test_ascent_reports_each_step():
-    model, targets, seen = network((1, 5, 5)), torch.tensor([2, 0, 1]), []
-    halfway = ascend(model, targets, steps=7, shape=(1, 5, 5), progress=False)
-    ascend(model, targets, steps=12, shape=(1, 5, 5), progress=False, on_step=seen.append)
-    assert torch.stack(seen).shape == (12, 3)
-    expected = evaluation.logits(model, halfway).softmax(1).gather(1, targets[:, None])[:, 0]
-    assert torch.allclose(seen[7], expected, atol=1e-5)
-
-
-# ------------------------------------------------------------------------------------------------ many classes, colour
-
-
-def test_portions_change_nothing(monkeypatch):
-    encoding = CPPN((3, 6, 9), hidden=6)
-    model = network(encoding.shape, classes=30)
-    how = dict(generations=4, population=25, progress=False)
-    whole = map_elites(model, encoding, **how)
-    monkeypatch.setitem(_genomes.VALUES, "cpu", 4 * 3 * 6 * 9)  # four images at once
-    parts = map_elites(model, encoding, **how)
-    assert torch.allclose(whole.confidence, parts.confidence, atol=1e-5)
-    assert torch.allclose(whole.images, parts.images, atol=1.5 / 255)
-    pixels = encoding.render(whole.genomes)
-    monkeypatch.setattr(cppn, "VALUES", {1: 100, 3: 100})  # few pixels at once
-    assert torch.allclose(encoding.render(whole.genomes), pixels, atol=1e-5)
-
-
-# ------------------------------------------------------------------------------------------------ the stored thousand
 
 
 def test_the_stored_thousand_are_whole_and_small():
