@@ -1,4 +1,4 @@
-"""What all attacks share: checked inputs, gradients with respect to pixels, success, steps, targets.
+"""What all attacks share: inputs checked once, gradients with respect to pixels, success, targets, the best so far.
 
 An attack searches near each image of a batch, and the images do not depend on each other. So all of them share one
 forward and one backward pass, and an image that is done leaves the batch; ``rows`` are the numbers of those still in
@@ -15,60 +15,64 @@ from torch.nn import functional as F
 
 from course_utils import evaluation, runtime
 from course_utils.core.checks import check_images, check_labels
-from course_utils.core.tensors import by_portions, portion
-from course_utils.evaluation import margin, without
+from course_utils.core.tensors import by_portions, portions
+from course_utils.evaluation import without
 
 TARGET_RULES = ("random", "next", "nearest", "least_likely")
-TIE = 1e-5  # a lead below this share of the largest logit could be lost to rounding in a batch of another size
+TIE = 1e-5  # a margin below this share of the largest logit could be lost to rounding in a batch of another size
 
 
-class Task:
+class AttackTask:
     """One attack on one batch, on the model's device.
 
     Attributes:
-        images: ``(N, C, H, W)``, a copy.
+        images: ``(N, C, H, W)``, a copy; rows: their numbers ``(N,)``.
         labels: ``(N,)``; targets: ``(N,)``, or None if any wrong class will do.
-        aim: the class in the loss, ``(N,)``: the target to reach, or the label to leave.
-        sign: -1 if the loss of ``aim`` is to fall, +1 if it is to rise.
+        target_or_label: the class in the loss, ``(N,)``: the target to reach, or the label to leave.
+        direction: -1 if the loss of this class is to fall, +1 if it is to rise.
         classes: how many there are.
     """
 
-    def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, targets: Tensor | str | None, generator=None):
+    def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, targets=None, generator=None):
         check_images(images)
         if images.dtype not in (torch.float32, torch.float64):
-            raise TypeError(
-                f"images are {images.dtype}, too coarse for small changes: call .float() on them and the model"
-            )
+            hint = "too coarse for small perturbations: call .float() on them and the model"
+            raise TypeError(f"images are {images.dtype}, {hint}")
         self.model, self.given = model, images
-        self.classes = evaluation.logits(model, images[:1]).shape[1]
         self.images = images.detach().to(evaluation.device_of(model), copy=True)
+        self.rows = torch.arange(len(images), device=self.images.device)
+        ranked = targets in ("nearest", "least_likely") if isinstance(targets, str) else False
+        clean = self._first_logits(self.images if ranked else self.images[:1])
+        self.classes = clean.shape[1]
         self.labels = check_labels(labels, len(images), self.classes).to(self.images.device)
         if isinstance(targets, str):
-            targets = choose_targets(model, images, labels, targets, generator=generator)
-        self.targets = None if targets is None else _check_targets(targets, labels, self.classes).to(self.images.device)
-        self.aim, self.sign = (self.labels, 1) if targets is None else (self.targets, -1)
-        self.rows = torch.arange(len(images), device=self.images.device)
+            self.targets = _by_rule(targets, clean, self.labels, generator)
+        elif targets is not None:
+            self.targets = _check_targets(targets, labels, self.classes).to(self.images.device)
+        else:
+            self.targets = None
+        self.target_or_label, self.direction = (self.labels, 1) if targets is None else (self.targets, -1)
 
     def finish(self, images: Tensor) -> Tensor:
         """The attack's result, on the device and in the type in which the images came."""
         return images.to(self.given)
 
-    def lead(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """How far the attack leads, ``(N,)`` in logits: above 0 is success, and the more the surer."""
-        return -self.sign * margin(logits, self.aim[rows])
+    def adversarial_margin(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """By how many logits the attack has succeeded, ``(N,)``; below 0 it has not."""
+        return -self.direction * evaluation.margin(logits, self.target_or_label[rows])
 
-    def fooled(self, logits: Tensor, rows: Tensor) -> Tensor:
+    def is_adversarial(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Whether the attack has succeeded, beyond the reach of rounding: bool ``(N,)``."""
-        return self.lead(logits, rows) > TIE * logits.abs().amax(1)
+        return self.adversarial_margin(logits, rows) > TIE * logits.abs().amax(1)
 
     def cross_entropy(self, logits: Tensor, rows: Tensor) -> Tensor:
-        """The cross-entropy of the class that the attack aims at, ``(N,)`` in nats."""
-        return F.cross_entropy(logits, self.aim[rows], reduction="none")
+        """The cross-entropy of the target or label, ``(N,)`` in nats."""
+        return F.cross_entropy(logits, self.target_or_label[rows], reduction="none")
 
     @torch.no_grad()
     def logits(self, x: Tensor) -> Tensor:
         """The model's outputs ``(N, K)``, by a forward pass alone."""
-        return torch.cat([self._forward(part) for part in x.split(portion(x))])
+        return torch.cat([self._forward(part) for (part,) in portions(x)])
 
     def gradient(self, x: Tensor, objective: Callable[[Tensor, Tensor], Tensor], rows: Tensor) -> tuple[Tensor, ...]:
         """Logits ``(N, K)``, ``objective(logits, rows)`` ``(N,)``, and its gradient in ``x``: one pass each way."""
@@ -97,37 +101,44 @@ class Task:
     def _forward(self, x: Tensor) -> Tensor:
         logits = evaluation.ask(self.model, x)
         if logits.shape != (len(x), self.classes) or not logits.isfinite().all():
-            evaluation.check_logits(logits, len(x))  # says what is wrong; for a few images, logits may look like shares
+            evaluation.check_logits(logits, len(x))  # says what is wrong; a few logits may look like probabilities
         return logits
+
+    @torch.no_grad()
+    def _first_logits(self, images: Tensor) -> Tensor:
+        """Logits of a model of which nothing is known yet: what is wrong with it is said."""
+        with evaluation.mode(self.model, False), evaluation.naming(self.model, self.given):
+            parts = [(part, evaluation.ask(self.model, part)) for (part,) in portions(images)]
+        return torch.cat([evaluation.check_logits(logits, len(part)) for part, logits in parts])
 
 
 @contextmanager
 def attack_context(
     model: nn.Module, images: Tensor, labels: Tensor, targets: Tensor | str | None = None, generator=None
-) -> Iterator[Task]:
+) -> Iterator[AttackTask]:
     """The room in which an attack works: inputs checked, model in evaluation mode, an interrupt ends it quietly."""
     with torch.inference_mode(False), torch.enable_grad():
-        task = Task(model, images, labels, targets, generator)
+        task = AttackTask(model, images, labels, targets, generator)
         with evaluation.mode(model, False):
             try:
                 yield task
             except KeyboardInterrupt:
-                if _passed_on.get():
+                if _reraised.get():
                     raise
                 print("Interrupted: these are the best images so far.")
 
 
-_passed_on = ContextVar("_passed_on", default=False)
+_reraised = ContextVar("_reraised", default=False)
 
 
 @contextmanager
 def reraise_interrupts() -> Iterator[None]:
     """In here an interrupt ends more than one attack: where attacks are compared, half of one looks like a weak one."""
-    token = _passed_on.set(True)
+    token = _reraised.set(True)
     try:
         yield
     finally:
-        _passed_on.reset(token)
+        _reraised.reset(token)
 
 
 def choose_targets(
@@ -138,31 +149,66 @@ def choose_targets(
     Args:
         rule: "random" (each wrong class equally likely), "next" (the label plus 1, after the last comes 0), "nearest"
             (the wrong class with the highest logit) or "least_likely" (the one with the lowest).
-        generator: draws the random ones; None starts a new one from seed 0.
 
     Raises:
-        ValueError: no such rule, or inputs outside the convention.
+        ValueError: no such rule.
 
     >>> choose_targets(nn.Flatten(), torch.rand(2, 1, 1, 3), torch.tensor([0, 2]), "next")
     tensor([1, 0])
     """
-    if rule not in TARGET_RULES:
-        raise ValueError(f"there is no target rule {rule!r}: choose among {', '.join(TARGET_RULES)}")
-    logits = evaluation.logits(model, images)
+    return AttackTask(model, images, labels, str(rule), generator).targets.to(labels.device)
+
+
+def _by_rule(rule: str, logits: Tensor, labels: Tensor, generator: torch.Generator | None) -> Tensor:
     classes = logits.shape[1]
-    labels = check_labels(labels, len(images), classes)
-    own = labels.to(logits.device)
     if rule == "nearest":
-        chosen = without(logits, own).argmax(1)
-    elif rule == "least_likely":
-        chosen = without(logits, own, float("inf")).argmin(1)
-    elif rule == "next":
-        chosen = (labels + 1) % classes
-    else:
-        draw = runtime.ensure_generator(generator)
-        shift = torch.randint(1, classes, labels.shape, generator=draw, device=draw.device)
-        chosen = (labels + shift.to(labels.device)) % classes
-    return chosen.to(labels.device)
+        return without(logits, labels).argmax(1)
+    if rule == "least_likely":
+        return without(logits, labels, float("inf")).argmin(1)
+    if rule == "next":
+        return (labels + 1) % classes
+    if rule == "random":
+        generator = runtime.ensure_generator(generator)
+        shift = torch.randint(1, classes, labels.shape, generator=generator, device=generator.device)
+        return (labels + shift.to(labels.device)) % classes
+    raise ValueError(f"there is no target rule {rule!r}: choose among {', '.join(TARGET_RULES)}")
+
+
+def _check_targets(targets: Tensor, labels: Tensor, classes: int) -> Tensor:
+    try:
+        check_labels(targets, len(labels), classes)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"targets: {error}; or name a rule: {', '.join(TARGET_RULES)}") from None
+    if (targets.to(labels.device) == labels).any():
+        raise ValueError("some targets equal the labels: a target is the wrong class that the model is to predict")
+    return targets
+
+
+class Best:
+    """The best ``images`` so far, and the ``score`` of each: the higher the better, and -inf for the clean image."""
+
+    def __init__(self, images: Tensor):
+        self.images = images.clone()
+        self.score = torch.full_like(images[:, 0, 0, 0], float("-inf"))
+
+    def offer(self, x: Tensor, rows: Tensor, score: Tensor) -> Tensor:
+        """Keep those of ``x`` that score higher than what their rows have; which are they? bool ``(N,)``."""
+        better = score > self.score[rows]
+        self.images[rows[better]], self.score[rows[better]] = x[better], score[better]
+        return better
+
+    def settle(self, done: Tensor, rows: Tensor, x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        """Keep those of ``x`` that are done for good, and hand back the rows, x and others that are not."""
+        self.images[rows[done]], self.score[rows[done]] = x[done], float("inf")
+        return tuple(each[~done] for each in (rows, x, *others))
+
+
+def keep_rows(state: object, mask: Tensor) -> None:
+    """Let the images outside ``mask`` go from all tensors of ``state``."""
+    if not mask.all():
+        for name, value in vars(state).items():
+            if isinstance(value, Tensor):
+                setattr(state, name, value[mask])
 
 
 class Bracket:
@@ -181,13 +227,3 @@ class Bracket:
         works, fails = torch.where(success, c, works), torch.where(success, fails, c)
         following = torch.where(fails.isinf(), 10 * works, torch.where(works == 0, fails / 10, (works * fails).sqrt()))
         self.works[rows], self.fails[rows], self.c[rows] = works, fails, following
-
-
-def _check_targets(targets: Tensor, labels: Tensor, classes: int) -> Tensor:
-    try:
-        check_labels(targets, len(labels), classes)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"targets: {error}; or name a rule: {', '.join(TARGET_RULES)}") from None
-    if (targets.to(labels.device) == labels).any():
-        raise ValueError("some targets equal the labels: a target is the wrong class that the model is to name")
-    return targets

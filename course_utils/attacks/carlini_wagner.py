@@ -1,4 +1,4 @@
-r"""Carlini and Wagner's attack: the smallest change by Adam, with the boundary itself in the objective.
+r"""Carlini and Wagner's attack: the smallest perturbation by Adam, with the boundary itself in the objective.
 
 Write each pixel as ``x' = (1 + tanh w) / 2``, which cannot leave the box, and minimise over w
 
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks.base import Bracket, attack_context
+from course_utils.attacks.base import Best, Bracket, attack_context, keep_rows
 from course_utils.core.checks import check_counts
 from course_utils.core.tensors import length, spread
 
 EDGE = 0.005  # black and white lie infinitely far out on the line of w: start this much inside
-GAIN = 3e-3  # F has settled when a tenth of the steps has not brought this share
+GAIN = 3e-3  # F has settled when a tenth of the steps has not brought this fraction
 
 
 def carlini_wagner(
@@ -34,24 +34,15 @@ def carlini_wagner(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Look for the smallest Euclidean change that puts each image over the boundary by ``kappa``.
+    """Look for the smallest Euclidean perturbation that puts each image over the boundary by ``kappa``.
 
     Each value of c starts from the best image so far; an image whose F has settled goes on to its next c at once.
 
     Args:
-        model, images, labels: as for `fgsm`.
-        targets: None takes any wrong class; int64 ``(N,)`` or a rule of `choose_targets` that class.
-        kappa: the wanted lead in logits.
+        kappa: the wanted margin in logits; an image that has it already comes back unchanged.
         search_steps: how many values of c are tried for each image.
         steps: at most this many steps of Adam for each c.
         lr: its step size in w at the start of each c; it falls to a tenth.
-
-    Returns:
-        Images of the same shape, type and device, inside [0, 1]. One that has the lead already, or for which none is
-        found, comes back unchanged.
-
-    Raises:
-        TypeError, ValueError: inputs or settings outside the convention; a model without logits or without gradients.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3, bias=False))
     >>> x = torch.full((1, 1, 8, 8), 0.5)
@@ -65,54 +56,64 @@ def carlini_wagner(
     with attack_context(model, images, labels, targets, generator) as task:
 
         def hinge(logits, rows):
-            return (kappa - task.lead(logits, rows)).clamp_min(0)
+            return (kappa - task.adversarial_margin(logits, rows)).clamp_min(0)
 
-        best = task.images.clone()
-        shortest = torch.full_like(best[:, 0, 0, 0], float("inf"))
-        logits, gap, slope = task.gradient(best, hinge, task.rows)
+        best = Best(task.images)
+        logits, gap, slope = task.gradient(task.images, hinge, task.rows)
         reach = gap / length(slope).clamp_min(1e-12)  # how far the boundary is, were the logits linear
         bracket = Bracket(gap / (4 * reach**2).clamp_min(1e-12))
-        rows = task.rows[~task.fooled(logits, task.rows) | (gap > 0)]
-        w = _to_line(best[rows])
-        mean, square = torch.zeros_like(w), torch.zeros_like(w)
-        lowest = torch.full_like(shortest[rows], float("inf"))
-        age, idle, rounds = torch.zeros_like(rows), torch.zeros_like(rows), torch.zeros_like(rows)
-        won = torch.zeros_like(rows, dtype=torch.bool)
+        rows = task.rows[~task.is_adversarial(logits, task.rows) | (gap > 0)]
+        adam = _Adam(rows, task.images[rows], steps, lr)
         bar = runtime.progress(len(rows) * search_steps, "carlini_wagner", progress)
-        while len(rows):
-            x, c = (1 + w.tanh()) / 2, bracket.c[rows]
+        while len(adam.rows):
+            rows, x = adam.rows, adam.images()
+            c, r = bracket.c[rows], x - task.images[rows]
             logits, gap, slope = task.gradient(x, hinge, rows)
-            change = x - task.images[rows]
-            size, over = length(change), task.fooled(logits, rows) & (gap <= 0)
-            better = over & (size < shortest[rows])
-            won |= better  # being over the boundary is no success: each c starts there
-            best[rows[better]], shortest[rows[better]] = x[better], size[better]
-
-            value = gap + c * size**2
-            idle = torch.where(value < (1 - GAIN) * lowest, 0, idle + 1)
-            lowest, age = torch.minimum(lowest, value), age + 1
-            slope = (slope + spread(2 * c, x) * change) * 2 * x * (1 - x)  # dx/dw = 2 x (1 - x)
-            mean, square = 0.9 * mean + 0.1 * slope, 0.999 * square + 0.001 * slope**2
-            t = spread(age, w).to(w)
-            stride = lr * (1 - 0.9 * t / steps) / (1 - 0.9**t)
-            w = w - stride * mean / ((square / (1 - 0.999**t)).sqrt() + 1e-8)
-
-            settled = (age >= steps) | (idle >= max(10, steps // 10))
+            size, over = length(r), task.is_adversarial(logits, rows) & (gap <= 0)
+            adam.won |= best.offer(x, rows, torch.where(over, -size, float("-inf")))
+            settled = adam.step(x, gap + c * size**2, slope + spread(2 * c, x) * r)
             if settled.any():
-                there = rows[settled]
-                bracket.narrow(there, won[settled])
-                found = settled & (shortest[rows] < float("inf"))
-                w[found] = _to_line(best[rows[found]])
-                rounds[settled] += 1
-                for state in (mean, square, age, idle, won):
-                    state[settled] = 0
-                lowest[settled] = float("inf")
-                stay = rounds < search_steps
-                states = (rows, w, mean, square, lowest, age, idle, rounds, won)
-                rows, w, mean, square, lowest, age, idle, rounds, won = (state[stay] for state in states)
-                bar.update(len(there))
+                bracket.narrow(rows[settled], adam.won[settled])
+                adam.restart(settled, best)
+                bar.update(int(settled.sum()))
+                keep_rows(adam, adam.rounds < search_steps)
         bar.close()
-    return task.finish(best)
+    return task.finish(best.images)
+
+
+class _Adam:
+    """Adam (Kingma and Ba, arXiv 1412.6980) over w for each image, side by side, each at an age of its own."""
+
+    def __init__(self, rows: Tensor, x: Tensor, steps: int, lr: float):
+        self.rows, self.steps, self.lr = rows, steps, lr
+        self.w = _to_line(x)
+        self.mean, self.square = torch.zeros_like(x), torch.zeros_like(x)  # of the slope
+        self.lowest = torch.full_like(x[:, 0, 0, 0], float("inf"))  # F so far
+        self.age, self.idle, self.rounds = torch.zeros_like(rows), torch.zeros_like(rows), torch.zeros_like(rows)
+        self.won = torch.zeros_like(rows, dtype=torch.bool)  # nearer with this c; all start over the boundary
+
+    def images(self) -> Tensor:
+        return (1 + self.w.tanh()) / 2
+
+    def step(self, x: Tensor, value: Tensor, slope: Tensor) -> Tensor:
+        """One step down F, whose value and slope in the images x are given; which images have settled?"""
+        self.idle = torch.where(value < (1 - GAIN) * self.lowest, 0, self.idle + 1)
+        self.lowest, self.age = torch.minimum(self.lowest, value), self.age + 1
+        slope = slope * 2 * x * (1 - x)  # dx/dw = 2 x (1 - x)
+        self.mean, self.square = 0.9 * self.mean + 0.1 * slope, 0.999 * self.square + 0.001 * slope**2
+        t = spread(self.age, x).to(x)
+        stride = self.lr * (1 - 0.9 * t / self.steps) / (1 - 0.9**t)
+        self.w = self.w - stride * self.mean / ((self.square / (1 - 0.999**t)).sqrt() + 1e-8)
+        return (self.age >= self.steps) | (self.idle >= max(10, self.steps // 10))
+
+    def restart(self, settled: Tensor, best: Best) -> None:
+        """Begin anew where there is a best image, or go on."""
+        found = settled & best.score[self.rows].isfinite()
+        self.w[found] = _to_line(best.images[self.rows[found]])
+        for state in (self.mean, self.square, self.age, self.idle, self.won):
+            state[settled] = 0
+        self.lowest[settled] = float("inf")
+        self.rounds[settled] += 1
 
 
 def _to_line(x: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks.base import attack_context
+from course_utils.attacks.base import Best, attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import spread, steepest
 from course_utils.evaluation import without
@@ -34,22 +34,14 @@ def deepfool(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Look for the nearest image that the model misnames, step by linear step.
+    """Look for the nearest image that the model misclassifies, step by linear step.
 
     Args:
-        model, images, labels: as for `fgsm`.
-        targets: None takes the nearest wrong class at each step; int64 ``(N,)`` or a rule of `choose_targets`.
+        targets: None takes the nearest wrong class at each step.
         norm: the distance to make small, "l2" or "linf".
-        overshoot: how much further than the linear boundary, as a share.
-        steps: at most this many; an image that is misnamed leaves the batch.
+        overshoot: how much further than the linear boundary, as a fraction.
+        steps: at most this many; an image that is misclassified leaves the batch.
         candidates: look at this many classes, those with the highest logits on the clean image.
-
-    Returns:
-        Images of the same shape, type and device, inside [0, 1]. One that the model misnames already, or for which
-        nothing is found, comes back unchanged.
-
-    Raises:
-        TypeError, ValueError: inputs or settings outside the convention; a model without logits or without gradients.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3, bias=False))
     >>> x = torch.full((1, 1, 8, 8), 0.5)
@@ -63,33 +55,27 @@ def deepfool(
         raise ValueError(f"candidates={candidates}, overshoot={overshoot:g}: want at least 2, and not below 0")
     bar = runtime.progress(steps, "deepfool", progress)
     with attack_context(model, images, labels, targets, generator) as task, bar:
-        best, x, rows = task.images.clone(), task.images, task.rows
+        best, rows, x = Best(task.images), task.rows, task.images
+        plus = None if targets is None else task.targets[:, None]
         for step in range(steps + 1):
             logits = task.logits(x)
-            done = task.fooled(logits, rows)
-            best[rows[done]] = x[done]
-            rows, x, logits = rows[~done], x[~done], logits[~done]
+            if plus is None:
+                plus = without(logits, task.labels).topk(min(candidates, task.classes) - 1).indices
+            rows, x, logits, plus = best.settle(task.is_adversarial(logits, rows), rows, x, logits, plus)
             if step == steps or not len(rows):
                 break
             minus = task.labels[rows]
             if targets is not None:  # the strongest class other than the target
                 minus = without(logits, task.targets[rows]).argmax(1)
-            if step == 0 and targets is None:
-                plus = without(logits, minus).topk(min(candidates, task.classes) - 1).indices
-            elif step == 0:
-                plus = task.targets[rows, None]
-            else:
-                plus = plus[~done]
             value, w = task.gradients(x, minus, plus)
             size = w.flatten(2).norm(dim=2) if norm == "l2" else w.flatten(2).abs().sum(2)
-            distance = value.abs() / size.clamp_min(1e-8)
-            near = distance.argsort(1)[:, :NEAR]
-            plus = plus.gather(1, near)
-            at = torch.arange(len(rows), device=rows.device)
-            far = distance[at, near[:, 0]] + 1e-4  # so that a step is taken even where the two logits agree
-            change = (x - task.images[rows]) / (1 + overshoot)
-            change = change + spread(far, x) * steepest(w[at, near[:, 0]], norm)
-            x = (task.images[rows] + (1 + overshoot) * change).clamp(0, 1)
+            distance, nearest = (value.abs() / size.clamp_min(1e-8)).sort(1)
+            plus = plus.gather(1, nearest[:, :NEAR])
+            w = w[torch.arange(len(rows), device=rows.device), nearest[:, 0]]
+            far = distance[:, 0] + 1e-4  # so that a step is taken even where the two logits agree
+            clean = task.images[rows]
+            r = (x - clean) / (1 + overshoot) + spread(far, x) * steepest(w, norm)
+            x = (clean + (1 + overshoot) * r).clamp(0, 1)
             bar.update()
         bar.update(steps - bar.n)  # finished early
-    return task.finish(best)
+    return task.finish(best.images)

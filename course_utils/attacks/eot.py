@@ -1,12 +1,12 @@
-r"""Expectation over transformations: one canvas that works wherever it hangs.
+r"""Expectation over transformations (EOT): one canvas that works wherever it hangs.
 
-A change made for one picture is lost when the camera moves. So do not ask for one picture: let t put the canvas c into
-a scene at random (print and photograph it, stick it on a photo, hang it behind something), and climb the mean
+A perturbation made for one picture is lost when the camera moves. So do not ask for one picture: let t put the canvas c
+into a scene at random (print and photograph it, stick it on a photo, hang it behind something), and climb the mean
 
-    E_t [ log P(the model is fooled | t(c)) ]
+    E_t [ log P(target | t(c)) ]
 
-with a few fresh draws of t a step. P is the softmax of the target, or one minus that of the label to leave. Athalye,
-Engstrom, Ilyas and Kwok 2017, arXiv 1707.07397; the patch is that of Brown et al. 2017, arXiv 1712.09665.
+with a few fresh draws of t a step. P is the softmax of the target. Athalye, Engstrom, Ilyas and Kwok 2017, arXiv
+1707.07397; the patch is that of Brown et al. 2017, arXiv 1712.09665.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from course_utils import evaluation, runtime
 from course_utils.core.checks import check_budget, check_counts, check_images, check_labels
 from course_utils.core.tensors import project
-from course_utils.evaluation import without
 
 Transformation = Callable[[Tensor, int, torch.Generator], Tensor]
 
@@ -26,9 +25,8 @@ def eot(
     model: nn.Module,
     scene: Transformation,
     start: Tensor,
-    targets: Tensor | None = None,
+    targets: Tensor,
     *,
-    labels: Tensor | None = None,
     eps: float | None = None,
     steps: int = 60,
     batch: int = 8,
@@ -36,40 +34,31 @@ def eot(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Change a canvas until the model is fooled by it in most scenes.
+    """Change a canvas until the model sees the target in most scenes. Test the result in fresh scenes.
 
     Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
         scene: ``scene(canvas, number, generator)`` puts the canvas ``(1, c, h, w)`` into ``number`` scenes of its own
             drawing and returns the pictures, ``(number, C, H, W)`` in [0, 1]. Gradients must flow through it.
         start: the canvas at first, ``(1, c, h, w)`` in [0, 1], of any size; or M of them.
         targets: the class that the model is to see, int64 ``(1,)``; or M of them.
-        labels: instead of targets, the class that it is to see no longer.
         eps: largest change of a pixel of the canvas; None allows every canvas.
         steps, batch: steps, each on ``batch`` new scenes of each canvas: a pass both ways for every one of them.
         step_size: of Adam, about how far a pixel moves in a step at first; None takes 0.05, or ``eps / 4``. It falls
             to 0 towards the end, in a straight line.
-        generator: for the scenes; None starts a new one from seed 0.
-
-    Returns:
-        The canvas, of the shape, type and device of ``start``, within ``eps`` and [0, 1]. Test it in fresh scenes.
 
     Raises:
-        TypeError, ValueError: inputs or settings outside the convention; a scene that returns no pictures, or lets no
-            gradient through; a model without logits.
+        TypeError, ValueError: a scene that returns no pictures, or lets no gradient through.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     >>> def corner(canvas, number, generator):
     ...     pictures = torch.rand(number, 1, 4, 4, generator=generator)
     ...     pictures[:, :, :2, :2] = canvas
     ...     return pictures
-    >>> expectation(model, corner, torch.rand(1, 1, 2, 2), torch.tensor([2])).shape
+    >>> eot(model, corner, torch.rand(1, 1, 2, 2), torch.tensor([2])).shape
     torch.Size([1, 1, 2, 2])
     """
     check_counts(steps=steps, batch=batch)
     check_budget(1 if eps is None else eps, "linf")
-    if (targets is None) == (labels is None):
-        raise ValueError("want either targets, the class to reach, or labels, the class to leave")
     if step_size is None:
         step_size = 0.05 if eps is None else eps / 4
     if not 0 <= step_size < float("inf"):
@@ -80,8 +69,7 @@ def eot(
         centre = start.detach().to(device, copy=True)
         with torch.no_grad():
             classes = evaluation.logits(model, _pictures(scene, centre[:1], 1, runtime.ensure_generator())).shape[1]
-        aim = check_labels(labels if targets is None else targets, len(start), classes)
-        aim = aim.to(device).repeat_interleave(batch)
+        targets = check_labels(targets, len(start), classes).to(device).repeat_interleave(batch)
         canvas = centre.clone().requires_grad_()
 
         def inside(x):
@@ -90,25 +78,20 @@ def eot(
         optimiser = torch.optim.Adam([canvas], lr=step_size, maximize=True)
         fade = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
         try:
-            with runtime.progress(steps, "expectation", progress) as bar:
+            with runtime.progress(steps, "eot", progress) as bar:
                 for _ in range(steps):
                     pictures = torch.cat([_pictures(scene, one, batch, generator) for one in canvas.split(1)])
-                    chance = _chance(model(pictures), aim, targets is None)
-                    canvas.grad = evaluation.gradient(chance.sum() / batch, canvas)
+                    logits = model(pictures)
+                    log_p = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(1)
+                    canvas.grad = evaluation.gradient(log_p.sum() / batch, canvas)
                     optimiser.step()
                     fade.step()
                     canvas.data = inside(canvas.data)
                     bar.update()
-                    bar.set_postfix(log_p=f"{chance.mean().item():.2f}")
+                    bar.set_postfix(log_p=f"{log_p.mean().item():.2f}")
         except KeyboardInterrupt:
             print("Interrupted: this is the canvas so far.")
         return inside(canvas.data).to(start)
-
-
-def _chance(logits: Tensor, aim: Tensor, leave: bool) -> Tensor:
-    """The logarithm of the probability that the model names the class, or that it does not, ``(N,)``."""
-    wanted = without(logits, aim).logsumexp(1) if leave else logits.gather(1, aim[:, None])[:, 0]
-    return wanted - logits.logsumexp(1)
 
 
 def _pictures(scene: Transformation, canvas: Tensor, number: int, generator: torch.Generator) -> Tensor:

@@ -29,19 +29,6 @@ def fgsm(
 ) -> Tensor:
     """Change each image by one step along the gradient of its loss.
 
-    Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
-        images, labels: float ``(N, C, H, W)`` in [0, 1], and int64 ``(N,)``.
-        eps: length of the step in pixel units: largest change of a pixel for "linf", Euclidean length for "l2".
-        targets: None leaves the label; int64 ``(N,)`` or a rule of `choose_targets` makes for that class.
-        generator: for the rule "random".
-
-    Returns:
-        Images of the same shape, type and device, within ``eps`` and [0, 1], successful or not.
-
-    Raises:
-        TypeError, ValueError: inputs outside the convention; a model without logits or without gradients.
-
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> x = torch.full((2, 1, 2, 2), 0.5)
     >>> (fgsm(model, x, torch.tensor([0, 1]), eps=0.25) - x).abs().unique()
@@ -51,5 +38,5 @@ def fgsm(
     with attack_context(model, images, labels, targets, generator) as task:
         best = task.images
         _, _, gradient = task.gradient(best, task.cross_entropy, task.rows)
-        best = project(best + task.sign * eps * steepest(gradient, norm), best, eps, norm)
+        best = project(best + task.direction * eps * steepest(gradient, norm), best, eps, norm)
     return task.finish(best)

@@ -1,15 +1,15 @@
-r"""HopSkipJump: an attack that may only ask what the model names an image, and counts every question.
+r"""HopSkipJump: a black-box attack that may only ask which class the model predicts, and counts every query.
 
-No logits, no gradients: an answer is right or wrong. Start from an image that is named wrongly and walk back to the
+No logits, no gradients: an answer is right or wrong. Start from an image that is misclassified and walk back to the
 clean one until the answer is about to change. There, on the boundary, ask about small random steps u_i: the answers
 s_i = +1 (wrong) or -1 (right) say on which side of it they end, and together they give its normal,
 
     v = sum of (s_i - mean s) u_i,        x <- walk_back(x + a v / ||v||),
 
-where the length a is halved until the model is wrong there. Then again from the new point, with more questions. Chen,
+where the length a is halved until the model is wrong there. Then again from the new point, with more queries. Chen,
 Jordan and Wainwright 2019, arXiv 1904.02144.
 
-In d dimensions the cosine between v and the normal is about sqrt(2 n / (pi d)) after n questions, which is next to
+In d dimensions the cosine between v and the normal is about sqrt(2 n / (pi d)) after n queries, which is next to
 nothing for a photograph. Smooth steps, drawn on a coarse grid, have fewer dimensions, and networks listen to them: Guo,
 Frank and Weinberger 2018, arXiv 1809.08758.
 """
@@ -23,18 +23,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import runtime
-from course_utils.attacks.base import Task, attack_context
+from course_utils.attacks.base import AttackTask, Best, attack_context
 from course_utils.core.checks import check_count, check_images
-from course_utils.core.tensors import bisect, length, spread
+from course_utils.core.tensors import bisect, length, portion, spread
 
 STARTS = 50  # random images that are tried
-TILES = 4  # on a side of them; grey tiles are given more different names than fine noise is
-HALVINGS = 10  # questions of a walk back, which ends within 2**-10 of the way to the clean image
-STRIDES = 3  # questions kept for the length of a step, which may take more
+TILES = 4  # on a side of them; grey tiles are given more different classes than fine noise is
+HALVINGS = 10  # queries of a walk back, which ends within 2**-10 of the way to the clean image
+STRIDES = 3  # queries kept for the length of a step, which may take more
 FIRST = 25  # random steps of the first round; those of round t are FIRST * sqrt(t)
 FEWEST = 10  # random steps that are worth a round
-RADIUS = 0.05  # length of a random step as a share of the distance to the clean image
-PORTION = 2**22  # pixels of random steps that are held at once
+RADIUS = 0.05  # length of a random step as a fraction of the distance to the clean image
 
 
 def hop_skip_jump(
@@ -50,102 +49,99 @@ def hop_skip_jump(
     progress: bool = True,
     on_step: Callable[[Tensor, Tensor], None] | None = None,
 ) -> Tensor:
-    """Look for the nearest image that the model misnames, in L2, with no more than ``queries`` questions an image.
+    """Look for the nearest image that the model misclassifies, in L2, with no more than ``queries`` queries an image.
 
     Args:
-        model, images, labels: as for `fgsm`. Only the argmax of the logits is looked at.
-        targets: None or int64 ``(N,)``, the class that each image is to be named.
+        targets: None or int64 ``(N,)``; rules look at logits, which this attacker never sees.
         queries: how often the model may be asked about each image, all told.
-        start: ``(N, C, H, W)``, images to begin with that are named wrongly, or as the target. For a target give some;
+        start: ``(N, C, H, W)``, images to begin with that are misclassified, or as the target. For a target give some;
             without them, or where one will not do, random tiles are tried.
         detail: draw the random steps on a grid of so many points a side, and enlarge them smoothly. Far better for
             large images, such as 14 for 224 pixels. None lets every pixel move by itself.
-        generator: draws starts and steps; None starts a new one from seed 0, so that a call can be repeated.
-        on_step: called after the start and after each round with the best images so far, and with the questions spent
+        on_step: called after the start and after each round with the best images so far, and with the queries spent
             on each, int64 ``(N,)``.
-
-    Returns:
-        Images of the same shape, type and device, inside [0, 1]. One that the model misnames already, or for which
-        nothing is found, comes back unchanged.
-
-    Raises:
-        TypeError, ValueError: inputs or settings outside the convention; a model without logits.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3, bias=False))
     >>> x = torch.rand(2, 1, 8, 8)
     >>> y = model(x).argmax(1)
-    >>> decision(model, x, y, queries=100).shape
+    >>> hop_skip_jump(model, x, y, queries=100).shape
     torch.Size([2, 1, 8, 8])
     """
-    check_images(images)
     check_count("queries", queries)
     if isinstance(targets, str):
         raise TypeError(
             f"targets={targets!r}: rules look at logits, which this attacker never sees; give class numbers, such as "
             "(labels + 1) % 10"
         )
-    if detail is not None and check_count("detail", detail) > max(images.shape[-2:]):
-        raise ValueError(f"detail={detail} is finer than the images of {tuple(images.shape[-2:])} pixels: leave it out")
-    if start is not None and check_images(start).shape != images.shape:
-        raise ValueError(f"start has shape {tuple(start.shape)}, the images have {tuple(images.shape)}: want one each")
     generator = runtime.ensure_generator(generator)
-    bar = runtime.progress(queries, "decision", progress)
+    bar = runtime.progress(queries, "hop_skip_jump", progress)
     with attack_context(model, images, labels, targets) as task, bar:
-        best, game = task.images.clone(), _Questions(task, queries)
+        _check_settings(images, start, detail)
+        best, game = Best(task.images), _Queries(task, queries)
 
         def report():
             bar.update(queries - int(game.left.max()) - bar.n)
             if on_step is not None:
-                on_step(task.finish(best.clone()), queries - game.left.to(labels.device))
+                on_step(task.finish(best.images.clone()), queries - game.left.to(labels.device))
 
-        rows = _begin(game, best, start, generator)
-        there = rows[game.left[rows] >= HALVINGS]
-        best[there] = _walk_back(game, best[there], there)
+        rows = _begin(game, best.images, start, generator)
+        x, there = best.images, rows[game.left[rows] >= HALVINGS]
+        x[there] = _walk_back(game, x[there], there)
+        best.score[rows] = -length(x[rows] - task.images[rows])
         report()
         for round_ in itertools.count(1):
             spare = game.left[rows] - HALVINGS - STRIDES
             rows, spare = rows[spare >= FEWEST], spare[spare >= FEWEST]
             if not len(rows):
                 break
-            x, far = best[rows], length(best[rows] - task.images[rows])
+            x, far = best.images[rows], -best.score[rows]
             number = spare.clamp(max=int(FIRST * math.sqrt(round_)))
             v = _normal(game, x, rows, RADIUS * far, number, detail, generator)
             x, there = _stride(game, x, rows, v, far / math.sqrt(round_))
             x, moved = _walk_back(game, x[there], rows[there]), rows[there]
-            nearer = length(x - task.images[moved]) < far[there]
-            best[moved[nearer]] = x[nearer]
+            best.offer(x, moved, -length(x - task.images[moved]))
             report()
-    return task.finish(best)
+    return task.finish(best.images)
 
 
-class _Questions:
-    """A model that answers right or wrong, and how many questions are ``left`` for each image."""
+def _check_settings(images: Tensor, start: Tensor | None, detail: int | None) -> None:
+    if detail is not None and check_count("detail", detail) > max(images.shape[-2:]):
+        raise ValueError(f"detail={detail} is finer than the images of {tuple(images.shape[-2:])} pixels: leave it out")
+    if start is not None and check_images(start).shape != images.shape:
+        raise ValueError(f"start has shape {tuple(start.shape)}, the images have {tuple(images.shape)}: want one each")
 
-    def __init__(self, task: Task, queries: int):
+
+class _Queries:
+    """A model that answers right or wrong, and how many queries are ``left`` for each image."""
+
+    def __init__(self, task: AttackTask, queries: int):
         self.task, self.left = task, torch.full_like(task.labels, queries)
         self.left[0] -= 1  # the model was asked once how many classes it has
 
     def __call__(self, x: Tensor, rows: Tensor) -> Tensor:
         """Whether the model is wrong about ``x`` ``(M, C, H, W)``, which belong to the images in ``rows``: ``(M,)``."""
         self.left.index_add_(0, rows, torch.full_like(rows, -1))
-        named = self.task.logits(x).argmax(1) if len(x) else rows
-        return named != self.task.labels[rows] if self.task.targets is None else named == self.task.targets[rows]
+        predicted = self.task.logits(x).argmax(1) if len(x) else rows
+        same = predicted == self.task.target_or_label[rows]
+        return ~same if self.task.targets is None else same
 
 
-def _begin(game: _Questions, best: Tensor, start: Tensor | None, generator: torch.Generator) -> Tensor:
-    """Write a wrongly named image into ``best`` for each that is named rightly, and return their rows."""
+def _begin(game: _Queries, best: Tensor, start: Tensor | None, generator: torch.Generator) -> Tensor:
+    """Write a misclassified image into ``best`` for each that is not, and return their rows."""
     rows = game.task.rows[game.left > 0]
     rows = rows[~game(best[rows], rows)]
     found = [rows[:0]]
-    for trial in range(start is None, STARTS + 1):
+
+    def tiles(rows):
+        drawn = torch.rand(len(rows), best.shape[1], TILES, TILES, generator=generator, device=generator.device)
+        return F.interpolate(drawn.to(best), size=best.shape[2:])
+
+    tries = [tiles] * STARTS if start is None else [lambda rows: start.to(best)[rows], *[tiles] * STARTS]
+    for images in tries:
         rows = rows[game.left[rows] > 0]
         if not len(rows):
             break
-        if trial == 0:
-            x = start.to(best)[rows]
-        else:
-            tiles = torch.rand(len(rows), best.shape[1], TILES, TILES, generator=generator, device=generator.device)
-            x = F.interpolate(tiles.to(best), size=best.shape[2:])
+        x = images(rows)
         wrong = game(x, rows)
         best[rows[wrong]] = x[wrong]
         found.append(rows[wrong])
@@ -153,22 +149,22 @@ def _begin(game: _Questions, best: Tensor, start: Tensor | None, generator: torc
     return torch.cat(found).sort().values
 
 
-def _walk_back(game: _Questions, x: Tensor, rows: Tensor) -> Tensor:
+def _walk_back(game: _Queries, x: Tensor, rows: Tensor) -> Tensor:
     """The point between the clean image and ``x`` where the answer changes, on the wrong side of it."""
-    clean, change = game.task.images[rows], x - game.task.images[rows]
+    clean, r = game.task.images[rows], x - game.task.images[rows]
     zero = torch.zeros_like(length(x))
-    _, share = bisect(zero, zero + 1, lambda share: game(clean + spread(share, x) * change, rows), HALVINGS)
-    return clean + spread(share, x) * change
+    _, fraction = bisect(zero, zero + 1, lambda fraction: game(clean + spread(fraction, x) * r, rows), HALVINGS)
+    return clean + spread(fraction, x) * r
 
 
 def _normal(
-    game: _Questions, x: Tensor, rows: Tensor, radius: Tensor, number: Tensor, detail: int | None, generator
+    game: _Queries, x: Tensor, rows: Tensor, radius: Tensor, number: Tensor, detail: int | None, generator
 ) -> Tensor:
     """The boundary's normal at ``x``, from ``number`` ``(M,)`` random steps each: unit vectors ``(M, C, H, W)``."""
     steps, signed, signs = torch.zeros_like(x), torch.zeros_like(x), torch.zeros_like(radius)
     side = x.shape[2:] if detail is None else (detail, detail)
     every = torch.arange(len(rows), device=rows.device).repeat_interleave(number)
-    for at in every.split(max(1, PORTION // x[0].numel())):
+    for at in every.split(portion(x, cost=1 / 4)):  # the model takes them in portions of its own
         u = torch.randn(len(at), x.shape[1], *side, generator=generator, device=generator.device).to(x)
         u = u if detail is None else F.interpolate(u, size=x.shape[2:], mode="bilinear")
         u *= spread(radius[at] / length(u), u)
@@ -184,7 +180,7 @@ def _normal(
     return v / spread(length(v).clamp_min(torch.finfo(x.dtype).tiny), x)
 
 
-def _stride(game: _Questions, x: Tensor, rows: Tensor, v: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
+def _stride(game: _Queries, x: Tensor, rows: Tensor, v: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
     """Go along ``v`` by ``size``, halved until the model is wrong there: the points, and which of them were found."""
     x, size = x.clone(), size.clone()
     found = torch.zeros_like(rows, dtype=torch.bool)

@@ -1,14 +1,14 @@
 r"""Szegedy's box-constrained L-BFGS: the attack that began the debate, for a whole batch at once.
 
-The smallest change r that makes the network say ``target`` is what one would like to know. Szegedy et al.
+The smallest perturbation r that makes the network say ``target`` is what one would like to know. Szegedy et al.
 (arXiv 1312.6199, section 4.1) minimise instead, for a fixed c,
 
     F(r) = c * |r| + loss(x + r, target)    subject to    0 <= x + r <= 1
 
-and search over c: the larger c, the smaller the change. The paper speaks of the *minimum* c. With c in front of |r| the
-smallest change belongs to the **largest c whose minimiser still has the target class**, and that one is searched for.
-``|r|`` is read as the squared Euclidean length (``norm="squared_l2"``) or as the length itself (``"l2"``): the paper
-can be read in both ways.
+and search over c: the larger c, the smaller the perturbation. The paper speaks of the *minimum* c. With c in front of
+|r| the smallest perturbation belongs to the **largest c whose minimiser still has the target class**, and that one is
+searched for. ``|r|`` is read as the squared Euclidean length (``norm="squared_l2"``) or as the length itself
+(``"l2"``): the paper can be read in both ways.
 
 L-BFGS (Liu and Nocedal 1989) walks towards the minimum with a picture of the curvature made from its last steps. Here
 each image has its own history, its own step length and its own c, and all images share each pass through the network.
@@ -19,15 +19,15 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks.base import Bracket, attack_context
+from course_utils.attacks.base import Best, Bracket, attack_context, keep_rows
 from course_utils.core.checks import check_counts
 from course_utils.core.tensors import length, spread
 
 PENALTIES = ("squared_l2", "l2")
 MEMORY = 5  # steps that make up the picture of the curvature
-DECREASE = 1e-4  # a step must gain this share of what the slope promises (Armijo)
-ROUND = 0.2  # |r| has a kink at 0, where L-BFGS gets stuck: rounded off within this share of the way to the target
-ENOUGH = 2e-5  # the minimum is reached when a step gains less than this share of F
+DECREASE = 1e-4  # a step must gain this fraction of what the slope promises (Armijo)
+ROUND = 0.2  # |r| has a kink at 0, where L-BFGS gets stuck: rounded off within this fraction of the way to the target
+ENOUGH = 2e-5  # the minimum is reached when a step gains less than this fraction of F
 
 
 def lbfgs(
@@ -46,20 +46,12 @@ def lbfgs(
     """Minimise ``c * |r| + loss(x + r, target)`` in the box, and search for the largest c that reaches the target.
 
     Args:
-        model, images, labels: as for `fgsm`.
-        targets: int64 ``(N,)`` or a rule of `choose_targets`; None takes "nearest".
-        c: None searches over c and returns the smallest change seen that reaches the target. A number minimises for
-            that c alone and returns the minimiser, whether it reaches the target or not.
+        targets: None takes "nearest".
+        c: None searches over c and returns the smallest perturbation seen that reaches the target. A number minimises
+            for that c alone and returns the minimiser, whether it reaches the target or not.
         norm: the reading of |r|: "squared_l2" or "l2".
         search_steps: how many values of c are tried for each image.
         steps: at most this many steps of L-BFGS for each c.
-
-    Returns:
-        Images of the same shape, type and device, inside [0, 1]. In the search, an image for which no c works comes
-        back unchanged, and so does one that has the target's class already.
-
-    Raises:
-        TypeError, ValueError: inputs or settings outside the convention; a model without logits or without gradients.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3, bias=False))
     >>> x, y = torch.full((1, 1, 2, 2), 0.5), torch.tensor([0])
@@ -74,41 +66,42 @@ def lbfgs(
     search_steps = search_steps if c is None else 1
     targets = "nearest" if targets is None else targets
     with attack_context(model, images, labels, targets, generator) as task:
-        best = task.images.clone()
-        shortest = torch.full_like(best[:, 0, 0, 0], float("inf"))
-        logits, loss, slope = task.gradient(best, task.cross_entropy, task.rows)
+        best = Best(task.images)
+        logits, loss, slope = task.gradient(task.images, task.cross_entropy, task.rows)
         reach = loss / length(slope).clamp_min(1e-12)  # how far the target is, were the loss linear
         bracket = Bracket(_first_c(loss, reach, norm) if c is None else torch.full_like(loss, c))
-        walk = _Walk(task.rows, best.clone(), slope, reach)
+        walk = _Walk(task.rows, task.images.clone(), slope, reach)
         if c is None:
-            walk.keep(~task.fooled(logits, task.rows))
+            keep_rows(walk, ~task.is_adversarial(logits, task.rows))
         rounds = torch.zeros_like(task.rows)
         bar = runtime.progress(len(walk.rows) * search_steps, "lbfgs", progress)
         while len(walk.rows):
             rows, trial = walk.rows, walk.trial()
             logits, loss, slope = task.gradient(trial, task.cross_entropy, rows)
-            change, fooled = trial - task.images[rows], task.fooled(logits, rows)
-            size, weight = length(change), bracket.c[rows]
-            better = fooled & (size < shortest[rows]) if c is None else torch.ones_like(fooled)
-            best[rows[better]], shortest[rows[better]] = trial[better], size[better]
+            r, reached = trial - task.images[rows], task.is_adversarial(logits, rows)
+            size, weight = length(r), bracket.c[rows]
+            if c is None:
+                best.offer(trial, rows, torch.where(reached, -size, float("-inf")))
+            else:
+                best.images[rows] = trial
             if norm == "squared_l2":
-                loss, slope = loss + weight * size**2, slope + spread(2 * weight, change) * change
+                loss, slope = loss + weight * size**2, slope + spread(2 * weight, r) * r
             else:
                 rounded = (size**2 + (ROUND * reach[rows]) ** 2).sqrt()
-                loss, slope = loss + weight * rounded, slope + spread(weight / rounded, change) * change
-            settled = walk.move(trial, loss, slope, fooled, steps)
+                loss, slope = loss + weight * rounded, slope + spread(weight / rounded, r) * r
+            settled = walk.move(trial, loss, slope, reached, steps)
             there = rows[settled]
-            bracket.narrow(there, walk.fooled[settled])
+            bracket.narrow(there, walk.reached[settled])
             rounds[there] += 1
             bar.update(len(there))
             if settled.any():
-                walk.keep(rounds[rows] < search_steps)
+                keep_rows(walk, rounds[rows] < search_steps)
         bar.close()
-    return task.finish(best)
+    return task.finish(best.images)
 
 
 def _first_c(loss: Tensor, reach: Tensor, norm: str) -> Tensor:
-    """The c at which a linear loss would be given up for a smaller change about half way to the target."""
+    """The c at which a linear loss would be given up for a smaller perturbation about half way to the target."""
     reach = reach.clamp_min(1e-12)
     return loss / (4 * reach**2) if norm == "squared_l2" else loss / (2 * reach)
 
@@ -119,27 +112,20 @@ class _Walk:
     def __init__(self, rows: Tensor, x: Tensor, slope: Tensor, reach: Tensor):
         self.rows, self.x, self.slope = rows, x, slope
         self.value = torch.full_like(reach, float("inf"))  # of F at x; infinite: unknown, any step is taken
-        self.fooled = torch.zeros_like(rows, dtype=torch.bool)  # at x
+        self.reached = torch.zeros_like(rows, dtype=torch.bool)  # at x
         self.unit = reach / length(slope).clamp_min(1e-12)  # step per slope, while there is no history
-        self.stride = torch.zeros_like(reach)  # share of the direction that is tried; the first trial is x itself
+        self.stride = torch.zeros_like(reach)  # fraction of the direction that is tried; the first trial is x itself
         self.taken = torch.zeros_like(rows)  # steps since c changed
         self.direction = torch.zeros_like(x).flatten(1)
         self.steps = torch.zeros(len(x), MEMORY, x[0].numel()).to(x)
         self.turns = torch.zeros_like(self.steps)  # by how much each step changed the slope
         self.slot = 0
 
-    def keep(self, mask: Tensor) -> None:
-        """Let the images outside ``mask`` go."""
-        if not mask.all():
-            for name, value in vars(self).items():
-                if name != "slot":
-                    setattr(self, name, value[mask])
-
     def trial(self) -> Tensor:
         """The points to look at next, inside the box."""
         return (self.x + spread(self.stride, self.x) * self.direction.view_as(self.x)).clamp(0, 1)
 
-    def move(self, trial: Tensor, value: Tensor, slope: Tensor, fooled: Tensor, steps: int) -> Tensor:
+    def move(self, trial: Tensor, value: Tensor, slope: Tensor, reached: Tensor, steps: int) -> Tensor:
         """Accept the trial points that gain enough, shorten the step of the others; which images have settled?"""
         moved = (trial - self.x).flatten(1)
         promised = (self.slope.flatten(1) * moved).sum(1)
@@ -158,7 +144,7 @@ class _Walk:
         self.stride = torch.where(accepted, 1.0, shorter)
         stuck = ~accepted & (self.stride < 1e-4)
         self.value = torch.where(accepted, value, self.value)
-        self.fooled = torch.where(accepted, fooled, self.fooled)
+        self.reached = torch.where(accepted, reached, self.reached)
         self.x = torch.where(spread(accepted, trial), trial, self.x)
         self.slope = torch.where(spread(accepted, trial), slope, self.slope)
         self.direction = torch.where(accepted[:, None], self._downhill(), self.direction)

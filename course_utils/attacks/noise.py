@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks.base import attack_context
+from course_utils.attacks.base import Best, attack_context
 from course_utils.core.checks import check_budget, check_counts, check_images
 
 
@@ -35,14 +35,11 @@ def random_noise(
     if draws == 1:
         return _signs(check_images(images).detach(), eps, generator)
     with attack_context(model, images, labels) as task:
-        best = task.images.clone()
-        highest = torch.full_like(best[:, 0, 0, 0], float("-inf"))
+        best = Best(task.images)
         for _ in range(draws):
             noisy = _signs(task.images, eps, generator)
-            lead = task.lead(task.logits(noisy), task.rows)
-            better = lead > highest
-            best[better], highest[better] = noisy[better], lead[better]
-    return task.finish(best)
+            best.offer(noisy, task.rows, task.adversarial_margin(task.logits(noisy), task.rows))
+    return task.finish(best.images)
 
 
 def _signs(images: Tensor, eps: float, generator: torch.Generator) -> Tensor:

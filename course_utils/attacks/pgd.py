@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks.base import attack_context
+from course_utils.attacks.base import Best, attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import project, random_start, steepest
 
 LOSSES = ("cross_entropy", "margin")
-FALL = 1 / 200  # the last of the falling steps as a share of the first
+FALL = 1 / 200  # the last of the falling steps as a fraction of the first
 
 
 def pgd(
@@ -47,22 +47,13 @@ def pgd(
     """Climb the loss of each image within ``eps`` of it.
 
     Args:
-        model, images, labels, targets, norm: as for `fgsm`.
-        eps: radius of the ball in pixel units.
         loss: what to climb, "cross_entropy" or "margin".
         step_size: length of a step in pixel units; None takes ``2.5 * eps / steps``, enough to cross the ball.
             "falling" goes from ``2 * eps`` down to ``eps / 100``, each step shorter by the same factor.
-        restarts: how many times to start anew with the images not fooled so far; the best try counts.
+        restarts: how many times to start anew with the images not misclassified so far; the best try counts.
         start: "random", a point of the ball, or "clean", the image itself.
-        early_exit: an image that is fooled leaves the batch as it is. False takes all steps with all images, for the
-            largest loss.
-        generator: draws the starts; None starts a new one from seed 0, so that a call can be repeated.
-
-    Returns:
-        Images of the same shape, type and device, within ``eps`` and [0, 1], successful or not.
-
-    Raises:
-        TypeError, ValueError: inputs or settings outside the convention; a model without logits or without gradients.
+        early_exit: an image that is misclassified leaves the batch as it is. False takes all steps with all images,
+            for the largest loss.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> x = torch.rand(2, 1, 2, 2)
@@ -71,12 +62,7 @@ def pgd(
     """
     check_budget(eps, norm)
     check_counts(steps=steps, restarts=restarts)
-    if step_size == "falling":
-        lengths = [2 * eps * FALL ** (step / max(1, steps - 1)) for step in range(steps)]
-    else:
-        lengths = [2.5 * eps / steps if step_size is None else step_size] * steps
-    if isinstance(lengths[0], str) or not 0 <= lengths[0] < float("inf"):
-        raise ValueError(f'step_size={step_size!r}: want a length in pixel units, such as eps / 10, or "falling"')
+    lengths = _step_lengths(step_size, eps, steps)
     if loss not in LOSSES:
         raise ValueError(f"there is no loss {loss!r} here: choose among {', '.join(LOSSES)}")
     if start not in ("random", "clean"):
@@ -84,38 +70,42 @@ def pgd(
     generator = runtime.ensure_generator(generator)
     bar = runtime.progress(restarts * steps, "pgd", progress)
     with attack_context(model, images, labels, targets, generator) as task, bar:
-        best = task.images.clone()
-        leads = torch.full_like(best[:, 0, 0, 0], float("-inf"))
+        best = Best(task.images)
 
-        def height(logits, rows):
-            return task.lead(logits, rows) if loss == "margin" else task.sign * task.cross_entropy(logits, rows)
-
-        def keep(x, rows):
-            lead = task.lead(task.logits(x), rows) if restarts > 1 else torch.zeros_like(leads[rows])
-            better = lead > leads[rows]
-            best[rows[better]], leads[rows[better]] = x[better], lead[better]
+        def objective(logits, rows):
+            if loss == "margin":
+                return task.adversarial_margin(logits, rows)
+            return task.direction * task.cross_entropy(logits, rows)
 
         for _ in range(restarts):
-            rows = task.rows[leads <= 0] if early_exit else task.rows
+            rows = task.rows[best.score <= 0] if early_exit else task.rows
             if not len(rows):
                 break
-            centre = task.images[rows]
-            x = random_start(task.images, eps, norm, generator)[rows] if start == "random" else centre
+            clean = task.images[rows]
+            x = random_start(task.images, eps, norm, generator)[rows] if start == "random" else clean
             try:
                 for length in lengths:
-                    logits, _, gradient = task.gradient(x, height, rows)
+                    logits, _, gradient = task.gradient(x, objective, rows)
                     if early_exit:
-                        done = task.fooled(logits, rows)
-                        best[rows[done]], leads[rows[done]] = x[done], float("inf")
-                        rows, centre, x, gradient = (each[~done] for each in (rows, centre, x, gradient))
+                        done = task.is_adversarial(logits, rows)
+                        rows, x, clean, gradient = best.settle(done, rows, x, clean, gradient)
                         if not len(rows):
                             break
-                    x = project(x + length * steepest(gradient, norm), centre, eps, norm)
+                    x = project(x + length * steepest(gradient, norm), clean, eps, norm)
                     bar.update()
-            except KeyboardInterrupt:
-                keep(x, rows)
-                raise
-            if len(rows):
-                keep(x, rows)
+            finally:  # also when interrupted
+                if restarts == 1 or not len(rows):
+                    best.images[rows] = x
+                else:
+                    best.offer(x, rows, task.adversarial_margin(task.logits(x), rows))
         bar.update(restarts * steps - bar.n)  # finished early
-    return task.finish(best)
+    return task.finish(best.images)
+
+
+def _step_lengths(step_size: float | str | None, eps: float, steps: int) -> list[float]:
+    if step_size == "falling":
+        return [2 * eps * FALL ** (step / max(1, steps - 1)) for step in range(steps)]
+    step_size = 2.5 * eps / steps if step_size is None else step_size
+    if isinstance(step_size, str) or not 0 <= step_size < float("inf"):
+        raise ValueError(f'step_size={step_size!r}: want a length in pixel units, such as eps / 10, or "falling"')
+    return [step_size] * steps

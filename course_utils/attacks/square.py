@@ -1,4 +1,4 @@
-r"""Square: a random search with squares, which asks for logits and never for a gradient.
+r"""Square: a random search with squares, a black-box attack that asks for logits and never for a gradient.
 
 Inside the ball of radius eps the worst points lie in its corners, where each pixel has moved by the whole of eps. So
 stay there: start with vertical stripes of +-eps, then draw a square at a random place, give it one random sign a
@@ -6,20 +6,20 @@ channel, and keep it if the margin
 
     f_y(x') - max_{k != y} f_k(x')        (with a target t: max_{k != t} f_k(x') - f_t(x'))
 
-has fallen. The squares shrink: from `SHARE` of the image, halved again and again. Andriushchenko, Croce, Flammarion and
-Hein 2019, arXiv 1912.00049, algorithms 1 and 2. A defense that hides its gradients does not hide from this.
+has fallen. The squares shrink: from `FRACTION` of the image, halved again and again. Andriushchenko, Croce, Flammarion
+and Hein 2019, arXiv 1912.00049, algorithms 1 and 2. A defense that hides its gradients does not hide from this.
 """
 
 import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks.base import attack_context
+from course_utils.attacks.base import Best, attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import spread
 
-SHARE = 0.8  # of the pixels lie in a first square
-HALVED = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # shares of the queries after which the area halves
+FRACTION = 0.8  # of the pixels lie in a first square
+HALVED = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)  # fractions of the queries after which the area halves
 
 
 def square(
@@ -33,20 +33,11 @@ def square(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Look for squares of ``+-eps`` that fool the model, with no more than ``queries`` questions about each image.
+    """Look for squares of ``+-eps`` that the model misclassifies, with no more than ``queries`` queries an image.
 
     Args:
-        model, images, labels, targets: as for `fgsm`; only the logits are looked at.
-        eps: largest change of a pixel, in pixel units.
-        queries: how many times each image is tried; an image that is fooled leaves the batch. The squares shrink on a
-            schedule that ends with them.
-        generator: draws stripes, squares and signs; None starts a new one from seed 0, so that a call can be repeated.
-
-    Returns:
-        Images of the same shape, type and device, within ``eps`` and [0, 1], successful or not.
-
-    Raises:
-        TypeError, ValueError: inputs or settings outside the convention; a model without logits.
+        queries: how many times each image is tried; one that is misclassified leaves the batch. The squares shrink on
+            a schedule that ends with them.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     >>> x = torch.full((2, 1, 8, 8), 0.5)
@@ -62,42 +53,37 @@ def square(
         return torch.randint(2, shape, generator=generator, device=generator.device) * 2 - 1
 
     with attack_context(model, images, labels, targets, generator) as task, bar:
-        height, width = images.shape[2:]
-        best, rows = task.images.clone(), task.rows
-        leads = torch.full_like(best[:, 0, 0, 0], float("-inf"))
+        best, rows = Best(task.images), task.rows
         for query in range(queries):
-            number, channels = len(rows), images.shape[1]
-            clean, old = task.images[rows], best[rows]
+            clean, old = task.images[rows], best.images[rows]
+            number, channels, height, width = clean.shape
             if query == 0:
-                x = clean + eps * coins(number, channels, 1, width).to(clean)
+                x = (clean + eps * coins(number, channels, 1, width).to(clean)).clamp(0, 1)
             else:
                 side = side_at(query / queries, height, width)
                 within = _strip(number, height, side, generator)[:, None, :, None].to(clean.device)
                 within = within & _strip(number, width, side, generator)[:, None, None, :].to(clean.device)
                 signs = coins(number, channels, 1, 1).to(clean)
                 x = torch.where(within, (clean + eps * signs).clamp(0, 1), old)
-                same = spread((x == old).flatten(1).all(1), x)  # a wasted question: take the other sign
+                same = spread((x == old).flatten(1).all(1), x)  # a wasted query: take the other sign
                 x = torch.where(within & same, (clean - eps * signs).clamp(0, 1), x)
-            x = x.clamp(0, 1)
             logits = task.logits(x)
-            lead = task.lead(logits, rows)
-            better = lead > leads[rows]
-            best[rows[better]], leads[rows[better]] = x[better], lead[better]
-            rows = rows[~task.fooled(logits, rows)]
+            best.offer(x, rows, task.adversarial_margin(logits, rows))
+            rows = rows[~task.is_adversarial(logits, rows)]
             bar.update()
             if not len(rows):
                 break
         bar.update(queries - bar.n)  # finished early
-    return task.finish(best)
+    return task.finish(best.images)
 
 
 def side_at(spent: float, height: int, width: int) -> int:
-    """The side of a square, in pixels, when this share of the queries is spent.
+    """The side of a square, in pixels, when this fraction of the queries is spent.
 
-    >>> [side_at(share, 28, 28) for share in (0.0, 0.03, 0.3, 0.9)]
+    >>> [side_at(spent, 28, 28) for spent in (0.0, 0.03, 0.3, 0.9)]
     [25, 9, 3, 1]
     """
-    area = SHARE * height * width / 2 ** sum(spent > share for share in HALVED)
+    area = FRACTION * height * width / 2 ** sum(spent > fraction for fraction in HALVED)
     return max(1, min(round(area**0.5), height, width))
 
 

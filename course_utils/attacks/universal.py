@@ -1,4 +1,4 @@
-r"""One change for all images: universal adversarial perturbations.
+r"""One perturbation for all images: universal adversarial perturbations.
 
 Is there a single v that fools the network on most images, also on those that had no part in making it?
 Moosavi-Dezfooli et al. (arXiv 1610.08401) asked, and built v from the DeepFool steps of one image after another. On
@@ -7,7 +7,7 @@ MNIST the mean loss climbed directly finds a v that fools more images in a tenth
 
     v <- project(v + a * sign(grad_v mean_i min(loss(x_i + v, y_i), 1)))
 
-The loss is cut at 1 nat: an image that is fooled surely no longer pulls at v.
+The loss is cut at 1 nat: an image that is surely misclassified no longer pulls at v.
 """
 
 import torch
@@ -34,20 +34,12 @@ def universal(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """One change that fools the model on as many images as possible; add it with ``(images + v).clamp(0, 1)``.
+    """One perturbation ``(1, C, H, W)`` that the model misclassifies most images with: ``(images + v).clamp(0, 1)``.
+
+    Unlike the other attacks' results it is no image: the images with it can be anybody's. Keep others to test it on.
 
     Args:
-        model, images, labels, targets, norm: as for `fgsm`. Keep other images to test the change on.
-        eps: the size of the change in pixel units: of its largest pixel for "linf", its Euclidean length for "l2".
         steps: steps of the ascent, each on ``batch`` images drawn at random.
-        generator: draws them; None starts a new one from seed 0.
-
-    Returns:
-        The change v, ``(1, C, H, W)``, within ``eps``. Unlike the other attacks' results it is not an image: the images
-        with it can be anybody's.
-
-    Raises:
-        TypeError, ValueError: inputs or settings outside the convention; a model without logits or without gradients.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> universal(model, torch.rand(5, 1, 2, 2), torch.arange(5) % 3, eps=0.1).shape
@@ -58,7 +50,7 @@ def universal(
     generator = runtime.ensure_generator(generator)
     bar = runtime.progress(steps, "universal", progress)
     with attack_context(model, images, labels, targets, generator) as task, bar:
-        best = torch.zeros_like(task.images[:1])
+        v = torch.zeros_like(task.images[:1])
 
         def gain(logits, rows):
             loss = task.cross_entropy(logits, rows)
@@ -66,11 +58,11 @@ def universal(
 
         for step in range(steps):
             rows = torch.randint(len(images), (min(batch, len(images)),), generator=generator, device=generator.device)
-            rows = rows.to(best.device)
-            moved = task.images[rows] + best
+            rows = rows.to(v.device)
+            moved = task.images[rows] + v
             _, _, slope = task.gradient(moved.clamp(0, 1), gain, rows)
             out = (moved <= 0) & (slope < 0) | (moved >= 1) & (slope > 0)  # would leave [0, 1]
             slope = (slope * ~out).mean(0, keepdim=True)
-            best = shorten(best + 0.3 * eps * (1 - step / steps) * steepest(slope, norm), eps, norm)
+            v = shorten(v + 0.3 * eps * (1 - step / steps) * steepest(slope, norm), eps, norm)
             bar.update()
-    return task.finish(best)
+    return task.finish(v)

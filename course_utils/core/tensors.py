@@ -1,13 +1,52 @@
 """The geometry of perturbations, one an image, and how a batch is portioned so that it fits cache and memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from course_utils import runtime
 
-VALUES = {"cpu": 2**20}  # pixels in one pass, so that it fits the cache; elsewhere 2**25, so that it fits the memory
+NUMBERS = {"cpu": 2**20}  # worked on at once, so that they fit the cache; elsewhere 2**25, so that they fit the memory
+
+
+def portion(x: Tensor, cost: float = 1) -> int:
+    """How many of the items ``x[0], x[1], ...`` go through at once: the course's one policy for work in portions.
+
+    Args:
+        cost: numbers that are held for each number of an item: 10 for a Jacobian of ten logits.
+
+    >>> portion(torch.zeros(5, 1, 32, 32)), portion(torch.zeros(5, 1, 32, 32), cost=16)
+    (1024, 64)
+    """
+    return max(1, int(NUMBERS.get(x.device.type, 2**25) / (cost * x[0].numel())))
+
+
+def portions(x: Tensor, *others: Tensor, cost: float = 1) -> Iterator[tuple[Tensor, ...]]:
+    """Rows of ``x`` and of ``others`` together, as many at once as `portion` says.
+
+    >>> [len(labels) for _, labels in portions(torch.zeros(5, 3, 512, 256), torch.arange(5))]
+    [2, 2, 1]
+    """
+    return zip(*(each.split(portion(x, cost)) for each in (x, *others)), strict=True)
+
+
+def by_portions(compute: Callable, x: Tensor, *others: Tensor, cost: float = 1) -> tuple[Tensor, ...]:
+    """``compute`` on portions, with a gradient in that of ``x``, and the results put together again."""
+    found = []
+    for part, *rest in portions(x, *others, cost=cost):
+        found.append([output.detach() for output in compute(part.detach().requires_grad_(), *rest)])
+    return tuple(map(torch.cat, zip(*found, strict=True)))
+
+
+def spread(values: Tensor, like: Tensor) -> Tensor:
+    """One value an image, shaped to multiply images: ``(N,)`` -> ``(N, 1, 1, 1)``."""
+    return values.view(-1, *[1] * (like.ndim - 1))
+
+
+def length(r: Tensor) -> Tensor:
+    """The Euclidean length of each image's perturbation: ``(N, C, H, W)`` -> ``(N,)``."""
+    return r.flatten(1).square().sum(1).sqrt()
 
 
 def steepest(gradient: Tensor, norm: str) -> Tensor:
@@ -19,15 +58,11 @@ def steepest(gradient: Tensor, norm: str) -> Tensor:
     return gradient * (1 / spread(length(gradient).clamp_min(1e-12), gradient))
 
 
-def length(change: Tensor) -> Tensor:
-    """The Euclidean length of each image's change: ``(N, C, H, W)`` -> ``(N,)``."""
-    return change.flatten(1).square().sum(1).sqrt()
-
-
-def random_signs(images: Tensor, eps: float, generator: torch.Generator) -> Tensor:
-    """The images with each pixel ``eps`` up or down, as a coin falls, cut off at 0 and 1."""
-    signs = torch.randint(2, images.shape, generator=generator, device=generator.device) * 2 - 1
-    return (images + eps * signs.to(images)).clamp(0, 1)
+def shorten(r: Tensor, eps: float, norm: str) -> Tensor:
+    """The nearest perturbation of length ``eps`` or less."""
+    if norm == "linf":
+        return r.clamp(-eps, eps)
+    return r * spread(eps / length(r).clamp_min(max(eps, 1e-12)), r)
 
 
 def project(x: Tensor, centre: Tensor, eps: float, norm: str) -> Tensor:
@@ -35,28 +70,22 @@ def project(x: Tensor, centre: Tensor, eps: float, norm: str) -> Tensor:
     return (centre + shorten(x - centre, eps, norm)).clamp(0, 1)
 
 
-def shorten(change: Tensor, eps: float, norm: str) -> Tensor:
-    """The nearest change of length ``eps`` or less."""
-    if norm == "linf":
-        return change.clamp(-eps, eps)
-    return change * spread(eps / length(change).clamp_min(max(eps, 1e-12)), change)
-
-
 def random_start(centre: Tensor, eps: float, norm: str, generator: torch.Generator | None) -> Tensor:
     """A point drawn uniformly from the ball of radius ``eps`` around each image, clipped to [0, 1]."""
     generator = runtime.ensure_generator(generator)
+    how = dict(generator=generator, device=generator.device)
     if norm == "linf":
-        change = 2 * torch.rand(centre.shape, generator=generator, device=generator.device) - 1
+        r = 2 * torch.rand(centre.shape, **how) - 1
     else:
-        change = steepest(torch.randn(centre.shape, generator=generator, device=generator.device), "l2")
-        share = torch.rand(len(centre), generator=generator, device=generator.device)
-        change = change * spread(share ** (1 / centre[0].numel()), change)
-    return project(centre + eps * change.to(centre), centre, eps, norm)
+        r = steepest(torch.randn(centre.shape, **how), "l2")
+        r = r * spread(torch.rand(len(centre), **how) ** (1 / centre[0].numel()), r)
+    return project(centre + eps * r.to(centre), centre, eps, norm)
 
 
-def spread(values: Tensor, like: Tensor) -> Tensor:
-    """One value an image, shaped to multiply images: ``(N,)`` -> ``(N, 1, 1, 1)``."""
-    return values.view(-1, *[1] * (like.ndim - 1))
+def random_signs(images: Tensor, eps: float, generator: torch.Generator) -> Tensor:
+    """The images with each pixel ``eps`` up or down, as a coin falls, cut off at 0 and 1."""
+    signs = torch.randint(2, images.shape, generator=generator, device=generator.device) * 2 - 1
+    return (images + eps * signs.to(images)).clamp(0, 1)
 
 
 def bisect(low: Tensor, high: Tensor, beyond: Callable[[Tensor], Tensor], steps: int) -> tuple[Tensor, Tensor]:
@@ -66,16 +95,3 @@ def bisect(low: Tensor, high: Tensor, beyond: Callable[[Tensor], Tensor], steps:
         past = beyond(middle)
         low, high = torch.where(past, low, middle), torch.where(past, middle, high)
     return low, high
-
-
-def portion(x: Tensor, cost: int = 1) -> int:
-    """How many images go through the model at once; ``cost`` is how many times each is there."""
-    return max(1, VALUES.get(x.device.type, 2**25) // (cost * x[0].numel()))
-
-
-def by_portions(compute: Callable, x: Tensor, *others: Tensor, cost: int = 1) -> tuple[Tensor, ...]:
-    """``compute`` on as many images at once as one pass holds, and the results put together again."""
-    found = []
-    for part, *rest in zip(*(each.split(portion(x, cost)) for each in (x, *others)), strict=True):
-        found.append([output.detach() for output in compute(part.detach().requires_grad_(), *rest)])
-    return tuple(map(torch.cat, zip(*found, strict=True)))

@@ -26,7 +26,7 @@ from tqdm import tqdm
 from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_images, check_labels
 from course_utils.core.stats import clopper_pearson
-from course_utils.core.tensors import VALUES
+from course_utils.core.tensors import portion
 from course_utils.training import Moment, TimedLoss
 
 
@@ -150,12 +150,11 @@ def votes(
     images = images.detach().to(evaluation.device_of(model))
     counts = torch.zeros(len(images) * classes, dtype=torch.int64, device=images.device)
     one = torch.ones((), dtype=torch.int64, device=images.device)
-    portion = max(1, VALUES.get(images.device.type, 2**25) // images[0].numel())
-    total = len(images) * samples
+    most, total = portion(images), len(images) * samples
     try:
         with torch.inference_mode(), evaluation.mode(model, False):
-            for start in range(0, total, portion):
-                rows = torch.arange(start, min(start + portion, total), device=images.device) // samples
+            for start in range(0, total, most):
+                rows = torch.arange(start, min(start + most, total), device=images.device) // samples
                 outputs = evaluation.check_logits(model(noisy(images[rows], sigma, generator)), len(rows))
                 counts.scatter_add_(0, classes * rows + outputs.argmax(1), one.expand(len(rows)))
                 bar.update(len(rows))

@@ -23,7 +23,7 @@ from scipy.special import betaincinv
 from torch import Tensor, nn
 
 from course_utils import evaluation, runtime
-from course_utils.attacks.base import Task
+from course_utils.attacks.base import AttackTask
 from course_utils.attacks.deepfool import deepfool
 from course_utils.core.checks import check_count, check_images
 from course_utils.core.tensors import bisect, length, spread, steepest
@@ -121,7 +121,7 @@ def ray(model: nn.Module, images: Tensor, labels: Tensor, directions: Tensor, *,
     >>> ray(model, torch.tensor([[[[0.75, 0.5]]]]), torch.tensor([0]), torch.tensor([[[[0.0, 3.0]]]]))
     tensor([0.2500])
     """
-    task = Task(model, images, labels, None)
+    task = AttackTask(model, images, labels)
     if not isinstance(directions, Tensor) or directions.shape != images.shape:
         raise ValueError(f"directions want the shape of the images, {tuple(images.shape)}: one for each image")
     if not 0 < far < float("inf"):
@@ -132,7 +132,7 @@ def ray(model: nn.Module, images: Tensor, labels: Tensor, directions: Tensor, *,
 
     def wrong(t: Tensor, rows: Tensor) -> Tensor:
         x = task.images[rows] + spread(t, task.images) * ahead[rows]
-        return task.lead(task.logits(x), rows) > 0
+        return task.adversarial_margin(task.logits(x), rows) > 0
 
     with evaluation.mode(model, False):
         low, high = torch.zeros_like(ahead[:, 0, 0, 0]), torch.full_like(ahead[:, 0, 0, 0], float("inf"))
@@ -248,11 +248,11 @@ def _nearest(
     within = _Within(model, low, high - low, basis)
     start = ((points - low) / (high - low)).clamp(0, 1)
     end = deepfool(within, start, labels, steps=steps, progress=progress)
-    task = Task(within, start, labels, None)
+    task = AttackTask(within, start, labels)
     change = _projected((end - start).to(device), basis)
 
     def wrong(t: Tensor, rows: Tensor) -> Tensor:
-        return task.lead(task.logits(task.images[rows] + spread(t, change) * change[rows]), rows) > 0
+        return task.adversarial_margin(task.logits(task.images[rows] + spread(t, change) * change[rows]), rows) > 0
 
     with evaluation.mode(model, False):
         none, whole = torch.zeros_like(change[:, 0, 0, 0]), torch.ones_like(change[:, 0, 0, 0])
@@ -261,7 +261,7 @@ def _nearest(
         change = spread(share.nan_to_num(posinf=0), change) * change
         for _ in range(turns):
             before = change
-            _, _, normal = task.gradient(task.images + before, task.lead, task.rows)
+            _, _, normal = task.gradient(task.images + before, task.adversarial_margin, task.rows)
             change = spread(length(before), before) * steepest(steepest(before, "l2") + steepest(normal, "l2"), "l2")
             turned = wrong(whole, task.rows)
             change = torch.where(spread(turned, change), change, before)

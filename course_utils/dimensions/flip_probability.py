@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation, runtime
-from course_utils.attacks.base import Task
+from course_utils.attacks.base import AttackTask
 from course_utils.core.checks import check_count
 from course_utils.core.tensors import portion
 
@@ -89,7 +89,7 @@ def flip_probability(
     >>> flips(model, x, model(x).argmax(1), 1e-9, samples=50)
     Flips(counts=tensor([0, 0, 0]), samples=50)
     """
-    task = Task(model, images, labels, None)
+    task = AttackTask(model, images, labels)
     _check(size, law)
     check_count("samples", samples)
     source = runtime.ensure_generator(generator, task.images.device)
@@ -103,7 +103,7 @@ def flip_probability(
                 for rows in task.rows.split(most):
                     centres = task.images[rows].repeat(copies, 1, 1, 1)
                     x = _perturbed(centres, _normal(centres.flatten(1), law, source), size, law, clip)
-                    wrong = task.lead(task.logits(x), rows.repeat(copies)) > 0
+                    wrong = task.adversarial_margin(task.logits(x), rows.repeat(copies)) > 0
                     found.append(wrong.view(copies, -1).sum(0))
                 counts += torch.cat(found)
                 drawn += copies
@@ -157,7 +157,7 @@ def flip_probability_splitting(
     >>> 0.3 < found.probabilities.item() / exact.item() < 3
     True
     """
-    task = Task(model, images, labels, None)
+    task = AttackTask(model, images, labels)
     _check(size, law)
     check_count("moves", moves)
     if check_count("particles", particles) < 10:
@@ -171,7 +171,7 @@ def flip_probability_splitting(
         """How far each of the perturbations ``(G, P, n)`` of the images in ``rows`` leads, ``(G, P)``."""
         each = rows.repeat_interleave(particles)
         x = _perturbed(task.images[each], z.flatten(0, 1), size, law, clip)
-        return task.lead(task.logits(x), each).view(z.shape[:2])
+        return task.adversarial_margin(task.logits(x), each).view(z.shape[:2])
 
     with torch.no_grad(), evaluation.mode(model, False), runtime.progress(len(images), "splitting", progress) as bar:
         try:

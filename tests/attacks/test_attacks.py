@@ -546,9 +546,9 @@ def test_early_exit_fools_no_fewer(restarts, targets, net, digits):
     counts = []
     for early_exit in (False, True):
         settings = dict(targets=targets, steps=10, restarts=restarts, early_exit=early_exit, progress=False)
-        task = base.Task(net, images, labels, targets)
+        task = base.AttackTask(net, images, labels, targets)
         changed = pgd(net, images, labels, 0.15, **settings)
-        counts.append(task.fooled(evaluation.logits(net, changed), task.rows).sum().item())
+        counts.append(task.is_adversarial(evaluation.logits(net, changed), task.rows).sum().item())
     assert counts[1] >= counts[0] > 0
 
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from course_utils import data, evaluation, runtime, zoo
 from course_utils.attacks import deepfool, distances, fgsm
-from course_utils.attacks.base import Task
-from course_utils.attacks.hop_skip_jump import _normal, _Questions
+from course_utils.attacks.base import AttackTask
+from course_utils.attacks.hop_skip_jump import _normal, _Queries
 from course_utils.attacks.hop_skip_jump import hop_skip_jump as attack
 
 
@@ -139,7 +139,7 @@ def test_every_question_is_counted_and_none_is_too_many(net, digits, queries, ai
 
 
 def test_small_portions_are_counted_too(net, digits, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("course_utils.attacks.hop_skip_jump"), "PORTION", 1000)
+    monkeypatch.setattr(importlib.import_module("course_utils.core.tensors"), "NUMBERS", {"cpu": 1000})
     model, seen = Counted(net), []
     changed = decision(
         model, digits.images, digits.labels, queries=100, on_step=lambda _, spent: seen.append(spent.clone())
@@ -161,8 +161,8 @@ def test_the_normal_is_as_good_as_the_formula_says(d, number):
     model, _, _, w = half_space(d)
     side = 8, d // 8
     x = torch.full((30, 1, *side), 0.5)
-    task = Task(model, x, torch.zeros(30, dtype=torch.int64), None)
-    game, rows = _Questions(task, 10_000), task.rows
+    task = AttackTask(model, x, torch.zeros(30, dtype=torch.int64))
+    game, rows = _Queries(task, 10_000), task.rows
     v = _normal(game, x, rows, torch.full((30,), 0.1), torch.full((30,), number), None, runtime.ensure_generator())
     assert torch.allclose(v.flatten(1).norm(dim=1), torch.ones(30))
     cosine = (v.flatten(1) @ w / w.norm()).mean().item()
@@ -174,13 +174,13 @@ def test_the_normal_is_as_good_as_the_formula_says(d, number):
 def test_coarse_steps_are_smooth():
     model, _, _, _ = half_space()
     x = torch.full((2, 1, 8, 8), 0.5)
-    task = Task(model, x, torch.zeros(2, dtype=torch.int64), None)
+    task = AttackTask(model, x, torch.zeros(2, dtype=torch.int64))
     one = _normal(
-        _Questions(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 1, runtime.ensure_generator()
+        _Queries(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 1, runtime.ensure_generator()
     )
     assert torch.allclose(one, one[:, :, :1, :1].expand_as(one))
     two = _normal(
-        _Questions(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 2, runtime.ensure_generator()
+        _Queries(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 2, runtime.ensure_generator()
     )
     assert not torch.allclose(two, two[:, :, :1, :1].expand_as(two))
     assert torch.allclose(two[..., :2, :2], two[..., :1, :1].expand(-1, -1, 2, 2))  # the corners of a bilinear picture
