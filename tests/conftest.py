@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_utils import data, models, runtime, training
-from tests.stage import CHROMIUM, STAGE
+from tests.stage import CHROMIUM, show
 from tools import budgets
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that has started the tests in the background
@@ -76,20 +76,22 @@ def browser():
 @pytest.fixture
 def stage(browser):
     """Puts views of a widget into an empty page; its kernel is this process."""
-    page = browser.new_page(viewport={"width": 800, "height": 1000})
-    errors = []
-    page.on("pageerror", lambda error: errors.append(error))
+    pages, errors = [], []
 
     def kernel(widget, message):
         answer, buffers = widget.answer(message)
         return [answer, [base64.b64encode(one).decode() for one in buffers]]
 
-    def show(widget, views=1):
+    def put(widget, views=1, **look):
+        page = browser.new_page(**{"viewport": {"width": 800, "height": 1000}} | look)
+        pages.append(page)
+        page.on("pageerror", lambda error: errors.append(error))
         page.expose_function("kernel", lambda message: kernel(widget, message))
         page.goto("about:blank")
-        page.evaluate(STAGE, [widget._esm, widget._css, views])
+        show(page, widget, views)
         return page
 
-    yield show
-    page.close()
+    yield put
+    for page in pages:
+        page.close()
     assert errors == []

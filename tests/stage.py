@@ -12,16 +12,17 @@ from torch import nn
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-STAGE = """async ([esm, css, views]) => {
+STAGE = """async ([esm, css, views, traits]) => {
     const file = new Blob([esm], { type: "text/javascript" })
-    const make = (await import(URL.createObjectURL(file))).default
+    const { default: module } = await import(URL.createObjectURL(file))
     document.head.innerHTML = `<style>${css}</style>`
     const hearers = []
-    const widget = make()
+    const widget = typeof module === "function" ? module() : module
     window.asked = []
     window.open = 0
     window.most = 0
     const model = {
+        get: (name) => traits[name],
         on: (event, hear) => event === "msg:custom" && hearers.push(hear), off: () => {},
         send: async (message) => {
             window.asked.push(message.do)
@@ -32,13 +33,19 @@ STAGE = """async ([esm, css, views]) => {
             hearers.forEach((hear) => hear(answer, parts.map((text) => new DataView(bytes(text).buffer))))
         },
     }
-    widget.initialize({ model })
+    widget.initialize?.({ model })
     for (let i = 0; i < views; i++) {
         const el = document.createElement("div")
         document.body.append(el)
         widget.render({ model, el })
     }
 }"""
+
+
+def show(page, widget, views=1):
+    """Render views of a widget into a page; ``kernel`` must be there already."""
+    traits = {name: value for name, value in widget.get_state().items() if isinstance(value, int | str | list)}
+    page.evaluate(STAGE, [widget._esm, widget._css, views, traits])
 
 
 def ask(widget, do, **choice):

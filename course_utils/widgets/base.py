@@ -7,19 +7,58 @@ and ``do``, and `Widget.answer` answers it. Who has no kernel sees a *static twi
 import base64
 import html
 import inspect
+import os
 from functools import partial
 from pathlib import Path
 
 import anywidget
+from IPython.display import display
 from torch import Tensor
 
 from course_utils import figures, runtime
 from course_utils.core.checks import levels
 
 FOLDER = Path(__file__).parent
+STILL = """<div class="course-still">
+<style>.jp-OutputArea-child:has(+ * .course-still) > .jupyter-widgets:not(:has(*)) {{ display: none }}</style>
+<img style="max-width: 100%; padding: 4px; background: white" alt="{alt}" src="data:image/png;base64,{png}">
+<p>This is a picture of it. Run the cell again to play.</p>
+</div>"""
 
 
-class Widget(anywidget.AnyWidget):
+class Pictured:
+    """What a live widget leaves behind in a lesson that is saved and opened again: its `picture`, and its words."""
+
+    def picture(self) -> figures.Picture:
+        """What a page shows in its place once the kernel is gone."""
+        raise NotImplementedError
+
+    def _ipython_display_(self) -> None:
+        """Show the widget; for JupyterLab the picture is an output of its own.
+
+        Where a widget's kernel is gone, JupyterLab says "model not found", whatever else the bundle holds. So there the
+        picture follows in a second output: base.css hides it beside a live widget, and it hides that sentence.
+        """
+        data, metadata = self._repr_mimebundle_()
+        second = "JPY_SESSION_NAME" in os.environ and data.pop("image/png", None)
+        display(data, metadata=metadata, raw=True)
+        if second:
+            alt = metadata["image/png"]["alt"]
+            display({"text/html": STILL.format(alt=html.escape(alt), png=second), "text/plain": alt}, raw=True)
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        """The live view, and beside it a picture and its words, for a page that has no kernel."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        try:
+            picture = self.picture()
+        except Exception:  # the live widget says what is wrong
+            return data, metadata
+        data |= {"text/plain": repr(picture), "image/png": base64.b64encode(picture.png).decode()}
+        return data, metadata | {"image/png": {"alt": picture.alt}}
+
+
+class Widget(Pictured, anywidget.AnyWidget):
     """A widget in the page, its kernel side, and its static twin.
 
     A subclass gives `obey` and, with the arguments of its ``__init__``, `still`. Its script and its style lie beside
@@ -54,7 +93,7 @@ class Widget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def picture(self) -> figures.Picture:
-        """What a page shows in its place once the kernel is gone: the twin, or something that is drawn sooner."""
+        """The twin, or something like it that is drawn in a moment."""
         return self.twin()
 
     def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
@@ -69,16 +108,6 @@ class Widget(anywidget.AnyWidget):
         except (Exception, KeyboardInterrupt) as error:  # a learner's network may raise anything
             said, buffers = {"error": f"{type(error).__name__}: {error}"}, []
         return {"page": message["page"], **said}, buffers
-
-    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        """The live view, and beside it a picture and its words, for a page that has no kernel."""
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        try:
-            picture = self.picture()
-        except Exception:  # the live widget says what is wrong
-            return data, metadata
-        data |= {"text/plain": repr(picture), "image/png": base64.b64encode(picture.png).decode()}
-        return data, metadata | {"image/png": {"alt": picture.alt}}
 
 
 def _joined(*files: Path) -> str:

@@ -3,6 +3,7 @@
 const POINTS = 2000; // in a sample
 const BINS = 45;
 const MOST = 1000;
+const HEIGHT = 190; // of a plot
 const PRESETS = [2, 3, 10, 100, 784];
 const EPSILONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 
@@ -21,7 +22,7 @@ function trigamma(x) { // by its recurrence up to 10, then by the asymptotic ser
 }
 
 function exact(n, eps) {
-  let inside = 0; // the ball's share of the cube, as a logarithm: two dimensions more multiply it by pi / 2n
+  let inside = 0; // how much of the cube the ball fills, as a logarithm: two dimensions more multiply it by pi / 2n
   for (let k = n; k > 1; k -= 2) inside += Math.log10(Math.PI / (2 * k));
   const spread = (180 / Math.PI) * Math.sqrt(trigamma(n / 2) / 2);
   return { radius: 2 ** (-1 / n), spread, inside, above: n * Math.log10(1 - eps) };
@@ -80,7 +81,7 @@ function sample(n, eps) {
   return seen;
 }
 
-function share(log10) { // as share_text in concentration.py
+function fraction(log10) { // as fraction_text in concentration.py
   if (log10 > -3) return `${Number((100 * 10 ** log10).toPrecision(3))} %`;
   let power = Math.floor(log10);
   let front = (10 ** (log10 - power)).toFixed(1);
@@ -100,26 +101,25 @@ function ticks(low, high) {
   return range(Math.floor(high / step + 1e-6) - first + 1, (i) => Number(((first + i) * step).toFixed(8)));
 }
 
-// A plot as SVG: `x` and `y` map [0, 1] on it; ticks are [place in [0, 1], text].
-function frame(width, height, across, up, label, draw) {
+// A plot into `root`: `draw` gets maps of [0, 1] on it; ticks are [place in [0, 1], text].
+function frame(root, width, across, up, label, draw) {
   const [left, bottom, edge] = [42, 36, 8];
   const x = (at) => (left + at * (width - left - edge)).toFixed(1);
-  const y = (at) => (height - bottom - at * (height - bottom - edge)).toFixed(1);
-  const text = (px, py, what, anchor) => `<text x="${px}" y="${py}" text-anchor="${anchor}">${what}</text>`;
-  return (
-    `<svg width="${width}" height="${height}" aria-hidden="true">${draw(x, y)}` +
-    `<path class="dimension-frame" d="M${x(0)} ${y(1)}V${y(0)}H${x(1)}"/>` +
-    across.map(([at, what]) => text(x(at), height - bottom + 15, what, at > 0.97 ? "end" : "middle")).join("") +
-    up.map(([at, what]) => text(left - 5, Number(y(at)) + 4, what, "end")).join("") +
-    text((left + width) / 2, height - 4, label, "middle") +
-    "</svg>"
-  );
+  const y = (at) => (HEIGHT - bottom - at * (HEIGHT - bottom - edge)).toFixed(1);
+  const text = (px, py, what, anchor) => svg(root, "text", { x: px, y: py, "text-anchor": anchor }, what);
+  draw(x, y);
+  svg(root, "path", { class: "course-frame", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` });
+  for (const [at, what] of across) text(x(at), HEIGHT - bottom + 15, what, at > 0.97 ? "end" : "middle");
+  for (const [at, what] of up) text(left - 5, Number(y(at)) + 4, what, "end");
+  text((left + width) / 2, HEIGHT - 4, label, "middle");
 }
 
-function histogram(values, law, [low, high], at, width, height, label) {
+function histogram(root, width, values, law, [low, high], at, label) {
   const bin = (high - low) / BINS;
   const counts = range(BINS, () => 0);
-  for (const value of values) if (value >= low && value <= high) counts[Math.min(Math.floor((value - low) / bin), BINS - 1)]++;
+  for (const value of values) {
+    if (value >= low && value <= high) counts[Math.min(Math.floor((value - low) / bin), BINS - 1)]++;
+  }
   const bars = counts.map((count) => count / values.length);
   const place = (i) => (i + 0.5 * 20) / (20 * BINS); // from the middle of the first bin to that of the last
   const line = range(20 * (BINS - 1) + 1, (i) => {
@@ -127,135 +127,130 @@ function histogram(values, law, [low, high], at, width, height, label) {
     return law(middle + bin / 2) - law(middle - bin / 2 - 1e-12);
   });
   const most = 1.08 * Math.max(...bars, ...line);
-  return frame(
-    width,
-    height,
-    at.map((tick) => [(tick - low) / (high - low), String(tick)]),
-    ticks(0, most).map((tick) => [tick / most, `${digits(100 * tick)} %`]),
-    label,
-    (x, y) =>
-      `<path class="dimension-bars" d="${bars.map((bar, i) => `M${x(i / BINS)} ${y(0)}V${y(bar / most)}H${x((i + 1) / BINS)}V${y(0)}z`).join("")}"/>` +
-      `<polyline class="dimension-law" points="${line.map((value, i) => `${x(place(i))},${y(value / most)}`).join(" ")}"/>`,
-  );
+  const across = at.map((tick) => [(tick - low) / (high - low), tick]);
+  const up = ticks(0, most).map((tick) => [tick / most, `${digits(100 * tick)} %`]);
+  frame(root, width, across, up, label, (x, y) => {
+    const bar = (value, i) => `M${x(i / BINS)} ${y(0)}V${y(value / most)}H${x((i + 1) / BINS)}V${y(0)}z`;
+    const points = line.map((value, i) => `${x(place(i))},${y(value / most)}`).join(" ");
+    svg(root, "path", { class: "concentration-bars", d: bars.map(bar).join("") });
+    svg(root, "polyline", { class: "concentration-law", points });
+  });
 }
 
-// The shares that survive n dimensions, for every n: exact, and in the sample.
-function survival({ left, fell }, n, eps, width, height) {
+// What survives n dimensions, for every n: exact, and in the sample.
+function survival(root, width, { left, fell }, n, eps) {
   const at = (k) => Math.log10(k) / 3;
-  const ns = stops();
-  const law = (x, y, name) => ns.map((k) => `${x(at(k))},${y(10 ** exact(k, eps)[name])}`).join(" ");
-  const seen = (x, y, ends) => ns.map((k) => `${x(at(k))},${y(ends.filter((end) => end > k).length / POINTS)}`).join(" ");
-  return frame(width, height, [1, 10, 100, 1000].map((k) => [at(k), k]), [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]], "n", (x, y) => {
-    const dot = (ends) => `<circle cx="${x(at(n))}" cy="${y(ends.filter((end) => end > n).length / POINTS)}" r="4.5"/>`;
-    const name = (tone, px, py, text, anchor) => `<text class="dimension-${tone}" x="${px}" y="${py}" text-anchor="${anchor}">${text}</text>`;
-    return (
-      `<path class="dimension-here" d="M${x(at(n))} ${y(0)}V${y(1)}"/>` +
-      `<polyline class="dimension-seen" points="${seen(x, y, left)}"/>` +
-      `<polyline class="dimension-seen dimension-above" points="${seen(x, y, fell)}"/>` +
-      ["inside", "above"].map((one) => `<polyline class="dimension-law" points="${law(x, y, one)}"/>`).join("") +
-      dot(left) + dot(fell) +
-      name("blue", x(0.2), y(0.5), "in the ball", "start") + name("green", x(1), Number(y(1)) + 10, "all exceed eps", "end")
-    );
+  const across = [1, 10, 100, 1000].map((k) => [at(k), k]);
+  const part = (ends, k) => ends.filter((end) => end > k).length / POINTS;
+  frame(root, width, across, [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]], "n", (x, y) => {
+    const line = (kind, height) => {
+      const points = stops().map((k) => `${x(at(k))},${y(height(k))}`).join(" ");
+      svg(root, "polyline", { class: `concentration-${kind}`, points });
+    };
+    const name = (kind, px, py, what, anchor) =>
+      svg(root, "text", { class: `concentration-${kind}`, x: px, y: py, "text-anchor": anchor }, what);
+    svg(root, "path", { class: "concentration-here", d: `M${x(at(n))} ${y(0)}V${y(1)}` });
+    line("seen", (k) => part(left, k));
+    line("seen concentration-above", (k) => part(fell, k));
+    line("law", (k) => 10 ** exact(k, eps).inside);
+    line("law", (k) => 10 ** exact(k, eps).above);
+    for (const ends of [left, fell]) svg(root, "circle", { cx: x(at(n)), cy: y(part(ends, n)), r: 4.5 });
+    name("blue", x(0.2), y(0.5), "in the ball", "start");
+    name("green", x(1), Number(y(1)) + 10, "all exceed eps", "end");
   });
 }
 
-function build(el) {
-  const root = panel(el, "dimension");
-  const slider = (name, most, label) => {
-    const row = add(root, "div", "dimension-row");
-    const holder = add(row, "label", "");
-    add(holder, "span", "", {}, name);
-    const input = add(holder, "input", "", { type: "range", min: 0, max: most, step: 1, "aria-label": label });
-    return { row, input, output: add(holder, "output", "") };
-  };
-  const n = slider("dimension n", stops().length - 1, "dimension n");
-  const presets = add(n.row, "div", "dimension-buttons", { role: "group", "aria-label": "dimensions to jump to" });
-  const jumps = PRESETS.map((k) => add(presets, "button", "", { type: "button", "aria-label": `n = ${k}` }, String(k)));
-  const eps = slider("eps", EPSILONS.length - 1, "eps");
-  const tick = add(eps.row, "label", "dimension-tick");
-  const zoom = add(tick, "input", "", { type: "checkbox" });
-  add(tick, "span", "", {}, "zoom in");
-  const again = add(eps.row, "button", "dimension-again", { type: "button" }, "Draw again");
-  const panels = add(root, "div", "dimension-panels");
-  const plots = ["Length of a point of the ball", "Angle of two directions", "What n dimensions leave"].map((title) => {
-    const panel = add(panels, "figure", "dimension-panel");
-    add(panel, "div", "dimension-title", {}, title);
-    return { plot: add(panel, "div", "dimension-plot", { role: "img" }), text: add(panel, "figcaption", "") };
-  });
-  const note = `Dashed: the exact law. Coloured: ${POINTS.toLocaleString("en")} points, drawn anew with each move.`;
-  add(root, "p", "dimension-note", {}, note);
-  return { n, eps, zoom, again, jumps, plots, live: add(root, "div", "dimension-hidden", { role: "status", "aria-live": "polite" }) };
+function words(seen, n, eps) {
+  const known = exact(n, eps);
+  const all = POINTS.toLocaleString("en");
+  const count = (values, f) => values.filter(f).length.toLocaleString("en");
+  const mean = seen.angles.reduce((sum, angle) => sum + angle, 0) / POINTS;
+  const spread = Math.sqrt(seen.angles.reduce((sum, angle) => sum + (angle - mean) ** 2, 0) / POINTS);
+  const space = `In ${n} dimension${n > 1 ? "s" : ""}`;
+  const exceed = n === 1 ? "One number exceeds" : `All of ${n} numbers exceed`;
+  return [
+    `${space} half of the ball's volume lies outside radius ${radius(known.radius)}. ` +
+      `Drawn: ${count(seen.lengths, (r) => r > known.radius)} of ${all} points.`,
+    `${space} two directions stand at 90° ± ${digits(known.spread)}° (1/√n is ` +
+      `${digits(180 / Math.PI / Math.sqrt(n))}°). Drawn: ${mean.toFixed(1)}° ± ${digits(spread)}°.`,
+    `${space} the ball fills ${fraction(known.inside)} of the cube around it; drawn: ` +
+      `${count(seen.left, (k) => k > n)} of ${all} points. ${exceed} eps = ${eps} with probability ` +
+      `${fraction(known.above)}; drawn: ${count(seen.fell, (k) => k > n)}.`,
+  ];
 }
 
 function render({ el }) {
-  const { n: first, eps: second, zoom, again, jumps, plots, live } = build(el);
   const ns = stops();
   let [n, eps, seen, due, quiet] = [2, 0.01, null, 0, 0];
+  const root = panel(el, "concentration");
+  const [above, beneath] = [add(root, "div", "concentration-row"), add(root, "div", "concentration-row")];
+  const first = slider(above, "dimension n", { max: ns.length - 1 }, (at) => set(ns[at], eps));
+  const jumps = add(above, "div", "concentration-jumps", { role: "group", "aria-label": "dimensions to jump to" });
+  for (const k of PRESETS) button(jumps, String(k), () => set(k, eps), "", { "aria-label": `n = ${k}` });
+  const second = slider(beneath, "eps", { max: EPSILONS.length - 1 }, (at) => set(n, EPSILONS[at]));
+  const tick = add(beneath, "label", "concentration-tick");
+  const zoom = add(tick, "input", "", { type: "checkbox" });
+  add(tick, "span", "", {}, "zoom in");
+  button(beneath, "Draw again", anew, "course-first");
+  const panels = add(root, "div", "concentration-panels");
+  const plots = [
+    ["Length of a point of the ball", shell],
+    ["Angle of two directions", angle],
+    ["What n dimensions leave", (box, width) => survival(box, width, seen, n, eps)],
+  ].map(([title, draw]) => {
+    const figure = add(panels, "figure");
+    add(figure, "div", "concentration-title", {}, title);
+    const plot = chart(figure, "", HEIGHT, (box, width) => seen && draw(box, width));
+    return { plot, text: add(figure, "figcaption") };
+  });
+  const note = `Dashed: the exact law. Coloured: ${POINTS.toLocaleString("en")} points, drawn anew with each move.`;
+  add(root, "p", "course-note", {}, note);
+  const heard = status(root, "course-heard");
 
-  function words() {
-    const known = exact(n, eps);
-    const count = (values, f) => values.filter(f).length.toLocaleString("en");
-    const mean = seen.angles.reduce((sum, angle) => sum + angle, 0) / POINTS;
-    const spread = Math.sqrt(seen.angles.reduce((sum, angle) => sum + (angle - mean) ** 2, 0) / POINTS);
-    const space = `In ${n} dimension${n > 1 ? "s" : ""}`;
-    const all = POINTS.toLocaleString("en");
-    return [
-      `${space} half of the ball's volume lies outside radius ${radius(known.radius)}. Drawn: ${count(seen.lengths, (r) => r > known.radius)} of ${all} points.`,
-      `${space} two directions stand at 90° ± ${digits(known.spread)}° (1/√n is ${digits(180 / Math.PI / Math.sqrt(n))}°). Drawn: ${mean.toFixed(1)}° ± ${digits(spread)}°.`,
-      `${space} the ball fills ${share(known.inside)} of the cube around it; drawn: ${count(seen.left, (k) => k > n)} of ${all} points. ` +
-        `${n === 1 ? "One number exceeds" : `All of ${n} numbers exceed`} eps = ${eps} with probability ${share(known.above)}; drawn: ${count(seen.fell, (k) => k > n)}.`,
-    ];
+  function shell(box, width) {
+    const reach = zoom.checked ? [0.001 ** (1 / n), 1] : [0, 1];
+    const law = (r) => (r <= 0 ? 0 : Math.min(r, 1) ** n);
+    histogram(box, width, seen.lengths, law, reach, ticks(...reach), "length");
+  }
+
+  function angle(box, width) {
+    const wide = zoom.checked ? Math.min(90, 4 * exact(n, eps).spread) : 90;
+    const reach = [90 - wide, 90 + wide];
+    const at = wide < 60 ? ticks(...reach) : [0, 45, 90, 135, 180].filter((degrees) => Math.abs(degrees - 90) <= wide);
+    histogram(box, width, seen.angles, angles(n), reach, at, "angle (degrees)");
   }
 
   function draw() {
-    const width = plots[0].plot.clientWidth;
-    if (!seen || !width) return;
-    const { spread } = exact(n, eps);
-    const wide = Math.min(90, 4 * spread);
-    const [shell, angle] = zoom.checked ? [[0.001 ** (1 / n), 1], [90 - wide, 90 + wide]] : [[0, 1], [0, 180]];
-    const ball = (r) => (r <= 0 ? 0 : Math.min(r, 1) ** n);
-    plots[0].plot.innerHTML = histogram(seen.lengths, ball, shell, ticks(...shell), width, 190, "length");
-    const degrees = wide < 60 && zoom.checked ? ticks(...angle) : [0, 45, 90, 135, 180].filter((tick) => Math.abs(tick - 90) <= wide || !zoom.checked);
-    plots[1].plot.innerHTML = histogram(seen.angles, angles(n), angle, degrees, width, 190, "angle (degrees)");
-    plots[2].plot.innerHTML = survival(seen, n, eps, width, 190);
+    plots.forEach(({ plot }) => plot.draw());
   }
 
   function anew() { // with the next frame, however many moves there were
     cancelAnimationFrame(due);
     due = requestAnimationFrame(() => {
       seen = sample(n, eps);
-      const texts = words();
+      const texts = words(seen, n, eps);
       plots.forEach(({ plot, text }, i) => {
         text.textContent = texts[i];
-        plot.setAttribute("aria-label", `${i < 2 ? "Histogram" : "Curves over n"}, with the exact law. ${texts[i]}`);
+        const what = i < 2 ? "Histogram" : "Curves over n";
+        plot.node.setAttribute("aria-label", `${what}, with the exact law. ${texts[i]}`);
       });
       draw();
       clearTimeout(quiet);
-      quiet = setTimeout(() => (live.textContent = texts.join(" ")), 600); // a screen reader waits for the end of a move
+      quiet = setTimeout(() => (heard.textContent = texts.join(" ")), 600); // a screen reader waits for the end of a move
     });
   }
 
   function set(newN, newEps) {
     [n, eps] = [newN, newEps];
-    first.input.value = ns.indexOf(n);
-    second.input.value = EPSILONS.indexOf(eps);
-    first.output.textContent = n;
-    second.output.textContent = eps;
-    first.input.setAttribute("aria-valuetext", `${n} dimension${n > 1 ? "s" : ""}`);
-    second.input.setAttribute("aria-valuetext", String(eps));
+    first.set(ns.indexOf(n), n, `${n} dimension${n > 1 ? "s" : ""}`);
+    second.set(EPSILONS.indexOf(eps), eps);
     anew();
   }
 
-  first.input.addEventListener("input", () => set(ns[first.input.value], eps));
-  second.input.addEventListener("input", () => set(n, EPSILONS[second.input.value]));
-  jumps.forEach((jump, i) => jump.addEventListener("click", () => set(PRESETS[i], eps)));
-  again.addEventListener("click", anew);
   zoom.addEventListener("change", draw);
   set(n, eps);
-  const watch = new ResizeObserver(draw);
-  watch.observe(plots[0].plot);
   return () => {
-    watch.disconnect();
+    plots.forEach(({ plot }) => plot.end());
     cancelAnimationFrame(due);
     clearTimeout(quiet);
   };

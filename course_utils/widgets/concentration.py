@@ -4,7 +4,7 @@ Three facts of which the plane gives no idea. In each panel the prediction is ex
 
     the length r of a uniform point of the unit ball       P(length <= r) = r^n, half of the volume outside 2^(-1/n)
     the angle of two random directions                     density ~ sin^(n-2), variance psi'(n/2) / 2, about 1 / n
-    the share of the cube [-1, 1]^n that the ball fills    pi^(n/2) / (Gamma(n/2 + 1) 2^n)
+    the fraction of the cube [-1, 1]^n that it fills       pi^(n/2) / (Gamma(n/2 + 1) 2^n)
     n numbers from [0, 1] that all exceed eps              (1 - eps)^n
 
 The variance follows from the Fourier transform of cos^(n-2), a ratio of gamma functions whose logarithm is easily
@@ -14,20 +14,22 @@ two normal vectors. The page, `concentration.js`, computes all of it by itself a
 """
 
 import math
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import anywidget
+import lazy_loader as lazy
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from scipy.special import betainc, polygamma
 from torch import Tensor
 
 from course_utils import figures, runtime
 from course_utils.core.checks import check_count
 from course_utils.core.stats import clopper_pearson
-from course_utils.widgets.base import script
+from course_utils.widgets.base import Widget
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+special = lazy.load("scipy.special")
 
 MOST = 1000  # of the slider
 STILLS = (2, 10, 784)  # the dimensions of the static twin
@@ -39,19 +41,25 @@ BINS = 45
 def high_dimensions():
     """The slider and its three panels; without a front end, the panels for 2, 10 and 784 dimensions.
 
-    Returns:
-        The live widget; without a front end its static twin, a `figures.Picture`.
-
-    >>> still = dimension()
+    >>> still = high_dimensions()
     """
-    return HighDimensions() if runtime.front_end() else _still()
+    return HighDimensions.show()
 
 
-class HighDimensions(anywidget.AnyWidget):
+class HighDimensions(Widget):
     """The live slider. The page does everything."""
 
-    _esm = script("concentration")
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+    @staticmethod
+    def still() -> figures.Picture:
+        """The three panels in a row for each of a few dimensions."""
+        canvas, axes = figures.figure(figures.ROW, 2.3 * len(STILLS), nrows=len(STILLS), ncols=3)
+        laws = [exact(n) for n in range(1, MOST + 1)]
+        texts = [_row(row, n, laws) for row, n in zip(axes, STILLS, strict=True)]
+        for axis, label in zip(
+            axes[-1], ("length of a point of the ball", "angle of two directions", "n"), strict=True
+        ):
+            axis.set_xlabel(label)
+        return figures.picture(canvas, f"Predictions, dashed, and samples: {'; '.join(texts)}.")
 
 
 class Exact(NamedTuple):
@@ -60,7 +68,7 @@ class Exact(NamedTuple):
     Attributes:
         radius: half of the unit ball's volume lies outside it.
         spread: the standard deviation of the angle between two random directions, in degrees; the mean is 90.
-        inside: the logarithm to base 10 of the ball's share of the cube [-1, 1]^n.
+        inside: the logarithm to base 10 of the fraction of the cube [-1, 1]^n that the ball fills.
         above: the same of the probability that n uniform numbers all exceed eps.
     """
 
@@ -82,7 +90,7 @@ def exact(n: int, eps: float = EPS) -> Exact:
     n = check_count("n", n)
     if not 0 < eps < 1:
         raise ValueError(f"eps={eps}: want a number between 0 and 1, such as 0.01")
-    spread = math.degrees(math.sqrt(polygamma(1, n / 2) / 2))
+    spread = math.degrees(math.sqrt(special.polygamma(1, n / 2) / 2))
     inside = (n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)) / math.log(10) - n * math.log10(2)
     return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-eps) / math.log(10))
 
@@ -96,7 +104,7 @@ def below(n: int, angle: Tensor) -> Tensor:
     if n == 1:  # the same direction, or the opposite one
         return torch.where(angle < 180, 0.5, 1.0).double()
     half = (n - 1) / 2
-    return torch.as_tensor(betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
+    return torch.as_tensor(special.betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
 
 
 class Sample(NamedTuple):
@@ -108,17 +116,13 @@ class Sample(NamedTuple):
     above: int
 
 
-def sample(n: int, eps: float = EPS, *, number: int = SAMPLES, generator: torch.Generator | None = None) -> Sample:
+def sample(n: int, eps: float = EPS, *, number: int = SAMPLES) -> Sample:
     """Draw ``number`` times each: a point of the ball, two directions, a point of the cube, n numbers from [0, 1].
-
-    Args:
-        generator: None starts a new one from seed 0.
 
     >>> sample(784).angles.mean().round()
     tensor(90.)
     """
-    source = runtime.ensure_generator(generator)
-    how = dict(generator=source, device=source.device)
+    how = dict(generator=runtime.ensure_generator())
     shell = torch.randn(number, check_count("n", n) + 2, **how)
     one, other = torch.randn(2, number, n, **how)
     angles = torch.cosine_similarity(one, other).clamp(-1, 1).acos().rad2deg()
@@ -127,10 +131,10 @@ def sample(n: int, eps: float = EPS, *, number: int = SAMPLES, generator: torch.
     return Sample(shell[:, :n].norm(dim=1) / shell.norm(dim=1), angles, int(inside.sum()), int(above.sum()))
 
 
-def share_text(log10: float) -> str:
-    """A share, given by its logarithm to base 10, as a learner reads it.
+def fraction_text(log10: float) -> str:
+    """A fraction, given by its logarithm to base 10, as a learner reads it.
 
-    >>> share_text(math.log10(0.0123)), share_text(-1050.2)
+    >>> fraction_text(math.log10(0.0123)), fraction_text(-1050.2)
     ('1.23 %', '6.3 × 10⁻¹⁰⁵¹')
     """
     if log10 > -3:
@@ -150,48 +154,41 @@ def radius_text(radius: float) -> str:
     return f"{radius:.{max(3, 1 - math.floor(math.log10(1 - radius)))}f}"
 
 
-def _still() -> figures.Picture:
-    """The three panels in a row for each of a few dimensions."""
-    canvas, axes = figures.figure(figures.ROW, 2.3 * len(STILLS), nrows=len(STILLS), ncols=3)
-    laws = [exact(n) for n in range(1, MOST + 1)]
-    texts = []
-    for row, n in zip(axes, STILLS, strict=True):
-        known, drawn = exact(n), sample(n)
-        _histogram(row[0], drawn.lengths, torch.linspace(0, 1, BINS + 1), lambda r, n=n: r.double() ** n)
-        _histogram(row[1], drawn.angles, torch.linspace(0, 180, BINS + 1), lambda angle, n=n: below(n, angle))
-        _against_n(row[2], n, drawn, laws)
-        row[0].set_title(f"half outside {radius_text(known.radius)}", fontsize=10)
-        row[1].set_title(f"90° ± {known.spread:.3g}°", fontsize=10)
-        row[2].set_title(f"ball {share_text(known.inside)}, exceed {share_text(known.above)}", fontsize=10)
-        row[0].set_ylabel(f"n = {n}\nshare of {SAMPLES:,}")
-        texts.append(
-            f"in {n} dimensions half of the ball lies outside radius {radius_text(known.radius)}, angles are "
-            f"90° ± {known.spread:.3g}°, the ball fills {share_text(known.inside)} of the cube, and {n} numbers all "
-            f"exceed {EPS} with probability {share_text(known.above)}"
-        )
-    for axis, label in zip(axes[-1], ("length of a point of the ball", "angle of two directions", "n"), strict=True):
-        axis.set_xlabel(label)
-    return figures.picture(canvas, f"Predictions, dashed, and samples: {'; '.join(texts)}.")
+def _row(row: "list[Axes]", n: int, laws: list[Exact]) -> str:
+    """The three panels for n dimensions, and what they show."""
+    known, drawn = exact(n), sample(n)
+    radius, inside, above = radius_text(known.radius), fraction_text(known.inside), fraction_text(known.above)
+    _histogram(row[0], drawn.lengths, torch.linspace(0, 1, BINS + 1), lambda r: r.double() ** n)
+    _histogram(row[1], drawn.angles, torch.linspace(0, 180, BINS + 1), lambda angle: below(n, angle))
+    _against_n(row[2], n, drawn, laws)
+    row[0].set_title(f"half outside {radius}", fontsize=10)
+    row[1].set_title(f"90° ± {known.spread:.3g}°", fontsize=10)
+    row[2].set_title(f"ball {inside}, exceed {above}", fontsize=10)
+    row[0].set_ylabel(f"n = {n}\nfraction of {SAMPLES:,}")
+    return (
+        f"in {n} dimensions half of the ball lies outside radius {radius}, angles are 90° ± {known.spread:.3g}°, the "
+        f"ball fills {inside} of the cube, and {n} numbers all exceed {EPS} with probability {above}"
+    )
 
 
-def _histogram(axis: Axes, values: Tensor, edges: Tensor, law) -> None:
-    """The share of the values in each bin, and in a bin of the same width anywhere by the exact law."""
+def _histogram(axis: "Axes", values: Tensor, edges: Tensor, law) -> None:
+    """The fraction of the values in each bin, and in a bin of the same width anywhere by the exact law."""
     width = (edges[1] - edges[0]).item()
-    shares = torch.histogram(values.cpu(), edges)[0] / len(values)
-    axis.bar(edges[:-1].tolist(), shares.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
+    fractions = torch.histogram(values.cpu(), edges)[0] / len(values)
+    axis.bar(edges[:-1].tolist(), fractions.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
     middles = torch.linspace(width / 2, edges[-1].item() - width / 2, 20 * BINS)
     expected = law(middles + width / 2) - law(middles - width / 2)
     axis.plot(middles.tolist(), expected.tolist(), "--", color=figures.THEORY, lw=1.2)
     axis.set(xlim=(0, edges[-1].item()), xticks=edges[:: BINS // 3].tolist() if edges[-1] > 1 else [0, 0.5, 1])
 
 
-def _against_n(axis: Axes, n: int, drawn: Sample, laws: list[Exact]) -> None:
-    """The two shares for every dimension, and what came in this one, with 95 % intervals."""
+def _against_n(axis: "Axes", n: int, drawn: Sample, laws: list[Exact]) -> None:
+    """The two fractions for every dimension, and what came in this one, with 95 % intervals."""
     for name, color, count in (("inside", figures.CLEAN, drawn.inside), ("above", figures.DEFENDED, drawn.above)):
         axis.plot(range(1, MOST + 1), [10 ** getattr(law, name) for law in laws], "--", color=figures.THEORY, lw=1.2)
         low, high = clopper_pearson(count, SAMPLES)
-        share = count / SAMPLES
-        axis.errorbar(n, share, [[share - low], [high - share]], fmt="o", color=color, ms=5, capsize=3)
+        seen = count / SAMPLES
+        axis.errorbar(n, seen, [[seen - low], [high - seen]], fmt="o", color=color, ms=5, capsize=3)
     axis.axvline(n, color=figures.NOISE, lw=0.6, zorder=0)
     axis.set(xscale="log", xticks=[1, 10, 100, 1000], xlim=(1, MOST), ylim=(-0.03, 1.05), yticks=[0, 0.5, 1])
     axis.xaxis.set_major_formatter("{x:g}")

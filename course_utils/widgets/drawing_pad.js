@@ -1,45 +1,42 @@
 // The pad in the page. It sends the pen's path to the kernel and shows what comes back: the confidence of each class
-// and the image that the network saw. At most one question is on its way; what is drawn meanwhile goes with the next.
-
-const PATIENCE = 3000; // milliseconds without an answer after which the pad says so
+// and the image that the network saw. What is drawn while a question is on its way goes with the next.
 
 function build(el, side, classes) {
-  const root = panel(el, "sketchpad");
-  const left = add(root, "div", "sketchpad-left");
+  const root = panel(el, "drawing-pad");
+  const left = add(root, "div", "drawing-pad-left");
   const label = "Drawing area. Draw a digit with mouse, pen or finger; the confidences beside it follow.";
-  const canvas = add(left, "canvas", "sketchpad-canvas", { width: 2 * side, height: 2 * side, role: "img", "aria-label": label });
-  const buttons = add(left, "div", "sketchpad-buttons");
-  const undo = add(buttons, "button", "", { type: "button" });
-  undo.textContent = "Undo stroke";
-  const clear = add(buttons, "button", "", { type: "button" });
-  clear.textContent = "Clear";
-
-  const right = add(root, "div", "sketchpad-right");
-  const readout = add(right, "div", "sketchpad-readout", { "aria-live": "polite", role: "status" });
-  const answer = add(right, "div", "sketchpad-answer");
-  const bars = add(answer, "div", "sketchpad-bars", { role: "list", "aria-label": "confidence of each class" });
+  const size = { width: 2 * side, height: 2 * side, role: "img", "aria-label": label };
+  const canvas = add(left, "canvas", "drawing-pad-canvas", size);
+  const buttons = add(left, "div", "drawing-pad-buttons");
+  const right = add(root, "div", "drawing-pad-right");
+  const readout = status(right, "drawing-pad-readout");
+  const answer = add(right, "div", "drawing-pad-answer");
+  const bars = add(answer, "div", "drawing-pad-bars", { role: "list", "aria-label": "confidence of each class" });
   const rows = Array.from({ length: classes }, (_, k) => {
-    const row = add(bars, "div", "sketchpad-row", { role: "listitem" });
-    add(row, "span", "sketchpad-class").textContent = k;
-    const bar = add(add(row, "span", "sketchpad-track"), "span", "sketchpad-bar");
-    return { row, bar, text: add(row, "span", "sketchpad-text") };
+    const row = add(bars, "div", "drawing-pad-row", { role: "listitem" });
+    add(row, "span", "drawing-pad-class", {}, k);
+    const bar = add(add(row, "span", "drawing-pad-track"), "span", "drawing-pad-bar");
+    return { row, bar, text: add(row, "span", "drawing-pad-text") };
   });
-  const figure = add(answer, "figure", "sketchpad-seen");
-  const seen = add(figure, "canvas", "", { width: 28, height: 28, role: "img", "aria-label": "The 28 by 28 pixels that the network sees" });
-  add(figure, "figcaption", "").textContent = "what the network sees";
-  return { canvas, undo, clear, readout, rows, seen };
+  const figure = add(answer, "figure", "drawing-pad-seen");
+  const what = "The 28 by 28 pixels that the network sees";
+  const seen = add(figure, "canvas", "course-pixels", { width: 28, height: 28, role: "img", "aria-label": what });
+  add(figure, "figcaption", "", {}, "what the network sees");
+  return { canvas, buttons, readout, rows, seen };
 }
 
 function render({ model, el }) {
   const side = model.get("side");
-  const { canvas, undo, clear, readout, rows, seen } = build(el, side, model.get("classes"));
+  const { canvas, buttons, readout, rows, seen } = build(el, side, model.get("classes"));
+  const undo = button(buttons, "Undo stroke", () => keep(strokes.slice(0, -1)));
+  const clear = button(buttons, "Clear", () => keep([]));
   const pen = canvas.getContext("2d");
-  const view = Math.random(); // another view of the same pad has strokes of its own
-  let strokes = [];
+  let strokes = []; // another view of the same pad has strokes of its own
   let pointer = null; // the finger that draws; a second one is ignored
   let frame = null;
   let changed = false;
-  let waiting = null;
+  const { ask, initialize } = conversation(next, hear, (text) => say(text, true));
+  const end = initialize({ model });
 
   function ink() {
     pen.setTransform(canvas.width / side, 0, 0, canvas.width / side, 0, 0);
@@ -57,7 +54,7 @@ function render({ model, el }) {
 
   function show({ shares = [], texts = [], best = -1 }, image) {
     rows.forEach(({ row, bar, text }, k) => {
-      row.classList.toggle("sketchpad-best", k === best);
+      row.classList.toggle("drawing-pad-best", k === best);
       bar.style.width = `${100 * (shares[k] ?? 0)}%`;
       text.textContent = texts[k] ?? "";
     });
@@ -65,25 +62,18 @@ function render({ model, el }) {
   }
 
   function say(text, trouble = false) {
-    readout.classList.toggle("sketchpad-trouble", trouble);
+    readout.classList.toggle("course-trouble", trouble);
     if (readout.textContent !== text) readout.textContent = text;
   }
 
-  function ask() {
-    if (waiting || !changed || !strokes.length) return;
+  function next() {
+    if (!changed || !strokes.length) return null;
     changed = false;
-    waiting = setTimeout(() => {
-      waiting = null;
-      say("The kernel does not answer. It is busy, or it was restarted: then run the cell of this pad again.", true);
-    }, PATIENCE);
-    model.send({ view, strokes });
+    return { do: "look", strokes };
   }
 
-  function hear(message, buffers) {
-    if (message.view !== view) return;
-    clearTimeout(waiting);
-    waiting = null;
-    if (!strokes.length) return;
+  function hear(message, buffers, mine) {
+    if (!mine || !strokes.length) return;
     show(message, buffers[0]);
     if (message.error) say(message.error, true);
     else say(`The network says ${message.best} with ${message.texts[message.best]} confidence.`);
@@ -102,6 +92,11 @@ function render({ model, el }) {
       }
       ask();
     });
+  }
+
+  function keep(some) {
+    strokes = some;
+    update();
   }
 
   function draw(event) {
@@ -134,14 +129,8 @@ function render({ model, el }) {
   canvas.addEventListener("pointermove", (event) => event.pointerId === pointer && draw(event));
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
-  undo.addEventListener("click", () => { strokes.pop(); update(); });
-  clear.addEventListener("click", () => { strokes = []; update(); });
-  model.on("msg:custom", hear);
   update();
-  return () => {
-    clearTimeout(waiting);
-    model.off("msg:custom", hear);
-  };
+  return end;
 }
 
 export default { render };

@@ -9,9 +9,7 @@ The pad in the page, `drawing_pad.js`, sends the pen's path and shows the answer
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import anywidget
 import torch
 import torch.nn.functional as F
 import traitlets
@@ -19,7 +17,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
 from course_utils import evaluation, figures, runtime
-from course_utils.widgets.base import script, to_bytes
+from course_utils.widgets.base import Widget, to_bytes
 
 SIDE = 280  # of the drawing, in pixels
 PEN = 24  # its width; a digit that fills three quarters of the pad gets strokes as wide as those of MNIST
@@ -39,42 +37,37 @@ def sketchpad(model: nn.Module):
     >>> from course_utils import models
     >>> pad = sketchpad(models.LeNet5())
     """
-    blank = confidences(model, torch.zeros(1, 1, 28, 28))
-    if runtime.front_end():
-        return Sketchpad(model, classes=len(blank))
-    pictures = {}
-    for name, strokes in DRAWINGS.items():
-        image = mnist_like(rasterise([_rounded(stroke) for stroke in strokes]))
-        pictures[name] = figures.confidence_bars(image, confidences(model, image))
-    return figures.tile(pictures)
+    return DrawingPad.show(model)
 
 
-class Sketchpad(anywidget.AnyWidget):
-    """The live pad: each message from the page holds all strokes, each answer the confidences and the 28 x 28 image."""
+class DrawingPad(Widget):
+    """The live pad: each question of the page holds all strokes, each answer the confidences and the 28 x 28 image."""
 
-    _esm = script("drawing_pad")
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
     side = traitlets.Int(SIDE).tag(sync=True)
     pen = traitlets.Int(PEN).tag(sync=True)
     classes = traitlets.Int().tag(sync=True)
 
-    def __init__(self, network: nn.Module, classes: int):
-        super().__init__(classes=classes)
+    def __init__(self, network: nn.Module):
+        super().__init__(classes=len(confidences(network, torch.zeros(1, 1, 28, 28))))
         self.network = network
-        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
 
-    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
-        """The answer to ``{"strokes": ..., "view": ...}`` from the page; an error becomes a part of the answer."""
-        try:
-            with runtime.one_thread():
-                image = mnist_like(rasterise(message["strokes"]))
-                confidence = confidences(self.network, image)
-        except Exception as error:  # whatever the learner's network raises belongs into the pad
-            return {"view": message["view"], "error": f"{type(error).__name__}: {error}"}, []
+    @staticmethod
+    def still(network: nn.Module) -> figures.Picture:
+        """Six drawings, and what the network says to each."""
+        pictures = {}
+        for name, strokes in DRAWINGS.items():
+            image = mnist_like(rasterise([_rounded(stroke) for stroke in strokes]))
+            pictures[name] = figures.confidence_bars(image, confidences(network, image))
+        return figures.tile(pictures)
+
+    def obey(self, do: str, strokes: Sequence[Stroke]) -> tuple[dict, list[bytes]]:
+        """Look at the drawing: the confidences, as numbers and as texts, and the image that the network sees."""
+        with runtime.one_thread():
+            image = mnist_like(rasterise(strokes))
+            confidence = confidences(self.network, image)
         shares = confidence.tolist()
         texts = [figures.percent(share) for share in shares]
-        answer = {"view": message["view"], "shares": shares, "texts": texts, "best": int(confidence.argmax())}
-        return answer, [to_bytes(image)]
+        return {"shares": shares, "texts": texts, "best": int(confidence.argmax())}, [to_bytes(image)]
 
 
 def mnist_like(drawing: Tensor) -> Tensor:

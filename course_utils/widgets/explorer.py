@@ -7,12 +7,11 @@ of the time that a new figure would.
 import io
 
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import Tensor, nn
 
 from course_utils import attacks, data, evaluation, figures, runtime
 from course_utils.core.checks import check_images, check_labels
-from course_utils.widgets import sliders
+from course_utils.widgets.sliders import controls
 
 ATTACKS = ("one step", "pgd", "deepfool", "carlini_wagner")
 PRESETS = [
@@ -26,15 +25,12 @@ PRESETS = [
 def attack_explorer(model: nn.Module, images: Tensor | None = None, labels: Tensor | None = None):
     """Sliders for image, attack, eps and steps; below them the clean image, the difference, the adversarial image.
 
-    "one step" and "pgd" keep to the budget ``eps``; "deepfool" and "carlini_wagner" look for the smallest change and
-    ignore it. "one step" ignores ``steps``.
+    "one step" and "pgd" keep to the budget ``eps``; "deepfool" and "carlini_wagner" look for the smallest
+    perturbation and ignore it. "one step" ignores ``steps``.
 
     Args:
         model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
         images, labels: two or more to choose from; None takes the first 20 test digits of MNIST.
-
-    Returns:
-        The live widget; without a front end its static twin, a `figures.Picture`.
 
     Raises:
         TypeError, ValueError: images and labels outside the convention, or only one of the two; a model without logits.
@@ -60,7 +56,8 @@ def attack_explorer(model: nn.Module, images: Tensor | None = None, labels: Tens
             answers = evaluation.logits(model, torch.cat([clean, changed])).softmax(1).cpu()
         return canvas.show(clean[0].cpu(), changed[0].cpu(), int(label), answers)
 
-    return sliders(draw, PRESETS, image=(0, len(images) - 1), attack=list(ATTACKS), eps=(0.0, 0.5, 0.01), steps=(1, 20))
+    ranges = dict(image=(0, len(images) - 1), attack=list(ATTACKS), eps=(0.0, 0.5, 0.01), steps=(1, 20))
+    return controls(draw, PRESETS, **ranges)
 
 
 def run(model: nn.Module, images: Tensor, labels: Tensor, attack: str, eps: float, steps: int) -> Tensor:
@@ -78,6 +75,8 @@ class _Canvas:
     """One figure for all pictures: three images, and the confidences before and after."""
 
     def __init__(self, classes: int):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
         canvas, axes = figures.figure(8.2, 2.5, ncols=4, width_ratios=[1, 1, 1, 1.7])
         *self.images, bars = axes
         for axis, title in zip(self.images, ("clean", "difference", "adversarial"), strict=True):
@@ -114,7 +113,7 @@ class _Canvas:
         self.agg.print_png(buffer)  # savefig would draw twice
         verdict = "is fooled" if named[1] != label else "is not fooled"
         alt = (
-            f"A digit that the network calls {says[0]}, a change whose largest pixel is {largest:.3f} and whose "
+            f"A digit that the network calls {says[0]}, a perturbation whose largest pixel is {largest:.3f} and whose "
             f"Euclidean length is {length:.2f}, and the changed digit, called {says[1]}. The label is {label}: the "
             f"network {verdict}."
         )

@@ -75,7 +75,9 @@ function button(parent, text, act, className = "", attributes = {}) {
 
 // A list to choose from, with its name before it; `act(value)`.
 function choice(parent, name, options, act) {
-  const select = add(add(parent, "label", "course-choice", {}, `${name} `), "select", "", { "aria-label": name });
+  const row = add(parent, "label", "course-choice");
+  add(row, "span", "", {}, name);
+  const select = add(row, "select", "", { "aria-label": name });
   options.forEach((option) => add(select, "option", "", { value: option }, option));
   select.addEventListener("change", () => act(select.value));
   return select;
@@ -187,9 +189,9 @@ function conversation(next, heard, late) {
   return { ask, initialize };
 }
 
-// What all views of a widget share: the last answer in `now`, `trouble` in words, the `wishes` of the learner for when the
-// kernel has answered. `keep(message, buffers, mine)` gives what to hold of an answer, `idle()` a question when there is no
-// wish; `failed()` hears of an error and of a silent kernel, `closed()` of the end of the last view.
+// What all views of a widget share: the last answer in `now`, `trouble` in words, and the `wishes` of the learner, which
+// the kernel gets one by one. `keep(message, buffers, mine)` gives what to hold of an answer, `idle()` a question when
+// there is no wish; `failed(text)` hears of an error and of a silent kernel, `closed()` of the end of the last view.
 function shared({ keep, idle = () => null, failed = () => {}, closed = () => {} }) {
   const views = new Set();
   const me = { now: null, trouble: "", wishes: [{ do: "show" }], want, draw, say, view };
@@ -206,13 +208,13 @@ function shared({ keep, idle = () => null, failed = () => {}, closed = () => {} 
 
   function fail(text) {
     me.trouble = text;
-    failed();
+    failed(text);
     draw();
   }
 
   function hear(message, buffers, mine) {
     if (mine) me.trouble = message.error ?? "";
-    if (message.error) failed();
+    if (message.error) failed(message.error);
     else me.now = keep(message, buffers, mine);
     requestAnimationFrame(() => {
       draw();

@@ -1,8 +1,9 @@
-r"""A siege: pick a defense, an attacker and eps, and see what is left of the defense's claim.
+r"""A robustness trial: pick a defense, an attacker and eps, and see what is left of the defense's claim.
 
-Two numbers belong to a defense, on the same digits: how many it names rightly as they are, and how many after an attack
-that may change each pixel by eps. The second is an upper bound, since a better attack may come; so it is drawn with its
-exact 95 % interval, beside the number that was claimed, and beside the floor that was proved where there is a proof:
+Two numbers belong to a defense, on the same digits: how many it classifies correctly as they are, and how many after an
+attack that may move each pixel by eps. The second is an upper bound, since a better attack may come; so it is drawn
+with its exact 95 % interval, beside the number that was claimed, and beside the floor that was proved where there is a
+proof:
 
     proved  <=  right under every attack  <=  right under the attacks tried so far
 
@@ -13,18 +14,19 @@ kept.
 
 import textwrap
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anywidget
 import torch
-from matplotlib.axes import Axes
 from torch import nn
 
-from course_utils import figures, runtime
+from course_utils import figures
 from course_utils.core.checks import check_count
 from course_utils.data import Split
-from course_utils.widgets.base import script, to_bytes
-from course_utils.widgets.trial import STOPS, Attack, Proof, Result, RobustnessClaim, Trial, _count, _ends
+from course_utils.widgets.base import Widget, to_bytes
+from course_utils.widgets.trial import STOPS, Attack, Proof, Result, RobustnessClaim, Trial
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 START = 0.1
 STILLS = (0.1, 0.2, 0.3)  # eps of the static twin
@@ -47,11 +49,8 @@ def robustness_trial(
         attackers: name -> ``attack(model, images, labels, eps)``, which returns images within ``eps`` of those given;
             None takes `ATTACKERS`. One that cannot attack a net raises, and its message is shown.
         claims: name of a net -> what was claimed of it.
-        proofs: name of a net -> ``verified(model, images, labels, eps)``, bool ``(N,)``: images that no change within
-            ``eps`` can make it name wrongly, such as `defenses.intervals.verified`.
-
-    Returns:
-        The live widget; without a front end its static twin, a `figures.Picture`.
+        proofs: name of a net -> ``verified(model, images, labels, eps)``, bool ``(N,)``: images that no perturbation
+            within ``eps`` can make it misclassify, such as `defenses.intervals.verified`.
 
     Raises:
         TypeError, ValueError: no nets or no attackers, a net that does not fit the digits, a claim or a proof of a net
@@ -59,57 +58,74 @@ def robustness_trial(
 
     >>> from course_utils import data
     >>> nets = {"plain": nn.Sequential(nn.Flatten(), nn.Linear(784, 10))}
-    >>> still = siege(nets, data.mnist().test, claims={"plain": Claim(0.9, 0.1, "as we hoped")}, number=10)
+    >>> claims = {"plain": RobustnessClaim(0.9, 0.1, "as we hoped")}
+    >>> still = robustness_trial(nets, data.mnist().test, claims=claims, number=10)
     """
-    trial = Trial(nets, split[: check_count("number", number)], attackers, claims, proofs)
-    return Robustness(trial) if runtime.front_end() else _still(trial)
+    return Robustness.show(Trial(nets, split[: check_count("number", number)], attackers, claims, proofs))
 
 
-class Robustness(anywidget.AnyWidget):
-    """The live siege: the trial, and where its controls stand."""
-
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
-    _esm = script("robustness")
+class Robustness(Widget):
+    """The trial, and where its controls stand."""
 
     def __init__(self, trial: Trial):
         super().__init__()
         self.trial = trial
         self.settings = {"net": next(iter(trial.nets)), "attacker": next(iter(trial.attackers)), "eps": START}
-        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
 
-    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
-        """Attack one more portion of the digits, and say how things stand; an error becomes the answer.
+    @staticmethod
+    def still(trial: Trial) -> figures.Picture:
+        """For each net a panel with a curve for each attacker, the claim, and the floor that is proved."""
+        missing = {}
+        for net in trial.nets:
+            for attacker in trial.attackers:
+                try:
+                    for stop in (round(100 * eps) for eps in STILLS):
+                        while trial.complete(net, attacker, stop) is None:
+                            trial.step(net, attacker, stop)
+                except Exception as error:  # the others are worth seeing all the same
+                    missing.setdefault(net, {})[attacker] = _words(error)
+        return _picture(trial, missing)
+
+    def picture(self) -> figures.Picture:
+        """The panels with what was measured so far: to measure all would take minutes."""
+        return _picture(self.trial, {})
+
+    def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
+        """Attack one more portion of the digits, and say how things stand.
 
         Args:
-            message: ``page``, which comes back with the answer, and ``do``: "show", or "siege" with ``net``,
-                ``attacker`` and ``eps``.
+            do: "show", or "attack" with ``net``, ``attacker`` and ``eps``.
 
         Returns:
             What to write, and one buffer: the first digits after the attack, bytes ``(8, H, W, C)``. What an attack
             raises stands under ``trouble``, and the rest is as it was.
         """
-        trouble = ""
-        try:
-            if message["do"] == "siege":
-                trouble = self._obey(message["net"], message["attacker"], message["eps"])
-        except (Exception, KeyboardInterrupt) as error:
-            return {"page": message["page"], "error": _words(error)}, []
+        trouble = self._attack(choice["net"], choice["attacker"], choice["eps"]) if do == "attack" else ""
         trial, (net, attacker, stop) = self.trial, self._key()
-        result = trial.complete(net, attacker, stop) or trial.results.get((net, attacker, stop))
+        result = trial.so_far(net, attacker, stop) if stop or do == "attack" else None
         seen = result or trial.clean[net]
-        answer = {"page": message["page"], "settings": self.settings, "trouble": trouble, "total": len(trial)}
-        answer |= {"nets": list(trial.nets), "looks": trial.looks, "most": STOPS / 100}
-        answer |= {"done": len(result.named) if result else 0, "clean": _count(trial.clean[net])}
-        answer |= {"rows": self._rows(net, stop), "together": self._together(net, stop)}
-        answer |= {"curves": {name: _points(trial.curve(net, name)) for name in trial.attackers}}
-        answer |= {"claim": self._claim(net), "floor": None, "says": self._says(), "shape": list(seen.images.shape[1:])}
-        if net in trial.proved:
-            answer["floor"] = (trial.proved[net].sum(1) / len(trial)).tolist()
-        pairs = zip(trial.split.labels.tolist(), seen.named.tolist(), strict=False)
-        answer["digits"] = list(pairs)[: len(seen.images)]
+        pairs = list(zip(trial.split.labels.tolist(), seen.named.tolist(), strict=False))
+        answer = {
+            "settings": self.settings,
+            "trouble": trouble,
+            "nets": list(trial.nets),
+            "looks": trial.looks,
+            "most": STOPS / 100,
+            "total": len(trial),
+            "done": len(result.named) if result else 0,
+            "clean": trial.clean[net].numbers(),
+            "rows": {name: _numbers(trial.so_far(net, name, stop)) for name in trial.attackers},
+            "together": _numbers(trial.together(net, stop)),
+            "curves": {name: _points(trial.curve(net, name)) for name in trial.attackers},
+            "claim": self._claim(net),
+            "floor": trial.proved[net].double().mean(1).tolist() if net in trial.proved else None,
+            "says": self._says(),
+            "shape": list(seen.images.shape[1:]),
+            "digits": pairs[: len(seen.images)],
+        }
         return answer, [to_bytes(seen.images)]
 
-    def _obey(self, net: str, attacker: str, eps: float) -> str:
+    def _attack(self, net: str, attacker: str, eps: float) -> str:
         """Take over these settings and attack a portion; what the attack raised, or ""."""
         for kind, name, known in (("net", net, self.trial.nets), ("attacker", attacker, self.trial.attackers)):
             if name not in known:
@@ -125,20 +141,6 @@ class Robustness(anywidget.AnyWidget):
 
     def _key(self) -> tuple[str, str, int]:
         return self.settings["net"], self.settings["attacker"], round(100 * self.settings["eps"])
-
-    def _rows(self, net: str, stop: int) -> dict[str, dict | None]:
-        """For each attacker how many digits are right at this eps, or None where it was not tried."""
-        trial = self.trial
-        tried = {name: trial.complete(net, name, stop) or trial.results.get((net, name, stop)) for name in trial.looks}
-        return {name: _count(result) if result else None for name, result in tried.items()}
-
-    def _together(self, net: str, stop: int) -> dict | None:
-        """The digits that are right after every attack that was made with all of them at this eps."""
-        tried = [result for name in self.trial.attackers if (result := self.trial.complete(net, name, stop))]
-        if not tried:
-            return None
-        right = torch.stack([result.right for result in tried]).all(0)
-        return _count(tried[0]._replace(right=right)) | {"tried": len(tried)}
 
     def _claim(self, net: str) -> dict | None:
         claim, fallen = self.trial.claims.get(net), self.trial.fallen(net)
@@ -158,7 +160,7 @@ class Robustness(anywidget.AnyWidget):
             return ""
         if stop == 0:
             return f"Nothing may change at eps = 0: {_of(clean)} clean digits are right."
-        low, high = map(_whole, _ends(result))
+        low, high = (_whole(result.numbers()[end]) for end in ("low", "high"))
         text = f"{attacker} at eps = {stop / 100:g} leaves {_of(result)} digits right (95 % interval {low} to {high}), "
         text += f"and {int(clean.right.sum())} were before."
         if net in trial.proved:
@@ -171,17 +173,22 @@ class Robustness(anywidget.AnyWidget):
 
 
 def _points(curve: list[tuple[int, Result]]) -> list[list[float]]:
-    """Eps, share and the ends of its interval."""
-    return [[stop / 100, result.right.double().mean().item(), *_ends(result)] for stop, result in curve]
+    """Eps, the fraction that is right, and the ends of its interval."""
+    each = ((stop / 100, result.numbers()) for stop, result in curve)
+    return [[eps, numbers["fraction"], numbers["low"], numbers["high"]] for eps, numbers in each]
+
+
+def _numbers(result: Result | None) -> dict | None:
+    return result.numbers() if result else None
 
 
 def _of(result: Result) -> str:
     return f"{int(result.right.sum())} of {len(result.right)}"
 
 
-def _whole(share: float) -> str:
-    """A share in percent, with a digit behind the point only where it is needed."""
-    return f"{round(100 * share, 1):g} %"
+def _whole(fraction: float) -> str:
+    """In percent, with a digit behind the point only where it is needed."""
+    return f"{round(100 * fraction, 1):g} %"
 
 
 def _words(error: BaseException) -> str:
@@ -189,22 +196,17 @@ def _words(error: BaseException) -> str:
     return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
-def _still(trial: Trial) -> figures.Picture:
-    """For each net a panel with a curve for each attacker, the claim, and the floor that is proved."""
+def _picture(trial: Trial, missing: Mapping[str, Mapping[str, str]]) -> figures.Picture:
+    """A panel for each net, with what was measured, and what the attackers raised that are ``missing``."""
     columns = min(3, len(trial.nets))
     rows = -(-len(trial.nets) // columns)
-    canvas, axes = figures.figure(
-        figures.ROW * columns / 3 if columns > 1 else figures.PLOT,
-        0.5 + 2.3 * rows,
-        nrows=rows,
-        ncols=columns,
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-    )
+    width = figures.ROW * columns / 3 if columns > 1 else figures.PLOT
+    shared = dict(sharex=True, sharey=True, squeeze=False)
+    canvas, axes = figures.figure(width, 0.5 + 2.3 * rows, nrows=rows, ncols=columns, **shared)
     for axis in axes.flat[len(trial.nets) :]:
         axis.axis("off")
-    texts = [_panel(axis, trial, net) for axis, net in zip(axes.flat, trial.nets, strict=False)]
+    panels = zip(axes.flat, trial.nets, strict=False)
+    texts = [_panel(axis, trial, net, missing.get(net, {})) for axis, net in panels]
     handles = {}
     for axis in axes.flat:
         handles |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
@@ -216,10 +218,10 @@ def _still(trial: Trial) -> figures.Picture:
     return figures.picture(canvas, f"{what}. {' '.join(texts)}")
 
 
-def _panel(axis: Axes, trial: Trial, net: str) -> str:
+def _panel(axis: "Axes", trial: Trial, net: str, missing: Mapping[str, str]) -> str:
     """Draw one net's panel, and say what it shows."""
     clean, claim, worst = trial.clean[net], trial.claims.get(net), round(100 * STILLS[-1])
-    words, missing = [], []
+    words = []
     axis.plot(0, clean.right.double().mean().item(), "o", color=figures.CLEAN, ms=8, label="clean digits", zorder=4)
     if net in trial.proved:
         floor = trial.proved[net].double().mean(1)
@@ -227,25 +229,22 @@ def _panel(axis: Axes, trial: Trial, net: str) -> str:
         axis.fill_between(along, floor[: worst + 1].tolist(), color=figures.DEFENDED, alpha=0.25, lw=0, label="proved")
         words.append(f"{int(trial.proved[net][worst].sum())} proved")
     for attacker, (hue, shape) in trial.looks.items():
-        try:
-            for stop in (round(100 * eps) for eps in STILLS):
-                while trial.complete(net, attacker, stop) is None:
-                    trial.step(net, attacker, stop)
-        except Exception as error:  # the others are worth seeing all the same
-            missing.append(f"{attacker}: {_words(error)}")
+        if attacker in missing:
             continue
-        along, shares, lows, highs = torch.tensor(_points(trial.curve(net, attacker)), dtype=torch.float64).T
+        along, seen, lows, highs = torch.tensor(_points(trial.curve(net, attacker)), dtype=torch.float64).T
         look = dict(fmt=f"{shape}-", color=hue, ms=5, lw=1.6, elinewidth=0.8, label=attacker)
-        axis.errorbar(along, shares, torch.stack([shares - lows, highs - shares]), **look)
-        words.append(f"{int(trial.complete(net, attacker, worst).right.sum())} under {attacker}")
+        axis.errorbar(along, seen, torch.stack([seen - lows, highs - seen]), **look)
+        if result := trial.complete(net, attacker, worst):
+            words.append(f"{int(result.right.sum())} under {attacker}")
     if claim:
         axis.plot(claim.eps, claim.accuracy, "o", mfc="none", color=figures.THEORY, ms=8, label="claimed", zorder=5)
         words.append(f"{_whole(claim.accuracy)} claimed at {claim.eps:g}")
+    gaps = [f"{attacker}: {text}" for attacker, text in missing.items()]
     axis.set_title(net, fontsize=10)
     axis.set(ylim=(-0.03, 1.05), yticks=[0, 0.5, 1], xticks=[0, *STILLS])
     axis.xaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_major_formatter(lambda share, _: _whole(share))
-    axis.set_xlabel("\n".join(["eps", *(textwrap.fill(f"no {each}", 42) for each in missing)]), fontsize=9)
+    axis.yaxis.set_major_formatter(lambda fraction, _: _whole(fraction))
+    axis.set_xlabel("\n".join(["eps", *(textwrap.fill(f"no {gap}", 42) for gap in gaps)]), fontsize=9)
     axis.grid(axis="y")
-    text = f"{net}: {int(clean.right.sum())} right on clean digits; at eps = {STILLS[-1]:g}, {', '.join(words)}."
-    return " ".join([text, *(f"{each}." for each in missing)])
+    attacked = f"; at eps = {STILLS[-1]:g}, {', '.join(words)}" if words else ""
+    return " ".join([f"{net}: {int(clean.right.sum())} right on clean digits{attacked}.", *(f"{gap}." for gap in gaps)])

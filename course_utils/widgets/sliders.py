@@ -10,18 +10,17 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import ipywidgets
 
 from course_utils import figures, runtime
-from course_utils.widgets.base import img, script
+from course_utils.widgets.base import Pictured, Widget, img
 
 Slider = tuple | list | bool
 
 
 def controls(
     draw: Callable[..., figures.Picture], presets: Sequence[Mapping[str, Any]], **sliders: Slider
-) -> ipywidgets.VBox | figures.Picture:
+) -> "Controls | figures.Picture":
     """Sliders that redraw a picture; without a front end, the pictures of the presets in one grid.
 
     Let it be the last expression of a cell.
@@ -51,49 +50,66 @@ def controls(
     if not runtime.front_end():
         return figures.tile({_caption(preset): draw(**preset) for preset in presets})
 
-    picture = ipywidgets.HTML(img(draw(**presets[0])))
-    trouble = ipywidgets.HTML()
-    inputs = {name: _input(name, form, presets[0][name]) for name, form in sliders.items()}
-    jumping = False
-    drawing = threading.Lock()  # newer kernels handle sliders and buttons on different threads
+    return Controls(draw, presets, sliders)
 
-    def redraw(_=None) -> None:
-        if jumping:
-            return
-        with drawing:
-            try:
-                picture.value = img(draw(**{name: one.value for name, one in inputs.items()}))
-                trouble.value = ""
-            except Exception as error:
-                trouble.value = _report(error)
 
-    def jump(preset: Mapping[str, Any]) -> None:
-        nonlocal jumping
-        jumping = True  # the values change one by one, the picture once
+class Controls(Pictured, ipywidgets.VBox):
+    """Sliders, a button for each preset, the picture, and what went wrong with it."""
+
+    def __init__(self, draw: Callable[..., figures.Picture], presets: Sequence[Mapping], sliders: Mapping[str, Slider]):
+        self._draw, self._jumping = draw, False
+        self._drawing = threading.Lock()  # newer kernels handle sliders and buttons on different threads
+        self._drawn = draw(**presets[0])
+        self._image, self._trouble = ipywidgets.HTML(img(self._drawn)), ipywidgets.HTML()
+        longest = max(map(len, sliders), default=0)
+        self._inputs = {name: _input(name, form, presets[0][name], longest) for name, form in sliders.items()}
+        varied = [name for name in sliders if len({repr(preset[name]) for preset in presets}) > 1] or list(sliders)
+        buttons = [self._button(preset, varied) for preset in presets]
+        for one in self._inputs.values():
+            one.observe(self._redraw, "value")
+        row = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
+        super().__init__([*self._inputs.values(), row, self._image, self._trouble, Watch()])
+        self.add_class("course-controls")
+
+    def picture(self) -> figures.Picture:
+        return self._drawn
+
+    def _button(self, preset: Mapping[str, Any], varied: Sequence[str]) -> ipywidgets.Button:
+        """It says of the preset what is not the same in all of them."""
+        caption = _caption({name: preset[name] for name in varied})
+        button = ipywidgets.Button(description=caption, layout={"width": "auto"})
+        button.on_click(lambda _: self._jump(preset))
+        return button
+
+    def _jump(self, preset: Mapping[str, Any]) -> None:
+        self._jumping = True  # the values change one by one, the picture once
         for name, value in preset.items():
-            inputs[name].value = value
-        jumping = False
-        redraw()
+            self._inputs[name].value = value
+        self._jumping = False
+        self._redraw()
 
-    buttons = []
-    for preset in presets:
-        buttons.append(ipywidgets.Button(description=_caption(preset), layout={"width": "auto"}))
-        buttons[-1].on_click(lambda _, preset=preset: jump(preset))
-    for one in inputs.values():
-        one.observe(redraw, "value")
-    row = ipywidgets.HBox([*buttons, _Guard(layout={"display": "none"})], layout={"flex_flow": "row wrap"})
-    return ipywidgets.VBox([*inputs.values(), row, picture, trouble]).add_class("course-controls")
-
-
-class _Guard(anywidget.AnyWidget):
-    """Unseen among the `controls`: keys pressed in one of them are not taken for commands to the notebook."""
-
-    _esm = script("sliders")
+    def _redraw(self, _=None) -> None:
+        if self._jumping:
+            return
+        with self._drawing:
+            try:
+                self._drawn = self._draw(**{name: one.value for name, one in self._inputs.items()})
+                self._image.value, self._trouble.value = img(self._drawn), ""
+            except Exception as error:
+                self._trouble.value = _report(error)
 
 
-def _input(name: str, form: Slider, start: Any) -> ipywidgets.ValueWidget:
+class Watch(Widget):
+    """Among the `Controls`, for what ipywidgets leaves out: keys, names, and words when the kernel is gone."""
+
+    def obey(self, do: str) -> tuple[dict, list[bytes]]:
+        """Say that the kernel is there."""
+        return {}, []
+
+
+def _input(name: str, form: Slider, start: Any, longest: int) -> ipywidgets.ValueWidget:
     """The ipywidget for one slider. The page sends a value only after the last one is drawn, so none queue up."""
-    look = {"description": name.replace("_", " "), "style": {"description_width": "initial"}}
+    look = {"description": name.replace("_", " "), "style": {"description_width": f"{longest + 1}ch"}}
     if isinstance(form, bool):
         return ipywidgets.Checkbox(start, indent=False, **look)
     if isinstance(form, list):

@@ -1,4 +1,9 @@
-"""What a robustness trial measures: a defense, an attacker and eps, digit by digit, with exact intervals."""
+"""What a robustness trial measures: a defense, an attacker and eps, digit by digit, with exact intervals.
+
+    proved  <=  right under every attack  <=  right under the attacks tried so far
+
+The right side is an upper bound, since a better attack may come. `robustness` shows all of it.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -28,7 +33,7 @@ Proof = Callable[[nn.Module, Tensor, Tensor, float], Tensor]  # the same -> bool
 def random_noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
     """The attacker that knows nothing: each pixel goes up or down by ``eps``, as a coin falls.
 
-    >>> noise(nn.Flatten(), torch.full((1, 1, 2, 2), 0.5), torch.tensor([0]), 0.25).sub(0.5).abs().unique()
+    >>> random_noise(nn.Flatten(), torch.full((1, 1, 2, 2), 0.5), torch.tensor([0]), 0.25).sub(0.5).abs().unique()
     tensor([0.2500])
     """
     return random_signs(images, eps, runtime.ensure_generator(device=images.device))
@@ -44,7 +49,7 @@ ATTACKERS: dict[str, Attack] = {
 
 
 class RobustnessClaim(NamedTuple):
-    """What was said of a defense: the share of digits that stay right within ``eps``, and who said it, how measured."""
+    """What was said of a defense: the fraction of digits that stay right within ``eps``; who said it, how measured."""
 
     accuracy: float
     eps: float
@@ -63,6 +68,12 @@ class Result(NamedTuple):
     images: Tensor
     named: Tensor
     right: Tensor
+
+    def numbers(self) -> dict:
+        """The fraction of digits that are right, its 95 % interval, and both counts."""
+        right, done = int(self.right.sum()), len(self.right)
+        low, high = clopper_pearson(right, done)
+        return {"fraction": right / done, "low": low, "high": high, "right": right, "done": done}
 
 
 class Trial:
@@ -112,10 +123,19 @@ class Trial:
         self.results[key] = Result(kept, torch.cat([before.named, found]), right)
         return self.results[key]
 
+    def so_far(self, net: str, attacker: str, stop: int) -> Result | None:
+        """The result for all digits or for the first of them, or None where none was attacked."""
+        return self.clean[net] if stop == 0 else self.results.get((net, attacker, stop))
+
     def complete(self, net: str, attacker: str, stop: int) -> Result | None:
         """The result for all digits, or None."""
-        result = self.clean[net] if stop == 0 else self.results.get((net, attacker, stop))
+        result = self.so_far(net, attacker, stop)
         return result if result is not None and len(result.named) == len(self) else None
+
+    def together(self, net: str, stop: int) -> Result | None:
+        """The digits that are right after every attack that was made with all of them at this eps."""
+        tried = [result for name in self.attackers if (result := self.complete(net, name, stop))]
+        return tried[0]._replace(right=torch.stack([result.right for result in tried]).all(0)) if tried else None
 
     def curve(self, net: str, attacker: str) -> list[tuple[int, Result]]:
         """What is complete for this pair, in the order of eps, from the clean digits on."""
@@ -128,7 +148,7 @@ class Trial:
         below = []
         for attacker in self.attackers if claim else ():
             for stop, result in self.curve(net, attacker):
-                if stop <= 100 * claim.eps + 1e-6 and _ends(result)[1] < claim.accuracy:
+                if stop <= 100 * claim.eps + 1e-6 and result.numbers()["high"] < claim.accuracy:
                     below.append((attacker, stop, result))
         return min(below, key=lambda one: int(one[2].right.sum()), default=None)
 
@@ -180,10 +200,10 @@ def assault(model: nn.Module, attack: Attack, images: Tensor, labels: Tensor, ep
     if not isinstance(attacked, Tensor) or attacked.shape != images.shape:
         raise ValueError(f"the attack gave {_form(attacked)}: want images {tuple(images.shape)} as it was given")
     attacked = check_images(attacked.detach()).to(images)
-    change = (attacked - images).abs().max().item()
-    if change > eps + SLACK:
+    largest = (attacked - images).abs().max().item()
+    if largest > eps + SLACK:
         raise ValueError(
-            f"the attack changed a pixel by {change:.3g}, and eps is {eps:g}: clamp what it adds to [-eps, eps]"
+            f"the attack changed a pixel by {largest:.3g}, and eps is {eps:g}: clamp what it adds to [-eps, eps]"
         )
     return attacked
 
@@ -203,21 +223,11 @@ def _check_claim(name: str, claim: RobustnessClaim) -> RobustnessClaim:
     except TypeError:
         fine = False
     if not fine:
-        hint = (
-            f'want (share from 0 to 1, eps from 0 to {STOPS / 100}, text), such as Claim(0.95, 0.3, "their own test")'
+        raise ValueError(
+            f"the claim for {name!r} is {claim!r}: want (fraction from 0 to 1, eps from 0 to {STOPS / 100}, text), "
+            'such as RobustnessClaim(0.95, 0.3, "their own test")'
         )
-        raise ValueError(f"the claim for {name!r} is {claim!r}: {hint}")
     return claim
-
-
-def _ends(result: Result) -> tuple[float, float]:
-    return clopper_pearson(int(result.right.sum()), len(result.right))
-
-
-def _count(result: Result) -> dict:
-    low, high = _ends(result)
-    right, done = int(result.right.sum()), len(result.right)
-    return {"share": right / done, "low": low, "high": high, "right": right, "done": done}
 
 
 def _form(value) -> str:

@@ -21,31 +21,31 @@ from course_utils.widgets import (
 pytestmark = pytest.mark.slow
 
 
-def _photo_lab():
+def _photo_attack():
     net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(192, 3))
     net.classes = ("cat", "box turtle", "ostrich")
     return photo_attack(net)
 
 
-def _siege():
+def _robustness_trial():
     split = data.Split(torch.rand(8, 1, 28, 28), torch.zeros(8, dtype=torch.int64))
     return robustness_trial({"net": models.LeNet5()}, split, attackers={"nothing": lambda model, images, *_: images})
 
 
-def _watchman():
+def _face_camera():
     nobody = Faces(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 5, 2))
     return face_camera(torch.rand(1, 3, 40, 40), detect=lambda images: [nobody])
 
 
 WIDGETS = {
     "sketchpad": lambda: sketchpad(models.LeNet5()),
-    "theatre": lambda: watch_evolution(models.LeNet5(), population=50),
-    "breed": lambda: breed(models.LeNet5()),
-    "camera": scene_camera,
+    "evolution": lambda: watch_evolution(models.LeNet5(), population=50),
+    "breeding": lambda: breed(models.LeNet5()),
+    "scene camera": scene_camera,
     "quiz": lambda: human_quiz(torch.rand(2, 1, 28, 28), [4, None], ["digit", "noise"], models.LeNet5()),
-    "photolab": _photo_lab,
-    "siege": _siege,
-    "watchman": _watchman,
+    "photo attack": _photo_attack,
+    "robustness trial": _robustness_trial,
+    "face camera": _face_camera,
 }
 FORMS = {  # of a buffer that lies within a larger one
     "DataView": "(buffer, start, length) => new DataView(buffer, start, length)",

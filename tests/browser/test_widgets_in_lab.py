@@ -31,19 +31,11 @@ CELLS = [
     """
     import time, torch
     from course_utils import data, figures, models
-    from course_utils.widgets.breeding import breed
-    from course_utils.widgets.viewpoint import camera
-    from course_utils.widgets.concentration import dimension
-    from course_utils.widgets.explorer import attack_explorer
     from course_utils.faces import Faces
-    from course_utils.widgets.photos import photo_lab
-    from course_utils.widgets.guesses import predict
-    from course_utils.widgets.quiz import human_quiz
-    from course_utils.widgets.robustness import siege
-    from course_utils.widgets.drawing_pad import sketchpad
-    from course_utils.widgets.evolution import evolution_theatre
-    from course_utils.widgets.surveillance import watchman
-    from course_utils.widgets import controls
+    from course_utils.widgets import (
+        attack_explorer, breed, controls, face_camera, guess, high_dimensions, human_quiz, photo_attack,
+        robustness_trial, scene_camera, sketchpad, watch_evolution,
+    )
     torch.manual_seed(0)
     drawn = []
     """,
@@ -61,14 +53,14 @@ CELLS = [
         return figures.images(image, alt=f"A square of side {size}.")
     controls(square, [dict(size=4, invert=False), dict(size=16, invert=True)], size=(0, 32), invert=False)
     """,
-    'guess = predict("How many of the 10,000 test digits does `LeNet5` get wrong?", unit="digits")',
-    'which = predict("What will it say to a blank image?", choices=["none", "a digit, surely", "a digit, in doubt"])',
-    "guess.reveal(83)",
+    'how_many = guess("How many of the 10,000 test digits does `LeNet5` get wrong?", unit="digits")',
+    'which = guess("What will it say to a blank image?", choices=["none", "a digit, surely", "a digit, in doubt"])',
+    "how_many.reveal(83)",
     'which.reveal("a digit, surely")',
-    "evolution_theatre(models.LeNet5(), population=50)",
+    "watch_evolution(models.LeNet5(), population=50)",
     "breed(models.LeNet5())",
-    "camera()",
-    "dimension()",
+    "scene_camera()",
+    "high_dimensions()",
     """
     squares = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     quiz = human_quiz(squares, [4, None, None], ["digit", "noise", "noise"], models.LeNet5())
@@ -79,14 +71,14 @@ CELLS = [
     net.classes = ("cat", "box turtle", "ostrich")
     net[-1].bias.data = torch.tensor([5.0, 0.0, 0.0])
     net[-1].weight.data *= 40
-    photo_lab(net)
+    photo_attack(net)
     """,
     """
     def detect(images):  # a face is what is white
         rows, columns = (images[0].amin(0) == 1).nonzero(as_tuple=True)
         boxes = torch.tensor([[columns.min(), rows.min(), columns.max(), rows.max()]] if len(rows) > 999 else [])
         return [Faces(boxes.view(-1, 4), torch.full((len(boxes.view(-1, 4)),), 0.998), torch.zeros(0, 5, 2))]
-    watchman(torch.ones(1, 3, 40, 40), detect=detect)
+    face_camera(torch.ones(1, 3, 40, 40), detect=detect)
     """,
     """
     def light(model, images, labels, eps):
@@ -98,13 +90,13 @@ CELLS = [
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 10))
     net[1].weight.data = torch.eye(10)[1, :, None].expand(-1, 784)  # what is not dark is a 1
     net[1].bias.data = 5 * torch.eye(10)[0]
-    siege({"seer": net}, dark, attackers={"nothing": lambda model, images, *_: images, "light": light})
+    robustness_trial({"seer": net}, dark, attackers={"nothing": lambda model, images, *_: images, "light": light})
     """,
     "attack_explorer(models.LeNet5())",
-    'third = predict("Which one is it?", choices=["the first", "the second", "the third"])',
+    'third = guess("Which one is it?", choices=["the first", "the second", "the third"])',
     'third.reveal("the third")',
-    'predict("And how many of `LeNet5`s see it?")',
-    'predict("And which one sees it?", choices=["this", "that", "neither"])',
+    'guess("And how many of `LeNet5`s see it?")',
+    'guess("And which one sees it?", choices=["this", "that", "neither"])',
 ]
 REVEALS = 6, 7, 18  # run by the tests of the guesses
 CONTROLS = "a[href], button, input, select, summary, textarea, [contenteditable], [tabindex]"
@@ -228,19 +220,19 @@ WATCH = """pad => {
     for (const kind of ['pointerdown', 'pointermove'])
         pad.querySelector('canvas').addEventListener(kind, e => e.buttons && pad.events.push(performance.now()), true)
     new MutationObserver(() => pad.answers.push(performance.now())).observe(
-        pad.querySelector('.sketchpad-bars'), {subtree: true, attributes: true, childList: true})
+        pad.querySelector('.drawing-pad-bars'), {subtree: true, attributes: true, childList: true})
 }"""
 
 
 def test_the_bars_follow_a_stroke_within_100_ms(page):
-    pad = cell(page, 1).locator(".sketchpad")
-    readout = pad.locator(".sketchpad-readout")
+    pad = cell(page, 1).locator(".course-widget")
+    readout = pad.locator(".drawing-pad-readout")
     assert readout.inner_text() == "Draw a digit."
-    canvas = pad.locator(".sketchpad-canvas")
+    canvas = pad.locator(".drawing-pad-canvas")
     stroke(page, canvas, [(0.3, 0.2), (0.7, 0.2)])
     sync_api.expect(readout).to_contain_text("The network says")
-    assert pad.locator(".sketchpad-best").count() == 1
-    shares = pad.locator(".sketchpad-text").all_inner_texts()
+    assert pad.locator(".drawing-pad-best").count() == 1
+    shares = pad.locator(".drawing-pad-text").all_inner_texts()
     assert abs(sum(float(text.removesuffix(" %")) for text in shares) - 100) < 0.6
 
     pad.evaluate(WATCH)
@@ -261,23 +253,23 @@ def test_the_bars_follow_a_stroke_within_100_ms(page):
 
 
 def test_undo_and_clear(page):
-    pad = cell(page, 2).locator(".sketchpad")
-    canvas, readout = pad.locator(".sketchpad-canvas"), pad.locator(".sketchpad-readout")
+    pad = cell(page, 2).locator(".course-widget")
+    canvas, readout = pad.locator(".drawing-pad-canvas"), pad.locator(".drawing-pad-readout")
     undo, clear = pad.get_by_text("Undo stroke"), pad.get_by_text("Clear")
     assert undo.is_disabled()
     assert readout.inner_text() == "Draw a digit."  # although the other pad has a drawing
     stroke(page, canvas, [(0.3, 0.2), (0.3, 0.8)])
     sync_api.expect(readout).to_contain_text("The network says")
     page.wait_for_timeout(500)  # the answer to the whole stroke
-    one = pad.locator(".sketchpad-bars").inner_text()
+    one = pad.locator(".drawing-pad-bars").inner_text()
     stroke(page, canvas, [(0.7, 0.2), (0.7, 0.8)])
-    sync_api.expect(pad.locator(".sketchpad-bars")).not_to_have_text(one, use_inner_text=True)
+    sync_api.expect(pad.locator(".drawing-pad-bars")).not_to_have_text(one, use_inner_text=True)
     undo.click()
-    sync_api.expect(pad.locator(".sketchpad-bars")).to_have_text(one, use_inner_text=True)
+    sync_api.expect(pad.locator(".drawing-pad-bars")).to_have_text(one, use_inner_text=True)
     clear.press("Enter")  # JupyterLab keeps its shortcuts to itself
     sync_api.expect(readout).to_have_text("Draw a digit.")
-    assert page.evaluate("document.activeElement.className") == "sketchpad"  # both buttons are off
-    assert pad.locator(".sketchpad-best").count() == 0
+    assert page.evaluate("document.activeElement.className").startswith("course-widget")  # both buttons are off
+    assert pad.locator(".drawing-pad-best").count() == 0
 
 
 def test_a_slider_redraws_without_queueing(page):
@@ -364,7 +356,7 @@ def test_a_choice_is_made_by_keys_alone(page):
         "{code: 'third.reveal(\"the third\")'}).done"
     )
     sync_api.expect(ask.get_by_role("button", name="Guess again")).to_have_count(0)
-    assert page.evaluate("document.activeElement.className") == "predict"  # there is no control left
+    assert page.evaluate("document.activeElement.className").startswith("course-widget")  # there is no control left
 
 
 def test_a_choice(page):
@@ -376,30 +368,30 @@ def test_a_choice(page):
     sync_api.expect(cell(page, 7)).to_contain_text("You said “a digit, in doubt”, but it is “a digit, surely”.")
 
 
-def generation(theatre):
-    return int(re.search(r"[Gg]eneration (\d+)", theatre.locator(".theatre-status").inner_text())[1])
+def generation(evolution):
+    return int(re.search(r"[Gg]eneration (\d+)", evolution.get_by_role("status").inner_text())[1])
 
 
 def test_an_evolution_runs_until_it_is_paused(page):
-    theatre = cell(page, 8).locator(".theatre")
-    theatre.scroll_into_view_if_needed()
-    assert generation(theatre) == 1 and theatre.locator(".theatre-elites canvas").count() == 10
-    theatre.get_by_role("button", name="Step").click()
-    sync_api.expect(theatre.locator(".theatre-status")).to_contain_text("eneration 2")
-    theatre.get_by_role("button", name="Start").click()
+    evolution = cell(page, 8).locator(".course-widget")
+    evolution.scroll_into_view_if_needed()
+    assert generation(evolution) == 1 and evolution.locator(".evolution-elites canvas").count() == 10
+    evolution.get_by_role("button", name="Step").click()
+    sync_api.expect(evolution.get_by_role("status")).to_contain_text("eneration 2")
+    evolution.get_by_role("button", name="Start").click()
     page.wait_for_timeout(2000)
-    theatre.get_by_role("button", name="Pause").click()
+    evolution.get_by_role("button", name="Pause").click()
     page.wait_for_timeout(500)
-    paused = generation(theatre)
+    paused = generation(evolution)
     page.wait_for_timeout(1000)
-    assert 10 < paused == generation(theatre)
-    theatre.get_by_role("button", name="Reset").click()
-    sync_api.expect(theatre.locator(".theatre-status")).to_contain_text("eneration 1")
+    assert 10 < paused == generation(evolution)
+    evolution.get_by_role("button", name="Reset").click()
+    sync_api.expect(evolution.get_by_role("status")).to_contain_text("eneration 1")
 
 
 def test_a_favourite_stays_among_its_children(page):
-    nine = cell(page, 9).locator(".breed")
-    tiles = nine.locator(".breed-tile")
+    nine = cell(page, 9).locator(".course-widget")
+    tiles = nine.locator(".breeding-tile")
     pixels = "tile => tile.querySelector('canvas').toDataURL()"
     before = [tile.evaluate(pixels) for tile in tiles.all()]
     assert len(before) == len(set(before)) == 9
@@ -413,9 +405,9 @@ def test_a_favourite_stays_among_its_children(page):
     assert [tile.evaluate(pixels) for tile in tiles.all()] == before
 
 
-def test_a_camera_follows_keys_and_sweeps(page):
-    desk = cell(page, 10).locator(".camera")
-    status, plot = desk.locator(".camera-status"), desk.locator(".camera-plot")
+def test_a_scene_camera_follows_keys_and_sweeps(page):
+    desk = cell(page, 10).locator(".course-widget")
+    status, plot = desk.get_by_role("status"), desk.locator(".camera-plot")
     sync_api.expect(status).to_contain_text("This picture lies 0.00 from home")
     pitch = desk.get_by_role("slider", name="pitch")
     for _ in range(3):
@@ -436,8 +428,8 @@ def test_a_camera_follows_keys_and_sweeps(page):
     sync_api.expect(status).to_contain_text("This picture lies 0.00 from home")
 
 
-def test_a_dimension_follows_keys(page):
-    panels = cell(page, 11).locator(".dimension")
+def test_high_dimensions_follow_keys(page):
+    panels = cell(page, 11).locator(".course-widget")
     half = panels.locator("figcaption").first
     sync_api.expect(half).to_contain_text("In 2 dimensions half of the ball's volume lies outside radius 0.707.")
     slider = panels.get_by_role("slider", name="dimension n")
@@ -451,18 +443,18 @@ def test_a_dimension_follows_keys(page):
 
 
 def test_a_quiz_outlives_its_cell(page):
-    quiz = cell(page, 12).locator(".quiz")
+    quiz = cell(page, 12).locator(".course-widget")
     quiz.get_by_role("button", name="Start").click()
     for answers in range(2):
         sync_api.expect(quiz.get_by_text("What was it?")).to_be_visible(timeout=8000)
         page.keyboard.press("n")  # JupyterLab keeps its shortcuts to itself
         sync_api.expect(quiz).to_contain_text("You say none of them.")
         page.keyboard.press("2")
-        sync_api.expect(quiz.locator(".quiz-status")).to_have_text(f"Picture {answers + 2} of 3")
+        sync_api.expect(quiz.get_by_role("status")).to_have_text(f"Picture {answers + 2} of 3")
     page.keyboard.press("Escape")
-    sync_api.expect(quiz.locator(".quiz-status")).to_have_text("2 of 3 pictures answered.")
+    sync_api.expect(quiz.get_by_role("status")).to_have_text("2 of 3 pictures answered.")
     run(page, [12])
-    sync_api.expect(quiz.locator(".quiz-status")).to_have_text("2 of 3 pictures answered.")
+    sync_api.expect(quiz.get_by_role("status")).to_have_text("2 of 3 pictures answered.")
     quiz.get_by_role("button", name="Go on").click()
     sync_api.expect(quiz.get_by_text("What was it?")).to_be_visible(timeout=8000)
     quiz.get_by_role("button", name="none of them").click()
@@ -472,8 +464,8 @@ def test_a_quiz_outlives_its_cell(page):
 
 
 def test_a_photo_is_attacked_and_the_slider_follows(page):
-    lab = cell(page, 13).locator(".photolab")
-    status, field = lab.locator(".photolab-status"), lab.get_by_role("combobox", name="It should say")
+    lab = cell(page, 13).locator(".course-widget")
+    status, field = lab.get_by_role("status"), lab.get_by_role("combobox", name="It should say")
     sync_api.expect(status).to_contain_text("press Attack")
     field.click()
     page.keyboard.type("tur")  # JupyterLab keeps its shortcuts to itself
@@ -489,9 +481,9 @@ def test_a_photo_is_attacked_and_the_slider_follows(page):
     sync_api.expect(status).to_contain_text("press Attack")
 
 
-def test_a_watchman_gives_the_camera_back(page):
-    guard = cell(page, 14).locator(".watchman")
-    status, found = guard.locator(".watchman-status"), guard.locator(".watchman-found")
+def test_a_face_camera_gives_the_camera_back(page):
+    guard = cell(page, 14).locator(".course-widget")
+    status, found = guard.get_by_role("status"), guard.locator(".watchman-found")
     sync_api.expect(status).to_have_text("A photo: coffee.")
     guard.get_by_label("what hangs in the picture").select_option("climbed noise")
     sync_api.expect(found).to_have_text("One face found: 99.8 % (on the climbed noise).")
@@ -507,22 +499,22 @@ def test_a_watchman_gives_the_camera_back(page):
     page.wait_for_function("streams.length === 2 && streams.every(s => s.getTracks()[0].readyState === 'ended')")
 
 
-def test_a_siege_follows_keys_and_waits_for_a_slow_attack(page):
-    field = cell(page, 15).locator(".siege")
-    status, slider = field.locator(".siege-status"), field.get_by_role("slider")
+def test_a_robustness_trial_follows_keys_and_waits_for_a_slow_attack(page):
+    field = cell(page, 15).locator(".course-widget")
+    status, slider = field.get_by_role("status"), field.get_by_role("slider")
     sync_api.expect(status).to_contain_text("nothing at eps = 0.1 leaves 50 of 50 digits right")
     field.get_by_role("radio", name="nothing").focus()
     page.keyboard.press("ArrowDown")  # JupyterLab keeps its shortcuts to itself
     sync_api.expect(status).to_contain_text("light is at work against seer")
     sync_api.expect(status).to_contain_text("light at eps = 0.1 leaves 0 of 50 digits right")
-    sync_api.expect(field.locator(".siege-wrong")).to_have_count(8)
+    sync_api.expect(field.locator(".robustness-wrong")).to_have_count(8)
     slider.press("ArrowRight")
     sync_api.expect(status).to_have_text("light failed against seer: 11 is prime")
     slider.press("ArrowRight")
     sync_api.expect(status).to_contain_text("light at eps = 0.12 leaves 0 of 50 digits right")
     slider.press("Home")
     sync_api.expect(status).to_have_text("Nothing may change at eps = 0: 50 of 50 clean digits are right.")
-    sync_api.expect(field.locator(".siege-right")).to_have_count(8)
+    sync_api.expect(field.locator(".robustness-right")).to_have_count(8)
     assert page.locator(".jp-Notebook .jp-Cell").count() == len(CELLS)
 
 
@@ -531,14 +523,14 @@ WIDGETS = {
     "controls": 3,
     "a guess": 19,
     "a choice": 20,
-    "theatre": 8,
-    "breed": 9,
-    "camera": 10,
-    "dimension": 11,
+    "evolution": 8,
+    "breeding": 9,
+    "scene camera": 10,
+    "high dimensions": 11,
     "quiz": 12,
-    "photo lab": 13,
-    "watchman": 14,
-    "siege": 15,
+    "photo attack": 13,
+    "face camera": 14,
+    "robustness trial": 15,
     "explorer": 16,
 }
 
@@ -569,7 +561,7 @@ def press_in_each_control(page, index):
 def test_keys_in_a_control_are_no_commands_to_the_notebook(page, name):
     here = cell(page, WIDGETS[name])
     if name == "sketchpad":  # its buttons need a stroke
-        stroke(page, here.locator(".sketchpad-canvas"), [(0.3, 0.2), (0.3, 0.8)])
+        stroke(page, here.locator(".drawing-pad-canvas"), [(0.3, 0.2), (0.3, 0.8)])
     bare = here.locator(f".jp-OutputArea :is({CONTROLS}):not([data-lm-suppress-shortcuts])")
     sync_api.expect(bare).to_have_count(0)
     assert press_in_each_control(page, WIDGETS[name]) > 0
@@ -584,7 +576,7 @@ def test_keys_are_no_commands_in_notebook_7(page, lab):
     pytest.importorskip("notebook", reason="needs notebook: pip install notebook")
     other = page.context.browser.new_page()
     visit(other, lab.replace("/doc/tree/", "/notebooks/"))
-    for index in (WIDGETS["a guess"], WIDGETS["controls"], WIDGETS["dimension"]):
+    for index in (WIDGETS["a guess"], WIDGETS["controls"], WIDGETS["high dimensions"]):
         run(other, [index])
         other.wait_for_timeout(1000)
         assert press_in_each_control(other, index) > 0
@@ -599,6 +591,6 @@ def test_sliders_say_their_names(page):
 def test_a_pad_says_that_its_kernel_is_gone(page):
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     page.wait_for_timeout(1000)
-    pad = cell(page, 2).locator(".sketchpad")
-    stroke(page, pad.locator(".sketchpad-canvas"), [(0.3, 0.2), (0.3, 0.8)])
-    sync_api.expect(pad.locator(".sketchpad-readout")).to_contain_text("run the cell of this pad again", timeout=8000)
+    pad = cell(page, 2).locator(".course-widget")
+    stroke(page, pad.locator(".drawing-pad-canvas"), [(0.3, 0.2), (0.3, 0.8)])
+    sync_api.expect(pad.locator(".drawing-pad-readout")).to_contain_text("run the cell again", timeout=8000)

@@ -12,6 +12,7 @@ from torch import nn
 from course_utils import data, figures, models, widgets
 from course_utils.widgets import mnist_like
 from course_utils.widgets.drawing_pad import rasterise
+from tests.stage import ask
 
 LOOP = [[140 + 80 * math.cos(t / 10), 140 + 110 * math.sin(t / 10)] for t in range(63)]
 
@@ -89,8 +90,7 @@ def test_strokes_are_as_wide_as_those_of_mnist(digits):
 def test_an_answer_holds_confidences_and_the_image(live):
     network = models.LeNet5().train()
     pad = widgets.sketchpad(network)
-    answer, (image,) = pad.answer({"view": 7, "strokes": [LOOP]})
-    assert answer["view"] == 7
+    answer, (image,) = ask(pad, "look", strokes=[LOOP])
     assert math.isclose(sum(answer["shares"]), 1)
     assert answer["shares"][answer["best"]] == max(answer["shares"])
     assert len(answer["texts"]) == len(answer["shares"]) == pad.classes == 10
@@ -106,7 +106,7 @@ def test_an_answer_takes_a_fraction_of_100_ms(live, allowed):
     times = []
     for _ in range(15):
         start = time.perf_counter()
-        pad.answer({"view": 0, "strokes": [LOOP] * 10})
+        ask(pad, "look", strokes=[LOOP] * 10)
         times.append(time.perf_counter() - start)
     assert statistics.median(times) < allowed(0.05)
     assert torch.get_num_threads() == threads
@@ -118,7 +118,7 @@ def test_two_pads_ask_their_own_networks(live):
         bright[-1].bias[3] += 100
         dark[-1].bias[4] += 100
     pads = [widgets.sketchpad(network) for network in (bright, dark)]
-    assert [pad.answer({"view": 0, "strokes": [LOOP]})[0]["best"] for pad in pads] == [3, 4]
+    assert [ask(pad, "look", strokes=[LOOP])[0]["best"] for pad in pads] == [3, 4]
 
 
 def test_an_error_goes_into_the_pad(live):
@@ -126,7 +126,7 @@ def test_an_error_goes_into_the_pad(live):
     pad = widgets.sketchpad(network)
     with torch.no_grad():
         network[-1].bias[0] = math.nan
-    answer, buffers = pad.answer({"view": 0, "strokes": [LOOP]})
+    answer, buffers = ask(pad, "look", strokes=[LOOP])
     assert answer["error"].startswith("ValueError: the model returns NaN")
     assert buffers == []
 

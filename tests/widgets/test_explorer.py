@@ -8,7 +8,7 @@ from torch import nn
 
 from course_utils import evaluation, figures, models
 from course_utils.widgets import attack_explorer
-from course_utils.widgets.explorer import ATTACKS
+from course_utils.widgets.explorer import ATTACKS, PRESETS
 
 
 @pytest.fixture(scope="module")
@@ -19,15 +19,15 @@ def network():
 
 def widget(network, **given):
     """The four inputs, the picture and the trouble line of a live explorer."""
-    *inputs, _, picture, trouble = attack_explorer(network, **given).children
+    *inputs, _, picture, trouble, _ = attack_explorer(network, **given).children
     return inputs, picture, trouble
 
 
 def test_the_static_twin_shows_each_preset(static, network):
     picture = attack_explorer(network)
     assert isinstance(picture, figures.Picture)
-    assert picture.alt.count("the changed digit, called") == len(attack_explorer.PRESETS)
-    for preset in attack_explorer.PRESETS:
+    assert picture.alt.count("the changed digit, called") == len(PRESETS)
+    for preset in PRESETS:
         assert f"attack = {preset['attack']}, eps = {preset['eps']}" in picture.alt
 
 

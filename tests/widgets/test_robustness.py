@@ -1,4 +1,4 @@
-"""The siege: both numbers are those of a plain loop, an attack that fails costs nothing, and no proof is passed."""
+"""A robustness trial: its numbers are those of a plain loop, an attack that fails costs nothing, no proof is passed."""
 
 import base64
 import re
@@ -11,7 +11,8 @@ from course_utils import attacks, data, evaluation, figures
 from course_utils.core.stats import clopper_pearson
 from course_utils.widgets import RobustnessClaim, robustness_trial
 from course_utils.widgets.trial import ATTACKERS, PORTION, SHOWN, STOPS, Trial, assault, random_noise
-from tests.stage import STAGE, ask
+from tests.stage import ask
+from tests.stage import show as render
 
 QUICK = {name: ATTACKERS[name] for name in ("noise", "FGSM", "PGD-20")}
 
@@ -38,8 +39,8 @@ def two():
     return net
 
 
-def lead(model, images, labels, eps):
-    """The smallest lead of the label within eps and [0, 1] of a linear net with two outputs."""
+def margin(model, images, labels, eps):
+    """The smallest margin of the label within eps and [0, 1] of a linear net with two outputs."""
     weight = (model[1].weight[labels] - model[1].weight[1 - labels]).detach()
     low, high = ((images + move).clamp(0, 1).flatten(1) for move in (-eps, eps))
     bias = model[1].bias.detach()
@@ -47,13 +48,13 @@ def lead(model, images, labels, eps):
 
 
 def proof(model, images, labels, eps):
-    return lead(model, images, labels, eps) > 1e-5
+    return margin(model, images, labels, eps) > 1e-5
 
 
 def send(widget, net, attacker, eps, most=20):
     """Attack until all digits were; the last answer and its picture."""
     for _ in range(most):
-        answer, buffers = ask(widget, "siege", net=net, attacker=attacker, eps=eps)
+        answer, buffers = ask(widget, "attack", net=net, attacker=attacker, eps=eps)
         if "error" in answer or answer["trouble"] or answer["done"] == answer["total"]:
             return answer, buffers
     raise AssertionError("there is no end to it")
@@ -85,8 +86,8 @@ def test_the_numbers_are_those_of_a_plain_loop(live, net, digits, attacker):
         right += (net(images).argmax(1) == part.labels).tolist()
     low, high = clopper_pearson(sum(right), 40)
     row = answer["rows"][attacker]
-    assert row == {"share": sum(right) / 40, "low": low, "high": high, "right": sum(right), "done": 40}
-    assert answer["together"] == row | {"tried": 1}
+    assert row == {"fraction": sum(right) / 40, "low": low, "high": high, "right": sum(right), "done": 40}
+    assert answer["together"] == row
     assert answer["curves"][attacker][1] == [0.1, sum(right) / 40, low, high]
     pixels = torch.frombuffer(bytearray(shown), dtype=torch.uint8).view(SHOWN, 1, 28, 28)
     assert torch.equal(pixels, (255 * first).round().byte())
@@ -104,14 +105,14 @@ def test_it_goes_on_where_it_stopped_and_measures_nothing_twice(live, net, digit
 
     widget = robustness_trial({"LeNet": net}, digits, attackers={"spy": attack})
     how = dict(net="LeNet", attacker="spy")
-    assert ask(widget, "siege", **how, eps=0.1)[0]["done"] == 25
-    assert ask(widget, "siege", **how, eps=0.2)[0]["done"] == 25
-    answer, _ = ask(widget, "siege", **how, eps=0.1)
+    assert ask(widget, "attack", **how, eps=0.1)[0]["done"] == 25
+    assert ask(widget, "attack", **how, eps=0.2)[0]["done"] == 25
+    answer, _ = ask(widget, "attack", **how, eps=0.1)
     assert answer["done"] == 40 and answer["curves"]["spy"][1][0] == 0.1 and len(answer["curves"]["spy"]) == 2
     assert [(eps, number) for eps, number, _ in seen] == [(0.1, 25), (0.2, 25), (0.1, 15)]
     assert [k for eps, _, labels in seen if eps == 0.1 for k in labels] == digits.labels.tolist()
     for _ in range(3):
-        assert ask(widget, "siege", **how, eps=0.1)[0]["rows"] == answer["rows"]
+        assert ask(widget, "attack", **how, eps=0.1)[0]["rows"] == answer["rows"]
     assert ask(widget, "show")[0]["settings"] == how | {"eps": 0.1}
     assert len(seen) == 3
 
@@ -134,7 +135,7 @@ def test_together_counts_the_digits_that_no_attack_got(live, net, digits):
     lost = [before - send(widget, "LeNet", name, 0.3)[0]["rows"][name]["right"] for name in ("sevens", "ones")]
     assert min(lost) > 0
     together = ask(widget, "show")[0]["together"]
-    assert (together["right"], together["tried"]) == (before - sum(lost), 2)
+    assert together["right"] == before - sum(lost)
 
 
 def test_an_attack_that_raises_says_so_and_nothing_is_lost(live, net, digits):
@@ -147,14 +148,14 @@ def test_an_attack_that_raises_says_so_and_nothing_is_lost(live, net, digits):
 
     widget = robustness_trial({"LeNet": net}, digits, attackers={"FGSM": attacks.fgsm, "mine": attack})
     before, _ = send(widget, "LeNet", "FGSM", 0.1)
-    ask(widget, "siege", net="LeNet", attacker="mine", eps=0.1)
+    ask(widget, "attack", net="LeNet", attacker="mine", eps=0.1)
     for error, text in (
         (ValueError("this wants a squeezed net"), "this wants a squeezed net"),
         (ZeroDivisionError("by 0"), "ZeroDivisionError: by 0"),
         (KeyboardInterrupt(), "KeyboardInterrupt: "),
     ):
         broken[:] = [error]
-        answer, buffers = ask(widget, "siege", net="LeNet", attacker="mine", eps=0.1)
+        answer, buffers = ask(widget, "attack", net="LeNet", attacker="mine", eps=0.1)
         assert answer["trouble"] == f"mine failed against LeNet: {text}" and len(buffers) == 1
         assert answer["settings"]["attacker"] == "mine" and answer["done"] == 25
         assert answer["rows"]["FGSM"] == before["rows"]["FGSM"] and answer["curves"]["FGSM"] == before["curves"]["FGSM"]
@@ -173,7 +174,7 @@ def test_half_an_attack_is_no_result(live, net, digits):
             raise KeyboardInterrupt
 
     hook = net.register_forward_pre_hook(interrupt)
-    answer, _ = ask(widget, "siege", net="LeNet", attacker="PGD-20", eps=0.1)
+    answer, _ = ask(widget, "attack", net="LeNet", attacker="PGD-20", eps=0.1)
     hook.remove()
     assert "KeyboardInterrupt" in answer["trouble"] and answer["done"] == 0
     plain = send(robustness_trial({"LeNet": net}, digits, attackers=QUICK), "LeNet", "PGD-20", 0.1)[0]["rows"]
@@ -193,7 +194,7 @@ def test_half_an_attack_is_no_result(live, net, digits):
 )
 def test_an_attack_that_leaves_the_rules_is_refused(live, net, digits, attack, message):
     widget = robustness_trial({"LeNet": net}, digits, attackers={"mine": attack})
-    answer, _ = ask(widget, "siege", net="LeNet", attacker="mine", eps=0.1)
+    answer, _ = ask(widget, "attack", net="LeNet", attacker="mine", eps=0.1)
     assert re.search(message, answer["trouble"]) and answer["done"] == 0
 
 
@@ -240,22 +241,22 @@ def test_no_attack_gets_below_the_floor_and_the_best_one_reaches_it(live, two, p
     widget = robustness_trial({"linear": two}, pair, attackers=QUICK, proofs={"linear": proof})
     eps = stop / 100
     answer, _ = send(widget, "linear", "FGSM", eps)
-    exact = (lead(two, pair.images, pair.labels, eps) > 0).float().mean().item()
-    assert answer["floor"][stop] == pytest.approx(exact) == answer["rows"]["FGSM"]["share"]
+    exact = (margin(two, pair.images, pair.labels, eps) > 0).float().mean().item()
+    assert answer["floor"][stop] == pytest.approx(exact) == answer["rows"]["FGSM"]["fraction"]
     assert answer["floor"] == sorted(answer["floor"], reverse=True) and len(answer["floor"]) == STOPS + 1
     for name in ("noise", "PGD-20"):
-        assert send(widget, "linear", name, eps)[0]["rows"][name]["share"] >= exact - 1e-6
+        assert send(widget, "linear", name, eps)[0]["rows"][name]["fraction"] >= exact - 1e-6
     assert eps == 0 or f"Proved, whatever the attack: {round(60 * exact)}." in answer["says"]
     assert "does not hold" not in answer["says"]
 
 
 def test_a_proof_that_is_wrong_is_found_out(live, two, pair):
     def wishful(model, images, labels, eps):
-        return lead(model, images, labels, eps / 2) > 0
+        return margin(model, images, labels, eps / 2) > 0
 
     widget = robustness_trial({"linear": two}, pair, attackers=QUICK, proofs={"linear": wishful})
     answer, _ = send(widget, "linear", "FGSM", 0.2)
-    wrong = ((lead(two, pair.images, pair.labels, 0.1) > 0) & (lead(two, pair.images, pair.labels, 0.2) < 0)).sum()
+    wrong = ((margin(two, pair.images, pair.labels, 0.1) > 0) & (margin(two, pair.images, pair.labels, 0.2) < 0)).sum()
     assert wrong > 0 and f"But {wrong} of them are wrong now: the proof does not hold." in answer["says"]
 
 
@@ -282,7 +283,7 @@ def test_a_wrong_question_changes_nothing(live, net, digits, how, message):
     widget = robustness_trial({"LeNet": net}, digits, attackers=QUICK)
     send(widget, "LeNet", "FGSM", 0.1)
     before = ask(widget, "show")
-    answer, buffers = ask(widget, "siege", **how)
+    answer, buffers = ask(widget, "attack", **how)
     assert re.search(message, answer["error"]) and buffers == []
     assert ask(widget, "show") == before
 
@@ -303,7 +304,7 @@ def test_a_wrong_question_changes_nothing(live, net, digits, how, message):
             "a claim or a proof for 'b', and the nets are tiny",
         ),
         (dict(proofs={"b": proof}), ValueError, "a claim or a proof for 'b'"),
-        (dict(claims={"tiny": RobustnessClaim(90, 0.1, "")}), ValueError, r"accuracy=90.*want \(share from 0 to 1"),
+        (dict(claims={"tiny": RobustnessClaim(90, 0.1, "")}), ValueError, r"accuracy=90.*want \(fraction from 0 to 1"),
         (dict(claims={"tiny": RobustnessClaim(0.9, 0.5, "")}), ValueError, "the claim for 'tiny' is"),
         (dict(claims={"tiny": 0.9}), ValueError, "the claim for 'tiny' is 0.9"),
         (dict(proofs={"tiny": lambda *_: 0.9}), ValueError, "the proof of 'tiny' gave a float"),
@@ -325,7 +326,7 @@ def test_it_leaves_the_net_and_the_generator_as_they_were(live, net, digits):
     threads = torch.get_num_threads()
     widget = robustness_trial({"LeNet": net}, digits)
     for name in ATTACKERS:
-        ask(widget, "siege", net="LeNet", attacker=name, eps=0.1)
+        ask(widget, "attack", net="LeNet", attacker=name, eps=0.1)
     assert net.training and all(parameter.grad is None for parameter in net.parameters())
     assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
     net.eval()
@@ -368,7 +369,7 @@ SLOW = """ms => {
 
 @pytest.fixture
 def stage(browser):
-    """As in the tests of the theatre, with the questions that were asked."""
+    """As in the tests of the other widgets, with the questions that were asked."""
     page = browser.new_page(viewport={"width": 900, "height": 900})
     errors, questions = [], []
     page.on("pageerror", lambda error: errors.append(error))
@@ -382,7 +383,7 @@ def stage(browser):
         page.expose_function("kernel", lambda message: kernel(widget, message))
         page.goto("about:blank")
         page.evaluate(SLOW, slow)
-        page.evaluate(STAGE, [widget._esm, widget._css, views])
+        render(page, widget, views)
         page.questions = questions
         return page
 
@@ -394,14 +395,14 @@ def stage(browser):
 def settle(page):
     """Wait until the page wants nothing more from the kernel."""
     page.wait_for_function(
-        "document.querySelector('.siege-status').textContent !== 'Waiting for the kernel.' && "
-        "document.querySelector('.siege-status').getAttribute('aria-busy') === 'false'"
+        "document.querySelector('.course-status').textContent !== 'Waiting for the kernel.' && "
+        "document.querySelector('.course-status').getAttribute('aria-busy') === 'false'"
     )
-    return page.locator(".siege-status").first.inner_text()
+    return page.locator(".robustness-status").first.inner_text()
 
 
 def number(page, name):
-    return page.locator(f".siege-rank:has(input[value='{name}']) .siege-number").first.inner_text()
+    return page.locator(f".robustness-rank:has(input[value='{name}']) .robustness-number").first.inner_text()
 
 
 @pytest.mark.slow
@@ -424,18 +425,18 @@ def test_choose_and_slide_by_keyboard_in_a_browser(live, stage, net, digits):
     assert page.locator("output").all_inner_texts() == ["0.20", "0.20"]
     page.get_by_role("radio", name="PGD-20").first.check()
     settle(page)
-    assert page.locator(".siege-fallen").count() == 2
-    wrong = page.locator(".siege").first.locator(".siege-wrong")
+    assert page.locator(".robustness-fallen").count() == 2
+    wrong = page.locator(".robustness").first.locator(".robustness-wrong")
     _, named = widget.answer({"page": 1, "do": "show"})[0]["digits"][0]
-    first = page.locator(".siege-digits figure").first
+    first = page.locator(".robustness-digits figure").first
     assert wrong.count() > 4 and first.inner_text().startswith(("✓" if named == 7 else "✗") + f" {named}")
     assert page.evaluate("most") == 1
-    label = page.locator(".siege-plot").first.get_attribute("aria-label")
+    label = page.locator(".course-plot").first.get_attribute("aria-label")
     assert re.search(r"PGD-20: [0-9.]+ % at 0,", label) and "at 0.2" in label
     page.get_by_label("defense").first.select_option("again")
     settle(page)
-    assert page.locator(".siege-claim").first.inner_text() == ""
-    assert page.locator(".siege-own .siege-point").count() == 2  # of each view one: this net was not tried before
+    assert page.locator(".robustness-claim").first.inner_text() == ""
+    assert page.locator(".robustness-own .robustness-point").count() == 2  # of each view one: this net is new
 
 
 @pytest.mark.slow
@@ -467,7 +468,7 @@ def test_an_attack_without_end_is_said_and_still_asked_only_once_in_a_browser(li
         robustness_trial({"LeNet": net}, digits[:PORTION], attackers={"slow": random_noise, "noise": random_noise}),
         slow=5600,
     )
-    page.wait_for_function("document.body.innerText.includes('No answer yet. The attack is slow')")
+    page.wait_for_function("document.body.innerText.includes('No answer yet')")
     page.get_by_role("radio", name="noise").check()
     assert settle(page).startswith("noise at eps = 0.1")
     assert number(page, "slow").endswith(" of 25")  # its answer was heard all the same
@@ -519,7 +520,11 @@ def test_nothing_sticks_out_or_overlaps_in_a_browser(live, stage, two, pair, wid
         page.get_by_role("slider").fill(eps)
         settle(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        for texts in (".siege-plot text", ".siege-name, .siege-number, .siege-mark", ".siege-digits figcaption"):
+        for texts in (
+            ".course-plot text",
+            ".robustness-name, .robustness-number, .robustness-mark",
+            ".robustness-digits figcaption",
+        ):
             boxes = page.evaluate(BOXES, texts)
             assert all(x >= 0 and right <= width for x, _, right, _ in boxes)
             for i, one in enumerate(boxes):

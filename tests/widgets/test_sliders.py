@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_utils import figures
-from course_utils.widgets import sliders
+from course_utils.widgets import controls
 
 PRESETS = [dict(side=4, invert=False), dict(side=16, invert=True)]
 SLIDERS = dict(side=(0, 32), invert=False)
@@ -21,7 +21,7 @@ def square(side, invert):
 
 
 def test_the_static_twin_shows_each_preset(static):
-    picture = sliders(square, PRESETS, **SLIDERS)
+    picture = controls(square, PRESETS, **SLIDERS)
     assert isinstance(picture, figures.Picture)
     assert picture.alt == (
         "side = 4, invert = False: A square of side 4. side = 16, invert = True: A square of side 16, inverted."
@@ -29,7 +29,7 @@ def test_the_static_twin_shows_each_preset(static):
 
 
 def test_the_first_preset_is_drawn_and_a_slider_redraws(live):
-    side, invert, _, picture, _ = sliders(square, PRESETS, **SLIDERS).children
+    side, invert, _, picture, *_ = controls(square, PRESETS, **SLIDERS).children
     assert (side.value, invert.value) == (4, False)
     assert 'alt="A square of side 4."' in picture.value
     side.value = 9
@@ -45,15 +45,21 @@ def test_a_preset_button_sets_all_sliders_and_draws_once(live):
         drawn.append(values)
         return square(**values)
 
-    side, invert, buttons, picture, _ = sliders(count, PRESETS, **SLIDERS).children
+    side, invert, buttons, picture, *_ = controls(count, PRESETS, **SLIDERS).children
     buttons.children[1].click()
     assert (side.value, invert.value) == (16, True)
     assert 'alt="A square of side 16, inverted."' in picture.value
     assert len(drawn) == 2
 
 
+def test_a_preset_button_leaves_out_what_all_presets_share(live):
+    presets = [dict(side=4, invert=False), dict(side=9, invert=False)]
+    row = controls(square, presets, **SLIDERS).children[2]
+    assert [button.description for button in row.children] == ["side = 4", "side = 9"]
+
+
 def test_an_error_is_shown_and_the_picture_stays(live):
-    side, _, _, picture, trouble = sliders(square, PRESETS, **SLIDERS).children
+    side, _, _, picture, trouble, _ = controls(square, PRESETS, **SLIDERS).children
     side.value = 31
     assert "ValueError: 31 is &lt;prime&gt;" in trouble.value
     assert "in square" in trouble.value
@@ -67,7 +73,7 @@ def test_an_error_is_shown_and_the_picture_stays(live):
 def test_an_error_in_the_first_picture_is_raised(monkeypatch, setting):
     monkeypatch.setenv("COURSE_STATIC", setting)
     with pytest.raises(ValueError, match="31 is <prime>"):
-        sliders(square, [dict(side=31, invert=False)], **SLIDERS)
+        controls(square, [dict(side=31, invert=False)], **SLIDERS)
 
 
 def test_each_form_gets_its_slider(live):
@@ -76,7 +82,7 @@ def test_each_form_gets_its_slider(live):
 
     forms = dict(whole=(0, 9), real=(0, 0.3), steps=(1, 9, 2), choice=["a", "b"], tick=True)
     start = dict(whole=1, real=0.1, steps=3, choice="b", tick=False)
-    inputs = sliders(draw, [start], **forms).children[:5]
+    inputs = controls(draw, [start], **forms).children[:5]
     kinds = ["IntSlider", "FloatSlider", "IntSlider", "Dropdown", "Checkbox"]
     assert [type(one).__name__ for one in inputs] == kinds
     assert [one.value for one in inputs] == list(start.values())
@@ -86,7 +92,7 @@ def test_each_form_gets_its_slider(live):
 @pytest.mark.parametrize("form", [(1,), (1, 0), (0, 1, 0), (0, 1, 2, 3), ("a", "b"), [], "ab", 3])
 def test_other_forms_are_refused(form):
     with pytest.raises(ValueError, match="is no slider: give"):
-        sliders(square, [dict(side=1)], side=form)
+        controls(square, [dict(side=1)], side=form)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +107,7 @@ def test_other_forms_are_refused(form):
 )
 def test_presets_that_do_not_fit_are_refused(presets, message):
     with pytest.raises(ValueError, match=message):
-        sliders(square, presets, **SLIDERS)
+        controls(square, presets, **SLIDERS)
 
 
 def test_a_static_notebook_keeps_pictures_and_text_only(static, tmp_path, monkeypatch):
@@ -109,9 +115,7 @@ def test_a_static_notebook_keeps_pictures_and_text_only(static, tmp_path, monkey
     setup = """
         import torch
         from course_utils import figures, models
-        from course_utils.widgets.guesses import predict
-        from course_utils.widgets.drawing_pad import sketchpad
-        from course_utils.widgets import controls
+        from course_utils.widgets import controls, guess, sketchpad
         def white(side):
             return figures.images(torch.ones(1, 1, side, side), alt=f"White, {side} high.")
     """
@@ -119,8 +123,8 @@ def test_a_static_notebook_keeps_pictures_and_text_only(static, tmp_path, monkey
         "\n".join(line.strip() if "return" not in line else "    " + line.strip() for line in setup.splitlines()),
         "controls(white, [dict(side=4), dict(side=8)], side=(1, 9))",
         "sketchpad(models.LeNet5())",
-        "guess = predict('How many?', unit='digits')",
-        "guess.reveal(83)",
+        "how_many = guess('How many?', unit='digits')",
+        "how_many.reveal(83)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
