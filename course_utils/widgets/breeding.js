@@ -1,5 +1,5 @@
-// Nine pictures in the page. What the learner does goes to the kernel, one thing after the other, and what comes back is
-// drawn in all views.
+// Nine pictures in the page. What the learner does goes to the kernel, one thing after the other, and what comes back
+// is drawn in all views.
 
 const HINT = "Click the pictures that you like, then Breed.";
 const NOTE =
@@ -8,7 +8,10 @@ const NOTE =
 
 export default () => {
   const breeding = shared({
-    keep: (message, buffers) => ({ ...message, pictures: buffers.length ? buffers.map(bytesOf) : breeding.now.pictures }),
+    keep: (message, buffers) => {
+      const pictures = buffers.length ? buffers.map(bytesOf) : breeding.now.pictures;
+      return { ...message, pictures };
+    },
   });
   const { want, say } = breeding;
 
@@ -60,8 +63,8 @@ export default () => {
         mark.textContent = favourite ? "chosen" : parent ? "parent" : "";
         mark.classList.toggle("breeding-parent", !favourite);
         tile.setAttribute("aria-pressed", favourite);
-        const label = `picture ${i + 1}${parent ? ", a parent" : ""}: the network says ${now.says[i]} at ${now.texts[i]}`;
-        tile.setAttribute("aria-label", label);
+        const opinion = `the network says ${now.says[i]} at ${now.texts[i]}`;
+        tile.setAttribute("aria-label", `picture ${i + 1}${parent ? ", a parent" : ""}: ${opinion}`);
       });
       drawn = now.pictures;
     }

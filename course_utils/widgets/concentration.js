@@ -236,7 +236,7 @@ function render({ el }) {
       });
       draw();
       clearTimeout(quiet);
-      quiet = setTimeout(() => (heard.textContent = texts.join(" ")), 600); // a screen reader waits for the end of a move
+      quiet = setTimeout(() => (heard.textContent = texts.join(" ")), 600); // not while the slider moves
     });
   }
 

@@ -189,9 +189,9 @@ function conversation(next, heard, late) {
   return { ask, initialize };
 }
 
-// What all views of a widget share: the last answer in `now`, `trouble` in words, and the `wishes` of the learner, which
-// the kernel gets one by one. `keep(message, buffers, mine)` gives what to hold of an answer, `idle()` a question when
-// there is no wish; `failed(text)` hears of an error and of a silent kernel, `closed()` of the end of the last view.
+// What all views of a widget share: the last answer in `now`, `trouble` in words, and the `wishes` of the learner,
+// which the kernel gets one by one. `keep(message, buffers, mine)` gives what to hold of an answer, `idle()` a question
+// when there is no wish; `failed(text)` hears of an error and of a silent kernel, `closed()` of the last view's end.
 function shared({ keep, idle = () => null, failed = () => {}, closed = () => {} }) {
   const views = new Set();
   const me = { now: null, trouble: "", wishes: [{ do: "show" }], want, draw, say, view };

@@ -1,5 +1,5 @@
-// A robustness trial in the page. The kernel gets one question at a time, for a portion of the digits at the settings of
-// that moment; the next one waits for its answer however long that takes, so none queue up while the slider moves.
+// A robustness trial in the page. The kernel gets one question at a time, for a portion of the digits at the settings
+// of that moment; the next one waits for its answer however long that takes, so none queue up while the slider moves.
 
 const PATIENCE = 300; // ms before the page says that it waits
 const HEIGHT = 236; // of the plot
@@ -49,10 +49,11 @@ function accuracies(root, width, { curves, looks, floor, claim, clean, most, set
     const kind = own ? "robustness-own" : "robustness-other";
     const group = svg(root, "g", { class: kind, stroke: hue, fill: hue });
     const points = tried.map(([at, fraction]) => `${x(at)},${y(fraction)}`).join(" ");
-    if (own) for (const [at, , low, high] of tried.slice(1)) path("robustness-whisker", `M${x(at)} ${y(low)}V${y(high)}`, group);
     svg(group, "polyline", { points });
-    for (const [at, fraction] of tried.slice(1))
+    for (const [at, fraction, low, high] of tried.slice(1)) {
+      if (own) path("robustness-whisker", `M${x(at)} ${y(low)}V${y(high)}`, group);
       path("robustness-point", point(shape, x(at), y(fraction), own ? 4 : 3), group).style.fill = hue;
+    }
   }
   svg(root, "circle", { class: "robustness-clean", cx: x(0), cy: y(clean.fraction), r: 5 });
   if (floor?.[Math.round(0.2 * floor.length)] > 0.1) text(x(0) + 9, y(0) - 7, "proved", "start", "robustness-green");

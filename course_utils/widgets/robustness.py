@@ -102,7 +102,7 @@ class Robustness(Widget):
         """
         trouble = self._attack(choice["net"], choice["attacker"], choice["eps"]) if do == "attack" else ""
         trial, (net, attacker, stop) = self.trial, self._key()
-        result = trial.so_far(net, attacker, stop) if stop or do == "attack" else None
+        result = trial.so_far(net, attacker, stop)
         seen = result or trial.clean[net]
         pairs = list(zip(trial.split.labels.tolist(), seen.named.tolist(), strict=False))
         answer = {

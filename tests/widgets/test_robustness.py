@@ -271,11 +271,14 @@ def test_each_attacker_looks_different_and_noise_is_grey(net, digits):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (dict(net="LeNet", attacker="FGSM", eps=0.7), r"^eps=0.7: want a number from 0 to 0.4"),
-        (dict(net="LeNet", attacker="FGSM", eps=-0.1), "^eps=-0.1"),
-        (dict(net="LeNet", attacker="FGSM", eps=float("nan")), "^eps=nan"),
-        (dict(net="VGG", attacker="FGSM", eps=0.1), "^there is no net 'VGG' here: choose among LeNet"),
-        (dict(net="LeNet", attacker="C&W", eps=0.1), "^there is no attacker 'C&W' here: choose among noise, FGSM"),
+        (dict(net="LeNet", attacker="FGSM", eps=0.7), r"^ValueError: eps=0.7: want a number from 0 to 0.4"),
+        (dict(net="LeNet", attacker="FGSM", eps=-0.1), "^ValueError: eps=-0.1"),
+        (dict(net="LeNet", attacker="FGSM", eps=float("nan")), "^ValueError: eps=nan"),
+        (dict(net="VGG", attacker="FGSM", eps=0.1), "^ValueError: there is no net 'VGG' here: choose among LeNet"),
+        (
+            dict(net="LeNet", attacker="C&W", eps=0.1),
+            "^ValueError: there is no attacker 'C&W' here: choose among noise, FGSM",
+        ),
         (dict(net="LeNet"), "^KeyError: 'attacker'"),
     ],
 )
@@ -398,7 +401,7 @@ def settle(page):
         "document.querySelector('.course-status').textContent !== 'Waiting for the kernel.' && "
         "document.querySelector('.course-status').getAttribute('aria-busy') === 'false'"
     )
-    return page.locator(".robustness-status").first.inner_text()
+    return page.locator(".course-status").first.inner_text()
 
 
 def number(page, name):
