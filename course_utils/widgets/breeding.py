@@ -6,7 +6,7 @@ second view, or a page that was loaded again, shows the same.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,34 +16,31 @@ from course_utils.fooling import CPPN
 from course_utils.fooling._genomes import typed
 from course_utils.widgets.base import Widget, to_bytes
 
+ENCODING = CPPN()
 NUMBER = 9
 WARM_UP = 20  # random mutations before the first nine: a perceptron paints little more than stripes
 CANDIDATES = 64  # among which those worth looking at are found
 BLANK, COPY = 0.2, 0.1  # a standard deviation of the pixels, and a distance in root mean square, that are too small
-FINE = 112  # pixels a side, at least, of the large pictures
+FINE = 112  # pixels a side of the large pictures
 
 
-def breed(model: nn.Module, *, shape: tuple[int, int, int] = (1, 28, 28)):
+def breed(model: nn.Module):
     """Nine pictures to breed from, with the network's opinion of each; without a front end, three generations.
 
-    The first nine are perceptrons that were mutated 20 times at random. In the still picture the favourites are, each
-    time, the three that the network is least sure of.
+    The first nine are perceptrons that were mutated 20 times at random.
 
     Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
-        shape: ``(C, H, W)`` of the images that the model takes, with 1 or 3 channels.
+        model: maps images ``(N, 1, 28, 28)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
 
     Raises:
-        ValueError: a shape of another form; a model that takes other images, or returns anything but finite logits.
+        ValueError: a model that takes other images, or returns anything but finite logits.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-    >>> still = breed(model, shape=(1, 8, 8))
+    >>> still = breed(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)))
     """
-    return Breeder.show(model, CPPN(shape))
+    return Breeder.show(model)
 
 
-@dataclass(frozen=True, eq=False)
-class Litter:
+class Litter(NamedTuple):
     """Nine pictures.
 
     Attributes:
@@ -66,27 +63,26 @@ class Litter:
 class Breeder(Widget):
     """The live nine, those that the learner has marked, and all the nines before."""
 
-    def __init__(self, network: nn.Module, encoding: CPPN):
+    def __init__(self, network: nn.Module):
         super().__init__()
-        self.network, self.encoding = network, encoding
-        self.generator = runtime.ensure_generator(device=evaluation.device_of(network))
+        self.network, self.generator = network, runtime.ensure_generator(device=evaluation.device_of(network))
         with runtime.one_thread():
-            self.litter = first(network, encoding, self.generator)
+            self.litter = first(network, self.generator)
         self.favourites: list[int] = []
         self.past: list[tuple[Litter, list[int]]] = []  # litters and their favourites
 
     @staticmethod
-    def still(network: nn.Module, encoding: CPPN) -> figures.Picture:
+    def still(network: nn.Module) -> figures.Picture:
         """Three generations; favourites are the three that the network is least sure of."""
         generator = runtime.ensure_generator(device=evaluation.device_of(network))
         images, captions = [], []
         with runtime.one_thread():
-            litter = first(network, encoding, generator)
+            litter = first(network, generator)
             for _ in range(2):
                 favourites = least_sure(litter)
                 images.append(litter.images)
                 captions += _captions(litter, favourites)
-                litter = following(network, encoding, litter, favourites, generator)
+                litter = following(network, litter, favourites, generator)
         captions += _captions(litter, [])
         said = ", ".join(captions).replace("\n", " ")
         return figures.images(
@@ -117,11 +113,11 @@ class Breeder(Widget):
             note = "All nine are chosen: leave out at least one, to make room for a child."
         elif do == "breed":
             with runtime.one_thread():
-                children = following(self.network, self.encoding, self.litter, self.favourites, self.generator)
+                children = following(self.network, self.litter, self.favourites, self.generator)
             self._replace(children)
         elif do == "over":
             with runtime.one_thread():
-                others = first(self.network, self.encoding, self.generator)
+                others = first(self.network, self.generator)
             self._replace(others)
         elif do == "back" and self.past:
             self.litter, self.favourites = self.past.pop()
@@ -139,33 +135,31 @@ class Breeder(Widget):
             "favourites": self.favourites,
             "parents": self.litter.parents,
             "back": bool(self.past),
-            "shape": self.encoding.shape,
+            "shape": ENCODING.shape,
         }
 
 
-def first(model: nn.Module, encoding: CPPN, generator: torch.Generator) -> Litter:
+def first(model: nn.Module, generator: torch.Generator) -> Litter:
     """Nine at random: perceptrons, mutated 20 times, neither blank nor alike."""
-    genomes = encoding.random(CANDIDATES, generator=generator, device=evaluation.device_of(model))
+    genomes = ENCODING.random(CANDIDATES, generator=generator, device=evaluation.device_of(model))
     genomes = typed(genomes, evaluation.dtype_of(model))
     for _ in range(WARM_UP):
-        genomes = encoding.vary(genomes, torch.arange(CANDIDATES), generation=1, generator=generator)
-    rows = worth_showing(encoding.render(genomes), NUMBER)
-    return _judge(model, encoding, {name: genes[rows] for name, genes in genomes.items()})
+        genomes = ENCODING.vary(genomes, torch.arange(CANDIDATES), generation=1, generator=generator)
+    rows = worth_showing(ENCODING.render(genomes), NUMBER)
+    return _judge(model, {name: genes[rows] for name, genes in genomes.items()})
 
 
-def following(
-    model: nn.Module, encoding: CPPN, litter: Litter, favourites: Sequence[int], generator: torch.Generator
-) -> Litter:
+def following(model: nn.Module, litter: Litter, favourites: Sequence[int], generator: torch.Generator) -> Litter:
     """The favourites at their places, and children of them at the others, neither blank nor copies of a picture."""
     favourites = list(favourites)
     free = [place for place in range(NUMBER) if place not in favourites]
     parents = torch.tensor([favourites[i % len(favourites)] for i in range(CANDIDATES)])
-    children = encoding.vary(litter.genomes, parents, generation=1, generator=generator)
-    rows = worth_showing(encoding.render(children), len(free), beside=litter.images[favourites])
+    children = ENCODING.vary(litter.genomes, parents, generation=1, generator=generator)
+    rows = worth_showing(ENCODING.render(children), len(free), beside=litter.images[favourites])
     genomes = {name: genes.clone() for name, genes in litter.genomes.items()}
     for name, genes in genomes.items():
         genes[free] = children[name][rows]
-    return _judge(model, encoding, genomes, tuple(favourites))
+    return _judge(model, genomes, tuple(favourites))
 
 
 def worth_showing(images: Tensor, number: int, beside: Sequence[Tensor] = ()) -> list[int]:
@@ -192,12 +186,10 @@ def least_sure(litter: Litter, number: int = 3) -> list[int]:
     return sorted(litter.confidences.argsort(stable=True)[:number].tolist())
 
 
-def _judge(model: nn.Module, encoding: CPPN, genomes: dict[str, Tensor], parents: tuple[int, ...] = ()) -> Litter:
+def _judge(model: nn.Module, genomes: dict[str, Tensor], parents: tuple[int, ...] = ()) -> Litter:
     """The nine in 256 grey levels, and the network's opinion of them."""
-    height, width = encoding.shape[1:]
-    times = -(-FINE // max(height, width))
-    images = (255 * encoding.render(genomes)).floor() / 255
-    fine = to_bytes(encoding.render(genomes, size=(times * height, times * width)))
+    images = (255 * ENCODING.render(genomes)).floor() / 255
+    fine = to_bytes(ENCODING.render(genomes, size=(FINE, FINE)))
     return Litter(genomes, images, *evaluation.predict(model, images), fine, parents)
 
 

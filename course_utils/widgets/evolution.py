@@ -22,41 +22,40 @@ CEILING = 7.2  # in nines: float32 has nothing between 1 - 10^-7.2 and 1
 STILLS = (1, 50)  # the generations in the static twin
 
 
-def watch_evolution(model: nn.Module, *, population: int = 200, shape: tuple[int, int, int] = (1, 28, 28)):
+def watch_evolution(model: nn.Module, *, population: int = 200):
     """An evolution to start, pause and step through; without a front end, its elites after a few generations.
 
     Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
+        model: maps images ``(N, 1, 28, 28)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
         population: children in a generation.
-        shape: ``(C, H, W)`` of the images that the model takes, with 1 or 3 channels.
 
     Raises:
-        ValueError: a shape or population outside these ranges; a model that takes other images, or returns anything
-            but finite logits of two classes or more.
+        ValueError: a population below 1; a model that takes other images, or returns anything but finite logits of two
+            classes or more.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-    >>> still = watch_evolution(model, population=10, shape=(1, 8, 8))
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+    >>> still = watch_evolution(model, population=10)
     """
-    return Evolution.show(model, population, shape)
+    return Evolution.show(model, population)
 
 
 class Evolution(Widget):
     """One run of evolution, and the class that is looked at."""
 
-    def __init__(self, network: nn.Module, population: int, shape: tuple[int, int, int]):
+    def __init__(self, network: nn.Module, population: int):
         super().__init__()
-        self.network, self.population, self.shape = network, population, shape
+        self.network, self.population = network, population
         self.chosen = 0  # class
         self._begin("direct", seed=0)
 
     @staticmethod
-    def still(network: nn.Module, population: int, shape: tuple[int, int, int]) -> figures.Picture:
+    def still(network: nn.Module, population: int) -> figures.Picture:
         """The first ten elites of both encodings, after the first generation and after fifty."""
         rows = []
         for name, make in ENCODINGS.items():
             settings = dict(population=population, generator=_chance(network, 0), progress=False)
             keep = partial(_keep, rows, name)
-            map_elites(network, make(shape), generations=STILLS[-1], on_generation=keep, **settings)
+            map_elites(network, make(), generations=STILLS[-1], on_generation=keep, **settings)
         return _picture(rows)
 
     def picture(self) -> figures.Picture:
@@ -95,7 +94,7 @@ class Evolution(Widget):
         """One generation more, or the first."""
         start = dict(resume=resume, generator=generator)
         settings = dict(generations=1, population=self.population, progress=False)
-        archive = map_elites(self.network, ENCODINGS[encoding](self.shape), **settings, **start)
+        archive = map_elites(self.network, ENCODINGS[encoding](), **settings, **start)
         if len(archive.history) == (len(resume.history) if resume else 0):
             raise KeyboardInterrupt("this generation was interrupted, Start goes on")
         return archive
@@ -118,8 +117,8 @@ class Evolution(Widget):
             "born": int(archive.born[self.chosen]),
             "first": shown.start,
             "texts": [figures.percent(share) for share in archive.confidence[shown.start : shown.stop].tolist()],
-            "median": figures.percent(_median(archive)),
-            "shape": self.shape,
+            "median": figures.percent(archive.confidence.quantile(0.5).item()),
+            "shape": archive.images.shape[1:],
         }
 
     def _lines(self) -> bytes:
@@ -138,10 +137,6 @@ def nines(confidence: Tensor) -> Tensor:
 
 def _chance(model: nn.Module, seed: int) -> torch.Generator:
     return torch.Generator(evaluation.device_of(model)).manual_seed(seed)
-
-
-def _median(archive: Archive) -> float:
-    return archive.confidence.quantile(0.5).item()
 
 
 def _keep(rows: list[tuple], name: str, archive: Archive) -> None:

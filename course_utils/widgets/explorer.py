@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import attacks, data, evaluation, figures, runtime
-from course_utils.core.checks import check_images, check_labels
+from course_utils.core.checks import check_labels
 from course_utils.widgets.sliders import controls
 
+IMAGES = 20  # test digits to choose from
 ATTACKS = ("one step", "pgd", "deepfool", "carlini_wagner")
 PRESETS = [
     dict(image=0, attack="one step", eps=0.1, steps=10),
@@ -22,41 +23,31 @@ PRESETS = [
 ]
 
 
-def attack_explorer(model: nn.Module, images: Tensor | None = None, labels: Tensor | None = None):
+def attack_explorer(model: nn.Module):
     """Sliders for image, attack, eps and steps; below them the clean image, the difference, the adversarial image.
 
-    "one step" and "pgd" keep to the budget ``eps``; "deepfool" and "carlini_wagner" look for the smallest
-    perturbation and ignore it. "one step" ignores ``steps``.
+    "one step" and "pgd" keep to the budget ``eps``; "deepfool" and "carlini_wagner" look for the smallest perturbation
+    and ignore it. "one step" ignores ``steps``.
 
     Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
-        images, labels: two or more to choose from; None takes the first 20 test digits of MNIST.
-
-    Raises:
-        TypeError, ValueError: images and labels outside the convention, or only one of the two; a model without logits.
+        model: maps images ``(N, 1, 28, 28)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
 
     >>> from course_utils import models
     >>> still = attack_explorer(models.LeNet5())
     """
-    if (images is None) != (labels is None):
-        raise ValueError("give images and labels together, or neither of them")
-    if images is None:
-        test = data.mnist(evaluation.device_of(model)).test
-        images, labels = test.images[:20], test.labels[:20]
-    if len(check_images(images)) < 2:
-        raise ValueError("one image is too few to choose from: give two or more")
-    classes = evaluation.logits(model, images[:1]).shape[1]
-    check_labels(labels, len(images), classes)
+    digits = data.mnist(evaluation.device_of(model)).test[:IMAGES]
+    classes = evaluation.logits(model, digits.images[:1]).shape[1]
+    check_labels(digits.labels, IMAGES, classes)
     canvas = _Canvas(classes)
 
     def draw(image: int, attack: str, eps: float, steps: int) -> figures.Picture:
-        clean, label = images[image : image + 1], labels[image : image + 1]
+        clean, label = digits.images[image : image + 1], digits.labels[image : image + 1]
         with runtime.one_thread():
             changed = run(model, clean, label, attack, eps, steps)
             answers = evaluation.logits(model, torch.cat([clean, changed])).softmax(1).cpu()
         return canvas.show(clean[0].cpu(), changed[0].cpu(), int(label), answers)
 
-    ranges = dict(image=(0, len(images) - 1), attack=list(ATTACKS), eps=(0.0, 0.5, 0.01), steps=(1, 20))
+    ranges = dict(image=(0, IMAGES - 1), attack=list(ATTACKS), eps=(0.0, 0.5, 0.01), steps=(1, 20))
     return controls(draw, PRESETS, **ranges)
 
 

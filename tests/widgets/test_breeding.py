@@ -12,7 +12,7 @@ from course_utils import evaluation, figures, models
 from course_utils.fooling import CPPN
 from course_utils.widgets import breed
 from course_utils.widgets.breeding import BLANK, COPY, worth_showing
-from tests.stage import ask, tiny
+from tests.stage import ask
 
 
 def marked(widget, *places):
@@ -150,12 +150,6 @@ def test_an_error_is_the_answer_and_changes_nothing(live):
         assert buffers == []
     assert widget.litter is litter
     assert (widget.favourites, widget.past) == ([2], [])
-
-
-def test_colour(live):
-    shape = (3, 6, 8)
-    _, (fine, seen) = ask(breed(tiny(4, shape), shape=shape), "show")
-    assert (len(fine), len(seen)) == (9 * 3 * 84 * 112, 9 * 3 * 48)
 
 
 @pytest.mark.parametrize(

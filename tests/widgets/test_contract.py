@@ -52,7 +52,7 @@ def _robustness_trial():
 
 
 WIDGETS = {
-    "evolution": lambda: watch_evolution(tiny(3), population=5, shape=(1, 8, 8)),
+    "evolution": lambda: watch_evolution(tiny(3, (1, 28, 28)), population=5),
     "breeding": lambda: breed(models.LeNet5()),
     "drawing pad": lambda: sketchpad(models.LeNet5()),
     "concentration": high_dimensions,

@@ -60,7 +60,7 @@ def test_another_encoding_starts_anew(live):
 
 
 def test_to_show_and_to_choose_changes_no_image(live):
-    evolution = watch_evolution(tiny(10), population=20, shape=(1, 8, 8))
+    evolution = watch_evolution(tiny(10, (1, 28, 28)), population=20)
     _, (pixels, _) = ask(evolution, "show")
     answer, (after, lines) = ask(evolution, "choose", **{"class": 4})
     assert (answer["chosen"], answer["first"], after) == (4, 0, pixels)
@@ -71,26 +71,17 @@ def test_to_show_and_to_choose_changes_no_image(live):
 
 @pytest.mark.parametrize(("chosen", "first"), [(0, 0), (9, 0), (10, 10), (437, 430), (998, 990), (5000, 993)])
 def test_of_many_classes_ten_are_shown_with_the_chosen_one(live, chosen, first):
-    evolution = watch_evolution(tiny(1003), population=5, shape=(1, 8, 8))
+    evolution = watch_evolution(tiny(1003, (1, 28, 28)), population=5)
     answer, (pixels, _) = ask(evolution, "choose", **{"class": chosen})
     assert answer["chosen"] == min(chosen, 1002)
     assert answer["first"] == (993 if chosen > 1002 else min(first, 993))
     assert answer["first"] <= answer["chosen"] < answer["first"] + len(answer["texts"])
-    assert len(pixels) == 10 * 64
+    assert len(pixels) == 10 * 784
 
 
 def test_of_few_classes_all_are_shown(live):
-    answer, (pixels, _) = ask(watch_evolution(tiny(3), population=5, shape=(1, 8, 8)), "step")
-    assert (answer["classes"], len(answer["texts"]), len(pixels)) == (3, 3, 3 * 64)
-
-
-@pytest.mark.parametrize("encoding", ["direct", "CPPN"])
-def test_colours_come_last(live, encoding):
-    shape = (3, 6, 8)
-    evolution = watch_evolution(tiny(4, shape), population=5, shape=shape)
-    _, (pixels, _) = ask(evolution, "encode", encoding=encoding)
-    shown = torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(4, 6, 8, 3).permute(0, 3, 1, 2)
-    assert torch.allclose(shown / 255, evolution.archive.images)
+    answer, (pixels, _) = ask(watch_evolution(tiny(3, (1, 28, 28)), population=5), "step")
+    assert (answer["classes"], len(answer["texts"]), len(pixels)) == (3, 3, 3 * 784)
 
 
 def test_an_error_is_the_answer_and_changes_nothing(live):
@@ -127,7 +118,7 @@ def test_an_interrupt_stops_the_play_and_changes_nothing(live, batch):
 
 
 def test_two_evolutions_play_their_own_pieces(live):
-    evolutions = [watch_evolution(tiny(3), population=5, shape=(1, 8, 8)) for _ in range(2)]
+    evolutions = [watch_evolution(tiny(3, (1, 28, 28)), population=5) for _ in range(2)]
     ask(evolutions[0], "step")
     assert [ask(evolution, "show")[0]["generation"] for evolution in evolutions] == [2, 1]
 
@@ -151,8 +142,6 @@ def test_a_network_that_does_not_fit_is_refused_at_once(request, here, network, 
 def test_other_settings_are_refused(live):
     with pytest.raises(ValueError, match="population=0"):
         watch_evolution(models.LeNet5(), population=0)
-    with pytest.raises(ValueError, match="shape"):
-        watch_evolution(models.LeNet5(), shape=(28, 28))
 
 
 def test_nines_tell_certainties_apart():
@@ -161,7 +150,7 @@ def test_nines_tell_certainties_apart():
 
 
 def test_the_static_twin_is_a_picture_and_always_the_same(static):
-    first, second = (watch_evolution(tiny(12), population=10, shape=(1, 8, 8)) for _ in range(2))
+    first, second = (watch_evolution(tiny(12, (1, 28, 28)), population=10) for _ in range(2))
     assert isinstance(first, figures.Picture)
     assert first.png == second.png
     assert "direct, generation 50: 0  " in first.alt and "CPPN, generation 1: 0  " in first.alt
@@ -219,7 +208,7 @@ def test_start_pause_step_and_reset_in_a_browser(live, stage):
 
 @pytest.mark.slow
 def test_class_and_encoding_are_chosen_in_a_browser(live, stage):
-    evolution = watch_evolution(tiny(23, (3, 8, 8)), population=10, shape=(3, 8, 8))
+    evolution = watch_evolution(tiny(23, (1, 28, 28)), population=10)
     page = stage(evolution)
     elites, caption = page.locator(".evolution-elite"), page.locator("figcaption")
     elites.nth(3).click()
@@ -232,9 +221,9 @@ def test_class_and_encoding_are_chosen_in_a_browser(live, stage):
     page.wait_for_timeout(300)
     assert evolution.encoding == "CPPN"
     drawn = page.locator(".evolution-large canvas").evaluate(
-        "c => [...c.getContext('2d').getImageData(0, 0, 8, 8).data].filter((_, i) => i % 4 < 3)"
+        "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
     )
-    assert torch.allclose(torch.tensor(drawn).view(8, 8, 3).permute(2, 0, 1) / 255, evolution.archive.images[22])
+    assert torch.allclose(torch.tensor(drawn).view(1, 28, 28) / 255, evolution.archive.images[22])
     assert "%" in caption.inner_text()
 
 
