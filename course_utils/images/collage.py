@@ -27,15 +27,7 @@ def shuffle(images: Tensor, parts: int, *, generator: torch.Generator | None = N
     """The images with their ``parts`` x ``parts`` patches in another order, for each image its own.
 
     All orders but the true one are equally likely. Where a side does not divide by ``parts``, the rows and columns that
-    are left over, at the bottom and at the right, stay where they are.
-
-    Args:
-        images: ``(N, C, H, W)`` in [0, 1].
-        parts: patches along each side; 1 changes nothing.
-        generator: draws the orders; None starts a new one from seed 0.
-
-    Raises:
-        TypeError, ValueError: images outside the convention, or more parts than pixels along a side.
+    are left over, at the bottom and at the right, stay where they are. One part changes nothing.
 
     >>> shuffle(torch.rand(2, 1, 28, 28), 4).shape
     torch.Size([2, 1, 28, 28])
@@ -51,9 +43,6 @@ def mirror(images: Tensor, parts: int) -> Tensor:
 
     The control for `shuffle`: it too cuts the image along all seams, but each part stays where it was.
 
-    Args, Raises:
-        As for `shuffle`.
-
     >>> mirror(torch.tensor([[[[0.1, 0.2, 0.3, 0.4]] * 2]]), 2)[0, 0]
     tensor([[0.1000, 0.2000, 0.4000, 0.3000],
             [0.2000, 0.1000, 0.3000, 0.4000]])
@@ -68,12 +57,8 @@ def paste(backgrounds: Tensor, element: Tensor, corners: Tensor | Sequence[int],
     """The backgrounds with an element in front of them, its longer side ``side`` pixels. Gradients flow to both.
 
     Args:
-        backgrounds: ``(N, C, H, W)`` in [0, 1].
-        element: ``(1, C + 1, h, w)`` or ``(N, C + 1, h, w)`` in [0, 1], the last channel alpha.
+        element: ``(1, C + 1, h, w)`` or ``(N, C + 1, h, w)`` in [0, 1], the last channel alpha; it must not stick out.
         corners: row and column of its upper left pixel, whole numbers: two for all images, or ``(N, 2)``.
-
-    Raises:
-        TypeError, ValueError: images or element outside the convention; an element that would stick out.
 
     >>> dot = torch.ones(1, 2, 8, 8)
     >>> paste(torch.zeros(1, 1, 28, 28), dot, (10, 20), side=4).sum()
@@ -91,12 +76,9 @@ def paste(backgrounds: Tensor, element: Tensor, corners: Tensor | Sequence[int],
             f"an element of {layer.shape[2]} x {layer.shape[3]} pixels at {corners.tolist()} sticks out of images of "
             f"{height} x {width}: rows run from 0 to {room[0]}, columns from 0 to {room[1]}"
         )
-    placed = [
-        F.pad(one, (column, room[1] - column, row, room[0] - row))
-        for one, (row, column) in zip(
-            layer.expand(len(backgrounds), -1, -1, -1), corners.expand(len(backgrounds), 2).tolist(), strict=True
-        )
-    ]
+    placed, number = [], len(backgrounds)
+    for one, (row, column) in zip(layer.expand(number, -1, -1, -1), corners.expand(number, 2).tolist(), strict=True):
+        placed.append(F.pad(one, (column, room[1] - column, row, room[0] - row)))
     return _lay(backgrounds, torch.stack(placed))
 
 
@@ -111,8 +93,9 @@ def places(number: int, grid: int, *, generator: torch.Generator | None = None) 
     (torch.Size([2, 3, 3]), [4, 4])
     """
     number, grid = check_count("number", number), check_count("grid", grid)
-    draw = runtime.ensure_generator(generator)
-    return torch.rand(number, grid**2, generator=draw, device=draw.device).argsort(1).view(number, grid, grid)
+    generator = runtime.ensure_generator(generator)
+    draws = torch.rand(number, grid**2, generator=generator, device=generator.device)
+    return draws.argsort(1).view(number, grid, grid)
 
 
 def repeat(backgrounds: Tensor, element: Tensor, cells: Tensor) -> Tensor:
@@ -121,25 +104,17 @@ def repeat(backgrounds: Tensor, element: Tensor, cells: Tensor) -> Tensor:
     Cells are ``H // grid`` x ``W // grid`` pixels; what is left over at the bottom and at the right stays background.
 
     Args:
-        backgrounds: ``(N, C, H, W)`` in [0, 1].
-        element: ``(1, C + 1, h, w)`` or ``(N, C + 1, h, w)`` in [0, 1], the last channel alpha.
+        element: as for `paste`.
         cells: bool ``(N, grid, grid)``. With a single background, N is the number of sets of cells.
-
-    Raises:
-        TypeError, ValueError: images or element outside the convention, or cells of another type or shape.
 
     >>> dot = torch.ones(1, 2, 8, 8)
     >>> fewer_and_fewer = places(1, 2) < torch.tensor([4, 3, 2, 1, 0]).view(-1, 1, 1)
     >>> repeat(torch.zeros(1, 1, 28, 28), dot, fewer_and_fewer).mean((1, 2, 3))
     tensor([1.0000, 0.7500, 0.5000, 0.2500, 0.0000])
     """
-    if (
-        not isinstance(cells, Tensor)
-        or cells.dtype != torch.bool
-        or cells.ndim != 3
-        or cells.shape[1] != cells.shape[2]
-    ):
-        found = f"{cells.dtype} {tuple(cells.shape)}" if isinstance(cells, Tensor) else type(cells).__name__
+    given = isinstance(cells, Tensor)
+    if not given or cells.dtype != torch.bool or cells.ndim != 3 or cells.shape[1] != cells.shape[2]:
+        found = f"{cells.dtype} {tuple(cells.shape)}" if given else type(cells).__name__
         raise ValueError(f"cells are {found}: want bool (N, grid, grid), such as places(N, grid) < k for k copies")
     _check_element(backgrounds, element, len(cells))
     number, (height, width) = len(backgrounds), backgrounds.shape[2:]
@@ -172,11 +147,11 @@ def _join(patches: Tensor, images: Tensor) -> Tensor:
 
 def _orders(number: int, length: int, generator: torch.Generator | None) -> Tensor:
     """Permutations of ``length`` things other than the identity, where there are others: ``(number, length)``."""
-    draw = runtime.ensure_generator(generator)
-    orders = torch.rand(number, length, generator=draw, device=draw.device).argsort(1)
-    true = torch.arange(length, device=draw.device)
-    while length > 1 and len(same := (orders == true).all(1).nonzero()[:, 0]):
-        orders[same] = torch.rand(len(same), length, generator=draw, device=draw.device).argsort(1)
+    generator = runtime.ensure_generator(generator)
+    device = generator.device
+    orders = torch.rand(number, length, generator=generator, device=device).argsort(1)
+    while length > 1 and len(same := (orders == torch.arange(length, device=device)).all(1).nonzero()[:, 0]):
+        orders[same] = torch.rand(len(same), length, generator=generator, device=device).argsort(1)
     return orders
 
 

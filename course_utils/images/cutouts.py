@@ -9,12 +9,9 @@ one well outside (Beucher and Lantuejoul 1979).
 from functools import cache
 
 import numpy as np
+import scipy
 import skimage
 import torch
-from scipy import ndimage
-from scipy.ndimage import gaussian_filter
-from skimage.measure import label
-from skimage.segmentation import watershed
 from torch import Tensor
 
 from course_utils import runtime
@@ -61,11 +58,7 @@ NAMES = ("motorcycle", *TRACED)
 def cutout(name: str) -> Tensor:
     """One thing: ``(1, 4, H, W)`` in [0, 1], red, green, blue and alpha, which is 1 where the thing is and 0 elsewhere.
 
-    H and W are those of the thing in its photograph, on `runtime.device`. To put it in front of a background of the
-    same size: ``alpha * colours + (1 - alpha) * background``; `collage.paste` does it at any size and place.
-
-    Raises:
-        ValueError: no such thing.
+    H and W are those of the thing in its photograph, on `runtime.device`. `collage.paste` puts it before a background.
 
     >>> cutout("motorcycle").shape
     torch.Size([1, 4, 419, 594])
@@ -78,11 +71,11 @@ def cutout(name: str) -> Tensor:
 @cache
 def _cut(name: str) -> Tensor:
     pixels, mask = _along_depth() if name == "motorcycle" else _along_outline(*TRACED[name])
-    pieces = label(mask)
+    pieces = skimage.measure.label(mask)
     largest = pieces == 1 + np.bincount(pieces[mask])[1:].argmax()
-    alpha = gaussian_filter(np.pad(largest.astype(np.float32), 2), 0.7)[2:-2, 2:-2]  # edges as soft as a camera's
+    soft = scipy.ndimage.gaussian_filter(np.pad(largest.astype(np.float32), 2), 0.7)  # edges as soft as a camera's
     rows, columns = (np.flatnonzero(largest.any(axis)) for axis in (1, 0))
-    layers = np.dstack([pixels / np.float32(255), alpha.clip(0, 1)])
+    layers = np.dstack([pixels / np.float32(255), soft[2:-2, 2:-2].clip(0, 1)])
     layers = layers[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return torch.from_numpy(layers).float().permute(2, 0, 1)[None].contiguous()
 
@@ -95,7 +88,7 @@ def _along_depth() -> tuple[np.ndarray, np.ndarray]:
     floor = (row > 400) & ((column < 100) | (column > 690))
     plane = np.linalg.lstsq(np.c_[row[floor], column[floor], np.ones(floor.sum())], disparity[floor], rcond=None)[0]
     near = (disparity > 35) & (disparity > plane[0] * row + plane[1] * column + plane[2] + 1)
-    return pixels, ndimage.binary_closing(near, iterations=2)
+    return pixels, scipy.ndimage.binary_closing(near, iterations=2)
 
 
 def _along_outline(photo: str, outline: str) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +96,7 @@ def _along_outline(photo: str, outline: str) -> tuple[np.ndarray, np.ndarray]:
     pixels = photographs.raw_photo(photo)
     corners = np.array(outline.split(), float).reshape(-1, 2)
     inside = skimage.draw.polygon2mask(pixels.shape[:2], corners[:, ::-1])
-    markers = ndimage.binary_erosion(inside, iterations=BAND, border_value=1) * 2
-    markers[~ndimage.binary_dilation(inside, iterations=BAND)] = 1
-    edges = np.max([ndimage.gaussian_gradient_magnitude(layer, 1.0) for layer in np.moveaxis(pixels / 255, 2, 0)], 0)
-    return pixels, watershed(edges, markers) == 2
+    markers = scipy.ndimage.binary_erosion(inside, iterations=BAND, border_value=1) * 2
+    markers[~scipy.ndimage.binary_dilation(inside, iterations=BAND)] = 1
+    slopes = [scipy.ndimage.gaussian_gradient_magnitude(layer, 1.0) for layer in np.moveaxis(pixels / 255, 2, 0)]
+    return pixels, skimage.segmentation.watershed(np.max(slopes, axis=0), markers) == 2

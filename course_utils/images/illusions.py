@@ -8,7 +8,7 @@ seen by the left eye through one place of the paper and by the right eye through
 
     s(z) = E (1 - mu z) / (2 - mu z)
 
-with E the distance of the eyes and mu the depth of the relief as a share of that of the far plane. Both places must
+with E the distance of the eyes and mu the depth of the relief as a fraction of that of the far plane. Both places must
 have one colour; all else is chance. So colours are drawn for the connected components of the graph of these pairs.
 Thimbleby, Inglis and Witten, "Displaying 3D images: algorithms for single-image random-dot stereograms", 1994.
 """
@@ -16,20 +16,18 @@ Thimbleby, Inglis and Witten, "Displaying 3D images: algorithms for single-image
 import math
 
 import numpy as np
+import scipy
+import skimage
 import torch
-from scipy.interpolate import PchipInterpolator
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
-from skimage.draw import polygon
 from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import runtime
 from course_utils.core.checks import check_count, check_images
 
-MU = 1 / 3  # depth of the relief in a stereogram
+MU, PERIOD = 1 / 3, 48  # of a stereogram: the depth of the relief; pixels between two copies of its far plane
 WINDOW = 9  # pixels on a side that are compared to find a disparity
-INK = 0.3  # share of the sheet under a blot
+INK = 0.3  # fraction of the sheet under a blot
 OVERSAMPLING = 4  # of the tiling, so that its edges are soft
 LIGHT, DARK = 0.96, 0.06
 
@@ -39,7 +37,7 @@ SWEEP = -0.5
 TAIL_TO_WING = ((-1, 0), (-0.8, -0.1), (-0.86, -0.2), (-0.62, -0.17), (-0.4, -0.22), (-0.36, -0.42), (-0.5, -1))
 BEAK_TO_WING = ((1, 0), (0.86, -0.09), (0.74, -0.17), (0.5, -0.22), (0.2, -0.25), (0.08, -0.5), (-0.16, -0.8))
 BEAK_TO_WING += ((-0.5, -1),)
-STRETCH = 1.6  # length of a bird, as a share of its span
+STRETCH = 1.6  # length of a bird, in spans of its wings
 DETAILS = (  # in the colour of the other kind: an eye, and the edges of two feathers
     tuple((0.8 + 0.03 * math.cos(t), -0.02 + 0.05 * math.sin(t)) for t in np.linspace(0, 6.28, 24)),
     ((0.02, -0.22), (-0.16, -0.45), (-0.3, -0.72), (-0.2, -0.44), (-0.02, -0.2)),
@@ -47,97 +45,82 @@ DETAILS = (  # in the colour of the other kind: an eye, and the edges of two fea
 )
 
 
-def autostereogram(depth: Tensor, *, period: int = 48, generator: torch.Generator | None = None) -> Tensor:
-    """Random black and white dots in which two eyes see a relief.
+def autostereogram(depth: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    """Random black and white dots in which two eyes see a relief: look at something behind the screen.
 
     Args:
-        depth: ``(H, W)`` in [0, 1], 0 is the far plane and 1 the nearest; several periods wide.
-        period: the distance of repetition at the far plane, in pixels; at the nearest point it is 4/5 of that.
-        generator: draws the dots; None starts a new one from seed 0.
+        depth: ``(H, W)`` in [0, 1], 0 is the far plane and 1 the nearest; at least two `PERIOD` wide.
 
     Returns:
-        ``(1, 1, H, W)``, pixels 0 or 1. To see it, look at something behind the screen.
+        ``(1, 1, H, W)``, pixels 0 or 1. The far plane repeats after `PERIOD` pixels, the nearest one after 4/5 of that.
 
-    Raises:
-        TypeError, ValueError: a depth outside the convention, or less than two periods wide; a period below 10.
-
-    >>> flat = autostereogram(torch.zeros(4, 100), period=40)
-    >>> torch.equal(flat[..., 40:], flat[..., :-40])  # nothing to see but a wall
+    >>> flat = autostereogram(torch.zeros(4, 100))
+    >>> torch.equal(flat[..., PERIOD:], flat[..., :-PERIOD])  # nothing to see but a wall
     True
     """
     if not isinstance(depth, Tensor) or depth.ndim != 2:
         raise ValueError("depth wants a tensor (H, W): for a digit write image[0]")
     check_images(depth[None, None])
-    height, width = depth.shape
-    if check_count("period", period) < 10 or width < 2 * period:
-        raise ValueError(f"period={period}, {width} pixels wide: want at least 10, and at least two periods of picture")
+    height, width = _wide_enough(depth)
     relief = depth.detach().cpu().double()
-    apart = (2 * period * (1 - MU * relief) / (2 - MU * relief)).round().long()
+    apart = (2 * PERIOD * (1 - MU * relief) / (2 - MU * relief)).round().long()
     left = torch.arange(width) - apart // 2
     right = left + apart
     seen = (left >= 0) & (right < width)
-    for step in range(1, period):  # what stands before a point on the line of sight of an eye hides it
-        line = relief + 2 * (2 - MU * relief) * step / (MU * 2 * period)
+    for step in range(1, PERIOD):  # what stands before a point on the line of sight of an eye hides it
+        line = relief + 2 * (2 - MU * relief) * step / (MU * 2 * PERIOD)
         if (line >= 1).all():
             break
         edge = F.pad(relief, (step, step), value=0.0)
         seen &= (edge[:, : -2 * step] < line) & (edge[:, 2 * step :] < line)
     start = width * torch.arange(height)[:, None]
     pairs = ((start + left)[seen].numpy(), (start + right)[seen].numpy())
-    graph = coo_matrix((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(depth.numel(),) * 2)
-    number, component = connected_components(graph, directed=False)
-    source = runtime.ensure_generator(generator)
-    colours = (torch.rand(number, generator=source, device=source.device) < 0.5).to(depth)
+    graph = scipy.sparse.coo_matrix((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(depth.numel(),) * 2)
+    number, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    generator = runtime.ensure_generator(generator)
+    colours = (torch.rand(number, generator=generator, device=generator.device) < 0.5).to(depth)
     return colours[torch.from_numpy(component).long().to(depth.device)].view(1, 1, height, width)
 
 
-def disparity(picture: Tensor, *, period: int = 48) -> Tensor:
-    """What two eyes compute from a stereogram: the relief ``(N, 1, H, W)`` in [0, 1].
+def disparity(picture: Tensor) -> Tensor:
+    """What two eyes compute from a stereogram ``(N, 1, H, W)``: the relief, of the same shape, in [0, 1].
 
     Around each pixel, the distance of repetition is the one at which the picture agrees best with itself, in a window
     of 9 x 9. Half a period at the left and right edge is left at 0.
 
-    Args:
-        picture: float ``(N, 1, H, W)`` in [0, 1].
-        period: that of the far plane, as in `autostereogram`.
-
-    Raises:
-        TypeError, ValueError: a picture outside the convention, or of several channels; a period as above.
-
     >>> disparity(autostereogram(torch.ones(20, 200)))[0, 0, 10, 100].item()
     1.0
     """
-    check_images(picture)
-    if picture.shape[1] != 1 or check_count("period", period) < 10 or picture.shape[3] < 2 * period:
-        raise ValueError(
-            f"period={period}, picture {tuple(picture.shape)}: want one channel, at least two periods wide"
-        )
-    nearest = round(2 * period * (1 - MU) / (2 - MU))
+    if check_images(picture).shape[1] != 1:
+        raise ValueError(f"the picture has shape {tuple(picture.shape)}: want one channel")
+    _wide_enough(picture)
+    nearest = round(2 * PERIOD * (1 - MU) / (2 - MU))
     costs = []
-    for apart in range(period, nearest - 1, -1):  # far planes first: they win where nothing can be told
+    for apart in range(PERIOD, nearest - 1, -1):  # far planes first: they win where nothing can be told
         differs = (picture[..., apart:] - picture[..., : picture.shape[3] - apart]).abs()
         differs = F.pad(differs, (apart // 2, apart - apart // 2), value=1.0)
         costs.append(F.avg_pool2d(differs, WINDOW, 1, WINDOW // 2, count_include_pad=False))
-    apart = period - torch.stack(costs).argmin(0).to(picture)
-    relief = ((2 * period - 2 * apart) / (MU * (2 * period - apart))).clamp(0, 1)
-    side = period // 2 + WINDOW // 2
+    apart = PERIOD - torch.stack(costs).argmin(0).to(picture)
+    relief = ((2 * PERIOD - 2 * apart) / (MU * (2 * PERIOD - apart))).clamp(0, 1)
+    side = PERIOD // 2 + WINDOW // 2
     return F.pad(relief[..., side:-side], (side, side))
+
+
+def _wide_enough(picture: Tensor) -> tuple[int, int]:
+    """Height and width, if two eyes find something to compare."""
+    height, width = picture.shape[-2:]
+    if width < 2 * PERIOD:
+        raise ValueError(f"{width} pixels wide: want at least two periods of picture, {2 * PERIOD}")
+    return height, width
 
 
 @runtime.float32()
 def ink_blots(number: int, *, size: int = 112, generator: torch.Generator | None = None) -> Tensor:
     """Blots as of ink in a folded sheet: smooth noise, mirrored, dark where it is high.
 
-    Args:
-        number: how many.
-        size: pixels on a side.
-        generator: draws them; None starts a new one from seed 0. The blots live on its device.
-
     Returns:
-        ``(number, 1, size, size)`` in [0, 1], dark on white; ``1 - blots`` is chalk on a board, as digits are.
-
-    Raises:
-        ValueError: a number below 1 or a size below 16.
+        ``(number, 1, size, size)`` in [0, 1] on the generator's device, dark on white; ``1 - blots`` is chalk on a
+        board, as digits are. The size is at least 16.
 
     >>> blots = ink_blots(2, size=28)
     >>> torch.equal(blots, blots.flip(3))
@@ -145,19 +128,19 @@ def ink_blots(number: int, *, size: int = 112, generator: torch.Generator | None
     """
     if check_count("size", size) < 16:
         raise ValueError(f"size={size}: want at least 16 pixels")
-    source = runtime.ensure_generator(generator)
-    shape = (check_count("number", number), 4, size, size)
-    noise = torch.fft.rfft2(torch.randn(shape, generator=source, device=source.device))
-    down = size * torch.fft.fftfreq(size, device=source.device)[:, None]
-    right = size * torch.fft.rfftfreq(size, device=source.device)
+    generator = runtime.ensure_generator(generator)
+    shape, device = (check_count("number", number), 4, size, size), generator.device
+    noise = torch.fft.rfft2(torch.randn(shape, generator=generator, device=device))
+    down = size * torch.fft.fftfreq(size, device=device)[:, None]
+    right = size * torch.fft.rfftfreq(size, device=device)
     frequency = (down**2 + right**2).sqrt()  # in waves a picture
-    widths = torch.tensor([2.0, 5.0, 12.0, 4.0], device=source.device)
+    widths = torch.tensor([2.0, 5.0, 12.0, 4.0], device=device)
     smooth = torch.fft.irfft2(noise * torch.exp(-((frequency / widths[:, None, None]) ** 2)), s=(size, size))
     smooth = smooth + smooth.flip(3)
     smooth = smooth / smooth.std(dim=(2, 3), keepdim=True)
-    line = torch.linspace(-1, 1, size, device=source.device)
+    line = torch.linspace(-1, 1, size, device=device)
     rim = (line[:, None] ** 4 + line**4) ** 0.5  # the sheet's border stays white
-    height = (smooth[:, :3] * torch.tensor([1.0, 0.6, 0.3], device=source.device)[:, None, None]).sum(1, keepdim=True)
+    height = (smooth[:, :3] * torch.tensor([1.0, 0.6, 0.3], device=device)[:, None, None]).sum(1, keepdim=True)
     height = height - 3 * rim
     height = height - height.flatten(2).quantile(1 - INK, dim=2)[..., None, None]
     cover = torch.sigmoid(size / 14 * height)
@@ -172,15 +155,12 @@ def tiling(*, height: int = 200, width: int = 400, rows: int = 6, fade: bool = T
     the other, moved up by half a row; their areas are equal.
 
     Args:
-        height, width: in pixels. A bird spans ``height / rows`` pixels from wing to wing, and 8/5 of that in length.
+        height, width: in pixels. A bird spans ``height / rows`` pixels, at least 8, and is 8/5 of that long.
         rows: of birds of one kind, from top to bottom.
         fade: fields below turn into birds, by day at the left and by night at the right. False is the plain tiling.
 
     Returns:
         ``(1, 1, height, width)`` in [0, 1].
-
-    Raises:
-        ValueError: a size or a number of rows that is no whole number above 0, or birds below 8 pixels.
 
     >>> tiling(height=50, width=80, rows=1, fade=False).mean().sub(0.51).abs().lt(0.01).item()
     True
@@ -197,7 +177,8 @@ def tiling(*, height: int = 200, width: int = 400, rows: int = 6, fade: bool = T
     for row in range(-1, rows + 1):
         for column in range(-math.ceil(wide / a / 4) - 1, math.ceil(wide / a / 4) + 2):
             for flip in (1, -1):  # the light bird, and the dark one at its wing
-                centre = wide / 2 + 2 * a * column + (1 + SWEEP) * a * (flip < 0), (2 * row + (flip < 0) + 1) * b
+                dark = 1 if flip < 0 else 0
+                centre = wide / 2 + (2 * column + (1 + SWEEP) * dark) * a, (2 * row + dark + 1) * b
                 grown = [_growth((centre[1] + side * b / 2) / tall, fade) for side in (-1, 1)]
                 grown_up = min(grown) > 0.95
                 forward = flip * (centre[0] / wide - 0.5)
@@ -227,7 +208,7 @@ def _outline(above: float, below: float) -> np.ndarray:
         points = np.array(points, dtype=float)
         t = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
         fine = np.linspace(0, 1, 48)
-        curve = PchipInterpolator(t / t[-1], points)(fine)
+        curve = scipy.interpolate.PchipInterpolator(t / t[-1], points)(fine)
         chord = points[0] + fine[:, None] * (points[-1] - points[0])
         edges.append(chord + amount * (curve - chord))
     mirrored = [tip + (edge - edge[0]) * (-1, 1) for edge in edges[2:]]  # from the wing below to tail and beak
@@ -237,5 +218,5 @@ def _outline(above: float, below: float) -> np.ndarray:
 def _fill(canvas: np.ndarray, outline: np.ndarray, centre, size, invert: bool = False) -> None:
     """Set or invert the pixels of a polygon, in place."""
     columns, rows = (outline * size + centre).T
-    where = polygon(rows - 0.5, columns - 0.5, canvas.shape)
+    where = skimage.draw.polygon(rows - 0.5, columns - 0.5, canvas.shape)
     canvas[where] = ~canvas[where] if invert else True

@@ -20,8 +20,8 @@ light that changes.
 from itertools import product
 
 import numpy as np
+import skimage
 import torch
-from skimage.registration import optical_flow_tvl1
 from torch import Tensor
 
 from course_utils.core.checks import check_count, check_images
@@ -40,18 +40,22 @@ def estimate_flow(a: Tensor, b: Tensor) -> Tensor:
     Args:
         a, b: images ``(N, C, H, W)`` in [0, 1], at least 2 x 2 pixels, the n-th of one with the n-th of the other.
 
-    Raises:
-        TypeError, ValueError: images outside the convention, of different shapes, or a single row or column of pixels.
-
     >>> a = torch.linspace(0, 6, 28).sin().square().expand(1, 1, 28, 28)
     >>> estimate_flow(a, a.roll(1, dims=3))[0, :, 14, 14].round().int().tolist()
     [1, 0]
     """
-    _check_pair(a, b)
+    check_images(a)
+    check_images(b)
+    if a.dtype != b.dtype:
+        raise TypeError(f"a is {a.dtype}, b {b.dtype}: write b.to(a)")
+    if a.shape != b.shape:
+        hint = "each image of a needs its own in b, of the same size and with the same channels"
+        raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}: {hint}")
     if min(a.shape[2:]) < 2:
         raise ValueError(f"images of {a.shape[2]} x {a.shape[3]} pixels: flow needs at least 2 x 2")
     grey = (images.detach().mean(1).float().cpu().numpy() for images in (a, b))
-    found = [optical_flow_tvl1(one, other, num_warp=WARPS) for one, other in zip(*grey, strict=True)]
+    tvl1 = skimage.registration.optical_flow_tvl1
+    found = [tvl1(one, other, num_warp=WARPS) for one, other in zip(*grey, strict=True)]
     return torch.from_numpy(np.stack(found)[:, ::-1].copy()).to(a)  # scikit-image names the rows first
 
 
@@ -63,11 +67,7 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
     Derivatives flow to the images and to the flow.
 
     Args:
-        images: ``(N, C, H, W)`` in [0, 1].
         flow: ``(N, 2, H, W)`` in pixels, as from `estimate_flow`.
-
-    Raises:
-        TypeError, ValueError: images outside the convention; a flow of another shape or dtype, or not finite.
 
     >>> images = torch.rand(1, 1, 4, 4)
     >>> right = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4)
@@ -98,13 +98,6 @@ def warp(images: Tensor, flow: Tensor) -> Tensor:
 def flow_path(a: Tensor, b: Tensor, steps: int) -> Tensor:
     """Images on the way from each a to its b along the flow: ``(steps, N, C, H, W)``, the first are a, the last b.
 
-    Args:
-        a, b: as for `estimate_flow`.
-        steps: images on each path with its two ends, at least 2.
-
-    Raises:
-        TypeError, ValueError: as `estimate_flow`; fewer steps than 2.
-
     >>> a, b = torch.rand(2, 3, 1, 8, 8)
     >>> way = flow_path(a, b, steps=5)
     >>> way.shape, torch.equal(way[0], a), torch.equal(way[4], b)
@@ -113,8 +106,8 @@ def flow_path(a: Tensor, b: Tensor, steps: int) -> Tensor:
     if check_count("steps", steps) < 2:
         raise ValueError(f"steps={steps}: want at least 2, for both ends")
     flow = estimate_flow(a, b)
-    shares = torch.linspace(0, 1, steps).tolist()
-    return torch.stack([(1 - s) * warp(a, -s * flow) + s * warp(b, (1 - s) * flow) for s in shares])
+    places = torch.linspace(0, 1, steps).tolist()
+    return torch.stack([(1 - s) * warp(a, -s * flow) + s * warp(b, (1 - s) * flow) for s in places])
 
 
 def _around(places: Tensor, side: int) -> list[tuple[Tensor, Tensor]]:
@@ -124,13 +117,3 @@ def _around(places: Tensor, side: int) -> list[tuple[Tensor, Tensor]]:
     powers = torch.stack([torch.ones_like(rest), rest, rest**2, rest**3], dim=-1) / 2
     weights = (powers @ powers.new_tensor(CUBIC).T).unbind(-1)
     return [((first + k - 1).clamp(0, side - 1).long(), weight) for k, weight in enumerate(weights)]
-
-
-def _check_pair(a: Tensor, b: Tensor) -> None:
-    check_images(a)
-    check_images(b)
-    if a.dtype != b.dtype:
-        raise TypeError(f"a is {a.dtype}, b {b.dtype}: write b.to(a)")
-    if a.shape != b.shape:
-        hint = "each image of a needs its own in b, of the same size and with the same channels"
-        raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}: {hint}")

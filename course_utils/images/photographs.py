@@ -3,10 +3,7 @@
 import numpy as np
 import skimage
 import torch
-from matplotlib.cbook import get_sample_data
-from sklearn.datasets import load_sample_image
 from torch import Tensor
-from torchvision.transforms.v2.functional import center_crop, resize
 
 from course_utils import runtime
 
@@ -16,9 +13,6 @@ PHOTOS = ("astronaut", "camera", "cat", "coffee", "dahlia", "motorcycle", "offic
 
 def photo(name: str) -> Tensor:
     """One of the photographs of `PHOTOS`, as `crop` gives it: ``(1, 3, 224, 224)`` in [0, 1].
-
-    Raises:
-        ValueError: no such photograph.
 
     >>> photo("cat").shape
     torch.Size([1, 3, 224, 224])
@@ -32,17 +26,18 @@ def raw_photo(name: str) -> np.ndarray:
     They come with installed packages: scikit-learn has the dahlia and the pagoda, matplotlib the officer (Grace Hopper,
     who wrote one of the first compilers), scikit-image all others.
 
-    Raises:
-        ValueError: no such photograph.
-
     >>> raw_photo("coffee").shape
     (400, 600, 3)
     """
     if name not in PHOTOS:
         raise ValueError(f"no photo is called {name!r}: there are {', '.join(PHOTOS)}")
     if name in {"dahlia", "pagoda"}:
+        from sklearn.datasets import load_sample_image
+
         return load_sample_image({"dahlia": "flower.jpg", "pagoda": "china.jpg"}[name])
     if name == "officer":
+        from matplotlib.cbook import get_sample_data
+
         return skimage.io.imread(get_sample_data("grace_hopper.jpg", asfileobj=False))
     return skimage.data.stereo_motorcycle()[0] if name == "motorcycle" else getattr(skimage.data, name)()
 
@@ -56,12 +51,11 @@ def crop(pixels: np.ndarray) -> Tensor:
     Returns:
         ``(1, 3, 224, 224)`` in [0, 1], on `runtime.device`.
 
-    Raises:
-        ValueError: another type or shape.
-
     >>> crop(np.zeros((300, 400), dtype=np.uint8)).shape
     torch.Size([1, 3, 224, 224])
     """
+    from torchvision.transforms.v2.functional import center_crop, resize
+
     pixels = np.asarray(pixels)
     if pixels.ndim == 2:
         pixels = pixels[..., None].repeat(3, axis=2)

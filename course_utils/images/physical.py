@@ -1,18 +1,18 @@
 r"""What happens to a picture on its way through the world: print it, hang it up, photograph it, send it.
 
-A change that fools a network in a file has a long way to go before it fools a camera. It is printed with the inks of a
-printer, hung on a wall, seen from somewhere under some light, blurred by a lens, disturbed by the sensor, rounded to 8
-bits, and stored as a JPEG. Each of these is a function of images ``(N, C, H, W)`` in [0, 1] here. They are random
-through ``generator=``, and gradients flow through all of them, so that an attack can take them into account (Athalye
-et al. 2017, arXiv 1707.07397). Where a true derivative is zero almost everywhere, in rounding and in JPEG, the gradient
-passes as if nothing had happened: straight through.
+A perturbation that fools a network in a file has a long way to go before it fools a camera. It is printed with the inks
+of a printer, hung on a wall, seen from somewhere under some light, blurred by a lens, disturbed by the sensor, rounded
+to 8 bits, and stored as a JPEG. Each of these is a function of images ``(N, C, H, W)`` in [0, 1] here. Gradients flow
+through all of them, so that an attack can take them into account (expectation over transformation, EOT: Athalye et al.
+2017, arXiv 1707.07397). Where a true derivative is zero almost everywhere, in rounding and in JPEG, the gradient passes
+as if nothing had happened: straight through.
 
 The camera is that of `scenes`, with the same numbers for a pose. A sheet lies in the plane z = 0 and reaches from -1 to
 1; the ray o + t d of a pixel meets it at t = -o_z / d_z, and what the pixel sees there is interpolated between the
 sheet's own pixels.
 
 How strong a thing is, is a number; or one number for each image, ``(N,)``; or a pair ``(low, high)`` between which each
-image draws its own.
+image draws its own. torchvision has most of these with one strength for a whole batch, drawn from the global generator.
 """
 
 import io
@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from course_utils import runtime
 from course_utils.core.checks import check_count, check_images, levels
+from course_utils.core.tensors import spread
 from course_utils.images import scenes
 
 WALL = scenes.Scene((scenes.Solid((0.0, 0.0, 0.0), (1.0, 1.0, 1e-3)),), background=0.5, distance=4.0, focal=4.0)
@@ -40,13 +41,10 @@ Strength = float | Tensor | tuple[float, float]
 def blur(images: Tensor, sigma: Strength, *, generator: torch.Generator | None = None) -> Tensor:
     """Each image under a Gaussian of standard deviation ``sigma`` in pixels; beyond the edge, its edge goes on.
 
-    Raises:
-        TypeError, ValueError: images or a strength outside the convention; the same for all functions here.
-
     >>> blur(torch.eye(5)[None, None], 0.0).equal(torch.eye(5)[None, None])
     True
     """
-    sigma = _each("sigma", sigma, check_images(images), generator)
+    sigma = _strengths("sigma", sigma, check_images(images), generator)
     n, c, h, w = images.shape
     reach = math.ceil(3 * sigma.max().item())
     if reach == 0:
@@ -66,9 +64,8 @@ def rotate(images: Tensor, degrees: Strength, *, generator: torch.Generator | No
     >>> torch.allclose(rotate(x, 90.0), x.rot90(1, (2, 3)), atol=1e-4)
     True
     """
-    roll = _each("degrees", degrees, check_images(images), generator, least=-math.inf).deg2rad()
-    poses = torch.zeros(len(images), 7).to(images)
-    poses[:, 2] = roll
+    poses = check_images(images).new_zeros(len(images), 7)
+    poses[:, 2] = _strengths("degrees", degrees, images, generator, least=-math.inf).deg2rad()
     return view(images, poses)
 
 
@@ -81,8 +78,8 @@ def expose(
     tensor([0.2500])
     """
     generator = runtime.ensure_generator(generator)
-    brightness = _each("brightness", brightness, check_images(images), generator).view(-1, 1, 1, 1)
-    contrast = _each("contrast", contrast, images, generator).view(-1, 1, 1, 1)
+    brightness = spread(_strengths("brightness", brightness, check_images(images), generator), images)
+    contrast = spread(_strengths("contrast", contrast, images, generator), images)
     mean = images.mean((1, 2, 3), keepdim=True)
     return (brightness * (mean + contrast * (images - mean))).clamp(0, 1)
 
@@ -94,9 +91,9 @@ def sensor_noise(images: Tensor, sigma: Strength, *, generator: torch.Generator 
     torch.Size([2, 3, 8, 8])
     """
     generator = runtime.ensure_generator(generator)
-    sigma = _each("sigma", sigma, check_images(images), generator).view(-1, 1, 1, 1)
+    sigma = _strengths("sigma", sigma, check_images(images), generator)
     draws = torch.randn(images.shape, generator=generator, device=generator.device)
-    return (images + sigma * draws.to(images)).clamp(0, 1)
+    return (images + spread(sigma, images) * draws.to(images)).clamp(0, 1)
 
 
 def eight_bits(images: Tensor) -> Tensor:
@@ -111,13 +108,10 @@ def eight_bits(images: Tensor) -> Tensor:
 def jpeg(images: Tensor, quality: Strength = 75, *, generator: torch.Generator | None = None) -> Tensor:
     """Each image, written as a JPEG of this quality (1 to 100) and read again; gradients go straight through.
 
-    Raises:
-        ValueError: also for images that are neither grey nor in colour.
-
     >>> jpeg(torch.rand(2, 3, 16, 16), (50, 90)).shape
     torch.Size([2, 3, 16, 16])
     """
-    qualities = _each("quality", quality, check_images(images), generator, least=1).round().int().tolist()
+    qualities = _strengths("quality", quality, check_images(images), generator, least=1).round().int().tolist()
     if images.shape[1] not in (1, 3) or max(qualities) > 100:
         raise ValueError(f"{images.shape[1]} channels, quality {quality}: a JPEG has 1 or 3, and a quality of 1 to 100")
     files = levels(images.detach()).byte().movedim(1, 3).cpu().numpy()
@@ -146,8 +140,7 @@ def view(sheets: Tensor, poses: Tensor) -> Tensor:
 
     Args:
         sheets: square ones, ``(N, C, H, H)``.
-        poses: the numbers of `scenes.POSE`, ``(N, 7)`` or ``(N, 9)``; the light is such that at zeros all is as bright
-            as the sheet.
+        poses: the numbers of `scenes.POSE`, ``(N, 7)`` or ``(N, 9)``; at zeros all is as bright as the sheet.
 
     >>> sheet = torch.rand(1, 3, 8, 8)
     >>> torch.allclose(view(sheet, torch.zeros(1, 7)), sheet, atol=1e-5)
@@ -162,8 +155,7 @@ def photograph(sheets: Tensor, poses: Tensor | None = None, *, generator: torch.
     """Print each sheet, hang it before a grey wall, and take a picture of it: ink, pose, light, sensor, 8 bits.
 
     Args:
-        sheets: square ones, ``(N, C, H, H)`` in [0, 1].
-        poses: as for `view`; None draws them even within half of `scenes.REACH`.
+        sheets, poses: as for `view`; None draws poses even within half of `scenes.REACH`.
 
     >>> photograph(torch.rand(2, 3, 32, 32)).shape
     torch.Size([2, 3, 32, 32])
@@ -216,7 +208,7 @@ def stick(
     Args:
         things: ``(N, C + 1, h, h)``, squares whose last channel is 1 where the thing is and 0 where it is not.
         onto: the pictures, ``(N, C, H, H)``.
-        area: the share of the picture that the thing covers.
+        area: the fraction of the picture that the thing covers.
         degrees: how far it is turned, anticlockwise.
         right, up: where it is: 0 is the middle, -1 and 1 touch the border.
 
@@ -231,19 +223,14 @@ def stick(
             "where the thing is; physical.disc adds it to a canvas, and .expand(number, -1, -1, -1) makes them many"
         )
     _side(onto, "pictures")
-    area, turn, right, up = (
-        _each(name, strength, onto, generator, least)
-        for name, strength, least in [
-            ("area", area, 1e-6),
-            ("degrees", degrees, -math.inf),
-            ("right", right, -1),
-            ("up", up, -1),
-        ]
-    )
+    area = _strengths("area", area, onto, generator, least=1e-6)
+    turn = _strengths("degrees", degrees, onto, generator, least=-math.inf)
+    right = _strengths("right", right, onto, generator, least=-1)
+    up = _strengths("up", up, onto, generator, least=-1)
     cover = things[:, -1:].detach()
     side = (area / cover.mean((1, 2, 3)).clamp_min(1e-6)).sqrt()  # of the thing's square, in sides of the picture
     room = (1 / side - 1).clamp_min(0)
-    poses = torch.zeros(len(onto), 7).to(onto)
+    poses = onto.new_zeros(len(onto), 7)
     poses[:, 2], poses[:, 6] = turn.deg2rad(), side.log()
     poses[:, 3], poses[:, 4] = -right * room, -up * room
     seen = _sample(torch.cat([things[:, :-1] * cover, cover], 1), poses, onto.shape[2])
@@ -301,9 +288,7 @@ def _side(images: Tensor, name: str) -> int:
 
 def _lit(poses: Tensor) -> Tensor:
     """How bright a sheet is under the light of each pose, as a multiple of home's: ``(N, 1, 1, 1)``."""
-    home, here = (
-        scenes.AMBIENT + (1 - scenes.AMBIENT) * (1 + scenes.light_from(p)[:, 2]) / 2 for p in (poses[:, :7], poses)
-    )
+    home, here = (scenes.brightness(scenes.light_from(each)[:, 2]) for each in (poses[:, :7], poses))
     return (here / home).view(-1, 1, 1, 1)
 
 
@@ -312,7 +297,7 @@ def _straight_through(images: Tensor, values: Tensor) -> Tensor:
     return values + (images - images.detach())
 
 
-def _each(name: str, strength: Strength, images: Tensor, generator, least: float = 0.0) -> Tensor:
+def _strengths(name: str, strength: Strength, images: Tensor, generator, least: float = 0.0) -> Tensor:
     """One strength for each image, ``(N,)``."""
     number = len(images)
     if isinstance(strength, tuple) and len(strength) == 2:

@@ -25,7 +25,7 @@ POSE = ("yaw", "pitch", "roll", "right", "up", "forward", "zoom", "light azimuth
 _REACH = (0.6, 0.6, 0.6, 0.3, 0.3, 0.6, 0.3, 0.8, 0.5)
 REACH = torch.tensor(_REACH, dtype=torch.float32)  # of `random_poses`, in the units of `render`
 LIGHT = (-0.5, 0.6)  # azimuth and elevation of the light, in radians, where the pose says 0
-AMBIENT = 0.3  # the share of the light that comes from everywhere
+AMBIENT = 0.3  # the fraction of the light that comes from everywhere
 RELIEF = 0.8  # how far a pattern goes towards black or white, whichever is nearer
 FAR = -60.0  # h / softness of a ray that misses: it covers nothing, and the root of it still has a derivative
 PIXELS = 2**16  # rendered at once, so that what belongs to them stays in the processor's cache
@@ -82,13 +82,8 @@ class Scene:
 
         Args:
             poses: the numbers of `POSE`. Yaw, pitch and roll turn the scene about its origin, in radians; right, up
-                and forward move the camera, in units of length; zoom is the logarithm of what the focal length is
-                multiplied by; the last two turn the light, in radians. Zeros are home.
-            size: pixels along a side.
-
-        Raises:
-            TypeError, ValueError: poses of another type or shape, not finite, or so far forward that the camera enters
-                the scene.
+                and forward move the camera, in units of length, but never into the scene; zoom is the logarithm of what
+                the focal length is multiplied by; the last two turn the light, in radians. Zeros are home.
 
         >>> DESK.render(torch.zeros(2, 7)).shape
         torch.Size([2, 1, 28, 28])
@@ -120,9 +115,7 @@ class Scene:
         across = point / radii[:, :, None]
         slope = _dot(light, point) * _dot(across, across).rsqrt()  # the cosine between light and normal
         pattern = (waves @ point).sin().prod(2)
-        bright = (greys + RELIEF * torch.minimum(greys, 1 - greys) * pattern.mT).mT
-        color = bright * (AMBIENT + (1 - AMBIENT) * (1 + slope) / 2)
-
+        color = (greys + RELIEF * torch.minimum(greys, 1 - greys) * pattern.mT).mT * brightness(slope)
         seen, free = _visible(inside.sigmoid(), depth, self.softness)
         return ((seen * color).sum(1) + free * self.background).view(-1, 1, size, size)
 
@@ -154,7 +147,7 @@ class Scene:
 
 
 def _visible(cover: Tensor, depth: Tensor, blur: float) -> tuple[Tensor, Tensor]:
-    """The shares of a pixel in which each solid is seen ``(N, M, P)``, and in which none is ``(N, P)``.
+    """The fractions of a pixel in which each solid is seen ``(N, M, P)``, and in which none is ``(N, P)``.
 
     ``cover`` is how much of the pixel each solid covers, and ``depth`` how deep it lies, both ``(N, M, P)``.
     """
@@ -201,6 +194,11 @@ def rotations(angles: Tensor) -> Tensor:
         [-b * i, j, b * a],
     ]
     return torch.stack([torch.stack(row, 1) for row in rows], 1)
+
+
+def brightness(slope: Tensor) -> Tensor:
+    """Of a surface, as a fraction of its grey, by the cosine of the angle between its normal and the light."""
+    return AMBIENT + (1 - AMBIENT) * (1 + slope) / 2
 
 
 def light_from(poses: Tensor) -> Tensor:
