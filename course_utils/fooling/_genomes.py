@@ -1,4 +1,4 @@
-"""What both encodings share: populations and portions of them, random draws, polynomial mutation, colours.
+"""What both encodings share: populations, random draws, polynomial mutation, colours.
 
 A population of P genomes is a dict of tensors with P rows each. Random numbers are drawn on the generator's device and
 brought to that of the genomes, so that a run can be repeated.
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 Genomes = dict[str, Tensor]
-VALUES = {"cpu": 2**21}  # pixels painted and judged at once, so that they fit the cache: 13 colour images of 224 x 224
 
 
 def take(genomes: Genomes, rows: Tensor) -> Genomes:
@@ -21,11 +20,6 @@ def take(genomes: Genomes, rows: Tensor) -> Genomes:
 def typed(genomes: Genomes, dtype: torch.dtype) -> Genomes:
     """The genomes with their real numbers in this type, which is that of the images painted from them."""
     return {name: genes.to(dtype) if genes.is_floating_point() else genes for name, genes in genomes.items()}
-
-
-def portions(number: int, shape: tuple[int, int, int], device: torch.device) -> tuple[Tensor, ...]:
-    """The rows 0 to ``number - 1``, in portions that are painted and judged at once; elsewhere they fill the memory."""
-    return torch.arange(number, device=device).split(max(1, VALUES.get(device.type, 2**26) // math.prod(shape)))
 
 
 def uniform(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:

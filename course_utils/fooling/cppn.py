@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.core.checks import check_count, check_shape
+from course_utils.core.tensors import portion
 from course_utils.fooling._genomes import Genomes, choose, happens, hls_to_rgb, polynomial, take, uniform
 
 INPUTS = ("x", "y", "radius", "bias")
@@ -31,7 +32,7 @@ FUNCTIONS = {
 }
 WEIGHT = 10.0  # weights lie in [-10, 10]
 RATE, ETA = 0.1, 15.0  # chance that a weight or a function mutates; polynomial mutation of weights
-VALUES = {1: 2**22, 3: 2**20}  # numbers held while rendering, by channels: colour is faster inside the cache
+HELD = {1: 0.25, 3: 1.0}  # cost of a number held while rendering, by channels: colour is faster inside the cache
 
 
 class Graph(NamedTuple):
@@ -110,7 +111,7 @@ class CPPN:
         places = self._places(height, width, genomes["weights"])
         channels, parts = self.shape[0], []
         plan = Plan(genomes, channels)
-        for part in places.split(max(1, VALUES[channels] // plan.rows), 1):
+        for part in places.split(portion(places[0], cost=HELD[channels] * plan.rows), 1):
             levels = plan.run(part).abs().view(-1, channels, part.shape[1], 1)
             parts.append(hls_to_rgb(levels) if channels == 3 else levels)
         return torch.cat(parts, 2).view(-1, channels, height, width)

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count
-from course_utils.fooling._genomes import Genomes, portions, take, typed
+from course_utils.core.tensors import portions
+from course_utils.fooling._genomes import Genomes, take, typed
 from course_utils.fooling.cppn import CPPN
 from course_utils.fooling.direct import Direct
 
@@ -162,7 +163,8 @@ def _continue(model: nn.Module, encoding: Encoding, archive: Archive) -> tuple[A
 def _judge(model: nn.Module, encoding: Encoding, genomes: Genomes) -> tuple[Genomes, Tensor, Tensor]:
     """The genomes, their images in 256 grey levels, and the network's confidence in every class, ``(P, K)``."""
     first, images, logits = next(iter(genomes.values())), [], []
-    for rows in portions(len(first), encoding.shape, first.device):
+    every = torch.arange(len(first), device=first.device)
+    for (rows,) in portions(every, cost=math.prod(encoding.shape) / 2):  # 13 colour images of 224 x 224 on a CPU
         images.append(encoding.render(take(genomes, rows)).mul(255).floor_().div_(255))
         logits.append(evaluation.ask(model, images[-1]))
     images, logits = torch.cat(images), torch.cat(logits)

@@ -266,10 +266,7 @@ def _sample(sheets: Tensor, poses: Tensor, size: int) -> Tensor:
     if len(poses) != len(sheets):
         raise ValueError(f"{len(sheets)} sheets and {len(poses)} poses: want one pose a sheet")
     poses = poses.detach().to(sheets)
-    turn = scenes.rotations(poses[:, :3])
-    camera = poses[:, 3:6] * poses.new_tensor([1, 1, -1]) + poses.new_tensor([0, 0, WALL.distance])
-    focal = WALL.focal * poses[:, 6].exp()
-    lens = torch.stack([1 / focal, 1 / focal, torch.ones_like(focal)], 1)
+    turn, camera, focal, lens = WALL.camera(poses)
     ray = turn.mT @ (lens[:, :, None] * scenes.directions(size, poses))
     origin = turn.mT @ camera[:, :, None]
     steps = -origin[:, 2:] / ray[:, 2:]

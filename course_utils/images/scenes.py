@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from course_utils import runtime
 from course_utils.core.checks import check_count
+from course_utils.core.tensors import portion
 
 POSE = ("yaw", "pitch", "roll", "right", "up", "forward", "zoom", "light azimuth", "light elevation")
 _REACH = (0.6, 0.6, 0.6, 0.3, 0.3, 0.6, 0.3, 0.8, 0.5)
@@ -28,7 +29,7 @@ LIGHT = (-0.5, 0.6)  # azimuth and elevation of the light, in radians, where the
 AMBIENT = 0.3  # the fraction of the light that comes from everywhere
 RELIEF = 0.8  # how far a pattern goes towards black or white, whichever is nearer
 FAR = -60.0  # h / softness of a ray that misses: it covers nothing, and the root of it still has a derivative
-PIXELS = 2**16  # rendered at once, so that what belongs to them stays in the processor's cache
+HELD = 16  # numbers for each pixel that is rendered
 
 Triple = tuple[float, float, float]
 
@@ -89,17 +90,13 @@ class Scene:
         torch.Size([2, 1, 28, 28])
         """
         self.check(poses)
-        portion = max(1, PIXELS // check_count("size", size) ** 2)
-        return torch.cat([self._render(part, size) for part in poses.split(portion)])
+        at_once = portion(poses[:, :1], cost=HELD * check_count("size", size) ** 2)
+        return torch.cat([self._render(part, size) for part in poses.split(at_once)])
 
     def _render(self, poses: Tensor, size: int) -> Tensor:
         radii, turns, centres, waves, greys = self._tensors(poses)
         axes = rotations(turns).mT / radii[:, :, None]  # A of each of the M solids, (M, 3, 3)
-        turn = rotations(poses[:, :3] + poses.new_tensor([0, self.pitch, 0]))
-        camera = poses[:, 3:6] * poses.new_tensor([1, 1, -1]) + poses.new_tensor([0, 0, self.distance])
-        focal = self.focal * poses[:, 6].exp()
-        lens = torch.stack([1 / focal, 1 / focal, torch.ones_like(focal)], 1)
-
+        turn, camera, _, lens = self.camera(poses)
         into = torch.einsum("mij, nkj -> nmik", axes, turn)  # from the camera's axes to those of A
         origin = torch.einsum("nmik, nk -> nmi", into, camera) - torch.einsum("mij, mj -> mi", axes, centres)
         ray = (into * lens[:, None, None]) @ directions(size, poses)  # d', (N, M, 3, P)
@@ -118,6 +115,13 @@ class Scene:
         color = (greys + RELIEF * torch.minimum(greys, 1 - greys) * pattern.mT).mT * brightness(slope)
         seen, free = _visible(inside.sigmoid(), depth, self.softness)
         return ((seen * color).sum(1) + free * self.background).view(-1, 1, size, size)
+
+    def camera(self, poses: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """How the scene is turned ``(N, 3, 3)``, the camera's place ``(N, 3)``, focal length ``(N,)``, lens ``(N, 3)``."""
+        turn = rotations(poses[:, :3] + poses.new_tensor([0, self.pitch, 0]))
+        place = poses[:, 3:6] * poses.new_tensor([1, 1, -1]) + poses.new_tensor([0, 0, self.distance])
+        focal = self.focal * poses[:, 6].exp()
+        return turn, place, focal, torch.stack([1 / focal, 1 / focal, torch.ones_like(focal)], 1)
 
     def check(self, poses: Tensor) -> None:
         """Raise what `render` raises for poses that it cannot take."""

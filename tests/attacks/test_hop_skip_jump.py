@@ -175,13 +175,9 @@ def test_coarse_steps_are_smooth():
     model, _, _, _ = half_space()
     x = torch.full((2, 1, 8, 8), 0.5)
     task = AttackTask(model, x, torch.zeros(2, dtype=torch.int64))
-    one = _normal(
-        _Queries(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 1, runtime.ensure_generator()
-    )
+    one = _normal(_Queries(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 1, runtime.ensure_generator())
     assert torch.allclose(one, one[:, :, :1, :1].expand_as(one))
-    two = _normal(
-        _Queries(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 2, runtime.ensure_generator()
-    )
+    two = _normal(_Queries(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 2, runtime.ensure_generator())
     assert not torch.allclose(two, two[:, :, :1, :1].expand_as(two))
     assert torch.allclose(two[..., :2, :2], two[..., :1, :1].expand(-1, -1, 2, 2))  # the corners of a bilinear picture
 

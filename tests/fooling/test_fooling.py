@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from course_utils import evaluation, models
-from course_utils.fooling import CPPN, Direct, _genomes, ascend, cppn, map_elites
+from course_utils.core import tensors
+from course_utils.fooling import CPPN, Direct, ascend, map_elites
 from course_utils.fooling._genomes import choose, happens, hls_to_rgb, polynomial
 from course_utils.fooling.ascent import l2_penalty, total_variation
 from course_utils.fooling.cppn import FUNCTIONS, INPUTS
@@ -187,12 +188,12 @@ def test_portions_change_nothing(monkeypatch):
     model = network(encoding.shape, classes=30)
     how = dict(generations=4, population=25, progress=False)
     at_once = map_elites(model, encoding, **how)
-    monkeypatch.setitem(_genomes.VALUES, "cpu", 4 * 3 * 6 * 9)  # four images at once
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 2 * 3 * 6 * 9)  # four images at once
     parts = map_elites(model, encoding, **how)
     assert torch.allclose(at_once.confidence, parts.confidence, atol=1e-5)
     assert torch.allclose(at_once.images, parts.images, atol=1.5 / 255)
     pixels = encoding.render(at_once.genomes)
-    monkeypatch.setattr(cppn, "VALUES", {1: 100, 3: 100})  # few pixels at once
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 100)  # few pixels at once
     assert torch.allclose(encoding.render(at_once.genomes), pixels, atol=1e-5)
 
 
