@@ -14,20 +14,19 @@ Xie et al. 2017, "Adversarial examples for semantic segmentation and object dete
 over the windows of a detector in this way.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import evaluation, runtime
-from course_utils.core.checks import check_budget, check_count, check_images, levels
+from course_utils.core.checks import check_budget, check_count, levels
 from course_utils.core.tensors import project
 from course_utils.faces import detector
 from course_utils.faces.detector import Cascade, CascadeNet
 
-SMALLEST = 20  # pixels: `detector.detect` looks for no smaller face
-MOVE, GROW = 0.1, 0.2  # how far windows lie from their square, and how much their size differs, as shares of it
+MOVE, GROW = 0.1, 0.2  # how far windows lie from their square, and how much their size differs, as fractions of it
 POINT = 5.0  # weight of the shifts
 LOOK = 5  # steps from one look of the whole cascade to the next
 
@@ -37,21 +36,18 @@ Square = tuple[int, float, float, float]  # number of the image; left, top and s
 def appear(
     start: Tensor,
     *,
-    box: Sequence[int] | None = None,
     eps: float | None = None,
     cascade: Cascade | None = None,
     steps: int = 100,
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Change pictures until the face detector sees a face in each.
+    """Perturb pictures until the face detector sees a face in the middle of each, with 0.8 of its shorter side.
 
     Args:
         start: noise or photos, ``(N, 3, H, W)`` in [0, 1], or ``(N, 1, H, W)`` if they are to stay grey.
-        box: left, top, right and bottom of the square for the face, in whole pixels; None takes the middle of the
-            picture, with 0.8 of its shorter side.
-        eps: largest change of a pixel, in pixel units; None sets no limit.
-        cascade: the networks; None takes the trained ones, to the device of the pictures.
+        eps: largest perturbation of a pixel, in pixel units; None sets no limit.
+        cascade: the networks; None takes the trained ones, to the device of the pictures, or says that it cannot.
         steps: all are taken, also with a face found early: more make it surer.
         generator: places the windows; None starts a new one from seed 0.
 
@@ -59,19 +55,17 @@ def appear(
         Pictures of the same shape, type and device, within ``eps`` and [0, 1], whether a face is seen or not. Each
         pixel is on one of 256 levels where such a level lies within ``eps``.
 
-    Raises:
-        TypeError, ValueError: pictures or settings outside these conventions.
-        OSError: the trained networks cannot be fetched.
-
     >>> untrained = Cascade(detector.PNet(), detector.RNet(), detector.ONet())
     >>> noise = torch.rand(2, 3, 40, 40)
     >>> changed = appear(noise, eps=8 / 255, cascade=untrained, steps=3)
     >>> changed.shape, bool((changed - noise).abs().max() <= 8 / 255 + 1e-6)
     (torch.Size([2, 3, 40, 40]), True)
     """
-    _check(start, 1.0 if eps is None else eps, steps)
-    left, top, side = _square(box, *start.shape[2:])
-    squares = [(number, left, top, side) for number in range(len(start))]
+    eps = 1.0 if eps is None else eps
+    _check(start, eps, steps)
+    height, width = start.shape[2:]
+    side = max(detector.SMALLEST, round(0.8 * min(height, width)))
+    squares = [(number, (width - side) // 2, (height - side) // 2, side) for number in range(len(start))]
     latest = start.clone()
 
     def look(pictures: Tensor) -> list[Square]:
@@ -80,7 +74,7 @@ def appear(
         return squares
 
     cascade = detector.nets(start.device) if cascade is None else cascade
-    _search(start, 1.0 if eps is None else eps, cascade, steps, look, True, generator, progress)
+    _search(start, eps, cascade, steps, look, True, generator, progress)
     return latest
 
 
@@ -93,19 +87,15 @@ def vanish(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Change photos until the face detector finds no face in them.
+    """Perturb photos until the face detector finds no face in them.
 
     Args:
-        images: ``(N, 3, H, W)`` in [0, 1], or ``(N, 1, H, W)`` if they are grey.
-        eps, cascade, generator: as for `appear`.
+        images, eps, cascade, generator: as for `appear`.
         steps: at most this many; an image without faces is left as it is from then on.
 
     Returns:
         Images as `appear` returns them. One without faces from the start comes back on its nearest levels, and one that
         keeps its faces as it was after the last step.
-
-    Raises:
-        TypeError, ValueError, OSError: as for `appear`.
 
     >>> untrained = Cascade(detector.PNet(), detector.RNet(), detector.ONet())
     >>> vanish(torch.rand(2, 1, 40, 50), eps=8 / 255, cascade=untrained, steps=2).shape
@@ -190,26 +180,9 @@ def _levels(x: Tensor, start: Tensor, eps: float) -> Tensor:
 
 
 def _check(pictures: Tensor, eps: float, steps: int) -> None:
-    if check_images(pictures).shape[1] not in (1, 3):
-        raise ValueError(f"pictures have {pictures.shape[1]} channels: want 3 for colour, or 1 for grey")
-    if min(pictures.shape[2:]) < SMALLEST:
-        raise ValueError(f"pictures of shape {tuple(pictures.shape)} are too small for a face: want {SMALLEST} pixels")
+    detector.check_pictures(pictures, detector.SMALLEST)
     check_budget(eps, "linf")
     check_count("steps", steps)
-
-
-def _square(box: Sequence[int] | None, height: int, width: int) -> tuple[int, int, int]:
-    """Left, top and side of a box in pixels."""
-    if box is None:
-        side = max(SMALLEST, round(0.8 * min(height, width)))
-        return (width - side) // 2, (height - side) // 2, side
-    left, top, right, bottom = box if len(box) == 4 else (0, 0, 0, 0)
-    if not (0 <= left < right <= width and 0 <= top < bottom <= height and right - left == bottom - top >= SMALLEST):
-        raise ValueError(
-            f"box={box!r}: want left, top, right, bottom of a square in pixels, inside the {width} x {height} of the "
-            f"picture and at least {SMALLEST} on a side"
-        )
-    return left, top, right - left
 
 
 def _about(box: Tensor) -> tuple[float, float, float]:

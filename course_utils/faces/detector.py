@@ -17,7 +17,6 @@ file; the package itself is not installed.
 import hashlib
 import io
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +29,7 @@ from torchvision.ops import batched_nms
 
 from course_utils import runtime
 from course_utils.core import downloads, storage
-from course_utils.core.checks import check_count, check_images, levels
+from course_utils.core.checks import check_images, levels
 from course_utils.models import Normalise
 
 PACKAGE = "facenet-pytorch==2.6.0"
@@ -39,6 +38,8 @@ SHA256 = {
     "rnet.pt": "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
     "onet.pt": "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
 }
+THRESHOLDS = (0.6, 0.7, 0.7)  # the probability that a window needs in each net
+SMALLEST, SMALLEST_PATTERN = 20, 24  # side of the smallest face that `detect` and `second_opinion` look for, in pixels
 FACTOR = 0.709  # from one picture of the pyramid to the next: half of the area
 PORTION = 512  # windows that the R-Net and the O-Net see at once
 
@@ -60,9 +61,9 @@ class CascadeNet(nn.Module):
         return self.look(images)[0]
 
     def look(self, images: Tensor) -> list[Tensor]:
-        """Logits ``(N, 2)``; shifts ``(N, 4)`` of the left, top, right and bottom edge, as shares of the window.
+        """Logits ``(N, 2)``; shifts ``(N, 4)`` of the left, top, right and bottom edge, as fractions of the window.
 
-        From the O-Net also landmarks ``(N, 10)``: how far right five points lie, then how far down, as such shares.
+        From the O-Net also landmarks ``(N, 10)``: how far right five points lie, then how far down, as such fractions.
         """
         features = self.body(images)
         return [head(features) for head in self.heads]
@@ -163,36 +164,26 @@ def fetch() -> dict[str, bytes]:
     return found
 
 
-def detect(
-    images: Tensor, cascade: Cascade | None = None, *, thresholds: Sequence[float] = (0.6, 0.7, 0.7), smallest: int = 20
-) -> list[Faces]:
+def detect(images: Tensor, cascade: Cascade | None = None) -> list[Faces]:
     """Find the faces in each image by the whole cascade, which has no gradient.
 
     Args:
-        images: ``(N, 3, H, W)`` in [0, 1], or ``(N, 1, H, W)`` if they are grey.
-        cascade: the networks; None takes the trained ones, to the device of the images.
-        thresholds: the probability that a window needs in each net.
-        smallest: side of the smallest face to look for, in pixels; images are at least as large.
-
-    Raises:
-        TypeError, ValueError: images or settings outside these conventions.
-        OSError: as `fetch`.
+        images: ``(N, 3, H, W)`` in [0, 1], or ``(N, 1, H, W)`` if they are grey; at least 20 pixels on a side.
+        cascade: the networks; None takes the trained ones, to the device of the images, with the errors of `fetch`.
 
     >>> untrained = Cascade(PNet(), RNet(), ONet())
-    >>> [len(faces.boxes) for faces in detect(torch.rand(2, 3, 40, 50), untrained, thresholds=(1, 1, 1))]
-    [0, 0]
+    >>> [faces.landmarks.shape[1:] for faces in detect(torch.rand(2, 3, 40, 50), untrained)]
+    [torch.Size([5, 2]), torch.Size([5, 2])]
     """
-    _check(images, smallest)
-    if len(thresholds) != 3 or not all(0 <= threshold <= 1 for threshold in thresholds):
-        raise ValueError(f"thresholds={thresholds!r}: want three probabilities, one for each net")
+    check_pictures(images, SMALLEST)
     cascade = nets(images.device) if cascade is None else cascade
     with torch.no_grad():
         pixels = images.expand(-1, 3, -1, -1).to(next(cascade.pnet.parameters()))
-        boxes, owners = _propose(cascade.pnet, pixels, thresholds[0], smallest)
-        boxes, owners, scores, shifts = _judge(cascade.rnet, pixels, boxes, owners, thresholds[1])
+        boxes, owners = _propose(cascade.pnet, pixels, THRESHOLDS[0])
+        boxes, owners, scores, shifts = _judge(cascade.rnet, pixels, boxes, owners, THRESHOLDS[1])
         keep = batched_nms(boxes, scores, owners, 0.7)
         boxes, owners = _square(_shift(boxes[keep], shifts[keep])), owners[keep]
-        boxes, owners, scores, shifts, points = _judge(cascade.onet, pixels, boxes, owners, thresholds[2])
+        boxes, owners, scores, shifts, points = _judge(cascade.onet, pixels, boxes, owners, THRESHOLDS[2])
         points = boxes[:, None, :2] + points.view(-1, 2, 5).mT * (boxes[:, 2:] - boxes[:, :2] + 1)[:, None] - 1
         boxes, found = _shift(boxes, shifts), []
         for number in range(len(images)):
@@ -202,27 +193,22 @@ def detect(
     return found
 
 
-def second_opinion(images: Tensor, *, smallest: int = 24) -> list[Tensor]:
+def second_opinion(images: Tensor) -> list[Tensor]:
     """Find the faces in each image by a detector of another kind, which has no network and no gradient.
 
     It compares the brightness of a patch with that of its eight neighbours, in a cascade of many such local binary
-    patterns: scikit-image's, trained by OpenCV. It wants faces seen from the front and is less reliable than `detect`.
-
-    Args:
-        images, smallest: as for `detect`; no face is smaller than 24 pixels.
+    patterns: scikit-image's, trained by OpenCV. It wants faces seen from the front, of 24 pixels or more, and is less
+    reliable than `detect`.
 
     Returns:
         Boxes ``(F, 4)`` for each image: left, top, right, bottom in pixels.
 
-    Raises:
-        TypeError, ValueError: as for `detect`.
-
     >>> second_opinion(torch.zeros(1, 1, 40, 50))[0].shape
     torch.Size([0, 4])
     """
-    _check(images, smallest)
+    check_pictures(images, SMALLEST_PATTERN)
     patterns = Patterns(skimage.data.lbp_frontal_face_cascade_filename())
-    sizes = {"min_size": (smallest, smallest), "max_size": tuple(images.shape[2:])}
+    sizes = {"min_size": (SMALLEST_PATTERN,) * 2, "max_size": tuple(images.shape[2:])}
     boxes = []
     for image in levels(images).byte().permute(0, 2, 3, 1).cpu().numpy():
         pixels = image.squeeze(2) if image.shape[2] == 1 else image
@@ -232,17 +218,20 @@ def second_opinion(images: Tensor, *, smallest: int = 24) -> list[Tensor]:
     return boxes
 
 
-def _check(images: Tensor, smallest: int) -> None:
+def check_pictures(images: Tensor, smallest: int) -> None:
+    """Refuse images in which no detector can find a face."""
     if check_images(images).shape[1] not in (1, 3):
         raise ValueError(f"images have {images.shape[1]} channels: want 3 for colour, or 1 for grey")
-    if check_count("smallest", smallest) > min(images.shape[2:]):
-        raise ValueError(f"images of shape {tuple(images.shape)} hold no face of smallest={smallest}: enlarge them")
+    if min(images.shape[2:]) < smallest:
+        raise ValueError(
+            f"images of shape {tuple(images.shape)} are too small for a face, which has {smallest} pixels: enlarge them"
+        )
 
 
-def _propose(pnet: CascadeNet, images: Tensor, threshold: float, smallest: int) -> tuple[Tensor, Tensor]:
+def _propose(pnet: CascadeNet, images: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """Squares ``(B, 4)`` in which the P-Net sees a face, and the number of the image of each, ``(B,)``."""
     height, width = images.shape[2:]
-    found, scale = [], pnet.side / smallest
+    found, scale = [], pnet.side / SMALLEST
     while not found or min(height, width) * scale >= pnet.side:
         picture = F.interpolate(images, (int(height * scale + 1), int(width * scale + 1)), mode="area")
         logits, shifts = pnet.look(picture)
@@ -276,7 +265,7 @@ def _judge(net: CascadeNet, images: Tensor, boxes: Tensor, owners: Tensor, thres
 
 
 def _shift(boxes: Tensor, shifts: Tensor, edge: int = 1) -> Tensor:
-    """Move each edge by a share of width or height, to which both edge pixels belong, as in the authors' Matlab."""
+    """Move each edge by a fraction of width or height, to which both edge pixels belong, as in the authors' Matlab."""
     size = boxes[:, 2:] - boxes[:, :2] + edge
     return boxes + shifts * size.repeat(1, 2)
 

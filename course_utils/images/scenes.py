@@ -117,7 +117,7 @@ class Scene:
         return ((seen * color).sum(1) + free * self.background).view(-1, 1, size, size)
 
     def camera(self, poses: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """How the scene is turned ``(N, 3, 3)``, the camera's place ``(N, 3)``, focal length ``(N,)``, lens ``(N, 3)``."""
+        """How the scene is turned ``(N, 3, 3)``, where the camera is ``(N, 3)``, its focal length ``(N,)`` and lens."""
         turn = rotations(poses[:, :3] + poses.new_tensor([0, self.pitch, 0]))
         place = poses[:, 3:6] * poses.new_tensor([1, 1, -1]) + poses.new_tensor([0, 0, self.distance])
         focal = self.focal * poses[:, 6].exp()

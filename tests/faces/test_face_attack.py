@@ -79,18 +79,18 @@ def test_without_a_budget_nothing_changes(untrained, attack):
     assert torch.allclose(attack(start, eps=0, cascade=untrained, steps=3, progress=False), start, atol=1e-7)
 
 
-@pytest.mark.parametrize("box", [None, (10, 12, 34, 36)])
-def test_every_net_comes_to_see_a_face_in_the_square(untrained, box):
+def test_every_net_comes_to_see_a_face_in_the_square(untrained):
     start = noise(3)
-    changed = appear(start, box=box, eps=32 / 255, cascade=untrained, steps=40, progress=False)
-    window = (4, 4, 36, 36) if box is None else box
+    changed = appear(start, eps=32 / 255, cascade=untrained, steps=30, progress=False)
+    window = (4, 4, 36, 36)
     assert (losses(untrained, changed, window) < losses(untrained, start, window)).all()
 
 
 def test_pixels_far_from_the_square_stay(untrained):
-    start = noise(2, side=80)
-    changed = appear(start, box=(10, 10, 40, 40), eps=0.5, cascade=untrained, steps=10, progress=False) != start
-    assert changed[..., 12:38, 12:38].float().mean() > 0.5 and not changed[..., 47:, :].any()
+    start = torch.cat([noise(2), noise(2, seed=1)], 3)  # the square is 32 wide, in the middle of 80 pixels
+    changed = appear(start, eps=0.5, cascade=untrained, steps=10, progress=False) != start
+    assert changed[..., 6:34, 26:54].float().mean() > 0.5
+    assert not changed[..., :16].any() and not changed[..., 64:].any()
 
 
 def test_a_call_can_be_repeated_and_its_chance_chosen(untrained):
@@ -179,12 +179,6 @@ def test_bad_input_is_named(untrained, attack, images, settings, message):
         attack(images, **{"eps": 0.1, **settings}, cascade=untrained, progress=False)
 
 
-@pytest.mark.parametrize("box", [(0, 0, 41, 41), (0, 0, 30, 20), (5, 5, 20, 20), (-1, 0, 30, 31), (10, 10, 30)])
-def test_a_box_that_is_no_square_of_the_picture_is_refused(untrained, box):
-    with pytest.raises(ValueError, match="square in pixels"):
-        appear(noise(1), box=box, cascade=untrained)
-
-
 def test_the_second_detector_finds_the_astronaut():
     (boxes,) = faces.second_opinion(photo("astronaut"))
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -198,19 +192,6 @@ def test_the_second_detector_tells_faces_from_others():
     frames[20:, :, 20:80, 20:80] = F.interpolate(crops[100:120], (60, 60), mode="bilinear")
     seen = torch.tensor([len(boxes) > 0 for boxes in faces.second_opinion(frames)])
     assert seen[:20].sum() >= 15 and seen[20:].sum() <= 2
-
-
-@pytest.mark.parametrize(
-    ("images", "smallest", "message"),
-    [
-        (torch.rand(1, 4, 40, 40), 24, "4 channels"),
-        (torch.rand(1, 3, 40, 20), 24, "enlarge"),
-        (noise(1), 0, "at least"),
-    ],
-)
-def test_the_second_detector_names_bad_input(images, smallest, message):
-    with pytest.raises(ValueError, match=message):
-        faces.second_opinion(images, smallest=smallest)
 
 
 @pytest.mark.slow
