@@ -1,47 +1,36 @@
 """The references of the arena: what the course itself can do with the same budget."""
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor, nn
 
-from course_utils import attacks, runtime
-from course_utils.core.tensors import random_signs
+from course_utils import attacks
 
-Attack = Callable[[nn.Module, Tensor, Tensor, float, int], Tensor]
-
-
-# The references: what the course itself can do with the same budget. ------------------------------------------------
+Contender = Callable[[nn.Module, Tensor, Tensor, float, int], Tensor]  # attack(model, images, labels, eps, budget)
 
 
-def random_noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
-    """One draw of random signs; asks the model nothing."""
-    return random_signs(images, eps, runtime.ensure_generator())
+def _noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
+    return attacks.random_noise(model, images, labels, eps)
 
 
-def one_step(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
-    """The fast gradient sign method."""
+def _fgsm(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
     return attacks.fgsm(model, images, labels, eps)
 
 
-def pgd_40(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
-    """Forty steps up the cross-entropy."""
-    return attacks.pgd(model, images, labels, eps, steps=40, progress=False)
+def _pgd(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int, *, loss: str) -> Tensor:
+    return attacks.pgd(model, images, labels, eps, steps=40, loss=loss, progress=False)
 
 
-def margin_40(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
-    """Forty steps up the margin between two logits."""
-    return attacks.pgd(model, images, labels, eps, steps=40, loss="margin", progress=False)
-
-
-def squares(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
-    """A random search that never asks for a gradient, with all of the budget but one question."""
+def _square(model: nn.Module, images: Tensor, labels: Tensor, eps: float, budget: int) -> Tensor:
+    """A black-box attack, with all of the budget but one query."""
     return attacks.square(model, images, labels, eps, queries=budget - 1, progress=False)
 
 
-REFERENCES: dict[str, Attack] = {
-    "random signs": random_noise,
-    "one step": one_step,
-    "PGD, 40 steps": pgd_40,
-    "margin, 40 steps": margin_40,
-    "squares": squares,
+REFERENCES: dict[str, Contender] = {
+    "random signs": _noise,
+    "one step": _fgsm,
+    "PGD, 40 steps": partial(_pgd, loss="cross_entropy"),
+    "margin, 40 steps": partial(_pgd, loss="margin"),
+    "squares": _square,
 }

@@ -2,7 +2,7 @@
 
 The score of an attack on a network f, over images x with labels y that were drawn for this one trial:
 
-    score = share with f(x') = y among the images with f(x) = y,    where |x' - x| <= eps in each pixel, 0 <= x' <= 1
+    score = fraction with f(x') = y among the images with f(x) = y,    where |x' - x| <= eps in each pixel, 0 <= x' <= 1
 
 The lower, the better for the attacker. An image x' that is outside the ball or the box, or no number, or never came,
 counts as x. The mean over six networks makes the place on the score board, which stays on this computer.
@@ -11,8 +11,8 @@ What the judge guards against, and how:
 
 - *Leaving the ball or the box, NaN, infinity*: looked at here, image by image, with 1e-6 for the rounding of float32.
 - *A changed model, changed images or labels, a changed torch or judge*: the attack runs in another process
-  (`sandbox.Worker`) with copies and a stand-in. The networks, the images and the labels that decide never leave this
-  one.
+  (`sandbox.Worker`) with copies and a `sandbox.RemoteModel`. The networks, the images and the labels that decide never
+  leave this one.
 - *More queries than allowed*: each pass of an image, forward or backward, is counted where the model is.
 - *A table of answers made beforehand*: the images are drawn anew for each trial and moved by up to one pixel in either
   direction. What an attack may carry with it is limited, which makes such a table laborious, not impossible.
@@ -24,7 +24,7 @@ of another class lies outside the ball. What the judge does *not* see: an attack
 trial through a file, one that reads or edits the board's, one whose pickling runs code here, one that is tried under
 many names until it is lucky (the board counts the trials of a name and shows the latest).
 
-`defend` is the other side: your network against the ladder of `defenses.evaluate`.
+`defend` is the other side: your network against the attacks of `defenses.evaluate`.
 """
 
 import secrets
@@ -39,7 +39,7 @@ from torch.nn import functional as F
 
 from course_utils import data, evaluation, runtime, zoo
 from course_utils.arena import scoreboard
-from course_utils.arena.baselines import REFERENCES, Attack
+from course_utils.arena.baselines import REFERENCES, Contender
 from course_utils.arena.sandbox import QueryCounter, RemoteModel, Worker
 from course_utils.core.checks import check_count
 from course_utils.data import Split
@@ -50,7 +50,8 @@ from course_utils.figures import Table
 ROUNDING = 1e-6  # by which a pixel may stand outside the ball or the box
 LETTERS = "ABCDEF"
 NOTHING = "nothing was handed back"
-BUDGET = 200  # passes an image
+BUDGET = 200  # passes an image, on average
+MEMORY = 2**31  # bytes for the attack
 MOST = 1000  # images for each network
 FEW = 50  # fewer are too few to be compared
 
@@ -66,21 +67,16 @@ class Contestant(NamedTuple):
 
 def roster() -> list[Contestant]:
     """The six, in the order of the course. `judge` calls them by letters, in another order."""
-    return [
-        Contestant("small-trades", 0.3, "trained to answer alike within its ball", partial(zoo.load, "small-trades")),
-        Contestant("caffe-robust", 0.3, "Caffe's LeNet, trained against attacks", partial(zoo.load, "caffe-robust")),
-        Contestant(
-            "caffe-collapsed",
-            0.3,
-            "Caffe's LeNet, trained against single steps, a training that collapsed",
-            partial(zoo.load, "caffe-collapsed"),
-        ),
-        Contestant("small-ibp", 0.1, "trained with interval bounds", partial(zoo.load, "small-ibp")),
-        Contestant("distilled", 0.1, "LeNet-5, distilled at temperature 100", partial(zoo.load, "distilled")),
-        Contestant(
-            "squeezed", 0.2, "rounds to 4 grey levels before it looks", lambda: Squeezed(zoo.load("noise-0.25"), 4)
-        ),
+    known = [
+        ("small-trades", 0.3, "trained to answer alike within its ball"),
+        ("caffe-robust", 0.3, "Caffe's LeNet, trained against attacks"),
+        ("caffe-collapsed", 0.3, "Caffe's LeNet, trained against single steps, a training that collapsed"),
+        ("small-ibp", 0.1, "trained with interval bounds"),
+        ("distilled", 0.1, "LeNet-5, distilled at temperature 100"),
     ]
+    nets = [Contestant(name, eps, what, partial(zoo.load, name)) for name, eps, what in known]
+    what = "rounds to 4 grey levels before it looks"
+    return [*nets, Contestant("squeezed", 0.2, what, lambda: Squeezed(zoo.load("noise-0.25"), 4))]
 
 
 # The judge. ---------------------------------------------------------------------------------------------------------
@@ -91,15 +87,15 @@ class Score:
     """What one network kept.
 
     Attributes:
-        clean: the share of the images, in [0, 1], that it names rightly as they are.
-        kept: the share of these that it still does after the attack.
+        accuracy: on the images as they are, in [0, 1].
+        correct: the fraction of the correctly classified ones that still are after the attack.
         passes: for each image.
         notes: what has to be said.
     """
 
     eps: float
-    clean: float
-    kept: float
+    accuracy: float
+    correct: float
     passes: float
     notes: list[str] = field(default_factory=list)
 
@@ -113,18 +109,18 @@ class Verdict:
     scores: dict[str, Score]
 
     @property
-    def kept(self) -> float:
-        """The mean over the networks of the share that is still right: the lower, the better the attack."""
-        return sum(score.kept for score in self.scores.values()) / len(self.scores)
+    def correct(self) -> float:
+        """The mean of `Score.correct` over the networks: the lower, the better the attack."""
+        return sum(score.correct for score in self.scores.values()) / len(self.scores)
 
     def table(self) -> Table:
         """A row for each network."""
+        headers = ["net", "eps", "accuracy", "of these, still correct", "passes an image", "the judge's remarks"]
         rows = [
-            [letter, f"{s.eps:g}", f"{s.clean:.0%}", f"{s.kept:.0%}", f"{s.passes:.0f}", "; ".join(s.notes) or "-"]
-            for letter, s in self.scores.items()
+            [net, f"{s.eps:g}", f"{s.accuracy:.0%}", f"{s.correct:.0%}", f"{s.passes:.0f}", "; ".join(s.notes) or "-"]
+            for net, s in self.scores.items()
         ]
-        headers = ["net", "eps", "right before", "of these, still right", "passes an image", "the judge's remarks"]
-        return Table(headers, [*rows, ["mean", "", "", f"{self.kept:.1%}", "", ""]])
+        return Table(headers, [*rows, ["mean", "", "", f"{self.correct:.1%}", "", ""]])
 
     def __repr__(self) -> str:
         return repr(self.table())
@@ -134,14 +130,7 @@ class Verdict:
 
 
 def judge(
-    attack: Attack,
-    *,
-    name: str | None = None,
-    images: int = 100,
-    budget: int = BUDGET,
-    seconds: float = 60.0,
-    memory: int = 2**31,
-    progress: bool = True,
+    attack: Contender, *, name: str | None = None, images: int = 100, seconds: float = 60.0, progress: bool = True
 ) -> Verdict:
     """Put ``attack`` before the six networks, each with images of its own, and enter the result on the board.
 
@@ -154,21 +143,18 @@ def judge(
     Args:
         name: on the board; None takes the function's own.
         images: test digits for each network, drawn anew, at most 1,000.
-        budget: passes an image, on average.
         seconds: for all six together, once the process has started.
-        memory: bytes for the attack.
 
     Raises:
-        ValueError: a function that cannot be sent to another process; settings below 1.
+        ValueError: a function that cannot be sent to another process.
         KeyboardInterrupt: as you wished; nothing is entered.
     """
-    check_count("budget", budget)
     name = _titled(name or getattr(attack, "__name__", "attack"))
-    with Worker(attack, seconds=seconds, memory=memory) as guest:
-        verdict = _trial(name, guest.visit, images, budget, progress)
-    if guest.said:
-        runtime.say(f"{name} printed:\n{guest.said}")
-    if all(any(note.startswith(NOTHING) for note in each.notes) for each in verdict.scores.values()):
+    with Worker(attack, seconds=seconds, memory=MEMORY) as worker:
+        verdict = _trial(name, worker.visit, images, progress)
+    if worker.said:
+        runtime.say(f"{name} printed:\n{worker.said}")
+    if all(any(note.startswith(NOTHING) for note in score.notes) for score in verdict.scores.values()):
         print("No network was attacked, so nothing is entered on the board.")
     else:
         _enter(verdict, reference=False)
@@ -178,18 +164,18 @@ def judge(
 def references(*, images: int = 100, progress: bool = True) -> Table:
     """The board, with the course's own attacks on it. They are tried by the same judge, and kept.
 
-    They are trusted, so they need no process of their own; desk, budget and score are the same. One that was tried on
-    fewer ``images`` is tried again.
+    They are trusted, so they need no process of their own; counter, budget and score are the same. One that was tried
+    on fewer ``images`` is tried again.
     """
     present = {entry["name"]: entry["images"] for entry in scoreboard.read(_stamp())["attacks"]}
     for name, attack in REFERENCES.items():
         if present.get(name, 0) < images:
-            _enter(_trial(name, partial(_here, attack), images, BUDGET, progress), reference=True)
+            _enter(_trial(name, partial(_here, attack), images, progress), reference=True)
     return board()
 
 
 def score(model: nn.Module, clean: Split, given: Tensor | None, eps: float) -> tuple[Tensor, Tensor, list[str]]:
-    """Which images ``model`` names rightly before and after, bool ``(N,)`` each, and remarks on what does not count.
+    """Which images are classified correctly before and after, bool ``(N,)`` each, and remarks on what does not count.
 
     ``given`` are the attack's images, or None where there are none; ``clean`` is the judge's own copy.
 
@@ -202,27 +188,27 @@ def score(model: nn.Module, clean: Split, given: Tensor | None, eps: float) -> t
     """
     attacked, notes = clean.images, []
     if given is not None:
-        finite = given.isfinite().flatten(1).all(1)
-        numbers = torch.where(finite[:, None, None, None], given, clean.images)
-        over = ((numbers - clean.images).abs() - eps).flatten(1).amax(1)
-        outside = torch.maximum(-numbers, numbers - 1).flatten(1).amax(1)
-        strayed, unboxed = over > ROUNDING, outside > ROUNDING
-        for wrong, what, worst in (
-            (~finite, "hold NaN or infinity", None),
-            (strayed, "left the ball", over),
-            (unboxed, "left the box [0, 1]", outside),
-        ):
-            if wrong.any():
-                far = "" if worst is None else f", by {worst.max():.1g} at most"
-                notes.append(f"{int(wrong.sum())} images {what}{far}: they count as unchanged")
-        legal = (finite & ~strayed & ~unboxed)[:, None, None, None]
-        inside = numbers.clamp(clean.images - eps, clean.images + eps).clamp(0, 1)
-        attacked = torch.where(legal, inside, clean.images)
+        attacked, notes = _legal(clean.images, given, eps)
     device = evaluation.device_of(model)
     before, after = (
-        evaluation.predict(model, each.to(device)).labels.cpu() == clean.labels for each in (clean.images, attacked)
+        evaluation.predict(model, images.to(device)).labels.cpu() == clean.labels for images in (clean.images, attacked)
     )
     return before, before & after, notes
+
+
+def _legal(images: Tensor, given: Tensor, eps: float) -> tuple[Tensor, list[str]]:
+    """The attack's images, with the clean one in the place of each that breaks a rule, and what was broken."""
+    infinite = ~given.isfinite().flatten(1).all(1)
+    numbers = torch.where(infinite[:, None, None, None], images, given)
+    over = ((numbers - images).abs() - eps).flatten(1).amax(1)
+    outside = torch.maximum(-numbers, numbers - 1).flatten(1).amax(1)
+    notes = [f"{infinite.sum()} images hold NaN or infinity: they count as unchanged"] if infinite.any() else []
+    for what, far in (("the ball", over), ("the box [0, 1]", outside)):
+        if number := (far > ROUNDING).sum().item():
+            notes.append(f"{number} images left {what}, by {far.max():.1g} at most: they count as unchanged")
+    wrong = infinite | (over > ROUNDING) | (outside > ROUNDING)
+    inside = numbers.clamp(images - eps, images + eps).clamp(0, 1)
+    return torch.where(wrong[:, None, None, None], images, inside), notes
 
 
 def draw(number: int) -> Split:
@@ -236,7 +222,7 @@ def draw(number: int) -> Split:
     return Split(torch.stack(moved), digits.labels)
 
 
-def _trial(name: str, visit: Callable, images: int, budget: int, progress: bool) -> Verdict:
+def _trial(name: str, visit: Callable, images: int, progress: bool) -> Verdict:
     """One attack against the six, wherever ``visit`` runs it."""
     if check_count("images", images) > MOST:
         raise ValueError(f"images={images}: at most {MOST} a network")
@@ -245,33 +231,35 @@ def _trial(name: str, visit: Callable, images: int, budget: int, progress: bool)
     with runtime.progress(len(nets), name, progress) as bar:
         for number, (letter, net) in enumerate(nets.items()):
             digits, model = drawn[number * images : (number + 1) * images], net.load().eval()
-            desk = QueryCounter(model, budget * len(digits), digits.images.shape[1:])
-            given, trouble = visit(desk, digits.images, digits.labels, net.eps, budget)
+            counter = QueryCounter(model, BUDGET * len(digits), digits.images.shape[1:])
+            given, trouble = visit(counter, digits.images, digits.labels, net.eps, BUDGET)
             if trouble.startswith("OutOfBudget"):
-                trouble += f": `model.left` tells what is left of {budget} an image"
+                trouble += f": `model.left` tells what is left of {BUDGET} an image"
             if given is not None and given.shape != digits.images.shape:
                 given, trouble = None, f"handed back shape {tuple(given.shape)}"
             before, after, notes = score(model, digits, given, net.eps)
-            notes = [f"{NOTHING}: {trouble}"] * bool(trouble) + notes
-            used = budget - desk.left / len(digits)
-            kept = after.sum().item() / max(1, before.sum().item())
-            scores[letter] = Score(net.eps, before.float().mean().item(), kept, used, notes)
+            if trouble:
+                notes = [f"{NOTHING}: {trouble}", *notes]
+            used = BUDGET - counter.left / len(digits)
+            correct = after.sum().item() / max(1, before.sum().item())
+            scores[letter] = Score(net.eps, before.float().mean().item(), correct, used, notes)
             bar.update()
     return Verdict(name, images, scores)
 
 
 def _enter(verdict: Verdict, reference: bool) -> None:
-    shares = {letter: each.kept for letter, each in verdict.scores.items()}
-    passes = sum(each.passes for each in verdict.scores.values()) / len(shares)
-    entry = dict(name=verdict.name, reference=reference, images=verdict.images)
-    scoreboard.enter(_stamp(), "attacks", entry | dict(kept=verdict.kept, passes=passes, shares=shares))
+    scores = verdict.scores
+    passes = sum(score.passes for score in scores.values()) / len(scores)
+    entry = dict(name=verdict.name, reference=reference, images=verdict.images, correct=verdict.correct, passes=passes)
+    entry["accuracy"] = {letter: score.correct for letter, score in scores.items()}
+    scoreboard.enter(_stamp(), "attacks", entry)
 
 
 def _here(
-    attack: Attack, desk: QueryCounter, images: Tensor, labels: Tensor, eps: float, budget: int
+    attack: Contender, counter: QueryCounter, images: Tensor, labels: Tensor, eps: float, budget: int
 ) -> tuple[Tensor, str]:
     """A visit by code of the course's own."""
-    return attack(RemoteModel(desk.answer, desk.left).eval(), images.clone(), labels.clone(), eps, budget), ""
+    return attack(RemoteModel(counter.answer, counter.left).eval(), images.clone(), labels.clone(), eps, budget), ""
 
 
 # The other side. ----------------------------------------------------------------------------------------------------
@@ -285,7 +273,7 @@ def defend(
     images: int = 100,
     progress: bool = True,
 ) -> evaluate.RobustnessReport:
-    """Put your own network before the ladder of `defenses.evaluate`, and enter it on the board.
+    """Put your own network before the attacks of `defenses.evaluate`, and enter it on the board.
 
     Args:
         build: a function without arguments that returns the network: digits ``(N, 1, 28, 28)`` in [0, 1] to logits
@@ -295,10 +283,10 @@ def defend(
         images: test digits, drawn anew.
 
     Returns:
-        The ladder, for a look at its ``table()``. An interrupted one is not entered.
+        The report, for a look at its ``table()``. An interrupted one is not entered.
 
     Raises:
-        TypeError, ValueError: what ``build`` returned is no such network, fails, or is never right; says how.
+        TypeError, ValueError: what ``build`` returned is no such network, fails, or is never correct; says how.
     """
     name = _titled(name or getattr(build, "__name__", "net"))
     digits = draw(check_count("images", images))
@@ -307,18 +295,18 @@ def defend(
     asked = digits.images.to(device), digits.labels.to(device)
     with evaluation.mode(model, False):
         if not (evaluation.predict(model, asked[0]).labels == asked[1]).any():
-            raise ValueError(f"the network names none of the {images} digits rightly: is it trained?")
-        found = evaluate.robust_accuracy(model, *asked, eps, progress=progress)
-        if "square" not in found.per_attack:  # interrupted, which it has said
-            return found
-        shares = found.accuracy()
-        notes = [f"{attack}: {note}" for attack, note in found.notes.items()]
-        checks = masking.gradient_masking(model, *asked, eps, report=found)
-        notes += [check.message for check in checks if not check.passed]
-    low = min((rung for rung in shares if rung not in ("clean", "worst")), key=shares.get)
-    entry = dict(name=name, eps=float(eps), images=images, shares=shares, by=low, notes=notes)
+            raise ValueError(f"the network classifies none of the {images} digits correctly: is it trained?")
+        report = evaluate.robust_accuracy(model, *asked, eps, progress=progress)
+        if "square" not in report.per_attack:  # interrupted, which it has said
+            return report
+        checks = masking.gradient_masking(model, *asked, eps, report=report)
+    accuracy = report.accuracy()
+    notes = [f"{attack}: {note}" for attack, note in report.notes.items()]
+    notes += [check.message for check in checks if not check.passed]
+    strongest = min((attack for attack in accuracy if attack not in ("clean", "worst")), key=accuracy.get)
+    entry = dict(name=name, eps=float(eps), images=images, accuracy=accuracy, by=strongest, notes=notes)
     scoreboard.enter(_stamp(), "defenses", entry)
-    return found
+    return report
 
 
 def _built(build: Callable[[], nn.Module], images: Tensor) -> nn.Module:
@@ -328,13 +316,12 @@ def _built(build: Callable[[], nn.Module], images: Tensor) -> nn.Module:
     model = build()
     if not isinstance(model, nn.Module):
         raise TypeError(f"{getattr(build, '__name__', 'build')} returned a {type(model).__name__}, not an nn.Module")
-    with evaluation.mode(model, False):
-        try:
-            outputs = evaluation.logits(model, images.to(evaluation.device_of(model)))
-        except (TypeError, ValueError):
-            raise
-        except Exception as error:
-            raise ValueError(f"the network fails on two digits ({type(error).__name__}: {error})") from error
+    try:
+        outputs = evaluation.logits(model, images.to(evaluation.device_of(model)))
+    except (TypeError, ValueError):
+        raise
+    except Exception as error:
+        raise ValueError(f"the network fails on two digits ({type(error).__name__}: {error})") from error
     if outputs.shape[1] != 10:
         raise ValueError(f"the network has {outputs.shape[1]} outputs, not one for each of the ten digits")
     return model
@@ -354,31 +341,32 @@ def board(side: str = "attacks") -> Table:
     if side not in scoreboard.SIDES:
         raise ValueError(f'side={side!r}: want "attacks" or "defenses"')
     kept = scoreboard.read(_stamp())
+    rows = []
     if side == "defenses":
-        rows = []
-        for entry in sorted(kept["defenses"], key=lambda entry: (-entry["eps"], -entry["shares"]["worst"])):
-            shares = [f"{entry['shares'][rung]:.0%}" for rung in ("clean", "worst")]
+        for entry in sorted(kept["defenses"], key=lambda entry: (-entry["eps"], -entry["accuracy"]["worst"])):
+            accuracies = [f"{entry['accuracy'][attack]:.0%}" for attack in ("clean", "worst")]
             last = [entry["by"], entry["images"], entry["trials"], "; ".join(entry["notes"]) or "-"]
-            rows.append([entry["name"], f"{entry['eps']:g}", *shares, *last])
-        return Table(["net", "eps", "clean", "worst case", "lowest rung", "images", "trials", "remarks"], rows)
+            rows.append([entry["name"], f"{entry['eps']:g}", *accuracies, *last])
+        headers = ["net", "eps", "clean", "robust accuracy", "strongest attack", "images", "trials", "remarks"]
+        return Table(headers, rows)
     nets = _lettered(kept["secret"])
     titles = [f"{letter}: {net.name}" if kept["revealed"] else letter for letter, net in nets.items()]
-    rows = []
-    for entry in sorted(kept["attacks"], key=lambda entry: (entry["images"] < FEW, entry["kept"])):
-        shares = [f"{entry['shares'][letter]:.0%}" for letter in nets]
+    for entry in sorted(kept["attacks"], key=lambda entry: (entry["images"] < FEW, entry["correct"])):
+        name = f"{entry['name']} (ours)" if entry["reference"] else entry["name"]
+        accuracies = [f"{entry['accuracy'][letter]:.0%}" for letter in nets]
         last = [f"{entry['passes']:.0f}", f"{entry['images']} x {len(nets)}", entry["trials"]]
-        rows.append([entry["name"] + " (ours)" * entry["reference"], f"{entry['kept']:.1%}", *shares, *last])
-    return Table(["attack", "still right", *titles, "passes", "images", "trials"], rows)
+        rows.append([name, f"{entry['correct']:.1%}", *accuracies, *last])
+    return Table(["attack", "still correct", *titles, "passes", "images", "trials"], rows)
 
 
 def reveal() -> Table:
     """Which network was which, and what did most to it on the board. From now on the board names them."""
     kept, rows = scoreboard.reveal(_stamp()), []
     for letter, net in _lettered(kept["secret"]).items():
-        best = min(kept["attacks"], key=lambda entry: (entry["images"] < FEW, entry["shares"][letter]), default=None)
-        shown = [f"{best['shares'][letter]:.0%}", best["name"]] if best else ["-", "-"]
+        best = min(kept["attacks"], key=lambda entry: (entry["images"] < FEW, entry["accuracy"][letter]), default=None)
+        shown = [f"{best['accuracy'][letter]:.0%}", best["name"]] if best else ["-", "-"]
         rows.append([letter, net.name, net.what, f"{net.eps:g}", *shown])
-    return Table(["", "net", "what it is", "eps", "least that was left", "by"], rows)
+    return Table(["", "net", "what it is", "eps", "least that was still correct", "by"], rows)
 
 
 def _stamp() -> str:

@@ -3,18 +3,18 @@
 In one Python process nothing is out of reach: code that is handed a model can change its weights, reset a counter, or
 replace `torch`. So the function moves into a fresh process. cloudpickle carries it there, with what it refers to, also
 out of a notebook; plain pickle cannot do that, and a fork of a kernel that has threads or CUDA is not safe. Modules
-that it uses are imported there anew, from the folders in which they are found here. What comes back is numbers, never
-pickle: nothing that the guest sends is executed here.
+that it uses are imported there anew, from the folders in which they are found here. What comes back is numbers in
+safetensors, never pickle: nothing that the worker sends is executed here.
 
-The model stays here, too. The guest holds a `RemoteModel`: it sends images and gets logits, sends the gradient of its
+The model stays here, too. The worker holds a `RemoteModel`: it sends images and gets logits, sends the gradient of its
 loss in the logits and gets the gradient in the pixels, which by the chain rule is all that an attack needs:
 
     x -> f(x),        (x, dL/df) -> (df/dx)^T dL/df
 
-So weights cannot be changed or read, and every pass is counted at this desk, one for each image and direction.
+So weights cannot be changed or read, and every pass is counted here, one for each image and direction.
 
-What it does not do: it is no jail. The guest has your own rights on this computer and may read and write your files. It
-guards a measurement against mistakes and tricks, not a computer against an enemy.
+What it does not do: it is no jail. The worker has your own rights on this computer and may read and write your files.
+It guards a measurement against mistakes and tricks, not a computer against an enemy.
 """
 
 import contextlib
@@ -31,14 +31,15 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as StillRunning
+from concurrent.futures import ThreadPoolExecutor, wait
 from linecache import getline
+from pathlib import Path
 from types import ModuleType
 from typing import BinaryIO
 
 import cloudpickle
 import psutil
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -46,17 +47,17 @@ from torch.autograd.function import once_differentiable
 from course_utils.evaluation import device_of
 
 PORTION = 256  # images in one message
-LARGEST, LONGEST = 2**26, 2**16  # bytes of tensors and of text in one message
+LARGEST = 2**26  # bytes of a message
 LOAD = 2**23  # bytes of a function with all that it refers to
 STARTUP = 120  # seconds for a process to start and to import torch
-LOOK = 0.1  # seconds between two looks at the guest
+LOOK = 0.1  # seconds between two looks at the worker
 KEPT = 2000  # characters of what it prints
-NO_MESSAGE = (ValueError, KeyError, TypeError, IndexError, AttributeError, RuntimeError)  # raised by what is none
+NO_MESSAGE = (ValueError, LookupError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError)
 ANEW = (
     "; the attack runs in a process of its own, which imports its modules anew, as their files are now: keep them "
     "beside the notebook or in a folder of sys.path, or write the functions into a cell"
 )
-COURSE = os.path.dirname(os.path.abspath(__file__))
+COURSE = str(Path(__file__).resolve().parents[1])
 LIBRARIES = ("<frozen", *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}, *torch.__path__)
 
 
@@ -143,7 +144,7 @@ class RemoteModel(nn.Module):
         return torch.cat(parts).to(images.device, images.dtype)
 
     def ask(self, images: Tensor, *weights: Tensor, keep: bool = False) -> Tensor:
-        """One question at the desk."""
+        """One question."""
         answer = self._ask(images.detach().cpu(), *(each.detach().cpu() for each in weights), keep=keep)
         self.left -= len(images)
         return answer.to(images.device)
@@ -189,24 +190,18 @@ class Worker:
         self._load = _packed(attack)
         self.seconds, self.memory = seconds, memory
         self.trouble = ""  # why the process is gone
-        self._said, self._ready = b"", False
+        self._said, self._base = b"", 0  # what it printed; bytes that it used before it got the function
 
     def __enter__(self) -> "Worker":
         self._folder = tempfile.TemporaryDirectory(prefix="arena-", ignore_cleanup_errors=True)
+        Path(self._folder.name, "attack").write_bytes(self._load)
         folders = [os.path.abspath(folder) for folder in sys.path if isinstance(folder, str)]  # "" is the working one
         start = (  # libraries first: a learner's random.py is no more in torch's way than here
-            "import sys; own = sys.argv[1:]; sys.path += own; from course_utils import sandbox; sys.path[:] = own; "
-            f"sandbox._serve({self.seconds}, {self.memory})"
+            "import sys; own = sys.argv[1:]; sys.path += own; from course_utils.arena import sandbox; "
+            f"sys.path[:] = own; sandbox._serve({self.seconds}, {self.memory})"
         )
-        own = dict(
-            COURSE_HOME=self._folder.name,
-            COURSE_DEVICE="cpu",
-            COURSE_STATIC="1",
-            CUDA_VISIBLE_DEVICES="",
-            OMP_NUM_THREADS="1",
-            PYTHONIOENCODING="utf-8:replace",
-            PYTHONPATH=os.path.dirname(COURSE),
-        )
+        own = dict(COURSE_HOME=self._folder.name, COURSE_DEVICE="cpu", COURSE_STATIC="1", CUDA_VISIBLE_DEVICES="")
+        own |= dict(OMP_NUM_THREADS="1", PYTHONIOENCODING="utf-8:replace", PYTHONPATH=os.path.dirname(COURSE))
         self._process = subprocess.Popen(
             [sys.executable, "-c", start, *folders],
             stdin=subprocess.PIPE,
@@ -216,7 +211,7 @@ class Worker:
             cwd=self._folder.name,
             start_new_session=os.name == "posix",
         )
-        self._base, self._until = 0, time.monotonic() + STARTUP
+        self._until = time.monotonic() + STARTUP
         self._clerk = ThreadPoolExecutor(1)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -238,34 +233,35 @@ class Worker:
         return "".join(line for line in lines if "\r" not in line and "it/s]" not in line).strip()
 
     def visit(
-        self, desk: QueryCounter, images: Tensor, labels: Tensor, eps: float, budget: int
+        self, counter: QueryCounter, images: Tensor, labels: Tensor, eps: float, budget: int
     ) -> tuple[Tensor | None, str]:
-        """What the function returned, float32 of the shape of ``images``, and ""; or None, and what went wrong.
+        """What the function returned, float32, and ""; or None, and what went wrong.
 
         Any numbers may come back, NaN among them: whether they count is for the judge to say.
         """
         if self.trouble:
             return None, f"not reached: {self.trouble}"
-        if not self._ready and (trouble := self._watch(self._clerk.submit(self._start))[1]):
-            self.trouble = trouble
-            return None, trouble
-        self._ready = True
-        return self._watch(self._clerk.submit(self._talk, desk, images, labels, eps, budget))
+        if not self._base:
+            self.trouble = self._watch(self._start)[1]
+        if self.trouble:
+            return None, self.trouble
+        return self._watch(self._talk, counter, images, labels.tolist(), eps, budget)
 
     def _start(self) -> tuple[None, str]:
-        """Wait for the process, then hand the function over."""
+        """Wait for the process, then let it load the function."""
         _receive(self._process.stdout)
         self._base = _used(self._process.pid)
         self._until = time.monotonic() + self.seconds
-        _write(self._process.stdin, {"kind": "function", "size": len(self._load)}, self._load)
+        _send(self._process.stdin, {"kind": "load"})
         head, _ = _receive(self._process.stdout)
         return None, _told(head) if head["kind"] == "failed" else ""
 
-    def _talk(self, desk: QueryCounter, images: Tensor, *rest) -> tuple[Tensor | None, str]:
+    def _talk(
+        self, counter: QueryCounter, images: Tensor, labels: list, eps: float, budget: int
+    ) -> tuple[Tensor | None, str]:
         """One visit: answer questions until the images come back."""
-        labels, eps, budget = rest
-        begin = {"kind": "begin", "labels": labels.tolist(), "eps": eps, "budget": budget, "passes": desk.left}
-        _send(self._process.stdin, begin, images)
+        task = {"labels": labels, "eps": eps, "budget": budget, "passes": counter.left}
+        _send(self._process.stdin, task, images)
         while True:
             head, tensors = _receive(self._process.stdout)
             if head["kind"] == "done":
@@ -273,23 +269,19 @@ class Worker:
             if head["kind"] == "failed":
                 return None, _told(head)
             try:
-                answer = desk.answer(*tensors, keep=head["keep"])
+                answer = counter.answer(*tensors, keep=head["keep"])
             except (OutOfBudget, ValueError) as error:
-                refused = {"kind": "refused", "spent": isinstance(error, OutOfBudget), "why": str(error)}
-                _send(self._process.stdin, refused)
+                _send(self._process.stdin, {"spent": isinstance(error, OutOfBudget), "refused": str(error)})
             else:
-                _send(self._process.stdin, {"kind": "answer"}, answer)
+                _send(self._process.stdin, {"refused": ""}, answer)
 
-    def _watch(self, work: Future) -> tuple[Tensor | None, str]:
-        """Wait for an end, good or bad; end what takes too long or too much."""
+    def _watch(self, work: Callable, *arguments) -> tuple[Tensor | None, str]:
+        """Do it on a thread and wait for its end, good or bad; end what takes too long or too much."""
+        done = self._clerk.submit(work, *arguments)
         try:
-            while True:
-                try:
-                    return work.result(LOOK)
-                except StillRunning:
-                    if work.done():  # the work itself raised it
-                        raise
-                    self._limit()
+            while not wait([done], LOOK).done:
+                self._limit()
+            return done.result()
         except (EOFError, OSError):
             code = self._stop()
             self.trouble = self.trouble or f"its process ended (exit code {code}): does the code call exit?"
@@ -398,7 +390,7 @@ def _used(pid: int) -> int:
 
 
 def _told(head: dict) -> str:
-    """An error in the guest, at the line of its own code: the text of that line is known here, not there."""
+    """An error in the worker, at the line of its own code: the text of that line is known here, not there."""
     what, frames = str(head["error"]), head["frames"]
     if frames:
         file, number, name = frames[-1]
@@ -407,16 +399,14 @@ def _told(head: dict) -> str:
     return what + ANEW if head["importing"] else what
 
 
-# Messages: a line of JSON that names the shapes, then float32 numbers. ---------------------------------------------
+# Messages: their length, then safetensors: a text in JSON, and float32 numbers. ------------------------------------
 
 
 def _send(pipe: BinaryIO, head: dict, *tensors: Tensor) -> None:
-    payload = b"".join(each.detach().float().cpu().contiguous().numpy().tobytes() for each in tensors)
-    _write(pipe, head | {"shapes": [list(each.shape) for each in tensors]}, payload)
-
-
-def _write(pipe: BinaryIO, head: dict, payload: bytes = b"") -> None:
-    pipe.write(json.dumps(head).encode() + b"\n" + payload)
+    parts = {str(i): each.detach().float().cpu().contiguous() for i, each in enumerate(tensors)}
+    parts["head"] = torch.frombuffer(bytearray(json.dumps(head).encode()), dtype=torch.uint8)
+    message = safetensors.torch.save(parts)
+    pipe.write(len(message).to_bytes(8, "little") + message)
     pipe.flush()
 
 
@@ -425,40 +415,34 @@ def _receive(pipe: BinaryIO) -> tuple[dict, list[Tensor]]:
 
     Raises:
         EOFError: nobody writes there any more.
-        ValueError, TypeError, KeyError: what came is no message.
+        one of NO_MESSAGE: what came is no message.
     """
-    line = pipe.readline(LONGEST)
-    if not line:
-        raise EOFError
-    head = json.loads(line)
-    shapes = [tuple(shape) for shape in head.get("shapes", [])]
-    if not all(type(side) is int and 0 <= side < 2**31 for shape in shapes for side in shape):
-        raise ValueError(f"shapes {shapes}")
-    if 4 * sum(map(math.prod, shapes)) > LARGEST:
-        raise ValueError(f"a message of more than {LARGEST} bytes")
-    return head, [_tensor(pipe, shape) for shape in shapes]
+    size = int.from_bytes(_exactly(pipe, 8), "little")
+    if size > LARGEST:
+        raise ValueError(f"a message of {size} bytes")
+    parts = safetensors.torch.load(_exactly(pipe, size))
+    head = json.loads(parts.pop("head").numpy().tobytes())
+    return head, [parts[str(i)].float() for i in range(len(parts))]
 
 
-def _tensor(pipe: BinaryIO, shape: tuple[int, ...]) -> Tensor:
-    size = 4 * math.prod(shape)
-    content = bytearray(pipe.read(size))
+def _exactly(pipe: BinaryIO, size: int) -> bytes:
+    content = pipe.read(size)
     if len(content) < size:
         raise EOFError
-    dtype = torch.float32
-    return torch.frombuffer(content, dtype=dtype).reshape(shape) if size else torch.zeros(shape, dtype=dtype)
+    return content
 
 
 # The other side: what runs in the process of its own. ---------------------------------------------------------------
 
 
 def _serve(seconds: float, memory: int) -> None:
-    """Be the guest: take the function, then run it on each task that comes."""
+    """Take the function, then run it on each task that comes."""
     inlet, outlet = _pipes()
     _restrict(seconds, memory)
     _send(outlet, {"kind": "ready"})
-    head, _ = _receive(inlet)
+    _receive(inlet)
     try:
-        attack = cloudpickle.loads(inlet.read(head["size"]))
+        attack = cloudpickle.loads(Path("attack").read_bytes())
     except BaseException as error:
         _send(outlet, _failure(error) | {"importing": True})
         return
@@ -467,19 +451,19 @@ def _serve(seconds: float, memory: int) -> None:
     def ask(*tensors, keep=False):
         _send(outlet, {"kind": "ask", "keep": keep}, *tensors)
         head, answer = _receive(inlet)
-        if head["kind"] == "refused":
-            raise (OutOfBudget if head["spent"] else ValueError)(head["why"])
+        if head["refused"]:
+            raise (OutOfBudget if head["spent"] else ValueError)(head["refused"])
         return answer[0]
 
     while True:
         try:
-            head, (images,) = _receive(inlet)
+            task, (images,) = _receive(inlet)
         except EOFError:
             return
-        model, labels = RemoteModel(ask, head["passes"]).eval(), torch.tensor(head["labels"])
+        model, labels = RemoteModel(ask, task["passes"]).eval(), torch.tensor(task["labels"])
         try:
-            result = attack(model, images.clone(), labels, head["eps"], head["budget"])
-            _send(outlet, {"kind": "done"}, _fit(result, images))
+            result = attack(model, images.clone(), labels, task["eps"], task["budget"])
+            _send(outlet, {"kind": "done"}, _checked(result, images))
         except BaseException as error:
             _send(outlet, _failure(error))
 
@@ -514,7 +498,7 @@ def _restrict(seconds: float, memory: int) -> None:
             resource.setrlimit(kind, (limit, limit))
 
 
-def _fit(result: object, images: Tensor) -> Tensor:
+def _checked(result: object, images: Tensor) -> Tensor:
     """What the function returned, if it has the form of images.
 
     Raises:
@@ -532,7 +516,7 @@ def _fit(result: object, images: Tensor) -> Tensor:
 
 
 def _failure(error: BaseException) -> dict:
-    """An error as a message: what it says, and where in the guest's own code it happened."""
+    """An error as a message: what it says, and where in the worker's own code it happened."""
     frames = [
         (frame.filename, frame.lineno, frame.name)
         for frame in traceback.extract_tb(error.__traceback__)

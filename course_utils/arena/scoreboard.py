@@ -11,7 +11,7 @@ from functools import partial
 from course_utils.core.storage import JsonStore
 
 SIDES = {
-    "attacks": {"name": str, "reference": bool, "images": int, "kept": float, "passes": float, "accuracy": dict},
+    "attacks": {"name": str, "reference": bool, "images": int, "correct": float, "passes": float, "accuracy": dict},
     "defenses": {"name": str, "eps": float, "images": int, "accuracy": dict, "by": str, "notes": list},
 }
 
@@ -31,6 +31,8 @@ def _check(board: dict) -> None:
 def _adopt(_: dict, stem: str, board: dict) -> dict:
     for entry in [*board["attacks"], *board["defenses"]]:
         entry["accuracy"] = entry.pop("shares")
+    for entry in board["attacks"]:
+        entry["correct"] = entry.pop("kept")
     return board
 
 

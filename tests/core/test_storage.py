@@ -212,7 +212,7 @@ def test_two_kernels_at_once_lose_nothing(words):
 # What the course kept before there was a record. --------------------------------------------------
 
 ROW = dict(claim="T1", what="w", measured="1", reported="", mark="", verdict="holds", condition="c")
-TRIAL = dict(name="a", reference=False, images=2, kept=0.5, passes=1.0, trials=3, date="2026-01-02")
+TRIAL = dict(name="a", reference=False, images=2, passes=1.0, trials=3, date="2026-01-02")
 BOARD = dict(stamp="six", secret=7, revealed=True, defenses=[])
 ANSWER = dict(picture=0, label=3, sure=4, wanted=60, shown=66.7)
 
@@ -220,7 +220,7 @@ ANSWER = dict(picture=0, label=3, sure=4, wanted=60, shown=66.7)
 def test_old_files_are_taken_over_once_and_put_aside(home, static):
     old = {
         "ledger.json": [ROW],
-        "arena.json": BOARD | {"attacks": [TRIAL | {"shares": {"A": 0.5}}]},
+        "arena.json": BOARD | {"attacks": [TRIAL | {"kept": 0.5, "shares": {"A": 0.5}}]},
         "predictions/1.json": {"question": "Old?", "guess": 2.5, "revealed": True},
         "predictions/2.json": {"question": "Q?", "guess": 3, "revealed": True, "said": "3 %", "measured": "4 %"},
         "quizzes/abc.json": {"answers": [ANSWER]},
@@ -232,7 +232,7 @@ def test_old_files_are_taken_over_once_and_put_aside(home, static):
     (home / "predictions/3.json").write_text("[")
     for _ in range(2):
         assert ledger.rows() == [ledger.Row(**ROW)]
-        assert scoreboard.STORE.read() == BOARD | {"attacks": [TRIAL | {"accuracy": {"A": 0.5}}]}
+        assert scoreboard.STORE.read() == BOARD | {"attacks": [TRIAL | {"correct": 0.5, "accuracy": {"A": 0.5}}]}
         assert quiz.STORE.read() == {"abc": [ANSWER]}
         if not guesses.STORE.file.exists():
             with pytest.warns(UserWarning, match=r"3.json could not be read"):
@@ -278,7 +278,7 @@ def work(live, home):
     return work
 
 
-KEPT = dict(kept=0.5, passes=1.0, accuracy={"A": 0.5})
+KEPT = dict(correct=0.5, passes=1.0, accuracy={"A": 0.5})
 
 
 def cache():
