@@ -1,8 +1,9 @@
 """MNIST, all of it, as tensors on the device.
 
 The four files of Y. LeCun, C. Cortes and C. Burges come with the checkout in ``data/MNIST/raw`` (origin, licence and
-checksums: ``data/README.md``). They are verified once, unpacked, and read by torchvision. A notebook without the
-checkout downloads them into the user's cache.
+checksums: ``data/README.md``). They are verified once and unpacked; without the checkout they are downloaded into the
+user's cache. On a CPU the pixels stay in the unpacked file, one byte each, mapped into memory: all kernels of a machine
+share them, and floats are made of those images that somebody asks for.
 `deep-flaw verify` says which files are there and whole.
 """
 
@@ -11,20 +12,19 @@ import hashlib
 import json
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import torchvision
 from torch import Tensor
 
 from course_utils import runtime
-from course_utils.core import storage
+from course_utils.core import downloads, storage
 from course_utils.core.storage import DamagedFile
 
 FOLDER = Path(__file__).resolve().parents[1] / "data"  # what comes with the checkout
 CHECKOUT = FOLDER / "MNIST" / "raw"
+MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist"
 
 RAW_SHA256 = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -40,19 +40,29 @@ PACKED_SHA256 = {
 }
 
 
-@dataclass(frozen=True, eq=False)
 class Split:
     """Images float32 ``(N, 1, 28, 28)`` in [0, 1] and labels int64 ``(N,)``, on one device.
 
-    A slice or a mask of a split is a split: ``split[:1000]``, ``split[split.labels == 7]``.
+    A slice or a mask of a split is a split: ``split[:1000]``, ``split[split.labels == 7]``. The images may be given as
+    grey levels, uint8: then floats are made when ``images`` is first asked for, and take their place; a slice taken
+    before costs only its own.
+
+    >>> split = Split(torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1), torch.tensor([0, 1, 1]))
+    >>> split[1:].images.flatten(), split
+    (tensor([0.2000, 1.0000]), Split of 3 images (1, 1, 1) on cpu)
     """
 
-    images: Tensor
-    labels: Tensor
+    def __init__(self, images: Tensor, labels: Tensor):
+        if len(images) != len(labels):
+            raise ValueError(f"{len(images)} images and {len(labels)} labels: a split has one label an image")
+        self._pixels, self.labels = images, labels
 
-    def __post_init__(self):
-        if len(self.images) != len(self.labels):
-            raise ValueError(f"{len(self.images)} images and {len(self.labels)} labels: a split has one label an image")
+    @property
+    def images(self) -> Tensor:
+        if self._pixels.dtype == torch.uint8:
+            with torch.inference_mode(False):  # they are kept, and somebody else may want gradients
+                self._pixels = self._pixels.to(torch.float32).div_(255)
+        return self._pixels
 
     __iter__ = None  # a split is not a pair and not a stream of images
 
@@ -62,10 +72,10 @@ class Split:
     def __getitem__(self, rows: slice | Tensor) -> "Split":
         if isinstance(rows, int):
             raise TypeError(f"split[{rows}] is one image: write split[{rows} : {rows + 1}], or split.images[{rows}]")
-        return Split(self.images[rows], self.labels[rows])
+        return Split(self._pixels[rows], self.labels[rows])
 
     def __repr__(self) -> str:
-        return f"Split of {len(self):,} images {tuple(self.images.shape[1:])} on {self.images.device}"
+        return f"Split of {len(self):,} images {tuple(self._pixels.shape[1:])} on {self._pixels.device}"
 
 
 class MNIST(NamedTuple):
@@ -80,19 +90,26 @@ def mnist(device: torch.device | str | None = None) -> MNIST:
 
     Raises:
         DamagedFile: a file has the wrong checksum. It is left as it is.
-        OSError: the files are neither here nor to be downloaded.
+        OSError: the files are neither here nor to be downloaded, `storage.Missing`.
 
     >>> digits = mnist()
     >>> digits.train.images.shape, digits.test.labels[:3].tolist()
     (torch.Size([60000, 1, 28, 28]), [7, 2, 1])
     """
     device = runtime.device() if device is None else torch.device(device)
-    root = _unpacked().parents[1]
-    splits = []
-    for train in (True, False):
-        read = torchvision.datasets.MNIST(root, train=train, download=False)
-        splits.append(Split(read.data[:, None].to(device).float().div_(255), read.targets.to(device)))
-    return MNIST(*splits)
+    folder = _unpacked()
+
+    def split(name: str, number: int) -> Split:
+        images = _bytes(folder / f"{name}-images-idx3-ubyte")[16:].view(number, 1, 28, 28)  # after four header numbers
+        labels = _bytes(folder / f"{name}-labels-idx1-ubyte")[8:]  # after two
+        return Split(images.to(device), labels.to(device, torch.int64))
+
+    return MNIST(split("train", 60_000), split("t10k", 10_000))
+
+
+def _bytes(file: Path) -> Tensor:
+    """A file as uint8 tensor, mapped into memory; who writes into it writes into a copy."""
+    return torch.from_file(str(file), shared=False, size=file.stat().st_size, dtype=torch.uint8)
 
 
 def verify(folder: Path | str = CHECKOUT) -> dict[str, str]:
@@ -121,13 +138,12 @@ def _unpacked() -> Path:
     cache = storage.home("MNIST", "raw")
     if _raw_is_whole(cache):
         return cache
-    if all((CHECKOUT / name).exists() for name in PACKED_SHA256):
-        folder = CHECKOUT if _writable(CHECKOUT) else cache
-        for name in RAW_SHA256:
-            _unpack(CHECKOUT / f"{name}.gz", folder)
-    else:
-        folder = cache
+    source, folder = CHECKOUT, CHECKOUT if _writable(CHECKOUT) else cache
+    if not all((CHECKOUT / name).exists() for name in PACKED_SHA256):
+        source = folder = cache
         _download(cache)
+    for name in RAW_SHA256:
+        _unpack(source / f"{name}.gz", folder)
     _stamp(folder)
     return folder
 
@@ -157,17 +173,16 @@ def _unpack(packed: Path, folder: Path) -> None:
 
 
 def _download(folder: Path) -> None:
-    """Let torchvision fetch the files, with its progress bar, then check them."""
+    """Fetch the packed files."""
     runtime.say(f"MNIST is not beside the course; downloading it (11 MB) into {folder}")
     try:
-        torchvision.datasets.MNIST(folder.parents[1], download=True)
-    except Exception as error:  # torchvision raises RuntimeError, URLError and others
-        raise OSError(
+        for name, expected in PACKED_SHA256.items():
+            downloads.from_url(f"{MIRROR}/{name}", folder / name, expected)
+    except OSError as error:
+        raise storage.Missing(
             f"MNIST could not be downloaded ({error}): connect to the internet and run the cell again, or clone the "
             "whole course, which holds the files in data/MNIST/raw"
         ) from error
-    for name, expected in RAW_SHA256.items():
-        _require(folder / name, expected, restore="delete it and run the cell again")
 
 
 def _require(path: Path, expected: str, *, restore: str) -> None:

@@ -1,14 +1,17 @@
 """MNIST: whole, verified, unpacked safely, and never overwritten."""
 
 import concurrent.futures
+import copy
 import gzip
 import hashlib
+import io
+import pickle
 import shutil
-import subprocess
-import sys
+import types
 
 import pytest
 import torch
+import torchvision
 
 from course_utils import data
 from course_utils.core import storage
@@ -95,22 +98,21 @@ def test_a_raw_file_damaged_later_is_noticed_and_kept(checkout):
     assert data.mnist("cpu").test.labels[0] == 7
 
 
-def test_without_the_checkout_torchvision_downloads_into_the_cache(checkout, monkeypatch):
-    packed = {path.name: path.read_bytes() for path in checkout.iterdir()}
+def test_without_the_checkout_the_files_are_downloaded_into_the_cache(checkout, monkeypatch):
+    packed, asked = {path.name: path.read_bytes() for path in checkout.iterdir()}, []
     shutil.rmtree(checkout)
 
-    class Downloader:
-        def __init__(self, root, train=True, download=False):
-            assert download
-            for name, content in packed.items():
-                (root / "MNIST" / "raw" / name.removesuffix(".gz")).write_bytes(gzip.decompress(content))
+    def answer(request):
+        asked.append(request.full_url.rpartition("/")[2])
+        response = io.BytesIO(packed[asked[-1]])
+        response.info = lambda: types.SimpleNamespace(get_all=lambda name: None)
+        return response
 
-    real = data.torchvision.datasets.MNIST
-    monkeypatch.setattr(data.torchvision.datasets, "MNIST", Downloader)
-    folder = data._unpacked()
-    monkeypatch.setattr(data.torchvision.datasets, "MNIST", real)
-    assert folder == data.runtime.home("MNIST", "raw")
+    monkeypatch.setattr(torch.hub, "urlopen", answer)
     assert data.mnist("cpu").test.labels[0] == 7
+    cache = storage.home("MNIST", "raw")
+    assert data._unpacked() == cache and set(data.verify(cache).values()) == {"ok"}
+    assert set(asked) == set(packed) and len(asked) == 4
 
 
 def test_a_failed_download_says_what_to_do(checkout, monkeypatch):
@@ -119,18 +121,74 @@ def test_a_failed_download_says_what_to_do(checkout, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError("no route to host")
 
-    monkeypatch.setattr(data.torchvision.datasets, "MNIST", fail)
-    with pytest.raises(OSError, match=r"no route to host.*connect to the internet"):
+    monkeypatch.setattr(torch.hub, "urlopen", fail)
+    with pytest.raises(storage.Missing, match=r"no route to host.*connect to the internet"):
         data.mnist("cpu")
+    assert list(storage.home("MNIST", "raw").iterdir()) == []
 
 
-def test_verify_on_the_command_line(checkout, tmp_path):
-    asked = [sys.executable, "-m", "course_utils.data"]
-    done = subprocess.run([*asked, "verify"], capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.count(" ok") >= 4
-    assert subprocess.run(asked, capture_output=True).returncode == 2
+def test_a_file_that_became_damaged_is_told(checkout):
+    assert set(data.verify(checkout).values()) == {"ok"}
     (checkout / "t10k-labels-idx1-ubyte.gz").write_bytes(b"")
-    assert data.verify(checkout)["t10k-labels-idx1-ubyte.gz"].startswith("damaged")
+    assert data.verify(checkout)["t10k-labels-idx1-ubyte.gz"].startswith("damaged: SHA-256 is ")
+    (checkout / "t10k-labels-idx1-ubyte.gz").unlink()
+    assert data.verify(checkout)["t10k-labels-idx1-ubyte.gz"] == "missing"
+
+
+def test_the_images_are_those_that_torchvision_reads():
+    raw = torchvision.datasets.MNIST(data._unpacked().parents[1], train=False)
+    split = data.mnist("cpu").test
+    assert torch.equal(split.images, raw.data[:, None].float().div_(255)) and torch.equal(split.labels, raw.targets)
+
+
+GREY = torch.arange(10 * 4, dtype=torch.uint8).view(10, 1, 2, 2) * 6
+
+
+@pytest.fixture
+def grey():
+    return data.Split(GREY.clone(), torch.arange(10))
+
+
+def test_floats_are_made_once_and_of_what_is_asked_for(grey, float64):
+    few, some = grey[:3], grey[torch.tensor([7, 2])]
+    assert few.images.dtype == torch.float32 and torch.equal(few.images, GREY[:3].float() / 255)
+    assert torch.equal(some.images, grey.images[[7, 2]])
+    assert grey.images is grey.images
+    assert grey[2:5].images.data_ptr() == grey.images[2:].data_ptr()  # a view of the floats, now that there are some
+
+
+def test_floats_made_in_inference_mode_serve_gradients(grey):
+    with torch.inference_mode():
+        assert grey[grey.labels > 3].images.sum() > 0 and grey.images.sum() > 0
+    weight = torch.ones(1, requires_grad=True)
+    (grey.images * weight).sum().backward()
+    assert weight.grad > 0
+
+
+def test_images_of_another_type_stay_as_they_are():
+    images = torch.rand(4, 3, 2, 2, dtype=torch.float64)
+    split = data.Split(images, torch.arange(4))
+    assert split.images is images and split[1:3].images.dtype == torch.float64
+
+
+def test_a_split_can_be_copied_and_kept(grey):
+    for split in (grey, data.Split(grey.images, grey.labels)):
+        for again in (copy.deepcopy(split), pickle.loads(pickle.dumps(split))):
+            assert torch.equal(again.images, split.images) and torch.equal(again.labels, split.labels)
+    assert repr(grey) == "Split of 10 images (1, 2, 2) on cpu"
+
+
+def test_a_split_has_a_label_for_each_image():
+    with pytest.raises(ValueError, match="10 images and 9 labels"):
+        data.Split(GREY, torch.arange(9))
+
+
+def test_who_writes_into_pixels_does_not_change_the_file():
+    split = data.mnist("cpu").test
+    split._pixels.fill_(255)
+    split.labels.zero_()
+    again = data.mnist("cpu").test
+    assert again.images.mean() < 0.2 and again.labels[0] == 7
 
 
 def test_splits_slice_like_splits():

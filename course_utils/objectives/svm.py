@@ -58,11 +58,11 @@ def linear_svm(split: Split, *, C: float = 0.01) -> nn.Sequential:
     >>> linear_svm(split, C=100.0)(split.images).argmax(1)
     tensor([0, 0, 1, 1])
     """
-    from sklearn import svm
+    from sklearn.svm import LinearSVC
 
     _check(split, C)
     pixels, labels = split.images.detach().flatten(1).cpu().numpy(), split.labels.cpu().numpy()
-    machine = svm.LinearSVC(C=C, dual=True, random_state=0, max_iter=5000).fit(pixels, labels)
+    machine = LinearSVC(C=C, dual=True, random_state=0, max_iter=5000).fit(pixels, labels)
     weights, biases = torch.tensor(machine.coef_), torch.tensor(machine.intercept_)
     if len(weights) == 1:  # for two classes it fits only the second
         weights, biases = torch.cat([-weights, weights]), torch.cat([-biases, biases])
@@ -88,7 +88,7 @@ def rbf_svm(split: Split, *, C: float = 10.0, gamma: float | None = None, progre
     >>> rbf_svm(split)(split.images).argmax(1)
     tensor([0, 0, 1, 1])
     """
-    from sklearn import svm
+    from sklearn.svm import SVC
 
     classes = _check(split, C)
     if len(split) > MOST:
@@ -102,7 +102,7 @@ def rbf_svm(split: Split, *, C: float = 10.0, gamma: float | None = None, progre
     weights, biases = pixels.new_zeros(classes, len(pixels)), pixels.new_zeros(classes)
     with runtime.progress(classes, "machines", progress) as bar:
         for k in range(classes):
-            machine = svm.SVC(C=C, kernel="precomputed").fit(kernel, (split.labels == k).cpu().numpy())
+            machine = SVC(C=C, kernel="precomputed").fit(kernel, (split.labels == k).cpu().numpy())
             weights[k, torch.as_tensor(machine.support_).long()] = torch.as_tensor(machine.dual_coef_[0])
             biases[k] = machine.intercept_[0]
             bar.update()

@@ -16,7 +16,6 @@ import anywidget
 import numpy as np
 import skimage
 import torch
-from matplotlib.patches import Rectangle
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -203,6 +202,8 @@ def _trained() -> Detector:
 
 def _still(detect: Detector, things: Things) -> figures.Picture:
     """A face, and a photo without one in which nothing, plain noise and climbed noise hang, with what was found."""
+    from matplotlib.patches import Rectangle
+
     stills = [(photo, hangs) for photo, hangs in STILLS if hangs in things]
     canvas, axes = figures.figure(7.2, 2.0, ncols=len(stills))
     texts = []

@@ -21,7 +21,7 @@ def test_the_interval_is_that_of_clopper_and_pearson(n, level):
 
 
 @pytest.mark.parametrize("k, n", [(0, 10), (3, 40), (10, 10), (37, 5000)])
-def test_scipys_own_test_of_a_share_gives_the_same(k, n):
+def test_scipys_own_test_of_a_fraction_gives_the_same(k, n):
     expected = stats.binomtest(k, n).proportion_ci(0.95, method="exact")
     assert clopper_pearson(k, n) == pytest.approx((expected.low, expected.high), rel=1e-6)
 
