@@ -13,21 +13,19 @@ import textwrap
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import matplotlib.image
-import matplotlib.style
-import matplotlib.ticker
 import numpy as np
-import PIL.Image
-import PIL.ImageChops
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from tabulate import tabulate
 from torch import Tensor
 
 from course_utils import runtime
 from course_utils.core.checks import check_images
+
+if TYPE_CHECKING:  # matplotlib and Pillow are loaded with the first figure
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 CLEAN = "#0072B2"
 ADVERSARIAL = "#D55E00"
@@ -71,6 +69,8 @@ class Picture:
 class Table:
     """Rows under headings, as a table in a notebook and as aligned text elsewhere.
 
+    Columns that hold texts stay as they are written, so that "0.090" keeps its last digit.
+
     >>> Table(["name", "error"], [["LeNet", 0.008]])
     name      error
     ------  -------
@@ -85,10 +85,8 @@ class Table:
         return Table([_wrap(str(header)) for header in self.headers], wrapped)._as_text()
 
     def _as_text(self, **form) -> str:
-        """Columns that hold texts stay as they are written, so that "0.090" keeps its last digit."""
-        written = [
-            i for i, column in enumerate(zip(*self.rows, strict=True)) if any(isinstance(v, str) for v in column)
-        ]
+        columns = enumerate(zip(*self.rows, strict=True))
+        written = [i for i, column in columns if any(isinstance(cell, str) for cell in column)]
         return tabulate(self.rows, self.headers, disable_numparse=written, **form)
 
     def _repr_html_(self) -> str:
@@ -110,11 +108,9 @@ def look() -> Iterator[None]:
     """The course's look: matplotlib's defaults plus `STYLE`, whatever settings somebody has made for their own figures.
 
     What `figure` returns takes it by itself; an artist that is made by hand, such as a ``Rectangle``, needs it around.
-
-    >>> with look():
-    ...     matplotlib.rcParams["axes.facecolor"]
-    'white'
     """
+    import matplotlib.style
+
     if getattr(_thread, "looks", False):
         yield
         return
@@ -126,47 +122,27 @@ def look() -> Iterator[None]:
             _thread.looks = False
 
 
-def _in_our_look(kind: type) -> type:
-    """Make each public method of a subclass run in the course's `look`: settings are read when a thing is drawn."""
+@functools.cache
+def _figure_class() -> "type[Figure]":
+    """Figures whose methods, and those of their axes, run in the course's `look`: settings are read when one draws."""
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-    def within(name: str):
-        @functools.wraps(getattr(kind, name))
-        def method(self, *args, **kwargs):
-            with look():
-                return getattr(super(kind, self), name)(*args, **kwargs)
+    class OurAxes(Axes):
+        pass
 
-        return method
+    class OurFigure(Figure):
+        def add_subplot(self, *args, **kwargs):
+            return super().add_subplot(*args, **{"axes_class": OurAxes} | kwargs)
 
-    left = {"get_data_ratio", *vars(kind)}  # matplotlib itself asks whether the first is its own
-    for name in dir(kind):
-        if not name.startswith("_") and name not in left and inspect.isfunction(getattr(kind, name)):
-            setattr(kind, name, within(name))
-    return kind
-
-
-@_in_our_look
-class _Axes(Axes):
-    """Axes whose parts take the course's look, whoever draws on them and when."""
+    for kind in (OurAxes, OurFigure):
+        for name, method in inspect.getmembers(kind, inspect.isfunction):
+            if not name.startswith("_") and name != "get_data_ratio":  # matplotlib asks whether this one is its own
+                setattr(kind, name, look()(method))
+    return OurFigure
 
 
-@_in_our_look
-class _Figure(Figure):
-    """A figure with such axes."""
-
-    def add_subplot(self, *args, **kwargs) -> Axes:
-        with look():
-            return super().add_subplot(*args, **_with_our_axes(kwargs))
-
-    def add_axes(self, *args, **kwargs) -> Axes:
-        with look():
-            return super().add_axes(*args, **_with_our_axes(kwargs))
-
-
-def _with_our_axes(kwargs: dict) -> dict:
-    return kwargs if {"axes_class", "projection", "polar"} & kwargs.keys() else kwargs | {"axes_class": _Axes}
-
-
-def figure(width: float = PLOT, height: float = 3.2, **subplots) -> tuple[Figure, np.ndarray | Axes]:
+def figure(width: float = PLOT, height: float = 3.2, **subplots) -> "tuple[Figure, np.ndarray | Axes]":
     """An empty figure in the course's look, and its axes (see matplotlib's ``Figure.subplots``).
 
     >>> canvas, axes = figure()
@@ -175,16 +151,12 @@ def figure(width: float = PLOT, height: float = 3.2, **subplots) -> tuple[Figure
     A line that climbs from 0 to 1.
     """
     with look():
-        canvas = _Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+        canvas = _figure_class()(figsize=(width, height), dpi=DPI, layout="constrained")
         return canvas, canvas.subplots(**subplots)
 
 
-def picture(canvas: Figure, alt: str) -> Picture:
-    """Turn a figure into a `Picture`; ``alt`` says what it shows, for readers who cannot see it.
-
-    Raises:
-        ValueError: ``alt`` is empty.
-    """
+def picture(canvas: "Figure", alt: str) -> Picture:
+    """Turn a figure into a `Picture`; ``alt`` says what it shows, for readers who cannot see it."""
     if not alt.strip():
         raise ValueError("alt is empty: say in a sentence what the picture shows")
     buffer = io.BytesIO()
@@ -196,6 +168,9 @@ def picture(canvas: Figure, alt: str) -> Picture:
 def _compact(png: io.BytesIO) -> bytes:
     """The picture without transparency, and with a palette of 256 colours where nobody can see that, or where many
     photographs would make it large: half to a quarter of the bytes."""
+    import PIL.Image
+    import PIL.ImageChops
+
     full = PIL.Image.open(png).convert("RGB")
     few = full.quantize(256, PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE)
     change = PIL.ImageChops.difference(full, few.convert("RGB"))
@@ -205,7 +180,7 @@ def _compact(png: io.BytesIO) -> bytes:
     return whole if len(whole) <= LARGE else _encoded(full.quantize(256, PIL.Image.Quantize.MEDIANCUT))
 
 
-def _encoded(pixels: PIL.Image.Image) -> bytes:
+def _encoded(pixels) -> bytes:
     buffer = io.BytesIO()
     pixels.save(buffer, "png", optimize=True, dpi=(DPI, DPI))
     return buffer.getvalue()
@@ -224,64 +199,53 @@ def images(
 
     Args:
         batch: images in [0, 1], shape ``(N, C, H, W)`` with C = 1 (grey) or 3 (colour).
-        captions: N short texts, such as ``"7  99.3 %"``.
+        captions, colors: N short texts, such as ``"7  99.3 %"``, and their colours, from the palette.
         columns: images in a row; None takes up to ten.
         title: the finding.
         alt: the picture in words.
-        colors: colours of the N captions, from the palette; None is black.
-
-    Raises:
-        ValueError: the images have another shape, or captions and images differ in number.
 
     >>> images(torch.rand(4, 1, 28, 28), list("abcd"), alt="Four squares of noise.")
     Four squares of noise.
     """
     shown = _as_batch(batch)
     number = len(shown)
+    captions, colors = captions or [""] * number, colors or ["black"] * number
     for name, given in (("captions", captions), ("colors", colors)):
-        if given is not None and len(given) != number:
+        if len(given) != number:
             raise ValueError(f"{len(given)} {name} for {number} images: give one for each")
     columns = min(columns or 10, number)
     rows = -(-number // columns)
     cell = min(ROW / columns, 1.5)
-    lines = max((text.count("\n") + 1 for text in captions), default=0) if captions else 0
-    height = rows * (cell + 0.2 * lines) + 0.4 * bool(title)
+    lines = max(len(text.splitlines()) for text in captions)
+    height = rows * (cell + 0.2 * lines) + (0.4 if title else 0)
     canvas, axes = figure(cell * columns, height, nrows=rows, ncols=columns, squeeze=False)
     for axis in axes.flat[number:]:
         axis.axis("off")
-    for i, axis in enumerate(axes.flat[:number]):
-        show(axis, shown[i], captions[i] if captions else "", color=colors[i] if colors else "black")
+    for axis, image, caption, color in zip(axes.flat[:number], shown, captions, colors, strict=True):
+        show(axis, image, caption, color=color)
     if title:
         canvas.suptitle(title, fontsize=11)
     return picture(canvas, alt)
 
 
-def show(axis: Axes, image: Tensor, caption: str = "", *, title: str = "", color: str = "black") -> None:
+def show(axis: "Axes", image: Tensor, caption: str = "", *, title: str = "", color: str = "black") -> None:
     """Draw one image ``(C, H, W)`` in [0, 1] on an axis: no ticks, nearest neighbour, black is 0 and white is 1."""
     pixels = image.detach().float().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
-    axis.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    _frame(axis)
+    _draw(axis, pixels, caption, title, color=color, cmap="gray", vmin=0)
+
+
+def _draw(axis: "Axes", pixels: np.ndarray, caption: str, title: str, *, color: str = "black", **scale) -> None:
+    """In a thin frame without ticks, so that a black image has an edge on white paper and a white one too."""
+    axis.imshow(pixels, vmax=1, interpolation="nearest", **scale)
+    axis.set(xticks=[], yticks=[])
+    for spine in axis.spines.values():
+        spine.set(visible=True, color="#BBBBBB", linewidth=0.6)
     axis.set_xlabel(caption, fontsize=9, color=color, labelpad=3)
     axis.set_title(title, fontsize=10, loc="center")
 
 
-def confidence_bars(
-    image: Tensor,
-    confidence: Tensor,
-    *,
-    title: str = "",
-    names: Sequence[str] | None = None,
-    color: str = CLEAN,
-) -> Picture:
-    """One image beside the confidence that a network gives to each class.
-
-    Args:
-        image: pixels in [0, 1], shape ``(C, H, W)`` or ``(1, C, H, W)``.
-        confidence: softmax outputs in [0, 1], shape ``(K,)``.
-        names: K class names; None counts from 0.
-
-    Raises:
-        ValueError: shapes do not fit, or ``confidence`` does not sum to 1.
+def confidence_bars(image: Tensor, confidence: Tensor, *, color: str = CLEAN) -> Picture:
+    """One image ``(C, H, W)`` beside the confidence, softmax outputs ``(K,)``, that a network gives to each class.
 
     >>> confidence_bars(torch.rand(1, 28, 28), torch.full((10,), 0.1))
     An image beside bars: the network says 0 with 10.0 % confidence.
@@ -291,20 +255,14 @@ def confidence_bars(
     total = sum(confidence)
     if not (abs(total - 1) < 1e-3 and min(confidence) >= 0):
         raise ValueError(f"confidences sum to {total:.3g}, not 1: pass softmax outputs of one image, not logits")
-    names = [str(k) for k in range(len(confidence))] if names is None else names
-    if len(names) != len(confidence):
-        raise ValueError(f"{len(names)} names for {len(confidence)} classes: give one for each")
     canvas, (left, right) = figure(PLOT, 2.3, ncols=2, width_ratios=[1, 2.2])
-    best = max(range(len(confidence)), key=confidence.__getitem__)
-    show(left, image, f"{names[best]}  {percent(confidence[best])}", color=color)
-    colors = [color if k == best else NOISE for k in range(len(names))]
-    right.bar(range(len(names)), confidence, color=colors)
-    right.set(ylim=(0, 1), ylabel="confidence", xlabel="class", title=title)
-    every = range(0, len(names), -(-len(names) // 20))
-    right.set_xticks(every, [names[k] for k in every])
+    classes, best, sure = range(len(confidence)), confidence.index(max(confidence)), percent(max(confidence))
+    show(left, image, f"{best}  {sure}", color=color)
+    right.bar(classes, confidence, color=[color if k == best else NOISE for k in classes])
+    right.set(ylim=(0, 1), ylabel="confidence", xlabel="class")
+    right.set_xticks(classes[:: -(-len(classes) // 20)])
     right.grid(axis="y")
-    alt = f"An image beside bars: the network says {names[best]} with {percent(confidence[best])} confidence."
-    return picture(canvas, alt)
+    return picture(canvas, f"An image beside bars: the network says {best} with {sure} confidence.")
 
 
 def curves(
@@ -329,12 +287,11 @@ def curves(
         log: axes on a logarithmic scale: ``""``, ``"x"``, ``"y"`` or ``"xy"``.
         reported: name -> (x, y) of points from a paper, drawn as open markers; put the trust mark into the name.
 
-    Raises:
-        ValueError: more than five curves, or a length that differs from that of ``x``.
-
     >>> curves({"train": [3, 2, 1]}, xlabel="epoch", ylabel="loss (nats)", alt="A loss that falls from 3 to 1.")
     A loss that falls from 3 to 1.
     """
+    from matplotlib.ticker import MaxNLocator
+
     if len(series) > 5:
         raise ValueError(f"{len(series)} curves are too many to tell apart: five at most, or make two figures")
     palette = dict(zip(series, (CLEAN, ADVERSARIAL, DEFENDED, FOOLING, NOISE), strict=False)) | dict(colors or {})
@@ -347,7 +304,7 @@ def curves(
             raise ValueError(f"curve {name!r} has {len(values)} points and x has {len(along)}")
         dashed = "--" if palette[name] == THEORY else "-"
         axis.plot(along, values, dashed, color=palette[name], marker="o" if len(values) < 13 else None, ms=4)
-        if len(values):
+        if values:
             ends[name] = (along[-1], values[-1])
         if name in (bands or {}):
             axis.fill_between(along, *bands[name], color=palette[name], alpha=0.18, linewidth=0)
@@ -356,7 +313,7 @@ def curves(
         axis.annotate(name, point, xytext=(8, 4), textcoords="offset points", fontsize=9)
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     if x is None:
-        axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     for letter in log:
         getattr(axis, f"set_{letter}scale")("log")
         getattr(axis, f"{letter}axis").set_major_formatter("{x:g}")
@@ -374,17 +331,12 @@ def heatmap(
     ylabel: str,
     title: str = "",
     alt: str,
-    form: str = ".0f",
 ) -> Picture:
     """One or two tables of numbers as colours on one scale, with the numbers in the fields. NaN stays empty.
 
     Args:
         panels: title -> R x C numbers.
         rows, columns: R and C names.
-        form: how a number is written, as in f-strings.
-
-    Raises:
-        ValueError: a panel of another shape, or more than two of them.
 
     >>> heatmap({"ours": [[1, 2]]}, ["a"], ["b", "c"], xlabel="x", ylabel="y", alt="Two fields, 1 and 2.")
     Two fields, 1 and 2.
@@ -394,8 +346,8 @@ def heatmap(
         if values.shape != (len(rows), len(columns)) or len(tables) > 2:
             want = f"({len(rows)}, {len(columns)}), and two panels at most"
             raise ValueError(f"panel {name!r} has shape {values.shape} among {len(tables)} panels: want {want}")
-    low = min(np.nanmin(values) for values in tables.values())
-    high = max(np.nanmax(values) for values in tables.values())
+    everything = np.stack(list(tables.values()))
+    low, high = np.nanmin(everything), np.nanmax(everything)
     height = 1.4 + 0.36 * len(rows)
     canvas, axes = figure(ROW if len(tables) > 1 else PLOT, height, ncols=len(tables), squeeze=False)
     for axis, (name, values) in zip(axes.flat, tables.items(), strict=True):
@@ -404,7 +356,7 @@ def heatmap(
             if not np.isnan(values[i, j]):
                 dark = values[i, j] > (low + high) / 2
                 text = dict(ha="center", va="center", fontsize=8, color="white" if dark else "black")
-                axis.text(j, i, f"{values[i, j]:{form}}", **text)
+                axis.text(j, i, f"{values[i, j]:.0f}", **text)
         axis.set_xticks(range(len(columns)), columns, rotation=0 if max(map(len, columns)) < 4 else 30, fontsize=9)
         axis.set_yticks(range(len(rows)), rows, fontsize=9)
         axis.tick_params(length=0)
@@ -431,9 +383,6 @@ def triptych(
         clean, adversarial: pixels in [0, 1], one image each, shape ``(C, H, W)`` or ``(1, C, H, W)``.
         factor: the difference is shown multiplied by this; None takes a round factor that fills the range. It
             stands in the middle title. Grey is 0; red and blue are up and down.
-
-    Raises:
-        ValueError: the two shapes differ.
     """
     clean, adversarial = _as_one(clean), _as_one(adversarial)
     if clean.shape != adversarial.shape:
@@ -444,11 +393,8 @@ def triptych(
     factor = factor or (float(f"{1 / largest:.0e}") if largest > 0 else 1.0)
     canvas, axes = figure(6.6, 2.6, ncols=3)
     show(axes[0], clean, captions[0], title=titles[0], color=CLEAN)
+    _draw(axes[1], (change * factor).numpy(), captions[1], f"{titles[1]} × {factor:g}", cmap="RdBu_r", vmin=-1)
     show(axes[2], adversarial, captions[2], title=titles[2], color=ADVERSARIAL)
-    axes[1].imshow((change * factor).numpy(), cmap="RdBu_r", vmin=-1, vmax=1, interpolation="nearest")
-    _frame(axes[1])
-    axes[1].set_title(f"{titles[1]} × {factor:g}", fontsize=10, loc="center")
-    axes[1].set_xlabel(captions[1], fontsize=9, labelpad=3)
     return picture(canvas, alt)
 
 
@@ -459,15 +405,15 @@ def tile(pictures: Mapping[str, Picture], columns: int = 2) -> Picture:
     >>> tile({"first": one, "second": one})
     first: Noise. second: Noise.
     """
-    decoded = {caption: matplotlib.image.imread(io.BytesIO(one.png)) for caption, one in pictures.items()}
+    from matplotlib.image import imread
+
+    decoded = {caption: imread(io.BytesIO(one.png)) for caption, one in pictures.items()}
     columns = min(columns, len(decoded))
     rows = -(-len(decoded) // columns)
-    wide = max(pixels.shape[1] for pixels in decoded.values()) / DPI
-    high = max(pixels.shape[0] for pixels in decoded.values()) / DPI
+    high, wide = (max(pixels.shape[side] for pixels in decoded.values()) / DPI for side in (0, 1))
     shrink = min(1.0, 2 * ROW / (columns * wide))
-    canvas, axes = figure(
-        columns * wide * shrink, rows * (high * shrink + 0.3), nrows=rows, ncols=columns, squeeze=False
-    )
+    size = columns * wide * shrink, rows * (high * shrink + 0.3)
+    canvas, axes = figure(*size, nrows=rows, ncols=columns, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for axis, (caption, pixels) in zip(axes.flat, decoded.items(), strict=False):
@@ -476,18 +422,18 @@ def tile(pictures: Mapping[str, Picture], columns: int = 2) -> Picture:
     return picture(canvas, " ".join(f"{caption}: {one.alt}" for caption, one in pictures.items()))
 
 
-def percent(share: float | Tensor) -> str:
-    """A share in [0, 1] as text that never rounds up to certainty: above 99.9 % it is rounded down.
+def percent(fraction: float | Tensor) -> str:
+    """A fraction in [0, 1] as text that never rounds up to certainty: above 99.9 % it is rounded down.
 
     >>> percent(0.993), percent(0.99968), percent(0.99996), percent(1.0)
     ('99.3 %', '99.96 %', '> 99.99 %', '100 %')
     """
-    share = float(share)
-    if share in (0.0, 1.0):
-        return f"{share:.0%}".replace("%", " %")
-    if share > 0.9999:
+    fraction = float(fraction)
+    if fraction in (0.0, 1.0):
+        return f"{fraction:.0%}".replace("%", " %")
+    if fraction > 0.9999:
         return "> 99.99 %"
-    return f"{int(10_000 * share + 1e-6) / 100:.2f} %" if share > 0.999 else f"{100 * share:.1f} %"
+    return f"{int(10_000 * fraction + 1e-6) / 100:.2f} %" if fraction > 0.999 else f"{100 * fraction:.1f} %"
 
 
 def _as_batch(batch: Tensor | Sequence[Tensor]) -> Tensor:
@@ -509,15 +455,7 @@ def _as_one(image: Tensor) -> Tensor:
     return shown[0].detach().cpu()
 
 
-def _frame(axis: Axes) -> None:
-    """A thin frame and no ticks, so that a black image has an edge on white paper and a white one too."""
-    axis.set_xticks([])
-    axis.set_yticks([])
-    for spine in axis.spines.values():
-        spine.set(visible=True, color="#BBBBBB", linewidth=0.6)
-
-
-def _label_ends(axis: Axes, ends: Mapping[str, tuple[float, float]], palette: Mapping[str, str]) -> None:
+def _label_ends(axis: "Axes", ends: Mapping[str, tuple[float, float]], palette: Mapping[str, str]) -> None:
     """Name each curve at its right end, moved apart where two ends would collide."""
     axis.figure.draw_without_rendering()  # the layout settles here
     gap = 13  # points between two lines of text
@@ -526,13 +464,5 @@ def _label_ends(axis: Axes, ends: Mapping[str, tuple[float, float]], palette: Ma
     for name, point in sorted(ends.items(), key=lambda item: axis.transData.transform(item[1])[1]):
         height = axis.transData.transform(point)[1] * to_points
         placed = max(height, placed + gap)
-        text = "\n".join(textwrap.wrap(name, 22))
-        axis.annotate(
-            text,
-            point,
-            xytext=(7, placed - height),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            color=palette[name],
-        )
+        where = dict(xytext=(7, placed - height), textcoords="offset points", va="center")
+        axis.annotate("\n".join(textwrap.wrap(name, 22)), point, **where, fontsize=9, color=palette[name])
