@@ -1,10 +1,13 @@
 """The manifold of images: its dimension, its tangent spaces, and what lies off it.
 
-`nearest` finds neighbours; `mle`, `two_nn` and `local_pca` read a dimension off them; `tangent` and `local_tangent`
-give the directions in which an image may change, and `along_and_across` takes a change apart into those along and
-across; `closest` projects an image on the pictures of a camera. `Neighbour`, `autoencoder` and `vae` score how far off
-an image is, `threshold`, `roc` and `auc` judge a score, and `RejectOption` is the network that an attacker of the score
-attacks.
+- `neighbours`: `nearest` finds the k nearest points of each query.
+- `dimension`: `mle`, `two_nn` and `local_pca` read the intrinsic dimension off them.
+- `tangent`: `tangent` and `local_tangent` give the directions in which an image may change, `rank` counts them,
+  `along_and_across` and `fraction_along` take a perturbation apart.
+- `projection`: `closest` projects an image on the pictures of a camera.
+- `scores`: `Neighbour`, `autoencoder` and `vae` score how far off an image is, and `off_manifold` asks them.
+- `detection`: `threshold`, `roc` and `auc` judge a score.
+- `reject_option`: `RejectOption`, the network that an adaptive attacker of the score attacks.
 """
 
 from course_utils.manifold.detection import auc, roc, threshold

@@ -1,28 +1,27 @@
 r"""How well does a score tell images apart? Hits against false alarms, at every threshold.
 
-An image is called off the data if its score is above a threshold. The share of *outside* images found so are the hits,
-the share of *inside* images the false alarms; a lower threshold has more of both. The area under that curve is the
-chance that a random outside image has a higher score than a random inside image, where a tie counts as half (the
-statistic of Mann and Whitney 1947): 1 is perfect, 0.5 is guessing, and below that the score points the wrong way.
+An image is called off the data if its score is above a threshold. The fraction of *outside* images found so are the
+hits (true positive rate), the fraction of *inside* images the false alarms (false positive rate); a lower threshold has
+more of both. The area under that curve, the receiver operating characteristic, is the probability that a random outside
+image has a higher score than a random inside image, where a tie counts as half (the statistic of Mann and Whitney
+1947): 1 is perfect, 0.5 is guessing, and below that the score points the wrong way.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
 def threshold(inside: Tensor, alarms: float = 0.05) -> float:
-    """The lowest of these scores that at most a share ``alarms`` of them lies above.
+    """The lowest of these scores that at most a fraction ``alarms`` of them lies above.
 
-    Take other images than those that the score is tried on: their share of false alarms is then a finding.
-
-    Raises:
-        TypeError, ValueError: scores that are not one row of numbers; a share outside [0, 1].
+    Take other images than those that the score is tried on: their fraction of false alarms is then a finding.
 
     >>> threshold(torch.arange(100.0), alarms=0.05)
     94.0
     """
     if not 0 <= alarms <= 1:
-        raise ValueError(f"alarms={alarms}: want the share of false alarms to allow, such as 0.05")
+        raise ValueError(f"alarms={alarms}: want the fraction of false alarms to allow, such as 0.05")
     ordered = _check(inside, "inside").sort(descending=True).values
     return ordered[min(int(alarms * len(ordered) + 1e-9), len(ordered) - 1)].item()
 
@@ -30,35 +29,31 @@ def threshold(inside: Tensor, alarms: float = 0.05) -> float:
 def roc(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
     """The curve of false alarms and hits, from (0, 0) to (1, 1), float64 ``(T,)`` each, on the CPU.
 
-    Raises:
-        TypeError, ValueError: scores that are not one row of numbers.
-
     >>> false_alarms, hits = roc(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 3.0]))
     >>> false_alarms.tolist(), hits.tolist()
     ([0.0, 0.0, 0.5, 1.0], [0.0, 0.5, 1.0, 1.0])
     """
-    inside, outside = _check(inside, "inside"), _check(outside, "outside")
-    levels = torch.cat([inside, outside]).unique().flip(0)
+    from sklearn.metrics import roc_curve
 
-    def share(scores: Tensor) -> Tensor:
-        below = torch.searchsorted(scores.sort().values, levels)
-        return torch.cat([torch.zeros(1, dtype=torch.float64), 1 - below.double() / len(scores)])
-
-    return share(inside), share(outside)
+    false_alarms, hits, _ = roc_curve(*_labelled(inside, outside), drop_intermediate=False)
+    return torch.from_numpy(false_alarms), torch.from_numpy(hits)
 
 
 def auc(inside: Tensor, outside: Tensor) -> float:
-    """The area under that curve, in [0, 1]: the chance that an outside score is above an inside one.
+    """The area under that curve, in [0, 1]: the probability that an outside score is above an inside one.
 
-    Raises:
-        TypeError, ValueError: scores that are not one row of numbers.
-
-    >>> area(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 3.0]))
+    >>> auc(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 3.0]))
     0.875
     """
-    inside, outside = _check(inside, "inside").sort().values, _check(outside, "outside")
-    below, up_to = (torch.searchsorted(inside, outside, right=right) for right in (False, True))
-    return ((below + up_to).double().mean() / (2 * len(inside))).item()
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(*_labelled(inside, outside)))
+
+
+def _labelled(inside: Tensor, outside: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Which scores are those of outside images, and all scores."""
+    inside, outside = _check(inside, "inside"), _check(outside, "outside")
+    return np.repeat([0, 1], [len(inside), len(outside)]), torch.cat([inside, outside]).numpy()
 
 
 def _check(scores: Tensor, name: str) -> Tensor:
@@ -67,6 +62,6 @@ def _check(scores: Tensor, name: str) -> Tensor:
         raise TypeError(f"{name} is a {type(scores).__name__}, not a tensor of scores: write torch.as_tensor(...)")
     if scores.ndim != 1 or not len(scores):
         raise ValueError(f"{name} has shape {tuple(scores.shape)}, not (N,): give one score an image, and some images")
-    if scores.isnan().any():
-        raise ValueError(f"{name} holds NaN, which is neither above nor below any threshold")
+    if not scores.isfinite().all():
+        raise ValueError(f"{name} holds NaN or infinity, which no threshold can rank")
     return scores.detach().cpu().double()

@@ -1,6 +1,6 @@
 r"""How many numbers describe a set of images: its intrinsic dimension, read off small neighbourhoods.
 
-In d dimensions a ball of radius T holds a share of the points that grows like T^d. Three ways to read d off that:
+In d dimensions a ball of radius T holds a fraction of the points that grows like T^d. Three ways to read d off that:
 
 - `mle`: the logarithms ``log(T_k / T_j)`` of the distances to the k nearest points are exponential with mean 1 / d
   where the density is even. Levina and Bickel, NIPS 2004, with the average of MacKay and Ghahramani, "Comments on
@@ -20,6 +20,8 @@ from torch import Tensor
 
 from course_utils.manifold.tangent import neighbourhoods
 
+DISCARDED = 0.1  # the fraction of the queries, those with the largest ratios, that TwoNN leaves out of its fit
+
 
 def inverses(distances: Tensor) -> Tensor:
     r"""The estimate of 1 / d at each query, ``1/(k-1) * sum over j < k of log(T_k / T_j)``: ``(Q, k)`` -> ``(Q,)``.
@@ -28,12 +30,12 @@ def inverses(distances: Tensor) -> Tensor:
     the queries gives `mle` its standard error.
 
     Raises:
-        TypeError, ValueError: no sorted distances to at least two neighbours; a query that has a duplicate.
+        ValueError: no sorted distances to at least two neighbours; a query that has a duplicate.
 
     >>> inverses(torch.tensor([[1.0, 2.0, 4.0]])) / torch.tensor(2.0).log()
     tensor([1.5000])
     """
-    _check(distances, 2)
+    _check(distances)
     logs = distances.log()
     return (logs[:, -1:] - logs[:, :-1]).mean(1)
 
@@ -49,7 +51,7 @@ def mle(distances: Tensor) -> Tensor:
     inverses, and so arrives at ``mle(distances) * (k - 2) / (k - 1)``: half of it at k = 3, 95 % at k = 20.
 
     Raises:
-        TypeError, ValueError: as for `inverses`; distances that do not differ.
+        ValueError: as for `inverses`; distances that do not differ.
 
     >>> from course_utils.manifold import nearest
     >>> angle = 6.28 * torch.rand(1000, generator=torch.Generator().manual_seed(0))
@@ -63,76 +65,71 @@ def mle(distances: Tensor) -> Tensor:
     return 1 / mean
 
 
-def two_nn(distances: Tensor, discard: float = 0.1) -> Tensor:
+def two_nn(distances: Tensor) -> Tensor:
     r"""The dimension from the two nearest points alone, ``(Q, 2 or more)`` -> ``()``.
 
-    The slope of the line through 0 that fits ``-log(1 - F)`` over ``log mu`` best, where F is the share of queries with
-    a ratio up to mu. It sees the finest scale that the points have, and whatever noise there is at that scale.
-
-    Args:
-        discard: share of the queries, those with the largest ratios, that is left out of the fit.
+    The slope of the line through 0 that fits ``-log(1 - F)`` over ``log mu`` best, where F is the fraction of queries
+    with a ratio up to mu; the tenth of the queries with the largest ratios is left out of the fit, as in the paper. It
+    sees the finest scale that the points have, and whatever noise there is at that scale.
 
     Raises:
-        TypeError, ValueError: as for `inverses`; fewer than 2 queries in the fit; ratios that are all 1.
+        ValueError: as for `inverses`; fewer than 3 queries; ratios that are all 1.
 
     >>> from course_utils.manifold import nearest
     >>> cube = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0))
     >>> print(f"{two_nn(nearest(cube, cube, 2, own=torch.arange(2000)).distances):.1f}")
     3.0
     """
-    _check(distances, 2)
+    _check(distances)
     number = len(distances)
-    kept = int(number * (1 - discard)) if 0 <= discard < 1 else 0
-    if kept < 2:
-        raise ValueError(f"discard={discard} of {number} queries: want a share in [0, 1) that leaves at least 2")
-    ratios = (distances[:, 1] / distances[:, 0]).log().sort().values[:kept]
-    rank = torch.arange(1, kept + 1, dtype=ratios.dtype, device=ratios.device)
-    if kept == number:
-        ratios, rank = ratios[:-1], rank[:-1]  # F = 1 there
-    height = -torch.log1p(-rank / number)
+    if number < 3:
+        raise ValueError(
+            f"{number} queries: want at least 3, of which the fit leaves one out, and far more for a result"
+        )
+    ratios = (distances[:, 1] / distances[:, 0]).log().sort().values[: int(number * (1 - DISCARDED))]
     if not ratios.any():
         raise ValueError("the two nearest points are equally far from every query: the points stand on a grid")
-    return (ratios @ height) / (ratios @ ratios)
+    up_to = torch.arange(1, len(ratios) + 1, dtype=ratios.dtype, device=ratios.device) / number
+    return (ratios @ -torch.log1p(-up_to)) / (ratios @ ratios)
 
 
 @torch.no_grad()
-def local_pca(queries: Tensor, points: Tensor, rows: Tensor, share: float = 0.95) -> Tensor:
-    """The mean number of principal components that hold ``share`` of the variance near a query.
+def local_pca(queries: Tensor, points: Tensor, rows: Tensor, fraction: float = 0.95) -> Tensor:
+    """The mean number of principal components that hold a ``fraction`` of the variance near a query.
 
-    A neighbourhood is a query with its neighbours, about their own mean. The weakness: the number depends on ``share``
-    as much as on the set, since noise and the bend of the manifold count as directions too, and k neighbours never
-    have more than k.
+    A neighbourhood is a query with its neighbours, about their own mean. The weakness: the number depends on the
+    fraction as much as on the set, since noise and the bend of the manifold count as directions too, and k neighbours
+    never have more than k.
 
     Args:
         queries, points, rows: ``(Q, ...)``, ``(N, ...)`` and int64 ``(Q, k)``, as given to and returned by `nearest`.
-        share: of the variance, above 0 and at most 1.
+        fraction: of the variance, above 0 and at most 1.
 
     Raises:
-        TypeError, ValueError: shapes or types that do not match; a share out of range; neighbours that all agree.
+        ValueError: neighbours that all agree.
 
     >>> plane = torch.rand(50, 2, generator=torch.Generator().manual_seed(0)) @ torch.tensor([[1.0, 0, 1], [0, 1, 1]])
     >>> rows = torch.cdist(plane, plane).topk(11, largest=False).indices[:, 1:]
     >>> local_pca(plane, plane, rows)
     tensor(2.)
     """
-    if not 0 < share <= 1:
-        raise ValueError(f"share={share}: want a share of the variance, above 0 and at most 1")
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction={fraction}: want a fraction of the variance, above 0 and at most 1")
     counts = []
     for near in neighbourhoods(queries, points, rows):
         products = near @ near.mT if near.shape[1] <= near.shape[2] else near.mT @ near  # the smaller: equal variances
         variance = torch.linalg.eigvalsh(products).flip(1).clamp_min(0).cumsum(1)
         if not (variance[:, -1] > 0).all():
             raise ValueError("a query agrees with all of its neighbours: remove the duplicates or take more neighbours")
-        counts.append((variance < share * variance[:, -1:]).sum(1) + 1)
+        counts.append((variance < fraction * variance[:, -1:]).sum(1) + 1)
     return torch.cat(counts).to(points.dtype).mean()
 
 
-def _check(distances: Tensor, least: int) -> None:
+def _check(distances: Tensor) -> None:
     if not isinstance(distances, Tensor) or not distances.is_floating_point():
         raise TypeError("distances are not a float tensor: pass the .distances that `nearest` returns")
-    if distances.ndim != 2 or distances.shape[1] < least or not len(distances):
-        hint = f"want (Q, k) with k of at least {least}"
-        raise ValueError(f"distances have shape {tuple(distances.shape)}: {hint}")
+    if distances.ndim != 2 or distances.shape[1] < 2 or not len(distances):
+        raise ValueError(f"distances have shape {tuple(distances.shape)}: want (Q, k) with k of at least 2")
     if not (distances[:, 1:] >= distances[:, :-1]).all():
         raise ValueError("distances do not grow along each row, or hold NaN: pass them as `nearest` sorts them")
     same = (distances[:, 0] <= 0).sum().item()

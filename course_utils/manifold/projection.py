@@ -54,9 +54,6 @@ def closest(
     Returns:
         `Closest`; no distance is larger than at the start. An interrupted search returns the best so far.
 
-    Raises:
-        TypeError, ValueError: images outside the convention; poses or a bound that do not fit them or ``render``.
-
     >>> def ramp(poses):
     ...     return (poses.view(-1, 1, 1, 1) * torch.linspace(0, 1, 4)).clamp(0, 1)
     >>> closest(ramp, ramp(torch.tensor([[0.7]])), torch.tensor([[0.2]]), progress=False).poses

@@ -19,27 +19,25 @@ from course_utils.manifold.scores import check_scores
 class RejectOption(nn.Module):
     """``model``, and one more class, the last, for images whose ``score`` is above ``threshold``.
 
-    An attack that wants to be misnamed *and* accepted needs targets, wrong classes below K: without them, being
-    rejected counts as success. Choose them on the plain model, since a rule such as "nearest" may choose the last class
-    here.
+    An attack that wants to be misclassified *and* accepted has to be targeted, at wrong classes below K: untargeted,
+    being rejected counts as success. Choose the targets on the plain model, since a rule such as "nearest" may choose
+    the last class here.
 
     Args:
         model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``.
         score: maps them to one number each, ``(N,)``, larger if farther off.
         threshold: the largest score that is accepted.
         unit: how much of the score weighs as much as one logit. The standard deviation of the scores of ordinary images
-            is a good choice. An attack that wants a lead of kappa logits has to end kappa units below the threshold.
+            is a good choice. An attack that wants a margin of kappa logits has to end kappa units below the threshold.
 
     Raises:
-        TypeError: the model or the score is no module.
-        ValueError: a threshold that is not finite, or a unit not above 0; on a call, a score that is not one finite
-            number an image, or a model that has no logits of two classes at least.
+        ValueError: on a call, a score that is not one finite number an image.
 
     >>> class Brightness(nn.Module):
     ...     def forward(self, images):
     ...         return images.flatten(1).mean(1)
-    >>> guarded = Guarded(nn.Flatten(), Brightness(), threshold=0.5)
-    >>> guarded(torch.tensor([[[[0.0, 0.5]]], [[[0.75, 1.0]]]]))
+    >>> cautious = RejectOption(nn.Flatten(), Brightness(), threshold=0.5)
+    >>> cautious(torch.tensor([[[[0.0, 0.5]]], [[[0.75, 1.0]]]]))
     tensor([[0.0000, 0.5000, 0.2500],
             [0.7500, 1.0000, 1.3750]])
     """
@@ -60,8 +58,8 @@ class RejectOption(nn.Module):
         logits, scores = evaluation.ask(self.model, images), evaluation.ask(self.score, images)
         evaluation.check_logits(logits, len(images))
         check_scores(scores, len(images))
-        lead = (scores - self.threshold) / self.unit
-        return torch.cat([logits, (logits.amax(1) + lead)[:, None]], dim=1)
+        beyond = (scores - self.threshold) / self.unit
+        return torch.cat([logits, (logits.amax(1) + beyond)[:, None]], dim=1)
 
     def accepted(self, images: Tensor) -> Tensor:
         """Which images are not rejected, bool ``(N,)``."""

@@ -23,6 +23,7 @@ from course_utils.manifold.neighbours import nearest
 from course_utils.training import Moment, TimedLoss, fit, seeded
 
 HIDDEN, CODE = 256, 32  # units of the hidden layers, and numbers in a code
+BATCH = 1000  # images that are scored at once
 DRAWS = 4  # draws of the noise by which a trained VAE takes the expectation over q, each with its mirror image
 
 
@@ -34,9 +35,6 @@ class Neighbour(nn.Module):
     Args:
         points: images ``(M, C, H, W)`` in [0, 1]. Kept, not copied.
         k: which neighbour counts; 1 finds an image itself where it is one of the points.
-
-    Raises:
-        TypeError, ValueError: points outside the convention; k below 1, or above M.
 
     >>> score = Neighbour(torch.zeros(3, 1, 2, 2), k=2)
     >>> score(torch.ones(1, 1, 2, 2))
@@ -190,14 +188,13 @@ def _trained(kind: type[nn.Module], images: Tensor, generator: torch.Generator |
     return score.eval()
 
 
-def off_manifold(score: nn.Module, images: Tensor, *, batch: int = 1000) -> Tensor:
+def off_manifold(score: nn.Module, images: Tensor) -> Tensor:
     """The scores of images of any number, ``(N,)``, computed in batches, without gradients, in evaluation mode.
 
     They live where the score lives: on the device of its parameters or points.
 
     Raises:
-        TypeError, ValueError: images outside the convention; a score that is no module, was made for other images, or
-            does not return one finite number an image.
+        ValueError: a score that was made for other images, or does not return one finite number an image.
 
     >>> off_manifold(Neighbour(torch.zeros(5, 1, 2, 2)), torch.ones(3, 1, 2, 2))
     tensor([2., 2., 2.])
@@ -206,7 +203,7 @@ def off_manifold(score: nn.Module, images: Tensor, *, batch: int = 1000) -> Tens
     device = evaluation.device_of(score)
     device = next((buffer.device for buffer in score.buffers()), device)
     with torch.no_grad(), evaluation.mode(score, False):
-        parts = (part.to(device) for part in images.split(batch))
+        parts = (part.to(device) for part in images.split(BATCH))
         return torch.cat([check_scores(evaluation.ask(score, part), len(part)) for part in parts])
 
 

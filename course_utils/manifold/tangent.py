@@ -20,6 +20,7 @@ from torch.func import jacfwd
 from course_utils.core.checks import check_count
 
 VALUES = 2**22  # numbers in a batch of Jacobians or neighbourhoods
+ROUNDING = 1e-6  # of the longest stretch; float64 errs by 1e-15 of it, and a camera sees larger changes than this
 
 
 class Tangent(NamedTuple):
@@ -47,9 +48,7 @@ def tangent(render: Callable[[Tensor], Tensor], poses: Tensor) -> Tangent:
         `Tangent` with d = p directions. Where ``stretch`` is 0 the direction is arbitrary.
 
     Raises:
-        TypeError: poses that are not floats.
-        ValueError: shapes outside the convention, fewer pixels than numbers in a pose, or a derivative that is not
-            finite.
+        ValueError: fewer pixels than numbers in a pose, or a derivative that is not finite.
 
     >>> def slide(poses):  # a soft edge, moved to the right by the pose
     ...     return torch.sigmoid(torch.arange(5.0) - poses[:, :, None, None])
@@ -95,19 +94,17 @@ def _join(parts) -> Tangent:
     return Tangent(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
-def rank(stretch: Tensor, tolerance: float = 1e-6) -> Tensor:
-    """How many directions are more than rounding: those stretched over ``tolerance`` times the most stretched one.
+def rank(stretch: Tensor) -> Tensor:
+    """How many directions are more than rounding: those stretched over a millionth of the most stretched one.
 
     Args:
-        stretch: float64 ``(N, d)`` from `tangent` at float64 poses; there rounding is near 1e-15, and a default of 1e-6
-            is far from it and from any direction in which a camera sees a change.
+        stretch: float64 ``(N, d)`` from `tangent` at float64 poses.
 
     Returns:
         int64 ``(N,)``.
 
     Raises:
-        TypeError: not float64, in which rounding alone can reach the tolerance.
-        ValueError: another shape, or a tolerance outside (0, 1).
+        TypeError: not float64, in which rounding alone can reach a millionth.
 
     >>> rank(torch.tensor([[3.0, 1.0, 1e-12]], dtype=torch.float64))
     tensor([2])
@@ -116,18 +113,11 @@ def rank(stretch: Tensor, tolerance: float = 1e-6) -> Tensor:
         raise TypeError("stretch is not float64, and rounding would count: call tangent on poses.double()")
     if stretch.ndim != 2 or not stretch.shape[1]:
         raise ValueError(f"stretch has shape {tuple(stretch.shape)}: want (N, d), as `tangent` returns it")
-    if not 0 < tolerance < 1:
-        raise ValueError(f"tolerance={tolerance}: want a share of the largest stretch, above 0 and below 1")
-    return (stretch > tolerance * stretch.amax(1, keepdim=True)).sum(1)
+    return (stretch > ROUNDING * stretch.amax(1, keepdim=True)).sum(1)
 
 
 def neighbourhoods(queries: Tensor, points: Tensor, rows: Tensor) -> Iterator[Tensor]:
-    """Each query with its neighbours, less their mean, in batches ``(q, k + 1, D)`` of bounded size.
-
-    Raises:
-        TypeError: tensors of another type.
-        ValueError: shapes that do not match, or rows that do not exist.
-    """
+    """Each query with its neighbours, less their mean, in batches ``(q, k + 1, D)`` of bounded size."""
     check_rows(queries, points, rows)
     queries, points = queries.flatten(1), points.flatten(1)
     portion = max(1, VALUES // ((rows.shape[1] + 1) * points.shape[1]))
@@ -137,7 +127,7 @@ def neighbourhoods(queries: Tensor, points: Tensor, rows: Tensor) -> Iterator[Te
 
 
 def check_rows(queries: Tensor, points: Tensor, rows: Tensor) -> None:
-    """Refuse what `nearest` was not given or has not returned."""
+    """Refuse queries, points and rows that are not those of one call of `nearest`."""
     if not all(isinstance(each, Tensor) for each in (queries, points, rows)):
         raise TypeError("queries, points and rows must be tensors: pass those of `nearest`, and rows=found.rows")
     if rows.dtype != torch.int64:
@@ -166,9 +156,6 @@ def local_tangent(queries: Tensor, points: Tensor, rows: Tensor, dimension: int)
     Returns:
         `Tangent` with d = dimension directions at each query.
 
-    Raises:
-        TypeError, ValueError: shapes or types that do not match; more directions than neighbours or pixels.
-
     >>> line = torch.arange(6.0)[:, None] * torch.tensor([[0.6, 0.8]])
     >>> rows = torch.tensor([[1, 2]])
     >>> local_tangent(line[:1], line, rows, dimension=1).basis.abs()
@@ -184,55 +171,51 @@ def local_tangent(queries: Tensor, points: Tensor, rows: Tensor, dimension: int)
     return Tangent(found.basis[..., :dimension].contiguous(), found.stretch[:, :dimension].contiguous())
 
 
-def along_and_across(changes: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    """Take each change apart: the part along the tangent space, and the rest across it.
+def along_and_across(perturbations: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+    """Take each perturbation apart: the part along the tangent space, and the rest across it.
 
     Args:
-        changes: floats ``(N, C, H, W)``, such as an adversarial image minus the clean one.
+        perturbations: floats ``(N, C, H, W)``, such as an adversarial image minus the clean one.
         basis: orthonormal columns ``(N, D, d)``, as in `Tangent`.
 
     Returns:
-        Two tensors shaped like ``changes``, whose sum they are, at right angles to each other.
+        Two tensors shaped like ``perturbations``, whose sum they are, at right angles to each other.
 
-    Raises:
-        TypeError, ValueError: shapes or types that do not match; a basis that is not orthonormal.
-
-    >>> along, across = split(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[1.0], [0.0]]]))
+    >>> along, across = along_and_across(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[1.0], [0.0]]]))
     >>> along, across
     (tensor([[[[3., 0.]]]]), tensor([[[[0., 4.]]]]))
     """
-    _check_basis(changes, basis)
-    flat = changes.flatten(1)[..., None]
-    along = (basis @ (basis.mT @ flat)).view(changes.shape)
-    return along, changes - along
+    _check_basis(perturbations, basis)
+    flat = perturbations.flatten(1)[..., None]
+    along = (basis @ (basis.mT @ flat)).view(perturbations.shape)
+    return along, perturbations - along
 
 
-def fraction_along(changes: Tensor, basis: Tensor) -> Tensor:
-    """The share of each change's squared length that lies along the tangent space: ``(N, C, H, W)`` -> ``(N,)``.
+def fraction_along(perturbations: Tensor, basis: Tensor) -> Tensor:
+    """The fraction of each squared length that lies along the tangent space: ``(N, C, H, W)`` -> ``(N,)``.
 
     0 is straight across, 1 is along, and a random direction has d / D on average. It is NaN where nothing changed.
 
-    Raises:
-        TypeError, ValueError: as for `along_and_across`.
-
-    >>> share(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[1.0], [0.0]]]))
+    >>> fraction_along(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[1.0], [0.0]]]))
     tensor([0.3600])
     """
-    along, _ = along_and_across(changes, basis)
-    return along.flatten(1).square().sum(1) / changes.flatten(1).square().sum(1)
+    along, _ = along_and_across(perturbations, basis)
+    return along.flatten(1).square().sum(1) / perturbations.flatten(1).square().sum(1)
 
 
-def _check_basis(changes: Tensor, basis: Tensor) -> None:
-    if not (isinstance(changes, Tensor) and isinstance(basis, Tensor) and changes.dtype == basis.dtype):
-        kinds = [each.dtype if isinstance(each, Tensor) else type(each).__name__ for each in (changes, basis)]
+def _check_basis(perturbations: Tensor, basis: Tensor) -> None:
+    given = (perturbations, basis)
+    if not all(isinstance(each, Tensor) for each in given) or perturbations.dtype != basis.dtype:
+        kinds = [each.dtype if isinstance(each, Tensor) else type(each).__name__ for each in given]
         hint = "want tensors of one float type; of a Tangent pass its .basis"
-        raise TypeError(f"changes are {kinds[0]}, the basis {kinds[1]}: {hint}")
-    if changes.ndim != 4:
-        raise ValueError(f"changes have shape {tuple(changes.shape)}, not (N, C, H, W): for one write change[None]")
-    if basis.ndim != 3 or basis.shape[:2] != (len(changes), changes[0].numel()):
-        want = f"({len(changes)}, {changes[0].numel()}, d)"
-        raise ValueError(f"the basis has shape {tuple(basis.shape)}, not {want}: give one basis a change")
-    product = basis.mT @ basis
-    off = (product - torch.eye(basis.shape[2]).to(basis)).abs().max()
+        raise TypeError(f"perturbations are {kinds[0]}, the basis {kinds[1]}: {hint}")
+    if perturbations.ndim != 4:
+        shape = tuple(perturbations.shape)
+        raise ValueError(f"perturbations have shape {shape}, not (N, C, H, W): for one write perturbation[None]")
+    number, pixels = len(perturbations), perturbations[0].numel()
+    if basis.ndim != 3 or basis.shape[:2] != (number, pixels):
+        shape = tuple(basis.shape)
+        raise ValueError(f"the basis has shape {shape}, not ({number}, {pixels}, d): give one basis a perturbation")
+    off = (basis.mT @ basis - torch.eye(basis.shape[2]).to(basis)).abs().max()
     if not off < 1e-3:
         raise ValueError(f"the basis is not orthonormal, off by {off:.2g}: torch.linalg.qr makes its columns so")
