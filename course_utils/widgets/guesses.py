@@ -7,17 +7,16 @@ learner's record. Without a front end nobody is asked, and nothing is read or ke
 
 import math
 import re
+import textwrap
 import warnings
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-import anywidget
 import traitlets
 from IPython.display import display
 
 from course_utils import figures, runtime
 from course_utils.core.storage import JsonStore
-from course_utils.widgets.base import script
+from course_utils.widgets.base import Widget
 
 KEPT = {"guess", "revealed", "said", "measured"}  # of each question
 
@@ -57,12 +56,11 @@ def guess(question: str, *, unit: str = "", choices: Sequence[str] | None = None
     if choices is not None and (isinstance(choices, str) or len(choices) < 2 or len(set(choices)) < len(choices)):
         raise ValueError(f"choices={choices!r}: give two or more answers that differ")
     guess = Guess(question, unit, choices)
-    if runtime.front_end():
+    if guess.form:
         guess.load()
         display(guess.form)
     else:
-        answers = " / ".join(choices or []) or unit
-        runtime.say(f"Predict: {question} ({answers})" if answers else f"Predict: {question}")
+        runtime.say(guess.asked)
     return guess
 
 
@@ -82,7 +80,13 @@ class Guess:
         self.question, self.unit, self.choices = question, unit, choices
         self.value: float | str | None = None
         self.revealed = False
-        self.form = Form(question, unit, choices, self._hear) if runtime.front_end() else None
+        self.form = Form(self) if runtime.front_end() else None
+
+    @property
+    def asked(self) -> str:
+        """The question, and its unit or choices, as a line of text."""
+        answers = " / ".join(self.choices or []) or self.unit
+        return f"Predict: {self.question} ({answers})" if answers else f"Predict: {self.question}"
 
     def reveal(self, result) -> figures.Picture | None:
         """Say how far the guess was from the result, and close the guess.
@@ -126,7 +130,7 @@ class Guess:
                 self.value, self.revealed = self._valid(kept["guess"]), bool(kept["revealed"])
             except ValueError as error:
                 warnings.warn(f"an earlier guess does not fit this question any more ({error})", stacklevel=3)
-        self.form.show(self)
+        self.form.tell()
 
     def text(self, value: float | str) -> str:
         """A number with its unit, or a choice in quotes."""
@@ -172,38 +176,50 @@ class Guess:
         STORE.update(lambda guesses: guesses.update({self.question: kept}))
         self.value, self.revealed = value, revealed
         if self.form:
-            self.form.show(self)
-
-    def _hear(self, _, message: dict, buffers: list) -> None:
-        try:
-            self.lock(message["guess"])
-        except (ValueError, OSError) as error:
-            self.form.send({"trouble": str(error) if message["guess"] else "Make a guess first."})
+            self.form.tell()
 
     def _ipython_display_(self) -> None:
         """Nothing as the last expression of a cell: `guess` has shown the form."""
 
 
-class Form(anywidget.AnyWidget):
+class Form(Widget):
     """The question in the page, with a field for the guess or with the guess that is locked in."""
 
-    _esm = script("guesses")
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
     question = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
     choices = traitlets.List().tag(sync=True)
     locked = traitlets.Unicode().tag(sync=True)
     revealed = traitlets.Bool().tag(sync=True)
 
-    def __init__(self, question: str, unit: str, choices: Sequence[str] | None, hear: Callable):
-        super().__init__(question=question, unit=unit, choices=list(choices or []))
-        self.on_msg(hear)
+    def __init__(self, guess: Guess):
+        super().__init__(question=guess.question, unit=guess.unit, choices=list(guess.choices or []))
+        self.guess = guess
 
-    def show(self, guess: Guess) -> None:
+    def obey(self, do: str, guess: str) -> tuple[dict, list[bytes]]:
+        """Lock in what was typed, the only thing that the page asks for; or say what is wrong with it."""
+        try:
+            self.guess.lock(guess)
+        except (ValueError, OSError) as error:
+            return {"trouble": str(error) if guess else "Make a guess first."}, []
+        return self._state(), []
+
+    def tell(self) -> None:
         """Tell the page, and each page that opens later, what is locked in."""
-        self.locked = "" if guess.value is None else guess.text(guess.value)
-        self.revealed = guess.revealed
-        self.send({"locked": self.locked, "revealed": self.revealed, "trouble": STORE.trouble})
+        self.locked = "" if self.guess.value is None else self.guess.text(self.guess.value)
+        self.revealed = self.guess.revealed
+        self.send({"page": None, **self._state()})
+
+    def _state(self) -> dict:
+        return {"locked": self.locked, "revealed": self.revealed, "trouble": STORE.trouble}
+
+    def picture(self) -> figures.Picture:
+        """The question, and what was locked in."""
+        words = f"{self.guess.asked} Locked in: {self.locked}" if self.locked else self.guess.asked
+        lines = textwrap.wrap(words, 90)
+        canvas, axis = figures.figure(height=0.25 * len(lines))
+        axis.text(0, 0.5, "\n".join(lines), va="center", parse_math=False)
+        axis.axis("off")
+        return figures.picture(canvas, words)
 
 
 def _number_line(guess: Guess, result: float, alt: str) -> figures.Picture:

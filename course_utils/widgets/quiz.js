@@ -54,15 +54,15 @@ function present(wanted, stage, over) {
 
 function build(el) {
   const root = panel(el, "quiz");
-  const status = add(root, "div", "quiz-status", { role: "status", "aria-live": "polite" });
+  const line = status(root, "quiz-status");
   const main = add(root, "div", "quiz-main");
   const stage = add(main, "div", "quiz-stage", { tabindex: 0, role: "group", "aria-label": "where the pictures flash up" });
   add(stage, "div", "quiz-cross", { "aria-hidden": "true" }, "+");
   const picture = add(stage, "canvas", "quiz-picture", { "aria-hidden": "true" });
   const mask = add(stage, "canvas", "quiz-mask", { "aria-hidden": "true" });
   const side = add(main, "div", "quiz-side");
-  const alarm = add(root, "p", "quiz-trouble", { role: "alert" });
-  return { root, status, stage, picture, mask, side, alarm, outcome: add(root, "div", "quiz-outcome") };
+  const alarm = add(root, "p", "course-trouble", { role: "alert" });
+  return { root, line, stage, picture, mask, side, alarm, outcome: add(root, "div", "quiz-outcome") };
 }
 
 export default () => {
@@ -112,7 +112,7 @@ export default () => {
   }
 
   function render({ el }) {
-    const { root, status, stage, picture, mask, side, alarm, outcome } = build(el);
+    const { root, line, stage, picture, mask, side, alarm, outcome } = build(el);
     let phase = "rest";
     let [current, label, shown, stop] = [null, null, 0, () => {}];
     let later = []; // seen before a pause: they come again at the end
@@ -157,10 +157,6 @@ export default () => {
       }
     }
 
-    function button(parent, text, act, className = "", attributes = {}) {
-      add(parent, "button", className, { type: "button", ...attributes }, text).addEventListener("click", act);
-    }
-
     function question(text, choices, hint) {
       add(side, "p", "", {}, text);
       const grid = add(side, "div", "quiz-buttons", { role: "group", "aria-label": text });
@@ -176,7 +172,7 @@ export default () => {
         now.times.forEach((ms) => add(select, "option", "", { value: ms }, ms < 1000 ? `${ms} ms` : `${ms / 1000} s`));
         select.value = wanted;
         select.addEventListener("change", () => (wanted = Number(select.value)));
-        button(row, done || later.length ? "Go on" : "Start", next, "quiz-first");
+        button(row, done || later.length ? "Go on" : "Start", next, "course-first");
       }
       if (!done) return;
       button(row, sureToForget ? `Forget all ${done} answers` : "Start over", () => {
@@ -194,7 +190,7 @@ export default () => {
       outcome.hidden = phase !== "rest" || !comparison;
       if (outcome.dataset.html !== comparison) outcome.innerHTML = outcome.dataset.html = comparison;
       if (!now) {
-        status.textContent = "Waiting for the kernel.";
+        line.textContent = "Waiting for the kernel.";
         return;
       }
       const all = now.order.length;
@@ -203,21 +199,21 @@ export default () => {
       stage.hidden = phase === "rest" && !left().length;
       if (phase === "rest") {
         sureToForget &&= answers.length > 0;
-        status.textContent = left().length ? `${answers.length} of ${all} pictures answered.` : `All ${all} pictures answered: you against the network.`;
+        line.textContent = left().length ? `${answers.length} of ${all} pictures answered.` : `All ${all} pictures answered: you against the network.`;
         if (left().length) {
           const digits = `0 to ${now.classes - 1}`;
           add(side, "p", "", {}, `Look at the cross. A picture flashes up and is covered at once. Then say which digit it was, ${digits}, or none of them, and how sure you are: by key, mouse or finger. Escape pauses.`);
           add(side, "p", "", {}, "There is never more than one picture in a second. If flashing light can harm you, choose 2 s, or leave this to others: the lesson shows all pictures on its page without a kernel.");
         }
-        start(add(side, "div", "quiz-row"));
+        start(add(side, "div", "course-row"));
       } else {
-        status.textContent = `Picture ${answers.length + 1} of ${all}`;
+        line.textContent = `Picture ${answers.length + 1} of ${all}`;
         const numbers = Array.from({ length: now.classes }, (_, k) => [k, String(k)]);
         if (phase === "label") question("What was it?", [...numbers, [null, "none of them", true]], "Keys: the digit, or n for none.");
         else if (phase === "sure")
           question(`You say ${label ?? "none of them"}. How sure are you?`, now.sure.map((name, k) => [k + 1, `${k + 1} ${name}`, true]), "Keys: 1 to 4. Backspace to correct the answer.");
         else add(side, "p", "", {}, "Look at the cross.");
-        button(add(side, "div", "quiz-row"), "Pause", pause);
+        button(add(side, "div", "course-row"), "Pause", pause);
       }
       if (focused && !root.contains(document.activeElement)) stage.focus({ preventScroll: true });
     }

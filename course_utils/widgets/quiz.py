@@ -17,9 +17,7 @@ import json
 import math
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
-import anywidget
 import torch
 import traitlets
 from torch import Tensor, nn
@@ -27,7 +25,7 @@ from torch import Tensor, nn
 from course_utils import evaluation, figures, runtime
 from course_utils.core.storage import JsonStore
 from course_utils.widgets import quiz_scores
-from course_utils.widgets.base import img, script, to_bytes
+from course_utils.widgets.base import Widget, img, to_bytes
 
 TIMES = [60, 100, 250, 500, 2000]  # ms
 
@@ -79,14 +77,12 @@ def human_quiz(
     source = runtime.ensure_generator(generator)
     order = torch.randperm(len(pictures), generator=source, device=source.device).tolist()
     game = dict(pictures=pictures.detach().cpu(), truths=truths, kinds=kinds, confidence=confidence, order=order)
-    return Quiz(**game) if runtime.front_end() else _still(**game)
+    return Quiz.show(**game)
 
 
-class Quiz(anywidget.AnyWidget):
+class Quiz(Widget):
     """The live quiz. Each message from the page holds all answers so far, so that none is lost with a message."""
 
-    _esm = script("quiz")
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
     answers = traitlets.List()
 
     def __init__(self, pictures: Tensor, truths: list, kinds: list, confidence: Tensor, order: list):
@@ -94,8 +90,18 @@ class Quiz(anywidget.AnyWidget):
         self.pictures, self.truths, self.kinds, self.order = pictures, truths, kinds, order
         self.confidence, self.said = (values.tolist() for values in confidence.max(1))
         self.classes = confidence.shape[1]
-        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
         self._load()
+
+    @staticmethod
+    def still(pictures: Tensor, truths: list, kinds: list, confidence: Tensor, order: list) -> figures.Picture:
+        """The pictures in the order of the quiz, the network's answers, and blanks for the reader's."""
+        best, said = (values.tolist() for values in confidence.max(1))
+        captions = [f"network: {said[k]}\n{figures.percent(best[k])}\nyou: ____" for k in order]
+        title = "What is it: a digit, or none of them? How sure are you?"
+        shown = [kinds[k] if truths[k] is None else f"{kinds[k]} {truths[k]}" for k in range(len(kinds))]
+        each = "; ".join(f"{shown[k]}: {said[k]}, {figures.percent(best[k])}" for k in order)
+        alt = f"The pictures of the quiz with a blank for your answer. What the network says: {each}."
+        return figures.images(pictures[order], captions, title=title, alt=alt)
 
     @property
     def results(self) -> list[dict]:
@@ -125,25 +131,21 @@ class Quiz(anywidget.AnyWidget):
             raise ValueError("there are no answers yet: press Start in the quiz first")
         return quiz_scores.compare(self.pictures, sorted(self.results, key=lambda one: one["picture"]))
 
-    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for; an error becomes the answer and changes nothing.
+    def obey(self, do: str, answers: Sequence[dict] = ()) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for.
 
         Args:
-            message: ``page``, which comes back with the answer, and ``do``: "show", or "keep" all ``answers``.
+            do: "show", or "keep" all ``answers``.
 
         Returns:
             What to write, with the comparison as HTML once all is answered, and one buffer: the pictures.
         """
-        try:
-            if message["do"] == "keep":
-                self._keep(message["answers"])
-            done = len(self.answers) == len(self.order)
-            told = img(self.compare()) if done else ""
-        except Exception as error:  # a full disk, or a page of another quiz
-            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
-        texts = {"times": TIMES, "sure": quiz_scores.SURE, "classes": self.classes, "comparison": told}
+        if do == "keep":
+            self._keep(answers)
+        done = len(self.answers) == len(self.order)
+        texts = {"times": TIMES, "sure": quiz_scores.SURE, "classes": self.classes, "trouble": STORE.trouble}
         state = {"order": self.order, "answers": self.answers, "shape": list(self.pictures.shape[1:])}
-        return {"page": message["page"], "trouble": STORE.trouble, **texts, **state}, [to_bytes(self.pictures)]
+        return {**texts, **state, "comparison": img(self.compare()) if done else ""}, [to_bytes(self.pictures)]
 
     def _keep(self, answers: list[dict]) -> None:
         answers = self._valid(answers)
@@ -174,19 +176,6 @@ class Quiz(anywidget.AnyWidget):
         """What the answers are kept under: a hash of all that was asked."""
         asked = json.dumps([self.truths, self.kinds, self.classes, list(self.pictures.shape)]).encode()
         return hashlib.sha256(asked + to_bytes(self.pictures)).hexdigest()[:16]
-
-
-def _still(pictures: Tensor, truths: list, kinds: list, confidence: Tensor, order: list) -> figures.Picture:
-    """The pictures in the order of the quiz, the network's answers, and blanks for the reader's."""
-    best, said = (values.tolist() for values in confidence.max(1))
-    captions = [f"network: {said[k]}\n{figures.percent(best[k])}\nyou: ____" for k in order]
-    title = "What is it: a digit, or none of them? How sure are you?"
-    each = "; ".join(
-        f"{kinds[k]}{'' if truths[k] is None else f' {truths[k]}'}: {said[k]}, {figures.percent(best[k])}"
-        for k in order
-    )
-    alt = f"The pictures of the quiz with a blank for your answer. What the network says: {each}."
-    return figures.images(pictures[order], captions, title=title, alt=alt)
 
 
 def _check(truths: list, kinds: list, number: int, classes: int) -> None:

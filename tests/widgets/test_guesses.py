@@ -24,8 +24,8 @@ def type_and_lock(mine, value):
     """What the page sends when a learner fills in the field and presses the button; returns what it hears."""
     heard = []
     mine.form.send = heard.append
-    mine.form._handle_custom_msg({"guess": value}, [])
-    return heard[-1]
+    answer, _ = mine.form.answer({"page": 7, "do": "lock", "guess": value})
+    return {name: said for one in (*heard, answer) for name, said in one.items() if name != "page"}
 
 
 def said(mine, result, capsys):
@@ -180,3 +180,30 @@ def test_each_question_has_its_own_guess(live):
     guess("One?").lock(1)
     guess("Two?").lock(2)
     assert (guess("One?").value, guess("Two?").value) == (1, 2)
+
+
+def test_a_page_without_a_kernel_shows_what_was_asked_and_guessed(live):
+    mine = guess(QUESTION, unit="digits")
+    type_and_lock(mine, "7")
+    picture = mine.form.picture()
+    assert picture.alt == f"Predict: {QUESTION} (digits) Locked in: 7 digits" and picture.png
+
+
+@pytest.mark.slow
+def test_a_guess_in_a_browser_in_two_views(live, stage):
+    mine = guess("How many does `f` get?", unit="digits")
+    page = stage(mine.form, views=2)
+    first, second = page.locator(".guess").all()
+    first.locator("input").fill("lots")
+    first.get_by_role("button", name="Lock in").click()
+    first.get_by_text("'lots' is not one number").wait_for()
+    assert first.locator("code").inner_text() == "f"
+    first.locator("input").fill("1,200")
+    page.keyboard.press("Enter")
+    second.get_by_text("Locked in: 1,200 digits").wait_for()
+    assert mine.value == 1200
+    second.get_by_role("button", name="Guess again").click()
+    page.keyboard.type("120")  # the field has the focus
+    page.keyboard.press("Enter")
+    first.get_by_text("Locked in: 120 digits").wait_for()
+    assert page.locator(".course-trouble:visible").count() == 0
