@@ -403,7 +403,7 @@ def _told(head: dict) -> str:
 
 
 def _send(pipe: BinaryIO, head: dict, *tensors: Tensor) -> None:
-    parts = {str(i): each.detach().float().cpu().contiguous() for i, each in enumerate(tensors)}
+    parts = {str(i): each.detach().float().cpu().contiguous().clone() for i, each in enumerate(tensors)}
     parts["head"] = torch.frombuffer(bytearray(json.dumps(head).encode()), dtype=torch.uint8)
     message = safetensors.torch.save(parts)
     pipe.write(len(message).to_bytes(8, "little") + message)
@@ -413,9 +413,7 @@ def _send(pipe: BinaryIO, head: dict, *tensors: Tensor) -> None:
 def _receive(pipe: BinaryIO) -> tuple[dict, list[Tensor]]:
     """The next message. Whoever wrote it is not trusted.
 
-    Raises:
-        EOFError: nobody writes there any more.
-        one of NO_MESSAGE: what came is no message.
+    Raises EOFError where nobody writes any more, and one of NO_MESSAGE where what came is none.
     """
     size = int.from_bytes(_exactly(pipe, 8), "little")
     if size > LARGEST:

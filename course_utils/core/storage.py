@@ -142,15 +142,14 @@ class JsonStore:
     """One part of the learner's record: a JSON file ``{"format": 1, name: contents}`` in `record_folder`.
 
     A file that cannot be read is put aside under another name, with a warning, and a new one begins. Where a change
-    cannot be written, a warning says so; this kernel remembers it and tries again with the next reading or change.
+    cannot be written, a warning says so, also in ``trouble``; this kernel remembers it and tries again the next time.
+    One that a newer version of the course wrote stays as it is: a RuntimeError says what to do.
 
     Args:
-        name: of the part and its file.
-        fresh: makes the contents to begin with, a list or a dict.
-        check: raises ValueError, TypeError, KeyError or AttributeError if contents are damaged.
-        former: pattern of the files in `home` that held this before there was a record. They are taken over when there
-            is no file yet, and put aside.
-        adopt: ``adopt(contents, stem, document)`` is the contents with such a file added.
+        fresh: makes the contents to begin with: list or dict.
+        check: raises one of `DAMAGE` if contents are not what they should be.
+        former: pattern of the files in `home` that held this before there was a record. They are taken over once, by
+            ``adopt(contents, stem, document)``, which returns the contents with one of them added.
 
     >>> notes = JsonStore("notes", fresh=list, check=sorted)
     >>> notes.update(lambda kept: kept.append("b")), notes.read()
@@ -167,7 +166,7 @@ class JsonStore:
         adopt: Callable[[Any, str, Any], Any] = lambda contents, stem, document: document,
     ):
         self.name, self.fresh, self.check, self.former, self.adopt = name, fresh, check, former, adopt
-        self.trouble = ""  # why the latest change is in this kernel alone
+        self.trouble = ""
         self._unwritten: dict[Path, list[Callable]] = {}
 
     @property
@@ -175,19 +174,13 @@ class JsonStore:
         return record_folder() / f"{self.name}.json"
 
     def read(self) -> Any:
-        """The contents.
-
-        Raises:
-            RuntimeError: a newer version of the course wrote the file, which stays as it is.
-        """
+        """The contents."""
         return self.update()
 
     def update(self, *changes: Callable[[Any], object]) -> Any:
         """Let functions change the contents in place, while no other kernel does; the contents after that.
 
-        Raises:
-            RuntimeError: as for `read`.
-            ValueError, TypeError, KeyError, AttributeError: what `check` says of the contents; nothing is written.
+        What `check` raises of them is raised here, and nothing is written.
         """
         file, self.trouble = self.file, ""
         changes = [*self._unwritten.get(file, []), *changes]

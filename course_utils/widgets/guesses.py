@@ -18,20 +18,15 @@ from course_utils import figures, runtime
 from course_utils.core.storage import JsonStore
 from course_utils.widgets.base import Widget
 
-KEPT = {"guess", "revealed", "said", "measured"}  # of each question
-
 
 def _check(kept: dict) -> None:
-    texts = [text for one in kept.values() for text in (one["said"], one["measured"])]
-    if not all(isinstance(text, str) for text in texts) or not all(one.keys() >= KEPT for one in kept.values()):
-        raise ValueError("an entry is no guess")
+    for one in kept.values():
+        if {"guess", "revealed"} - one.keys() or not isinstance(one["said"] + one["measured"], str):
+            raise ValueError("an entry is no guess")
 
 
 def _adopt(kept: dict, stem: str, one: dict) -> dict:
-    said, measured = str(one.get("said", one["guess"])), str(one.get("measured", ""))
-    return kept | {
-        str(one["question"]): dict(guess=one["guess"], revealed=one["revealed"], said=said, measured=measured)
-    }
+    return kept | {one.pop("question"): {"said": str(one["guess"]), "measured": ""} | one}
 
 
 STORE = JsonStore("guesses", fresh=dict, check=_check, former="predictions/*.json", adopt=_adopt)
@@ -231,7 +226,7 @@ def _number_line(guess: Guess, result: float, alt: str) -> figures.Picture:
     else:
         low, high = min(low, 0), max(high, 0)
         room = 0.06 * (high - low) or 1
-        axis.set_xlim(low - room * (low < 0), high + room)
+        axis.set_xlim(low - room if low < 0 else low, high + room)
     axis.set(yticks=[], xlabel=guess.unit)
     axis.spines["left"].set_visible(False)
     lines = [("you said", guess.value, 0.75, figures.THEORY, "--"), ("measured", result, 0.28, figures.CLEAN, "-")]

@@ -1,8 +1,8 @@
 """A reader against a network on the same pictures: who was right how often, who was certain, and where they differ.
 
-Few pictures carry little evidence, so each share has its exact interval (`stats.clopper_pearson`). Where a picture has
-no right answer, "none of them" counts for the reader, and nothing for a network that has no such class: there only how
-certain it is can be compared.
+Few pictures carry little evidence, so each fraction has its exact confidence interval (`stats.clopper_pearson`). Where
+a picture has no right answer, "none of them" counts for the reader, and nothing for a network that has no such class:
+there only how certain it is can be compared.
 """
 
 import statistics
@@ -20,7 +20,7 @@ SHOWN = 30  # pictures at most that somebody got wrong
 
 
 def score_quiz(results: Sequence[dict]) -> dict[str, dict]:
-    """Shares by kind, each as ``(share, low, high)`` with its 95 % interval.
+    """Fractions by kind, each as ``(fraction, low, high)`` with its 95 % confidence interval.
 
     Args:
         results: answers as in `quiz.Quiz.results`.
@@ -30,8 +30,8 @@ def score_quiz(results: Sequence[dict]) -> dict[str, dict]:
         them", and None for the network; ``you certain`` and ``network certain``, of whatever was said.
 
     >>> one = dict(kind="noise", truth=None, label=None, sure=4, network=8, confidence=0.7)
-    >>> share, low, high = score_quiz([one])["noise"]["you"]
-    >>> f"{share:.3f}, from {low:.3f} to {high:.3f}"
+    >>> fraction, low, high = score_quiz([one])["noise"]["you"]
+    >>> f"{fraction:.3f}, from {low:.3f} to {high:.3f}"
     '1.000, from 0.025 to 1.000'
     """
     scores = {}
@@ -43,10 +43,10 @@ def score_quiz(results: Sequence[dict]) -> dict[str, dict]:
             sum(one["sure"] == len(SURE) for one in of),
             sum(one["confidence"] >= CERTAIN for one in of),
         ]
-        shares = {name: (k / len(of), *clopper_pearson(k, len(of))) for name, k in zip(EVENTS, hits, strict=True)}
+        fractions = {name: (k / len(of), *clopper_pearson(k, len(of))) for name, k in zip(EVENTS, hits, strict=True)}
         if of[0]["truth"] is None:
-            shares["network"] = None
-        scores[kind] = {"number": len(of), **shares}
+            fractions["network"] = None
+        scores[kind] = {"number": len(of), **fractions}
     return scores
 
 
@@ -81,18 +81,20 @@ def _chart(scores: dict[str, dict]) -> figures.Picture:
                 if one[who + ending] is None:
                     axis.text(0, row + lift, "the network cannot say “none”", va="center", fontsize=8, color=color)
                     continue
-                share, low, high = one[who + ending]
+                fraction, low, high = one[who + ending]
                 how = dict(fmt=marker, color=color, capsize=3, label=who if row == 0 else None)
-                axis.errorbar(share, row + lift, xerr=[[share - low], [high - share]], **how)
-        axis.set(xlim=(-0.03, 1.03), xlabel="share, with its 95 % interval", title=title)
+                axis.errorbar(fraction, row + lift, xerr=[[fraction - low], [high - fraction]], **how)
+        axis.set(xlim=(-0.03, 1.03), xlabel="fraction, with its 95 % confidence interval", title=title)
         axis.grid(axis="x")
     axes[0].set_yticks(range(len(scores)), [f"{kind} ({one['number']})" for kind, one in scores.items()])
     axes[0].set_ylim(len(scores) - 0.5, -0.5)
     canvas.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     told = []
     for kind, one in scores.items():
-        shares = [figures.percent(one[name][0]) if one[name] else "cannot be" for name in EVENTS]
-        told.append("{}: right were you {}, the network {}; certain were you {}, the network {}".format(kind, *shares))
+        fractions = [figures.percent(one[name][0]) if one[name] else "cannot be" for name in EVENTS]
+        told.append(
+            "{}: right were you {}, the network {}; certain were you {}, the network {}".format(kind, *fractions)
+        )
     return figures.picture(canvas, ". ".join(told) + ".")
 
 
