@@ -361,7 +361,7 @@ def board(side: str = "attacks") -> Table:
 
 def reveal() -> Table:
     """Which network was which, and what did most to it on the board. From now on the board names them."""
-    kept, rows = scoreboard.reveal(_stamp()), []
+    kept, rows = scoreboard.mark_revealed(_stamp()), []
     for letter, net in _lettered(kept["secret"]).items():
         best = min(kept["attacks"], key=lambda entry: (entry["images"] < FEW, entry["accuracy"][letter]), default=None)
         shown = [f"{best['accuracy'][letter]:.0%}", best["name"]] if best else ["-", "-"]

@@ -70,7 +70,7 @@ def enter(stamp: str, side: str, entry: dict) -> None:
     STORE.update(partial(_deal, stamp, secrets.randbits(32)), put)
 
 
-def reveal(stamp: str) -> dict:
+def mark_revealed(stamp: str) -> dict:
     """The board, from now on with the names of the networks."""
     return STORE.update(partial(_deal, stamp, secrets.randbits(32)), lambda board: board.update(revealed=True))
 
