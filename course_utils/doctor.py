@@ -130,7 +130,7 @@ def _data() -> str:
     states = data.verify()
     damaged = [name for name, state in states.items() if state.startswith("damaged")]
     if damaged:
-        raise OSError(f"{', '.join(damaged)} damaged: `python -m course_utils.data verify` says how")
+        raise OSError(f"{', '.join(damaged)} damaged: `deep-flaw verify` says how")
     missing = [name for name, state in states.items() if state == "missing"]
     return "MNIST is not beside the course and will be downloaded" if missing else "MNIST is here, checksums right"
 

@@ -3,7 +3,9 @@
 The convention of the course: images are float32 ``(N, C, H, W)`` in [0, 1], labels are int64 ``(N,)``.
 """
 
+import difflib
 import operator
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
@@ -24,6 +26,17 @@ def check_count(name: str, number: int) -> int:
     except (TypeError, ValueError):
         raise ValueError(f"{name}={number!r}: want a whole number, at least 1") from None
     return operator.index(number)
+
+
+def no_such(kind: str, name: str, known: Collection[str], otherwise: str = "") -> ValueError:
+    """The error for a name that is none of ``known``, with the closest one; if none is close, all, or ``otherwise``.
+
+    >>> no_such("network", "lenet-5", ["lenet5", "fc100"])
+    ValueError("no network is called 'lenet-5'; did you mean 'lenet5'?")
+    """
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else otherwise or f"there are {', '.join(known)}"
+    return ValueError(f"no {kind} is called {name!r}; {hint}")
 
 
 def check_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:

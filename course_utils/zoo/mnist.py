@@ -10,6 +10,7 @@ from torch import nn
 
 from course_utils import data, models, runtime
 from course_utils.core import storage
+from course_utils.core.checks import no_such
 from course_utils.data import Split
 from course_utils.training import History, fit, weight_decay
 from course_utils.zoo.recipe import Recipe
@@ -72,6 +73,8 @@ def trained(name: str, *, seed: int = 0, device: torch.device | str | None = Non
     A file that is damaged, or was written by another recipe, is reported and replaced. An interrupted training is
     returned, but not kept. Another ``seed``, of the first weights and of the order of the images, is another network.
     """
+    if name not in RECIPES:
+        raise no_such("network", name, RECIPES)
     recipe, stamp = RECIPES[name], RECIPES[name].stamp(seed)
     device = runtime.device() if device is None else torch.device(device)
     file = storage.home("models") / f"{name}-{seed}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}.safetensors"

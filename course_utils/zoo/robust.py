@@ -7,7 +7,6 @@ are the recipe, a checksum, and what was measured on the way. `retrain` follows 
     deep-flaw retrain small-fast
 """
 
-import difflib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -210,10 +209,7 @@ def recipe_of(name: str) -> RobustRecipe:
 def _open(name: str) -> tuple[nn.Module, dict[str, str]]:
     """The network from its file, and the notes beside the weights."""
     recipe, file = recipe_of(name), weights_file(name)
-    again = (
-        f"`git checkout -- data/models/{file.name}` brings it back, "
-        f"`python -m course_utils retrain {name}` trains it again"
-    )
+    again = f"`git checkout -- data/models/{file.name}` brings it back, `deep-flaw retrain {name}` trains it again"
     model = recipe.fresh()
     try:
         return model, storage.restore(model, file, recipe.stamp())
