@@ -2,19 +2,19 @@ r"""Two concentric spheres: a task without noise, where the nearest error can be
 
 Class 0 is the unit sphere in d dimensions, class 1 the sphere of radius 1.3, and a point is drawn uniformly from
 either. Gilmer, Metz, Faghri, Schoenholz, Raghu, Wattenberg and Goodfellow, arXiv 1801.02774. If a network errs on a
-share mu of the inner sphere, how far is a point from its nearest error, on average? No set of that size is farther away
-than a cap, by the isoperimetric inequality, and a cap is about
+fraction mu of the inner sphere, how far is a point from its nearest error, on average? No set of that size is farther
+away than a cap, by the isoperimetric inequality, and a cap is about
 
     -Phi^-1(mu) / sqrt(d)
 
-away, which is small for any mu that could be measured. Dimension alone forces that, for whatever network has the error
-mu.
+away (exactly: `caps.cap_distance`), which is small for any mu that could be measured. Dimension alone forces that, for
+whatever network has the error mu.
 
 The networks here start with ``nn.Flatten``, so that they take vectors ``(N, d)`` as well as the course's images: a
-point is an image ``(1, 1, d)``. Then `flip_probability.flips` and `flip_probability.rare` give mu, as noise around 0
+point is an image ``(1, 1, d)``. Then `flip_probability` and `flip_probability_splitting` give mu, as noise around 0
 that lies on a sphere:
 
-    rare(model, torch.zeros(1, 1, 1, d), torch.tensor([0]), size=1.0, law="sphere")
+    flip_probability_splitting(model, torch.zeros(1, 1, 1, d), torch.tensor([0]), size=1.0, law="sphere")
 """
 
 from typing import NamedTuple
@@ -25,8 +25,7 @@ from torch.nn import functional as F
 
 from course_utils import evaluation, runtime, training
 from course_utils.core.checks import check_count
-from course_utils.data import Split
-from course_utils.dimensions.boundary_distance import _nearest, cap_height
+from course_utils.dimensions.boundary_distance import boundary_distance
 
 OUTER = 1.3  # radius of the sphere of class 1
 
@@ -41,7 +40,7 @@ class Points(NamedTuple):
 def spheres(number: int, d: int, *, generator: torch.Generator | None = None) -> Points:
     """Draw ``number`` points: each sphere with probability 1/2, each of its points equally likely.
 
-    They live on the generator's device.
+    They live on the device of the generator.
 
     >>> points, labels = spheres(4, 100)
     >>> torch.allclose(points.norm(dim=1), 1 + 0.3 * labels)
@@ -66,32 +65,6 @@ def dense(d: int, *hidden: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(width, 2))
 
 
-class Quadratic(nn.Module):
-    r"""The paper's network whose errors can be computed: ``f(x) = scale * sum_j (w_j x)^2 + bias``, logits (0, f).
-
-    Its boundary is an ellipsoid, ``sum_i alpha_i z_i^2 = 1`` in suitable axes. There is no error if and only if every
-    alpha lies in [1 / 1.3^2, 1]: `alphas`.
-
-    >>> Quadratic(100, 200)(torch.zeros(3, 100)).shape
-    torch.Size([3, 2])
-    """
-
-    def __init__(self, d: int, hidden: int):
-        super().__init__()
-        self.flatten, self.linear = nn.Flatten(), nn.Linear(d, hidden, bias=False)
-        self.scale, self.bias = nn.Parameter(torch.tensor(1.0)), nn.Parameter(torch.tensor(-1.0))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, ...)`` -> logits ``(N, 2)``."""
-        f = self.scale * self.linear(self.flatten(x)).square().sum(1) + self.bias
-        return torch.stack([torch.zeros_like(f), f], dim=1)
-
-    def alphas(self) -> Tensor:
-        """The coefficients of the ellipsoid, ``(d,)``, in rising order."""
-        weight = self.linear.weight.detach()
-        return (torch.linalg.eigvalsh(weight.T @ weight) * (-self.scale / self.bias).detach()).sort().values
-
-
 def train_spheres(
     model: nn.Module,
     d: int,
@@ -110,6 +83,10 @@ def train_spheres(
         generator: draws the points, on the model's device. The weights, and the points to measure with, should come
             from other seeds, or they share their random numbers.
 
+    Raises:
+        ValueError: impossible settings.
+        FloatingPointError: the loss became NaN or infinite.
+
     >>> train_spheres(dense(10, 20), 10, samples=1000, progress=False).finished
     True
     """
@@ -127,9 +104,7 @@ def train_spheres(
     return training.fit(model, split, loss=loss, **how)
 
 
-def nearest_error(
-    model: nn.Module, points: Tensor, labels: Tensor, *, steps: int = 50, turns: int = 10, progress: bool = True
-) -> Tensor:
+def nearest_error(model: nn.Module, points: Tensor, labels: Tensor, *, progress: bool = True) -> Tensor:
     """The straight distance from each point to the nearest error that was found on its sphere: ``(N,)``.
 
     The network is made a function of directions, ``v -> model(R v / |v|)``, whose gradients lie along the sphere.
@@ -138,13 +113,8 @@ def nearest_error(
     infinite if nothing is found. As an attack's, it is an upper bound.
 
     Args:
-        model: maps ``(N, d)`` to two logits or more, as `dense` and `Quadratic` do; it must take ``(N, 1, 1, d)`` too.
+        model: maps ``(N, 1, 1, d)`` to two logits or more, as `dense` does.
         points: ``(N, d)``, all on one sphere around 0.
-        labels: int64 ``(N,)``.
-        steps, turns: as for `boundary_distance`.
-
-    Raises:
-        TypeError, ValueError: points that are not on one sphere.
 
     >>> half = nn.Sequential(nn.Flatten(), nn.Linear(3, 2, bias=False))
     >>> half[1].weight.data = torch.tensor([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])  # errs on the upper half
@@ -160,36 +130,19 @@ def nearest_error(
             "such as points[labels == 0]"
         )
     onto = nn.Sequential(_Onto(radius[0].item()), model)
-    found = _nearest(onto, points[:, None, None], labels, None, steps=steps, turns=turns, progress=progress)
-    end = F.normalize(points + found.changes[:, 0, 0]) * radius[:, None]
-    return torch.where(found.distances.isfinite(), (end - points).norm(dim=1), found.distances)
-
-
-def cap_distance(share: float, d: int) -> float:
-    r"""The mean distance from a point of the unit sphere in ``d`` dimensions to a cap that holds ``share`` of it.
-
-    Exact for each d, where ``-Phi^-1(share) / sqrt(d)``, which is ``half_space_distance(share, d**-0.5)``, is the limit
-    for many dimensions. No set of this share is farther away.
-
-    Raises:
-        ValueError: d below 2, or a share outside (0, 0.5).
-
-    >>> f"{cap_distance(1e-6, 500):.3f}"
-    '0.212'
-    """
-    rim = torch.tensor(cap_height(share, d), dtype=torch.float64).acos()
-    angle = torch.linspace(0, torch.pi, 20_001, dtype=torch.float64)
-    weight = angle.sin() ** (d - 2)  # how much of the sphere lies at this angle from the middle of the cap
-    gap = (angle - rim).clamp_min(0)
-    return ((2 * (gap / 2).sin() * weight).sum() / weight.sum()).item()
+    images = (0.5 + points / (2 * radius[0]))[:, None, None].clamp(0, 1)
+    found = boundary_distance(onto, images, labels, turns=10, progress=progress)
+    end = F.normalize((images - 0.5 + found.perturbations)[:, 0, 0]) * radius[:, None]
+    found_one = found.distances.isfinite() & (found.distances > 0)
+    return torch.where(found_one, (end - points).norm(dim=1), found.distances)
 
 
 class _Onto(nn.Module):
-    """The point of a sphere around 0 in the direction of each vector: ``(N, 1, 1, d)`` -> the same."""
+    """The points of a sphere around 0 in the direction of images ``(N, 1, 1, d)``, as seen from grey, 0.5."""
 
     def __init__(self, radius: float):
         super().__init__()
         self.radius = radius
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.radius * F.normalize(x, dim=-1)
+    def forward(self, images: Tensor) -> Tensor:
+        return self.radius * F.normalize(images - 0.5, dim=-1)

@@ -200,9 +200,7 @@ def weights_file(name: str) -> Path:
 
 def recipe_of(name: str) -> RobustRecipe:
     if name not in RECIPES:
-        close = difflib.get_close_matches(str(name), RECIPES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(RECIPES)}"
-        raise ValueError(f"no shipped network is called {name!r}; {hint}")
+        raise no_such("shipped network", name, RECIPES)
     return RECIPES[name]
 
 

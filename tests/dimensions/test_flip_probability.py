@@ -1,6 +1,5 @@
 """The probability of a flip: exact where a formula exists, in agreement between the two ways, clear about bad input."""
 
-import numpy as np
 import pytest
 import torch
 from scipy import integrate
@@ -13,7 +12,6 @@ from course_utils.dimensions.flip_probability import (
     FlipEstimate,
     flip_probability,
     flip_probability_splitting,
-    half_space_distance,
 )
 
 GREY = torch.full((1, 1, 2, 2), 0.5)
@@ -92,18 +90,6 @@ def test_the_plain_twin_counts_the_same(net):
     assert plain.sum() > 500 and gap.abs().max() < 4 and gap.square().mean() < 1.6
 
 
-def test_clipping_is_a_choice_that_matters():
-    black = torch.zeros(1, 1, 2, 2)
-
-    class Below(nn.Module):
-        def forward(self, images):
-            return torch.stack([torch.zeros(len(images)), -images.flatten(1)[:, 0] - 0.01], 1)
-
-    assert flip_probability(Below(), black, ZERO, 0.3, samples=1000, progress=False).counts > 400
-    assert flip_probability(Below(), black, ZERO, 0.3, samples=1000, clip=True, progress=False).counts == 0
-    assert flip_probability_splitting(Below(), black, ZERO, 0.3, clip=True, progress=False).probabilities == 0
-
-
 def test_memory_does_not_grow_with_the_samples_nor_with_the_images(monkeypatch):
     monkeypatch.setitem(tensors.VALUES, "cpu", 4 * 30)
     largest = []
@@ -178,7 +164,7 @@ def test_splitting_is_right_on_average_and_knows_its_error(bound):
     repeats = GREY.double().expand(150, -1, -1, -1)
     model = half_space(bound).double()
     found = flip_probability_splitting(
-        model, repeats, ZERO.expand(150), 1.0, particles=300, moves=4, generator=seeded(1), progress=False
+        model, repeats, ZERO.expand(150), 1.0, particles=300, generator=seeded(1), progress=False
     )
     ratio = found.probabilities / share
     assert abs(ratio.mean() - 1) < 3.5 * ratio.std() / 150**0.5
@@ -290,25 +276,6 @@ def test_an_interrupt_leaves_the_rest_unknown(capsys, monkeypatch):
     assert "NaN" in capsys.readouterr().out
 
 
-# the half-space law
-
-
-def test_the_distance_of_a_half_space_inverts_the_normal_distribution():
-    distance = torch.tensor([-0.2, 0.0, 0.1, 0.5, 0.9], dtype=torch.float64)
-    share = torch.special.log_ndtr(-distance / 0.1).exp()
-    torch.testing.assert_close(half_space_distance(share, 0.1), distance, rtol=1e-6, atol=1e-12)
-    reported = {0.1: 0.128, 0.05: 0.165, 0.01: 0.233, 0.001: 0.309, 1e-6: 0.475}  # computed from Ford's formula
-    for share, value in reported.items():
-        assert half_space_distance(share, 0.1).item() == pytest.approx(value, abs=6e-4)
-    assert half_space_distance(0.0, 0.1).item() == np.inf
-
-
-@pytest.mark.parametrize("share, sigma", [(-0.1, 0.1), (1.5, 0.1), (0.1, 0), (0.1, float("inf"))])
-def test_the_distance_refuses_what_is_no_probability(share, sigma):
-    with pytest.raises(ValueError, match="probabilities in"):
-        half_space_distance(share, sigma)
-
-
 # bad input
 
 BAD = {
@@ -335,7 +302,7 @@ def test_impossible_numbers_of_samples_are_refused(settings):
         flip_probability(half_space(1.0), GREY, ZERO, 1.0, progress=False, **settings)
 
 
-@pytest.mark.parametrize("settings", [dict(particles=9), dict(particles=2.5), dict(moves=0)])
+@pytest.mark.parametrize("settings", [dict(particles=9), dict(particles=2.5)])
 def test_impossible_populations_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         flip_probability_splitting(half_space(1.0), GREY, ZERO, 1.0, progress=False, **settings)

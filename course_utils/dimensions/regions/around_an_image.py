@@ -82,7 +82,7 @@ def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
         ValueError: more than one image, a layer that is not piecewise linear.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
-    >>> found = faces(model, torch.rand(1, 1, 1, 2))
+    >>> found = region_faces(model, torch.rand(1, 1, 1, 2))
     >>> torch.equal(found.normals, model[1].weight)
     True
     """
