@@ -1,6 +1,4 @@
-"""With and without a front end, for the tests of what a learner touches; a small network; another default type; time
-for slow machines.
-"""
+"""With and without a front end, for the tests of what a learner touches; a small network; another default type."""
 
 import base64
 import signal
@@ -10,7 +8,6 @@ import torch
 
 from course_utils import data, models, runtime, training
 from tests.stage import CHROMIUM, show
-from tools import budgets
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that has started the tests in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,13 +21,6 @@ def live(monkeypatch):
 @pytest.fixture
 def static(monkeypatch):
     monkeypatch.setenv("COURSE_STATIC", "1")
-
-
-@pytest.fixture
-def allowed():
-    """``allowed(seconds)``: as many, or in proportion more where this machine is slower just now (`tools.budgets`)."""
-    before = budgets.yardstick()
-    return lambda seconds: seconds * budgets.slowness(before, budgets.yardstick())
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 
 from course_utils import bootstrap
 from tools import address, hygiene, lessons
-from tools.books import ROOT, paths, read
+from tools.notebooks import ROOT, paths, read
 
 PACKAGES = sysconfig.get_path("purelib")
 WHERE = "from course_utils import bootstrap\nprint(bootstrap.__file__)"

@@ -15,7 +15,7 @@ from course_utils.exercises import check, every, hint, solution
 from course_utils.exercises.desk import Listing
 from course_utils.figures import Picture, Table
 from course_utils.zoo import robust
-from tools.books import ROOT
+from tools.notebooks import ROOT
 
 ENCODINGS = ["ascii", "cp1252", "gbk", "cp437", "latin-1", "utf-8"]
 SIGNS = "✓ ✗ ○ × − 10⁻¹² “ε” … 中文 ü 🎉 \udcff"

@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 
 from course_utils import data, doctor, report, runtime
 from course_utils.core import memory
-from tools.books import ROOT
+from tools.notebooks import ROOT
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Keep the virtual environment .venv of this checkout, and start JupyterLab in it. The Makefile calls this file.
 
-usage: python tools/environment.py lab|test|browser    install the course with this extra, where that is not done yet
-       python tools/environment.py start               open the first lesson
+usage: python tools/environment.py lab|test|browser ...   install the course with these extras, if not done yet
+       python tools/environment.py start                  install it with the extra lab, and open the first lesson
 
-The syntax stays that of Python 3.6, so that an old Python gets as far as the message about its age.
+It installs with uv where that is found, and with pip where not. The syntax stays that of Python 3.6, so that an old
+Python gets as far as the message about its age.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import importlib.util
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -19,37 +21,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
-FIRST = "/lab/tree/lessons/00_start_here.ipynb"
 OLDEST, NEWEST = (3, 10), (3, 14)  # as pyproject.toml's requires-python
 BUILDS = ["CPython for " + name for name in ("linux-x86_64", "linux-aarch64", "macosx-arm64", "win-amd64")]
-
-TOO_OLD = """\
-The course needs Python 3.10 or newer; {executable} is {version}.
-Name another one, for example: make lab PYTHON=python3.12
-"""
-TOO_NEW = """\
-{executable} is {version}, and some packages of the course are not made for a Python newer than {newest} yet.
-Name another one, for example: make lab PYTHON=python3.12
-"""
+ANOTHER = "Name another one, for example: make lab PYTHON=python3.12"
 INTEL_MAC = """\
-{executable} is a Python for Macs with an Intel processor; PyTorch, from the version that the course needs on, is not
-made for them. If this Mac has an Apple processor, install a Python that is made for it, and name it:
-make lab PYTHON=/path/to/python3. If not, take another machine, or Colab (see README.md).
-"""
-NOT_BUILT = """\
-{executable} is {build}; some packages of the course are not made for that, only for:
-{builds}.
-Name another Python: make lab PYTHON=/path/to/python3. If there is none for this machine, Colab is left (see README.md).
-"""
+is a Python for Macs with an Intel processor; PyTorch, from the version that the course needs on, is not made for them.
+If this Mac has an Apple processor, install a Python that is made for it, and name it: make lab PYTHON=/path/to/python3.
+If not, take another machine, or Colab (see README.md)."""
 NO_VENV = """\
-{executable} cannot make virtual environments: its module ensurepip is missing.
-On Debian and Ubuntu install it and run the same command again:
-    sudo apt install python{version}-venv
-Or name another Python (make lab PYTHON=/path/to/python3), or use conda: conda env create -f environment.yml
-"""
-NOT_INSTALLED = """\
-The installation did not finish; the reason stands above. Run the same command again to go on where it stopped.
-"""
+cannot make virtual environments: its module ensurepip is missing.
+On Debian and Ubuntu install it, sudo apt install python{}.{}-venv, and run the same command again.
+Or name another Python (make lab PYTHON=/path/to/python3), or use conda: conda env create -f environment.yml"""
+NOT_INSTALLED = """
+The installation did not finish; the reason stands above. Run the same command again to go on where it stopped."""
 
 
 def sound():
@@ -66,24 +50,31 @@ def build():
     system = "macosx-" + platform.machine() if sys.platform == "darwin" else sysconfig.get_platform()
     if system.startswith("linux") and "musl" in (sysconfig.get_config_var("SOABI") or ""):
         system = "musl" + system
-    bits = "" if sys.maxsize > 2**32 else " (32 bit)"
-    return platform.python_implementation() + " for " + system + bits
+    if sys.maxsize < 2**32:
+        system += " (32 bit)"
+    return platform.python_implementation() + " for " + system
 
 
 def unfit():
     """Why the course cannot be installed with the Python that runs this file, "" if it can."""
-    about = {"executable": sys.executable, "version": sys.version.split()[0]}
-    if sys.version_info[:2] < OLDEST:
-        return TOO_OLD.format(**about)
-    if sys.version_info[:2] > NEWEST:
-        return TOO_NEW.format(newest=".".join(map(str, NEWEST)), **about)
+    this, version = sys.executable, tuple(sys.version_info[:2])
+    if version < OLDEST:
+        return f"The course needs Python 3.10 or newer; {this} is {platform.python_version()}.\n{ANOTHER}"
+    if version > NEWEST:
+        return f"{this} is newer than 3.14, and some packages of the course are not made for that yet.\n{ANOTHER}"
     if build() == "CPython for macosx-x86_64":
-        return INTEL_MAC.format(**about)
+        return f"{this} {INTEL_MAC}"
     if build() not in BUILDS:
-        return NOT_BUILT.format(build=build(), builds=", ".join(BUILDS), **about)
-    if importlib.util.find_spec("ensurepip") is None:
-        return NO_VENV.format(executable=sys.executable, version=".".join(map(str, sys.version_info[:2])))
+        made = ",\n".join(BUILDS)
+        return f"{this} is {build()}; some packages of the course are only made for\n{made}.\n{ANOTHER}, or take Colab."
+    if not shutil.which("uv") and importlib.util.find_spec("ensurepip") is None:
+        return f"{this} {NO_VENV.format(*version)}"
     return ""
+
+
+def run(*command):
+    if subprocess.run([str(word) for word in command], cwd=str(ROOT)).returncode:
+        sys.exit(NOT_INSTALLED)
 
 
 def create():
@@ -92,8 +83,10 @@ def create():
     if reason:
         sys.exit(reason)
     print("Making .venv ...", flush=True)
-    if subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)]).returncode:
-        sys.exit(NOT_INSTALLED)
+    if shutil.which("uv"):
+        run("uv", "venv", "--quiet", "--clear", "--seed", "--python", sys.executable, VENV)
+    else:
+        run(sys.executable, "-m", "venv", "--clear", VENV)
 
 
 def install(extra):
@@ -103,19 +96,21 @@ def install(extra):
     stamp = VENV / f"installed-{extra}"
     if not sound():
         create()
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
+    elif stamp.exists() and stamp.read_text(encoding="utf-8") == fingerprint:
         return
     flags = shlex.split(os.environ.get("PIP_FLAGS", ""))
-    pip = [str(PYTHON), "-m", "pip", "install", *flags]
-    for what in (["--quiet", "pip>=21.3"], ["-e", f".[{extra}]", "-c", "constraints.txt"]):  # older pips know no -e
-        if subprocess.run([*pip, *what], cwd=str(ROOT)).returncode:
-            sys.exit(NOT_INSTALLED)
+    if shutil.which("uv"):  # which looks for the best version in all indexes, as pip does
+        pip = ["uv", "pip", "install", "--python", PYTHON, "--index-strategy", "unsafe-best-match", *flags]
+    else:
+        pip = [PYTHON, "-m", "pip", "install", *flags]
+        run(*pip, "--quiet", "pip>=21.3")  # older ones know no -e
+    run(*pip, "-e", f".[{extra}]", "-c", "constraints.txt")
     stamp.write_text(fingerprint, encoding="utf-8")
 
 
 def start():
     """Become JupyterLab with the first lesson open; it takes the next free port when its own is taken."""
-    command = [str(PYTHON), "-m", "jupyterlab", "--LabApp.default_url=" + FIRST]
+    command = [str(PYTHON), "-m", "jupyterlab", "--LabApp.default_url=/lab/tree/lessons/00_start_here.ipynb"]
     if os.environ.get("PORT"):
         command.append("--port=" + os.environ["PORT"])
     if os.geteuid() == 0:
@@ -128,8 +123,9 @@ def start():
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["start"]:
+        install("lab")
         start()
-    elif sys.argv[1:] in (["lab"], ["test"], ["browser"]):
-        install(sys.argv[1])
-    else:
+    if not set(sys.argv[1:]) <= {"lab", "test", "browser"}:
         sys.exit(__doc__)
+    for extra in sys.argv[1:]:
+        install(extra)

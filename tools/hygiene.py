@@ -8,12 +8,12 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from tools import address
+from tools import notebooks
 
 MACHINE_TRACE = re.compile(
     r"(?<![\w.~/-])/(?:home|root|work|tmp|Users|private)/[\w.-]+|[A-Z]:\\Users|\bat 0x[0-9a-fA-F]{6,}"
 )
-MEASURED = re.compile(r"\*\*Measured:\*\* (\d+) s on \d+ CPU cores(?: \(at 1/[\d.]+ of the usual speed\))?")
+MEASURED = re.compile(r"\*\*Measured:\*\* (\d+) s on \d+ CPU cores")
 MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\(|<img\b([^>]*)>")
 CLAIM = re.compile(r"[TSNBCA]\d")
 CHECK = re.compile(r"\bcheck\(\"([^\"]+)\"")
@@ -124,7 +124,7 @@ def readable_code(book: NotebookNode) -> Iterator[str]:
 
 def course_metadata(book: NotebookNode) -> Iterator[str]:
     course = book.metadata.get("course", {})
-    for key, kind in {"budget": int, "seconds": int, "summary": str, "claims": list}.items():
+    for key, kind in {"seconds": int, "summary": str, "claims": list}.items():
         if not isinstance(course.get(key), kind):
             yield f"metadata.course.{key} is not a {kind.__name__}"
     for claim in course.get("claims", []):
@@ -147,12 +147,12 @@ def feeds_the_argument(book: NotebookNode) -> Iterator[str]:
 def addressed(book: NotebookNode, name: str, repo: str, ref: str) -> Iterator[str]:
     """The bootstrap cell and the badges are what ``make badges`` would write."""
     cells = tagged(book, "bootstrap")
-    if [cell.source for cell in cells] != [address.bootstrap_cell(repo, ref)]:
-        yield "its bootstrap cell is not the one of tools/address.py"
+    if [cell.source for cell in cells] != [notebooks.bootstrap_cell(repo, ref)]:
+        yield "its bootstrap cell is not the one of tools/notebooks.py"
     if cells and cells[0] is not next(cell for _, cell in code_cells(book)):
         yield "its bootstrap cell is not its first code cell"
     title = book.cells[0].source
-    if title != address.with_badges(title, address.badges(name, repo, ref)):
+    if title != notebooks.with_badges(title, notebooks.badges(name, repo, ref)):
         yield "its badges are not those of the address in pyproject.toml"
 
 

@@ -1,18 +1,16 @@
 """Run, solve, stamp and list the lessons.
 
-usage: python tools/lessons.py run [01 ...]       execute lessons from scratch and store outputs, counts and times
-       python tools/lessons.py solve              write every lesson with its reference solutions to build/solved/
-       python tools/lessons.py solve --exercises  only their imports, stubs and checks, to build/exercises/
-       python tools/lessons.py badges             write badges and first cells, from the address in pyproject.toml
-       python tools/lessons.py badges --repo owner/name [--ref TAG]     the same after setting the address
-       python tools/lessons.py badges --unstamp                         the same after removing it
-       python tools/lessons.py table              write the lesson table of README.md and its pictures
+usage: python tools/lessons.py run [01 ...]   execute lessons from scratch and store outputs, counts and times
+       python tools/lessons.py solve          write every lesson with its reference solutions to build/solved/
+       python tools/lessons.py badges         write badges and first cells, from the address in pyproject.toml
+       python tools/lessons.py badges --repo owner/name [--ref TAG]   the same after setting the address
+       python tools/lessons.py badges --unstamp                       the same after removing it
+       python tools/lessons.py table          write the lesson table of README.md and its pictures
 """
 
 import argparse
 import ast
 import base64
-import importlib
 import os
 import re
 import shutil
@@ -24,37 +22,27 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils.core import storage
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tools import address, hygiene  # noqa: E402
-from tools.books import paths, read, write  # noqa: E402
+from tools import hygiene, notebooks  # noqa: E402
+from tools.notebooks import paths, read, write  # noqa: E402
 
 PROGRESS_BAR = re.compile(r"\d+%\||\d+it \[")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 OUTPUT_TIMEOUT = 60  # seconds in which the outputs of a cell that has run must come, on a slow machine too
 
 
-def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> tuple[float, dict[int, float]]:
+def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> float:
     """Run a notebook in place, in a fresh kernel with an empty ``COURSE_HOME`` and without a front end.
 
-    Returns the seconds of the whole, the start of the kernel included, and of each code cell by its index.
+    Returns the seconds that it took, the start of the kernel included.
 
     Raises:
         nbclient.exceptions.CellExecutionError: a cell failed.
         nbclient.exceptions.CellTimeoutError: a cell, or its output, did not come to its end in time.
     """
     from nbclient import NotebookClient
-
-    began, seconds = {}, {}
-
-    def start(cell, cell_index):
-        began[cell_index] = time.perf_counter()
-
-    def stop(cell, cell_index, execute_reply):
-        seconds[cell_index] = time.perf_counter() - began[cell_index]
 
     client = NotebookClient(
         book,
@@ -64,21 +52,23 @@ def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> tuple[
         kernel_name=kernel,
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        on_cell_execute=start,
-        on_cell_executed=stop,
     )
     with tempfile.TemporaryDirectory() as home:
         env = os.environ | {"COURSE_STATIC": "1", "COURSE_HOME": home}
         before = time.perf_counter()
         client.execute(env=env)
-    return time.perf_counter() - before, seconds
+    return time.perf_counter() - before
 
 
 def lacking(book: NotebookNode) -> str:
     """Why a lesson cannot run here, "" if it can: what ``metadata.course.needs`` names is fetched if it is not here."""
-    for name in book.metadata.get("course", {}).get("needs", []):
+    needs = book.metadata.get("course", {}).get("needs", [])
+    if needs:
+        from course_utils.__main__ import FETCHED
+        from course_utils.core import storage
+    for name in needs:
         try:
-            importlib.import_module(f"course_utils.{name}").fetch()
+            FETCHED[name]()
         except storage.Missing as error:
             return str(error)
     return ""
@@ -86,12 +76,10 @@ def lacking(book: NotebookNode) -> str:
 
 def run(path: Path) -> list[str]:
     """Execute a lesson and store it; return notes on what it printed to stderr, which is not stored."""
-    from tools import budgets
-
-    book, before = read(path), budgets.yardstick()
-    total, _ = execute(book, path.parent)
+    book = read(path)
+    seconds = round(execute(book, path.parent))
     notes = tidy(book)
-    stamp_time(book, round(total), budgets.slowness(before, budgets.yardstick()))
+    stamp_time(book, seconds)
     if trips := [*hygiene.machine_traces(book)]:
         raise SystemExit(f"{path.name} was not stored:\n" + "\n".join(trips))
     write(book, path)
@@ -115,23 +103,13 @@ def tidy(book: NotebookNode) -> list[str]:
     return notes
 
 
-def stamp_time(book: NotebookNode, seconds: int, slowness: float) -> None:
-    """Write the measured time, and how slow the machine was, into the metadata and into the line that states it."""
-    book.metadata.setdefault("course", NotebookNode()).update(seconds=seconds, slowness=round(slowness, 1))
-    stated = f"**Measured:** {seconds} s on {os.cpu_count()} CPU cores{slower(book.metadata.course)}"
+def stamp_time(book: NotebookNode, seconds: int) -> None:
+    """Write the measured time into the metadata and into the line that states it."""
+    book.metadata.setdefault("course", NotebookNode()).seconds = seconds
+    stated = f"**Measured:** {seconds} s on {os.cpu_count()} CPU cores"
     for cell in book.cells:
         if cell.cell_type == "markdown":
             cell.source = hygiene.MEASURED.sub(stated, cell.source)
-
-
-def slower(course: NotebookNode) -> str:
-    """What to add to a time that was measured while the machine was much slower than that of the budgets.
-
-    >>> slower(NotebookNode(seconds=90, slowness=2.3))
-    ' (at 1/2.3 of the usual speed)'
-    """
-    slowness = course.get("slowness", 1.0)
-    return f" (at 1/{slowness} of the usual speed)" if slowness >= 1.5 else ""
 
 
 def solve(book: NotebookNode, source) -> NotebookNode:
@@ -141,21 +119,6 @@ def solve(book: NotebookNode, source) -> NotebookNode:
             cell.source = solution(cell.source, source(exercise))
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    return book
-
-
-def exercises_only(book: NotebookNode) -> NotebookNode:
-    """The lesson without what stands between its exercises: all of its imports, then each stub and its check."""
-    imports, kept = {}, []
-    for cell in book.cells:
-        if cell.cell_type != "code":
-            continue
-        body = ast.parse(hygiene.python(cell.source)).body
-        imports |= {ast.unparse(line): 0 for line in body if isinstance(line, ast.Import | ast.ImportFrom)}
-        if "nbgrader" in cell.metadata:
-            kept.append(cell)
-    book.cells = [nbformat.v4.new_code_cell("\n".join(imports)), *kept]
-    book.metadata.course.pop("needs", None)
     return book
 
 
@@ -204,8 +167,8 @@ def table(root: Path = ROOT) -> tuple[str, dict[Path, bytes]]:
         pictures[root / f"lessons/pictures/{number}.png"] = png
         image = f'<img src="lessons/pictures/{number}.png" width="220" alt="{alt}">'
         claims = ", ".join(course.claims)
-        taken = f"{course.seconds} s{slower(course)}"
-        rows.append(f"| {image} | [{title}](lessons/{path.name}) | {course.summary} | {claims} | {taken} |")
+        lesson = f"[{title}](lessons/{path.name})"
+        rows.append(f"| {image} | {lesson} | {course.summary} | {claims} | {course.seconds} s |")
     return "\n".join(rows), pictures
 
 
@@ -234,7 +197,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(usage=__doc__.partition("usage: ")[2])
     commands = ask.add_subparsers(dest="command", required=True)
     commands.add_parser("run").add_argument("lessons", nargs="*")
-    commands.add_parser("solve").add_argument("--exercises", action="store_true")
+    commands.add_parser("solve")
     badge = commands.add_parser("badges")
     which = badge.add_mutually_exclusive_group()
     which.add_argument("--repo")
@@ -253,13 +216,12 @@ def main() -> None:
     elif asked.command == "solve":
         from course_utils import exercises
 
-        folder = ROOT / ("build/exercises" if asked.exercises else "build/solved")
+        folder = ROOT / "build/solved"
         shutil.rmtree(folder, ignore_errors=True)  # a lesson that is gone is not run again
         for path in paths():
-            book = solve(read(path), exercises.source)
-            write(exercises_only(book) if asked.exercises else book, folder / path.name)
+            write(solve(read(path), exercises.source), folder / path.name)
     elif asked.command == "badges":
-        address.stamp(ROOT, *(address.current() if asked.repo is None else (asked.repo, asked.ref)))
+        notebooks.stamp(ROOT, *(notebooks.address() if asked.repo is None else (asked.repo, asked.ref)))
     else:
         rows, pictures = table()
         readme = ROOT / "README.md"

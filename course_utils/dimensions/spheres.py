@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from course_utils import evaluation, runtime, training
 from course_utils.core.checks import check_count
+from course_utils.data import Split
 from course_utils.dimensions.boundary_distance import boundary_distance
 
 OUTER = 1.3  # radius of the sphere of class 1

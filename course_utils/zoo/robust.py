@@ -19,6 +19,7 @@ from torch import nn
 from course_utils import data, evaluation, models, runtime
 from course_utils.attacks import fgsm, pgd
 from course_utils.core import storage
+from course_utils.core.checks import no_such
 from course_utils.data import Split
 from course_utils.defenses.adversarial import OneStep, Trades
 from course_utils.defenses.distillation import distil

@@ -1,133 +1,156 @@
-"""The stored lessons obey the rules of tools/hygiene.py, and each rule notices a lesson that breaks it."""
+"""tools/lessons.py on small notebooks."""
 
-import ast
-import json
+import base64
+import subprocess
+import sys
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from tools import address, hygiene, lessons
-from tools.books import ROOT, paths
+from course_utils import __main__, exercises
+from course_utils.core import storage
+from tools import lessons
+from tools.notebooks import ROOT, paths, read, write
+
+TITLE = "# Doubling\n\n**Measured:** 0 s on 8 CPU cores"
+STUB = "def double(x):\n    raise NotImplementedError  # your code: 1 line"
+REFERENCE = 'def double(x):\n    """Twice x."""\n    # on both sides\n    y = x + x\n    return y\n'
 
 
-def sample():
-    """A small lesson that obeys every rule, with the address unstamped."""
-    title = "# A lesson\n\n**Measured:** 3 s on 2 CPU cores\n\nThreat model: none.\n\n![a dot](dot.png)"
-    figure = new_output("display_data", {"image/png": "aGk="}, metadata={"image/png": {"alt": "a dot"}})
-    stub = new_code_cell("def double(x):\n    raise NotImplementedError  # your code: 1 line", execution_count=2)
-    stub.metadata.update(tags=["exercise"], course={"exercise": "1.3"}, nbgrader=hygiene.nbgrader("L01-3"))
-    check = new_code_cell(hygiene.check_cell("1.3", stub.source), execution_count=3)
-    check.metadata.update(nbgrader=hygiene.nbgrader("L01-3-check", points=2))
-    first = new_code_cell(address.bootstrap_cell("", "main"), execution_count=1)
-    first.metadata.update(tags=["bootstrap"])
-    last = new_code_cell("ledger.table()", outputs=[figure], execution_count=4)
-    last.metadata.update(tags=["picture"])
-    course = {"budget": 30, "seconds": 3, "summary": "You double.", "claims": ["N3"]}
-    return nbformat.v4.new_notebook(
-        cells=[new_markdown_cell(title), first, stub, check, last], metadata={"course": course}
+@pytest.fixture
+def root(tmp_path):
+    """A course of one lesson."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "small"\n\n[project.urls]\n\n[tool.x]\n')
+    book = new_notebook(cells=[new_markdown_cell(TITLE), new_code_cell("", metadata={"tags": ["bootstrap"]})])
+    book.metadata.course = {"seconds": 0, "summary": "You double.", "claims": ["N3", "B7"]}
+    write(book, tmp_path / "lessons/01_doubling.ipynb")
+    return tmp_path
+
+
+def add(root, *cells):
+    """Append cells to the lesson and return its path."""
+    path = root / "lessons/01_doubling.ipynb"
+    book = read(path)
+    book.cells += cells
+    write(book, path)
+    return path
+
+
+def test_run_stores_outputs_counts_and_time_and_reports_stderr(root):
+    code = "import os, sys\nprint(os.environ['COURSE_STATIC'], os.listdir(os.environ['COURSE_HOME']))"
+    bar = "print('\\r 10%|#    | 1/10 [00:00<00:09]', 'beware', sep='\\n', file=sys.stderr)"
+    path = add(root, new_code_cell(code), new_code_cell(bar))
+    assert lessons.run(path) == ["cell 3 on stderr: beware"]
+    book = read(path)
+    assert [c.execution_count for c in book.cells[2:]] == [1, 2]
+    assert book.cells[2].outputs[0].text == "1 []\n" and book.cells[3].outputs == []
+    assert set(book.metadata) == {"course", "kernelspec", "language_info"}
+    assert f"**Measured:** {book.metadata.course.seconds} s on " in book.cells[0].source
+    assert all("execution" not in cell.metadata for cell in book.cells)
+
+
+def test_run_drops_widgets_that_the_web_cannot_show():
+    view = new_output("display_data", {lessons.WIDGET: {}, "text/plain": " 0%|   | 0/9"})
+    book = new_notebook(cells=[new_code_cell("bar()", outputs=[view])], metadata={"widgets": {}})
+    assert lessons.tidy(book) == []
+    assert book.cells[0].outputs == [] and "widgets" not in book.metadata
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "message"),
+    [("1 / 0", CellExecutionError, "ZeroDivisionError"), ("object()", SystemExit, "cell 2 holds .* at 0x")],
+)
+def test_run_stores_nothing_when_a_cell_fails_or_leaves_traces_of_the_machine(root, code, error, message):
+    path = add(root, new_code_cell(code))
+    before = path.read_bytes()
+    with pytest.raises(error, match=message):
+        lessons.run(path)
+    assert path.read_bytes() == before
+
+
+def test_solve_marks_the_body_only_and_clears_outputs():
+    stub = new_code_cell(STUB, metadata={"course": {"exercise": "1.1"}}, execution_count=3)
+    stub.outputs = [new_output("stream", text="x")]
+    solved = lessons.solve(new_notebook(cells=[new_markdown_cell(TITLE), stub]), {"1.1": REFERENCE}.get)
+    assert solved.cells[1].source == (
+        'def double(x):\n    """Twice x."""\n    ### BEGIN SOLUTION\n    # on both sides\n    y = x + x\n    return y\n'
+        "    ### END SOLUTION"
     )
+    assert solved.cells[1].outputs == [] and solved.cells[1].execution_count is None
+    assert solved.cells[0].source == TITLE
 
 
-def complaints(book, folder):
-    path = folder / "01_sample.ipynb"
-    nbformat.write(book, path)
-    return hygiene.complaints(path, "", "main")
+def test_an_interrupted_run_stores_nothing(root):
+    code = "import os, signal, time\ntry:\n    os.kill(os.getppid(), signal.SIGINT)\n    time.sleep(60)\n"
+    path = add(root, new_code_cell(code + "except KeyboardInterrupt:\n    print('stopped early')"))
+    before = path.read_bytes()
+    command = "import pathlib, sys; from tools import lessons; lessons.run(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run([sys.executable, "-c", command, path], cwd=ROOT, capture_output=True)
+    assert done.returncode != 0 and path.read_bytes() == before
+
+
+def test_a_run_that_loses_outputs_stores_nothing(root, monkeypatch):
+    monkeypatch.setattr(lessons, "OUTPUT_TIMEOUT", 1)
+    kernel = (
+        "kernel = get_ipython().kernel\nkernel._publish_status = kernel._publish_status_and_flush = lambda *a, **k: 0"
+    )
+    path = add(root, new_code_cell(kernel))
+    before = path.read_bytes()
+    with pytest.raises(CellTimeoutError, match="waiting for IOPub output"):
+        lessons.run(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "reference", ["def twice(x):\n    return 2 * x", "def double(y):\n    return 2 * y", "double = 2"]
+)
+def test_solve_refuses_a_reference_that_does_not_fit_its_stub(reference):
+    with pytest.raises(ValueError, match=r"the stub is double\(x\)|expected one function"):
+        lessons.solution(STUB, reference)
+
+
+def test_the_table_has_a_row_and_a_picture_for_each_lesson(root):
+    png = base64.b64encode(b"png").decode()
+    figure = new_output("display_data", {"image/png": png}, metadata={"image/png": {"alt": 'a "3"'}})
+    add(root, new_code_cell("show()", metadata={"tags": ["picture"]}, outputs=[figure]))
+    rows, pictures = lessons.table(root)
+    assert rows.splitlines()[2] == (
+        '| <img src="lessons/pictures/01.png" width="220" alt="a &quot;3&quot;"> '
+        "| [Doubling](lessons/01_doubling.ipynb) | You double. | N3, B7 | 0 s |"
+    )
+    assert pictures == {root / "lessons/pictures/01.png": b"png"}
+    readme = f"before\n{lessons.MARKS[0]}\nold\n{lessons.MARKS[1]}\nafter\n"
+    assert lessons.with_table(readme, "new") == readme.replace("old", "new")
+
+
+def test_a_lesson_without_a_picture_is_named(root):
+    with pytest.raises(ValueError, match="01_doubling: no figure"):
+        lessons.table(root)
+
+
+def test_a_lesson_lacks_what_it_names_and_nobody_can_fetch(root, monkeypatch):
+    def fail():
+        raise storage.Missing("the weights could not be fetched")
+
+    def refuse():
+        raise storage.DamagedFile("the weights are not those of the course")
+
+    monkeypatch.setattr(__main__, "FETCHED", {"here": lambda: None, "away": fail, "damaged": refuse})
+    book = read(root / "lessons/01_doubling.ipynb")
+    assert lessons.lacking(book) == ""
+    book.metadata.course.needs = ["here"]
+    assert lessons.lacking(book) == ""
+    book.metadata.course.needs = ["here", "away"]
+    assert lessons.lacking(book) == "the weights could not be fetched"
+    assert storage.Missing("no weights")._render_traceback_()[0] == "Not here: no weights"  # in a notebook
+    book.metadata.course.needs = ["damaged"]
+    with pytest.raises(storage.DamagedFile):  # no reason to skip
+        lessons.lacking(book)
 
 
 @pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
-def test_a_stored_lesson_obeys_every_rule(path):
-    assert hygiene.complaints(path, *address.current()) == []
-
-
-def test_the_sample_obeys_every_rule(tmp_path):
-    assert complaints(sample(), tmp_path) == []
-
-
-def edit(cell, **changes):
-    """A change of one cell's source, outputs, count or metadata."""
-
-    def apply(book):
-        for name, value in changes.items():
-            if name == "metadata":
-                book.cells[cell].metadata.update(value)
-            else:
-                book.cells[cell][name] = value
-
-    return apply
-
-
-def shows(**kwargs):
-    return edit(4, outputs=[new_output(**kwargs)])
-
-
-BROKEN = {
-    "not a valid notebook": edit(4, outputs=[{"output_type": "nonsense"}]),
-    "counts are not 1..n": edit(4, execution_count=7),
-    "stores an error: ValueError": shows(output_type="error", ename="ValueError", evalue="", traceback=[]),
-    "printed to stderr": shows(output_type="stream", name="stderr", text="warning"),
-    "is marked raises-exception": edit(4, metadata={"tags": ["picture", "raises-exception"]}),
-    "is marked nbval-skip": edit(4, source="# NBVAL_SKIP\nledger.show()"),
-    "metadata.widgets": lambda book: book.metadata.update(widgets={}),
-    "only this machine has: /home/ada": shows(output_type="stream", name="stdout", text="in\n/home/ada/x"),
-    "only this machine has: at 0x7f2a": shows(output_type="stream", name="stdout", text="<f at 0x7f2a00ff>"),
-    "image/png without alt text": shows(output_type="display_data", data={"image/png": "aGk="}),
-    "image in the text has no alt text": edit(0, source="# A lesson\n\n![](dot.png)"),
-    "needs one H1": edit(0, source="# A lesson\n\n# Another"),
-    "does not parse": edit(4, source="ledger.table("),
-    "has 21 lines of code": edit(4, source="ledger\n" * 21),
-    "installs packages": edit(4, source="!pip install ledger"),
-    "metadata.course.budget is not a int": lambda book: book.metadata.course.pop("budget"),
-    "names 'N33', which is no claim": lambda book: book.metadata.course.update(claims=["N33"]),
-    "and states [3]": lambda book: book.metadata.course.update(seconds=4),
-    'one cell tagged "picture"': edit(4, metadata={"tags": []}),
-    "bootstrap cell is not the one": edit(1, source="import course_utils"),
-    "is not its first code cell": lambda book: book.cells.insert(1, book.cells.pop(4)),
-    "badges are not those": edit(0, source="# A lesson\n\n[![Open](x)](y)"),
-    "belong together": edit(2, metadata={"tags": []}),
-    "one stub and then one check": edit(3, source="double(2)"),
-    "and to no other cell": edit(4, metadata={"nbgrader": {}}),
-    "'2.3' is not numbered 1.n": edit(2, metadata={"course": {"exercise": "2.3"}}),
-    "the stub of 1.3 needs": edit(2, metadata={"nbgrader": {"grade_id": "x"}}),
-    "the check of 1.3 needs metadata": edit(3, metadata={"nbgrader": {"grade_id": "x"}}),
-    "the check of 1.3 needs these lines": edit(3, source='double = check("1.3", double)'),
-    "no other name that a learner can rebind": lambda book: book.cells[3].update(
-        source=book.cells[3].source + "\ndata"
-    ),
-    "needs these lines, and": edit(3, source='from course_utils.exercises import check\n\nhalf = check("1.3", double)'),
-    "names no threat model": edit(0, source="# A lesson"),
-    "no row of the claims ledger": edit(4, source="show()"),
-    "is larger than": edit(0, source="# A lesson\n" + "x" * hygiene.LARGEST_FILE),
-}
-
-
-@pytest.mark.parametrize("message", BROKEN)
-def test_a_broken_rule_is_noticed(message, tmp_path):
-    book = sample()
-    BROKEN[message](book)
-    path = tmp_path / "01_sample.ipynb"
-    path.write_text(json.dumps(book))
-    assert any(message in complaint for complaint in hygiene.complaints(path, "", "main"))
-
-
-def test_an_unstamped_lesson_is_noticed_once_the_course_has_an_address(tmp_path):
-    path = tmp_path / "01_sample.ipynb"
-    nbformat.write(sample(), path)
-    found = hygiene.complaints(path, "https://github.com/owner/name", "main")
-    assert len(found) == 2 and "bootstrap cell" in found[0] and "badges" in found[1]
-
-
-def test_the_bootstrap_cell_is_at_most_12_lines_of_the_standard_library():
-    cell = address.bootstrap_cell("https://github.com/owner/name", "main")
-    assert len(cell.splitlines()) <= 12
-    imported = {node.names[0].name for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Import)}
-    imported |= {node.module for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.ImportFrom)}
-    assert imported == {"sys", "importlib.util", "os"}
-
-
-def test_the_lesson_table_and_its_pictures_are_fresh():
-    rows, pictures = lessons.table()
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == lessons.with_table(readme, rows), "run: python tools/lessons.py table"
-    stored = {path: path.read_bytes() for path in (ROOT / "lessons/pictures").glob("*.png")}
-    assert stored == pictures, "run: python tools/lessons.py table"
+def test_a_lesson_needs_what_can_be_fetched_and_can_be_solved(path):
+    book = read(path)
+    assert set(book.metadata.course.get("needs", [])) <= set(__main__.FETCHED)
+    assert "### BEGIN SOLUTION" in str(lessons.solve(book, exercises.source)) or path.stem.startswith("11")

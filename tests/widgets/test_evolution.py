@@ -1,8 +1,6 @@
 """An evolution to watch: what it shows is a run of map_elites, and the page asks for one generation at a time."""
 
 import math
-import statistics
-import time
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from course_utils import figures, models
 from course_utils.fooling import CPPN, Direct, map_elites
 from course_utils.widgets import watch_evolution
 from course_utils.widgets.evolution import nines
-from tests.stage import ask, tiny
+from tests.stage import ask, count_passes, tiny
 
 
 def test_its_steps_are_a_run_of_map_elites(live):
@@ -158,20 +156,13 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
 
 
 @pytest.mark.parametrize("encoding", ["direct", "CPPN"])
-def test_a_step_takes_less_than_150_ms_on_one_thread(live, encoding, allowed):
-    evolution = watch_evolution(models.CaffeLeNet())
+def test_a_step_asks_the_network_twice(live, encoding):
+    network = models.CaffeLeNet()
+    evolution = watch_evolution(network)
     ask(evolution, "encode", encoding=encoding)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    times = []
-    try:
-        for _ in range(15):
-            start = time.perf_counter()
-            ask(evolution, "step")
-            times.append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
-    assert statistics.median(times) < allowed(0.15)
+    passes = count_passes(network)
+    ask(evolution, "step")
+    assert len(passes) <= 2
 
 
 def generation(page):

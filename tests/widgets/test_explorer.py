@@ -1,7 +1,5 @@
 """The attack explorer, live and static, without a browser."""
 
-import time
-
 import pytest
 import torch
 from torch import nn
@@ -57,16 +55,6 @@ def test_the_network_is_left_as_it_was(live, network):
         image.value = 5
     assert network.training and all(p.grad is None for p in network.parameters())
     assert all(torch.equal(a, b) for a, b in zip(weights, network.parameters(), strict=True))
-
-
-def test_it_answers_within_150_ms(live, network, allowed):
-    (image, _, _, _), _, _ = widget(network)
-    seconds = []
-    for image.value in range(1, 12):
-        start = time.process_time()
-        image.value = 0
-        seconds.append(time.process_time() - start)
-    assert sorted(seconds)[5] < allowed(0.15)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
-"""The address of the course: one line of pyproject.toml, and from there the badges and first cells of the lessons."""
+"""Lessons as files: find, read and write them, and stamp them with the address of the course."""
 
 import re
 from pathlib import Path
 
-from course_utils import bootstrap
-from tools.books import ROOT, paths, read, write
+import nbformat
+from nbformat import NotebookNode
 
+from course_utils import bootstrap
+
+ROOT = Path(__file__).resolve().parents[1]
 GITHUB = "https://github.com/"
-NO_ADDRESS = "no address"
 BOOTSTRAP = """\
 import sys  # this cell does nothing where the course is installed; alone, as in Colab, it fetches the course
 from importlib.util import find_spec
@@ -23,12 +25,36 @@ if not find_spec("course_utils"):
         __import__("course_utils.bootstrap").bootstrap.install_missing()"""
 
 
+def paths(root: Path = ROOT, names: list[str] | None = None) -> list[Path]:
+    """The lessons in their order; ``names`` keeps those whose file name starts with one of them.
+
+    Raises:
+        SystemExit: a name fits no lesson.
+    """
+    found = sorted((root / "lessons").glob("*.ipynb"))
+    if not names:
+        return found
+    for name in names:
+        if not any(path.name.startswith(Path(name).name) for path in found):
+            raise SystemExit(f"no lesson starts with {name!r} in {root / 'lessons'}")
+    return [path for path in found if path.name.startswith(tuple(Path(name).name for name in names))]
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def write(book: NotebookNode, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(book, path)
+
+
 def bootstrap_cell(repo: str, ref: str) -> str:
     """The first code cell of a lesson."""
-    return BOOTSTRAP.format(repo=repo or NO_ADDRESS, ref=ref)
+    return BOOTSTRAP.format(repo=repo or "no address", ref=ref)
 
 
-def current(root: Path = ROOT) -> tuple[str, str]:
+def address(root: Path = ROOT) -> tuple[str, str]:
     """Where the course can be cloned from and at which ref: ``("", "main")`` where no address is stamped.
 
     ``pyproject.toml`` holds both in the one URL ``Repository``, a ref other than main as ``.../tree/REF``.
@@ -41,7 +67,8 @@ def current(root: Path = ROOT) -> tuple[str, str]:
 def stamp(root: Path, repo: str, ref: str) -> None:
     """Write the address into ``pyproject.toml`` and every lesson; an empty ``repo`` removes it."""
     repo = repo if not repo or "://" in repo else GITHUB + repo
-    line = f'Repository = "{repo}{"" if ref == "main" else f"/tree/{ref}"}"\n' if repo else ""
+    url = repo if ref == "main" else f"{repo}/tree/{ref}"
+    line = f'Repository = "{url}"\n' if repo else ""
     path = root / "pyproject.toml"
     text = re.sub(r"(?m)^Repository = .*\n", "", path.read_text(encoding="utf-8"))
     path.write_text(text.replace("[project.urls]\n", "[project.urls]\n" + line), encoding="utf-8")
@@ -70,4 +97,9 @@ def badges(name: str, repo: str, ref: str) -> str:
 def with_badges(title: str, line: str) -> str:
     """The title cell with this badge line, or none, under its first line."""
     head, _, rest = re.sub(r"\n+\[!\[.*", "", title, count=1).partition("\n")
-    return "\n".join([head, *(["", line] if line else []), *([rest] if rest else [])])
+    parts = [head]
+    if line:
+        parts += ["", line]
+    if rest:
+        parts.append(rest)
+    return "\n".join(parts)

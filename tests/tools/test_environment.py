@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tools import environment
-from tools.books import ROOT
+from tools.notebooks import ROOT
 
 
 @pytest.fixture
@@ -28,11 +28,7 @@ def script(path, text):
 
 
 def make(folder, *arguments):
-    env = {
-        key: value
-        for key, value in os.environ.items()
-        if key not in ("MAKEFLAGS", "MAKELEVEL", "PORT", "BUDGETS", "CI")
-    }
+    env = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "PORT", "CI")}
     return subprocess.run(["make", *arguments], cwd=folder, env=env, capture_output=True, text=True)
 
 
@@ -46,19 +42,25 @@ def altered_python(path, change):
     ("change", "messages"),
     [
         ("sys.version_info = (3, 9, 6)", ["needs Python 3.10 or newer", "PYTHON=python3.12"]),
-        ("sys.version_info = (3, 15, 0)", ["not made for a Python newer than 3.14", "PYTHON=python3.12"]),
+        ("sys.version_info = (3, 15, 0)", ["is newer than 3.14", "not made for that yet", "PYTHON=python3.12"]),
         (
             "import platform; sys.platform = 'darwin'; platform.machine = lambda: 'x86_64'",
             ["for Macs with an Intel processor", "If this Mac has an Apple processor", "Colab"],
         ),
-        ("import sysconfig; sysconfig.get_platform = lambda: 'win-arm64'", ["is CPython for win-arm64;", "Colab"]),
+        (
+            "import sysconfig; sysconfig.get_platform = lambda: 'win-arm64'",
+            ["is CPython for win-arm64;", "CPython for linux-x86_64", "Colab"],
+        ),
         ("import sysconfig; sysconfig.get_platform = lambda: 'linux-x86_64'; sys.maxsize = 2**31 - 1", ["(32 bit);"]),
         ("import platform; platform.python_implementation = lambda: 'PyPy'", ["is PyPy for "]),
         (
             "import sysconfig; sysconfig.get_config_var = lambda name: 'cpython-312-x86_64-linux-musl'",
             ["is CPython for musllinux-"],
         ),
-        ("sys.modules['ensurepip'] = None", ["sudo apt install python3.", "conda env create -f environment.yml"]),
+        (
+            "sys.modules['ensurepip'] = None; import shutil; shutil.which = lambda _: None",
+            ["sudo apt install python3.", "conda env create -f environment.yml"],
+        ),
     ],
     ids=["too old", "too new", "Intel Mac", "Windows on ARM", "32 bit", "PyPy", "musl", "no ensurepip"],
 )
@@ -87,68 +89,35 @@ def test_a_missing_python_is_named(checkout):
     assert "There is no python3.99 here" in done.stdout
 
 
-def test_the_first_answer_of_make_is_help(checkout):
+def test_make_says_what_it_can_do(checkout):
     done = make(checkout)
     assert done.returncode == 0
-    assert all(f"make {target}" in done.stdout for target in ("lab", "test", "test-all", "badges"))
+    assert all(f"make {target} " in done.stdout for target in ("lab", "test", "ci", "badges"))
+    done = make(checkout, "badges", "PYTHON=true")
+    assert done.returncode != 0 and "make badges REPO=owner/name" in done.stdout
 
 
 @pytest.mark.parametrize("fails", ["units", "lessons"])
 def test_both_halves_of_make_test_run_and_either_can_fail_it(fails, checkout):
-    pattern = {"units": "*slow*", "lessons": "*nbval*"}[fails]
-    fake = f'#!/bin/sh\necho "$@" >> log\ncase "$*" in {pattern}) exit 1;; esac\n'
-    script(checkout / ".venv/bin/python", fake)
-    done = make(checkout, "test", "PYTHON=true")
-    units, lessons = (checkout / "log").read_text().splitlines()
-    assert done.returncode != 0
-    assert units == "-m pytest -n 2 --dist worksteal -m not slow tests"
-    assert "--nbval-lax -" in lessons and lessons.endswith(" -n 2 --dist loadscope lessons")
+    pattern = {"units": "* tests", "lessons": "* lessons"}[fails]
+    script(checkout / ".venv/bin/python", f'#!/bin/sh\necho "$@" >> log\ncase "$*" in {pattern}) exit 1;; esac\n')
+    assert make(checkout, "test", "PYTHON=true").returncode != 0
+    assert [line.split()[-1] for line in (checkout / "log").read_text().splitlines()] == ["tests", "lessons"]
 
 
-def test_test_all_adds_the_budgets_and_the_solved_lessons_in_strict_mode(checkout):
-    script(checkout / ".venv/bin/python", '#!/bin/sh\necho "${COURSE_STRICT:-0} $@" >> log\n')
-    assert make(checkout, "test-all", "PYTHON=true").returncode == 0
+def test_make_ci_solves_the_lessons_in_strict_mode_and_accepts_no_skip(checkout):
+    for name in ("python", "ruff", "lint-imports"):
+        script(checkout / ".venv/bin" / name, '#!/bin/sh\necho "${COURSE_STRICT:-0} $@" >> log\n')
+    assert make(checkout, "ci", "PYTHON=true", "CI=1").returncode == 0
     lines = (checkout / "log").read_text().splitlines()
-    assert [line.split()[0] for line in lines] == ["0", "0", "0", "1", "0"]
-    assert lines[1].endswith(" --budgets lessons") and "-n" not in lines[1].split()
-    assert "tools/lessons.py solve" in lines[2] and lines[3].endswith(" --warm build/solved") and "-m slow" in lines[4]
+    assert [line.split()[-1] for line in lines if "pytest" in line] == ["tests", "lessons", "build/solved", "tests"]
+    assert [line[0] for line in lines if "build/solved" in line] == ["1"]
+    assert all("--complete" in line for line in lines if "pytest" in line)
 
 
-def test_ci_runs_what_test_all_runs_but_of_the_solved_lessons_only_the_exercises(checkout):
-    script(checkout / ".venv/bin/python", '#!/bin/sh\necho "${COURSE_STRICT:-0} $@" >> log\n')
-    logs = []
-    for targets in (["test-all"], ["test", "test-more"]):
-        for target in targets:
-            assert make(checkout, target, "BUDGETS=1", "PYTHON=true").returncode == 0
-        logs.append((checkout / "log").read_text().splitlines())
-        (checkout / "log").unlink()
-    everything, ci = logs
-    assert ci[:2] == everything[:2] and ci[4] == everything[4].replace("-m pytest", "-m pytest --warm")
-    assert ci[2] == everything[2] + " --exercises"
-    assert ci[3] == everything[3].replace("--warm build/solved", "build/exercises") and ci[3].startswith("1 ")
-    ci = (ROOT / ".ci/run").read_text()
-    assert "make --no-print-directory test BUDGETS=1\n" in ci and "make --no-print-directory test-more\n" in ci
-
-
-def test_where_all_tests_must_run_pytest_accepts_no_skip(checkout):
-    script(checkout / ".venv/bin/python", '#!/bin/sh\necho "$@" >> log\n')
-    for target in ("test-all", "test-more"):
-        assert make(checkout, target, "PYTHON=true", "CI=1").returncode == 0
-    runs = [line for line in (checkout / "log").read_text().splitlines() if "pytest" in line]
-    assert len(runs) == 6 and all(line.startswith("-m pytest --complete ") for line in runs)
-    ci = (ROOT / ".ci/run").read_text()
-    assert ci.index("export CI=1") < ci.index("make ")
-
-
-def test_badges_ask_for_a_repository(checkout):
-    done = make(checkout, "badges", "PYTHON=true")
-    assert done.returncode != 0
-    assert "make badges REPO=owner/name" in done.stdout
-
-
-@pytest.fixture
-def calls(checkout, monkeypatch):
-    """The commands that `environment` runs in the checkout; `python -m venv` makes what a real one would."""
+@pytest.fixture(params=["uv", "pip"])
+def calls(request, checkout, monkeypatch):
+    """The commands that `environment` runs in the checkout; one that makes .venv makes what a real one would."""
     calls, venv = [], checkout / ".venv"
 
     def run(command, **_):
@@ -156,8 +125,8 @@ def calls(checkout, monkeypatch):
             if not venv.exists():
                 raise FileNotFoundError
         else:
-            calls.append(command[1:])
-        if command[1:3] == ["-m", "venv"]:
+            calls.append(command)
+        if "venv" in command[1:3]:
             shutil.rmtree(venv, ignore_errors=True)
             script(venv / "bin/activate", f"VIRTUAL_ENV={venv}")
         return subprocess.CompletedProcess(command, int("--fail" in command))
@@ -165,20 +134,27 @@ def calls(checkout, monkeypatch):
     for name, value in {"ROOT": checkout, "VENV": venv, "PYTHON": venv / "bin/python"}.items():
         monkeypatch.setattr(environment, name, value)
     monkeypatch.setattr(environment.subprocess, "run", run)
+    monkeypatch.setattr(environment.shutil, "which", lambda name: "/usr/bin/uv" if request.param == "uv" else None)
     monkeypatch.delenv("PIP_FLAGS", raising=False)
     return calls
 
 
-def test_the_first_install_makes_the_environment_and_the_second_does_nothing(calls, monkeypatch):
+def installed(calls):
+    """What was installed, extra by extra, and how often .venv was made."""
+    wanted = [command[command.index("-e") + 1] for command in calls if "-e" in command]
+    return wanted, sum("venv" in command[1:3] for command in calls)
+
+
+def test_the_first_install_makes_the_environment_and_the_second_does_nothing(calls, monkeypatch, checkout):
     monkeypatch.setenv("PIP_FLAGS", "--extra-index-url 'https://example.org/a b'")
-    environment.install("lab")
-    flags = ["--extra-index-url", "https://example.org/a b"]
-    assert [command[:2] for command in calls] == [["-m", "venv"], ["-m", "pip"], ["-m", "pip"]]
-    assert calls[2] == ["-m", "pip", "install", *flags, "-e", ".[lab]", "-c", "constraints.txt"]
-    environment.install("lab")
-    assert len(calls) == 3
-    environment.install("test")
-    assert calls[-1][-3:] == [".[test]", "-c", "constraints.txt"]
+    for extra in ("lab", "lab", "test", "lab"):
+        environment.install(extra)
+    assert installed(calls) == ([".[lab]", ".[test]"], 1)
+    making, installing = calls[0], calls[-1]
+    assert making[-1] == str(checkout / ".venv") and sys.executable in making
+    assert "--extra-index-url https://example.org/a b" in " ".join(installing)
+    assert installing[-2:] == ["-c", "constraints.txt"] and str(checkout / ".venv/bin/python") in installing
+    assert {command[0] for command in calls if "install" in command} in ({"uv"}, {str(checkout / ".venv/bin/python")})
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
@@ -187,14 +163,14 @@ def test_a_changed_list_of_packages_is_installed_again(name, calls, checkout):
     with (checkout / name).open("a") as file:
         file.write("# changed\n")
     environment.install("lab")
-    assert [command[1] for command in calls] == ["venv", "pip", "pip", "pip", "pip"]
+    assert installed(calls) == ([".[lab]", ".[lab]"], 1)
 
 
 def test_a_moved_environment_is_made_anew(calls, checkout):
     environment.install("lab")
     (checkout / ".venv/bin/activate").write_text("VIRTUAL_ENV=/somewhere/else/.venv")
     environment.install("lab")
-    assert [command[1] for command in calls] == ["venv", "pip", "pip"] * 2
+    assert installed(calls) == ([".[lab]", ".[lab]"], 2)
 
 
 def test_a_failed_install_is_tried_again(calls, monkeypatch):
@@ -203,7 +179,7 @@ def test_a_failed_install_is_tried_again(calls, monkeypatch):
         environment.install("lab")
     monkeypatch.delenv("PIP_FLAGS")
     environment.install("lab")
-    assert calls[-1] == ["-m", "pip", "install", "-e", ".[lab]", "-c", "constraints.txt"]
+    assert installed(calls)[0][-1] == ".[lab]" and "--fail" not in calls[-1]
 
 
 @pytest.mark.parametrize(
