@@ -147,7 +147,7 @@ def test_what_computes_something_else_is_refused_by_its_number(name):
     for call in (
         lambda: intervals.bounds(net, images, 0.1),
         lambda: intervals.verified(net, images, labels, 0.1),
-        lambda: intervals.fit(net, split, eps=0.1, epochs=1, progress=False),
+        lambda: training.fit(net, split, loss=intervals.IntervalLoss(0.1), epochs=1, progress=False),
     ):
         with pytest.raises(
             ValueError, match=f"holds a .*, and no rule here .* Layer {2 if inside else 1}: ."

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from course_utils.manifold import reject_option, scores
 from course_utils.objectives import margin
 from course_utils.widgets import breeding, drawing_pad, explorer
 from course_utils.zoo import mnist
+from course_utils.zoo.sparse_code import learn_codes
 
 SHAPE, CLASSES = (1, 6, 6), 3
 QUIET = dict(progress=False)
@@ -123,16 +125,16 @@ CALLS = {
     "breed": lambda m, s: breeding.first(m, CPPN(SHAPE), source()).images,
     "ascend": lambda m, s: ascend(m, s.labels, steps=5, shape=SHAPE, regularizer="total_variation", **QUIET),
     "fit": trained(shortly(training.fit)),
-    "adversarial, fast": trained(lambda m, s: shortly(adversarial.fit)(m, s, eps=0.1)),
-    "adversarial, pgd": trained(lambda m, s: shortly(adversarial.fit)(m, s, eps=0.1, method="pgd", steps=2)),
-    "trades": trained(lambda m, s: shortly(adversarial.fit)(m, s, eps=0.1, method="trades", steps=2)),
+    "adversarial, fast": trained(lambda m, s: shortly(training.fit)(m, s, loss=adversarial.OneStep(0.1))),
+    "adversarial, pgd": trained(lambda m, s: shortly(training.fit)(m, s, loss=adversarial.ManySteps(0.1, steps=2))),
+    "trades": trained(lambda m, s: shortly(training.fit)(m, s, loss=adversarial.Trades(0.1, steps=2))),
     "distil": trained(lambda m, s: shortly(distillation.distil)(m, s, temperature=5.0)),
-    "smoothing.fit": trained(lambda m, s: shortly(smoothing.fit)(m, s, sigma=0.2)),
+    "noise": trained(lambda m, s: shortly(training.fit)(m, s, loss=smoothing.NoisyLoss(0.2))),
     "certify": lambda m, s: smoothing.certify(m, s.images, 0.2, first=20, samples=100, **QUIET),
     "smoothing.predict_smoothed": lambda m, s: smoothing.predict_smoothed(m, s.images, 0.2, **QUIET),
     "a smoothed net": lambda m, s: ATTACKS["pgd"](smoothing.Smoothed(m, 0.2), s.images, s.labels),
     "a squeezed net": lambda m, s: _straight(m, s),
-    "ladder": lambda m, s: _climbed(m, s),
+    "robust accuracy": lambda m, s: _climbed(m, s),
     "a guarded net": lambda m, s: attacks.pgd(_guard(m), s.images, s.labels, 0.1, **QUIET),
     "what is accepted": lambda m, s: _guard(m).accepted(s.images),
     "a guard itself": lambda m, s: _guard(m)(s.images).detach(),
@@ -147,7 +149,7 @@ CALLS = {
         m, s.images, s.labels, PAIRS, torch.ones_like(s.images), draws=9, **QUIET
     ),
     "invariant": lambda m, s: invariance.invariant(m, s.images, s.labels, _others(s), 0.3, **QUIET),
-    "large margin": trained(lambda m, s: shortly(_large_margin)(m, s)),
+    "large margin": trained(lambda m, s: shortly(training.fit)(m, s, loss=margin.large_margin, lr=0.01, decay=0.0)),
     "calibrate": lambda m, s: torch.tensor(objectives.calibrate(m, s).temperature),
     "the arena's query counter": query_counter,
 }
@@ -169,7 +171,7 @@ def _straight(model, split):
 
 def _climbed(model, split):
     climbed = evaluate.robust_accuracy(model, split.images, split.labels, 0.1, queries=10, nearest=1, **QUIET)
-    return climbed.images, *climbed.rungs.values()
+    return climbed.images, *climbed.per_attack.values()
 
 
 def _guard(model):
@@ -179,13 +181,6 @@ def _guard(model):
 
 def _others(split):
     return Split(split.images.flip(2), (split.labels + 1) % CLASSES)
-
-
-def _large_margin(model, split, **how):
-    def loss(rows):
-        return margin.large_margin(model, split.images[rows], split.labels[rows])
-
-    return training.descend(model, loss, len(split), lr=0.01, decay=0.0, **how)
 
 
 def tensors(found):
@@ -239,7 +234,7 @@ def test_everything_runs_where_only_deterministic_operations_are_allowed(name, d
     (CALLS | COMPARED)[name](model, split_for(model, torch.float32))
 
 
-ASK = ("large margin", "the arena's query counter")  # the network themselves
+ASK = ("the arena's query counter",)  # the network themselves
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name not in ASK])
@@ -266,7 +261,8 @@ def digits():
 @pytest.mark.parametrize("name", ["fc500-150", "ae400"])
 def test_a_recipe_makes_the_same_network(name, digits, monkeypatch, tmp_path, request):
     monkeypatch.setattr(data, "mnist", lambda device: data.MNIST(digits, digits))
-    monkeypatch.setitem(mnist.RECIPES, name, replace(mnist.RECIPES[name], epochs=1, batch=100))
+    recipe = mnist.RECIPES[name]
+    monkeypatch.setitem(mnist.RECIPES, name, replace(recipe, train=partial(recipe.train, epochs=1)))
     found = []
     for folder in ("first", "second"):
         monkeypatch.setenv("COURSE_HOME", str(tmp_path / folder))
@@ -287,11 +283,11 @@ def test_what_the_course_ships_stays_float32(digits, float64):
 TRAINERS = {
     "fit": lambda m, s, **how: training.fit(m, s, **how),
     "with a penalty": lambda m, s, **how: training.fit(m, s, penalty=lambda net: net[-1].weight.square().sum(), **how),
-    "adversarial": lambda m, s, **how: adversarial.fit(m, s, eps=0.1, **how),
-    "trades": lambda m, s, **how: adversarial.fit(m, s, eps=0.1, method="trades", steps=1, **how),
+    "adversarial": lambda m, s, **how: training.fit(m, s, loss=adversarial.OneStep(0.1), **how),
+    "trades": lambda m, s, **how: training.fit(m, s, loss=adversarial.Trades(0.1, steps=1), **how),
     "distil": lambda m, s, **how: distillation.distil(m, s, temperature=5.0, **how),
-    "smoothing": lambda m, s, **how: smoothing.fit(m, s, sigma=0.25, **how),
-    "intervals": lambda m, s, **how: intervals.fit(m, s, eps=0.05, **how),
+    "smoothing": lambda m, s, **how: training.fit(m, s, loss=smoothing.NoisyLoss(0.25), **how),
+    "intervals": lambda m, s, **how: training.fit(m, s, loss=intervals.IntervalLoss(0.05), **how),
 }
 every_trainer = pytest.mark.parametrize("trainer", TRAINERS)
 
@@ -307,7 +303,7 @@ def test_a_network_is_trained_in_the_type_of_the_images(trainer, digits, float64
 def test_objectives_scores_and_autoencoders_take_the_type_of_the_images(digits, float64):
     how = dict(epochs=1, **QUIET)
     encoder = nn.Linear(784, 16)
-    assert training.autoencode(encoder, digits.images, lr=0.01, **how).finished
+    assert learn_codes(encoder, digits.images, lr=0.01, **how).finished
     assert encoder.weight.dtype == torch.float32
     for score in (scores.autoencoder(digits.images, **how), scores.vae(digits.images, **how)):
         assert scores.off_manifold(score, digits.images[:5]).dtype == torch.float32
@@ -358,7 +354,7 @@ def test_lazy_networks_elsewhere(digits):
     how = dict(epochs=1, **QUIET)
     assert evaluation.logits(lazy(), digits.images[:3]).shape == (3, 10)
     encoder = nn.LazyLinear(16)
-    assert training.autoencode(encoder, digits.images, lr=0.01, **how).finished and encoder.weight.shape == (16, 784)
+    assert learn_codes(encoder, digits.images, lr=0.01, **how).finished and encoder.weight.shape == (16, 784)
     loss = lambda net, x, y: F.cross_entropy(net(x), y)  # noqa: E731
     assert objectives.train(lazy, digits, loss, **how)[0].weight.shape == (4, 1, 4, 4)
     for attack in (attacks.fgsm, attacks.square):
@@ -371,11 +367,11 @@ def test_lazy_networks_elsewhere(digits):
 
 
 def test_a_twin_that_is_distilled_begins_as_its_teacher(digits, monkeypatch):
-    begun, real = [], distillation.fit
+    begun = []
 
     def watched(student, *rest, **how):
         begun.append([each.detach().clone() for each in student.parameters()])
-        return real(student, *rest, **how)
+        return training.fit(student, *rest, **how)
 
     monkeypatch.setattr(distillation, "fit", watched)
     distillation.distil(lazy(), digits, temperature=5.0, epochs=1, **QUIET)
@@ -418,10 +414,11 @@ def test_batch_normalisation_meets_no_image_alone(trainer, number, digits):
         *(nn.Conv2d(1, 4, 28), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4, 10))
     )  # one place in each channel
     ends = []
-    watch = {} if trainer in ("fit", "with a penalty", "distil") else {"on_epoch": lambda history: ends.append(1)}
+    steps = training.steps_of(number, 128)
+    watch = dict(on_report=lambda history: ends.append(1), every=steps)
     history = TRAINERS[trainer](model, digits[:number], epochs=3, batch=128, **watch, **QUIET)
-    assert history.finished and len(history.losses) == 3 * training.steps_of(number, 128)
-    assert len(ends) == (3 if watch else 0)
+    assert history.finished and len(history.losses) == 3 * steps
+    assert len(ends) == (6 if trainer == "distil" else 3)
 
 
 @every_trainer

@@ -8,9 +8,10 @@ from torch.nn import functional as F
 from course_utils import data, evaluation, models, runtime, training
 from course_utils.attacks import fgsm, pgd
 from course_utils.data import Split
-from course_utils.defenses import adversarial
+from course_utils.defenses.adversarial import ManySteps, OneStep, Trades
 
-everyone = pytest.mark.parametrize("method", adversarial.METHODS)
+METHODS = {"one step": OneStep, "many steps": ManySteps, "TRADES": Trades}
+everyone = pytest.mark.parametrize("method", METHODS)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +28,9 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def fit(model, split, **settings):
-    settings = dict(eps=0.1, epochs=1, generator=runtime.seed(0), progress=False) | settings
-    return adversarial.fit(model, split, **settings)
+def fit(model, split, loss, **settings):
+    settings = dict(epochs=1, generator=runtime.seed(0), progress=False) | settings
+    return training.fit(model, split, loss=loss, **settings)
 
 
 @everyone
@@ -37,7 +38,8 @@ def test_it_is_the_min_max_in_plain_steps(method, digits):
     """The plain twin, written out: in float64, so that no sign of a gradient hangs on rounding."""
     split, eps, steps = Split(digits.images[:256].double(), digits.labels[:256]), 0.2, 3
     model, twin = small(torch.float64), small(torch.float64)
-    fit(model, split, eps=eps, method=method, epochs=2, lr=1e-3, batch=100, warmup=0.5, steps=steps, beta=2.0)
+    own = {"one step": {}, "many steps": dict(steps=steps), "TRADES": dict(steps=steps, beta=2.0)}[method]
+    fit(model, split, METHODS[method](eps, warmup=0.5, **own), epochs=2, lr=1e-3, batch=100)
 
     generator, done = runtime.seed(0), 0
     optimiser = torch.optim.AdamW(twin.parameters(), lr=1e-3)
@@ -48,19 +50,19 @@ def test_it_is_the_min_max_in_plain_steps(method, digits):
             budget = eps * min(1, done / 3)
             share = torch.softmax(twin(x), 1)
             r = (2 * torch.rand(x.shape, generator=generator) - 1).double() * budget  # x + r may leave [0, 1] here
-            for _ in range(1 if method == "fast" else steps):
+            for _ in range(1 if method == "one step" else steps):
                 logits = twin(x + r.requires_grad_())
-                if method == "trades":
+                if method == "TRADES":
                     rise = (share.detach() * -logits.log_softmax(1)).sum()  # the entropy of share is a constant
                 else:
                     rise = F.cross_entropy(logits, y)
                 (gradient,) = torch.autograd.grad(rise, r)
-                length = 1.25 * budget if method == "fast" else 2.5 * budget / steps
+                length = 1.25 * budget if method == "one step" else 2.5 * budget / steps
                 r = (r.detach() + length * gradient.sign()).clamp(-budget, budget)
                 r = (x + r).clamp(0, 1) - x
             logits = twin(x + r)
             loss = F.cross_entropy(logits, y)
-            if method == "trades":
+            if method == "TRADES":
                 apart = (share * (share.log() - logits.log_softmax(1))).sum(1).mean()
                 loss = F.cross_entropy(twin(x), y) + 2.0 * apart
             optimiser.zero_grad()
@@ -74,7 +76,7 @@ def test_it_is_the_min_max_in_plain_steps(method, digits):
 def test_the_net_resists_where_an_ordinary_one_falls(method, digits):
     plain, hard = small(), small()
     training.fit(plain, digits, epochs=12, lr=0.01, generator=runtime.seed(0), progress=False)
-    history = fit(hard, digits, eps=0.08, method=method, epochs=12, lr=0.01)
+    history = fit(hard, digits, METHODS[method](0.08), epochs=12, lr=0.01)
     assert history.finished and len(history.losses) == 48
     fresh = data.mnist("cpu").test[:500]
     kept = {}
@@ -96,26 +98,26 @@ def test_no_image_leaves_the_budget_and_the_budget_grows(method):
             met.append((inputs[0] - 0.5).abs().max().item())
 
     model.register_forward_pre_hook(look)
-    fit(model, grey, eps=0.3, method=method, epochs=5, batch=20, warmup=0.4)
-    changed = [size for size in met if size > 0]  # "trades" also meets the images as they are
+    fit(model, grey, METHODS[method](0.3, warmup=0.4), epochs=5, batch=20)
+    changed = [size for size in met if size > 0]  # TRADES also meets the images as they are
     expected = [0.075, 0.15, 0.225] + 7 * [0.3]
     assert changed == pytest.approx(expected, abs=1e-4)
     assert all(size < budget + 1e-6 for size, budget in zip(changed, expected, strict=True))
-    assert len(met) == (20 if method == "trades" else 10)
+    assert len(met) == (20 if method == "TRADES" else 10)
 
 
 def test_without_warmup_the_first_step_has_the_whole_budget():
     grey = Split(torch.full((10, 1, 28, 28), 0.5), torch.arange(10))
     model, met = small(), []
     model.register_forward_pre_hook(lambda module, inputs: met.append((inputs[0] - 0.5).abs().max().item()))
-    fit(model, grey, eps=0.3, warmup=0)
+    fit(model, grey, OneStep(0.3, warmup=0))
     assert max(met) == pytest.approx(0.3, abs=1e-6)
 
 
 @everyone
 def test_budget_zero_is_ordinary_training(method, digits):
     model, twin = small(), small()
-    fit(model, digits, eps=0, method=method)
+    fit(model, digits, METHODS[method](0))
     training.fit(twin, digits, epochs=1, generator=runtime.seed(0), progress=False)
     assert torch.allclose(weights(model), weights(twin), atol=1e-6)
 
@@ -128,30 +130,18 @@ def test_the_net_learns_from_pixels_but_the_search_may_start_outside(digits):
         (learnt if module.training else searched).append(inputs[0].detach().aminmax())
 
     model.register_forward_pre_hook(look)
-    fit(model, digits, eps=0.3, warmup=0)
+    fit(model, digits, OneStep(0.3, warmup=0))
     assert min(low for low, _ in learnt) == 0 and max(high for _, high in learnt) == 1
     assert min(low for low, _ in searched) < -0.29 and max(high for _, high in searched) > 1.29
 
 
 @everyone
-def test_mode_gradients_and_random_numbers_stay_as_they_were(method, digits):
+def test_each_layer_keeps_its_own_mode(method, digits):
     model = nn.Sequential(nn.Conv2d(1, 2, 5, stride=4), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2 * 36, 10))
     model.train()
     model[1].eval()
-    before = torch.get_rng_state()
-    adversarial.fit(model, digits, eps=0.1, method=method, epochs=1, progress=False)
-    assert torch.equal(torch.get_rng_state(), before)
+    fit(model, digits, METHODS[method](0.1))
     assert model[0].training and not model[1].training
-    assert all(p.grad is None for p in model.parameters()) and not digits.images.requires_grad
-
-
-def test_the_same_seed_gives_the_same_network_and_none_is_seed_zero(digits):
-    runs = []
-    for generator in (None, torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)):
-        model = small()
-        fit(model, digits, generator=generator)
-        runs.append(weights(model))
-    assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
 
 
 def test_each_round_is_reported_and_may_attack_the_net(digits):
@@ -161,7 +151,7 @@ def test_each_round_is_reported_and_may_attack_the_net(digits):
         x = fgsm(model, digits.images[:20], digits.labels[:20], 0.1)
         seen.append((len(history.losses), evaluation.accuracy(model, Split(x, digits.labels[:20])), model.training))
 
-    history = fit(model, digits, epochs=3, batch=100, on_epoch=look)
+    history = fit(model, digits, OneStep(0.1), epochs=3, batch=100, on_report=look, every=5)
     assert [number for number, *_ in seen] == [5, 10, 15] and len(history.losses) == 15
     assert all(trains for *_, trains in seen)
 
@@ -176,7 +166,8 @@ def test_an_interrupt_keeps_the_latest_weights(digits, capsys):
         if len(kept) == 3:
             raise KeyboardInterrupt
 
-    history = fit(model, digits, eps=0.5, epochs=4, batch=100, lr=1e-3, warmup=1.0, on_epoch=look)
+    how = dict(epochs=4, batch=100, lr=1e-3, on_report=look, every=5)
+    history = fit(model, digits, OneStep(0.5, warmup=1.0), **how)
     assert not history.finished and "latest weights" in capsys.readouterr().out
     means = torch.tensor(history.losses).view(3, 5).mean(1)
     assert means[2] > means.min()  # otherwise this test says nothing
@@ -188,7 +179,7 @@ def test_a_loss_that_is_no_number_is_reported(digits):
     with torch.no_grad():
         model[3].weight.mul_(1e37)
     with pytest.raises((FloatingPointError, ValueError), match=r"NaN|finite|inf"):
-        fit(model, digits)
+        fit(model, digits, OneStep(0.1))
 
 
 class Rounded(nn.Module):
@@ -201,52 +192,34 @@ class Rounded(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("loss", "settings", "message"),
     [
-        (dict(eps=77), "grey levels"),
-        (dict(eps=-0.1), "not below 0"),
-        (dict(eps=float("nan")), "finite"),
-        (dict(method="fgsm"), "choose among fast, pgd, trades"),
-        (dict(warmup=3), "warmup=3.*from 0 to 1"),
-        (dict(warmup=-0.1), "from 0 to 1"),
-        (dict(warmup=float("nan")), "from 0 to 1"),
-        (dict(method="pgd", steps=0), "steps=0"),
-        (dict(method="trades", beta=-1), "beta=-1"),
-        (dict(epochs=0), "epochs=0"),
-        (dict(batch=0), "batch=0"),
-        (dict(lr=10), "lr=10"),
+        (OneStep, dict(eps=77), "grey levels"),
+        (OneStep, dict(eps=-0.1), "not below 0"),
+        (OneStep, dict(eps=float("nan")), "finite"),
+        (OneStep, dict(eps=0.1, warmup=3), "warmup=3.*from 0 to 1"),
+        (Trades, dict(eps=0.1, warmup=-0.1), "from 0 to 1"),
+        (ManySteps, dict(eps=0.1, warmup=float("nan")), "from 0 to 1"),
+        (ManySteps, dict(eps=0.1, steps=0), "steps=0"),
+        (Trades, dict(eps=0.1, beta=-1), "beta=-1"),
     ],
 )
-def test_bad_settings_are_refused(settings, message, digits):
-    model = small()
-    before = weights(model).clone()
+def test_bad_settings_are_refused(loss, settings, message):
     with pytest.raises(ValueError, match=message):
-        fit(model, digits, **settings)
-    assert torch.equal(weights(model), before)
+        loss(**settings)
 
 
 @everyone
 def test_a_model_without_gradients_is_refused(method, digits):
     with pytest.raises(ValueError, match="no gradient flows"):
-        fit(Rounded(), digits, method=method)
-
-
-def test_bad_data_are_refused(digits):
-    with pytest.raises(TypeError, match="a network and a split"):
-        fit(small(), digits.images)
-    with pytest.raises(ValueError, match="divide by 255"):
-        fit(small(), Split(digits.images * 255, digits.labels))
-    with pytest.raises(ValueError, match="labels run from"):
-        fit(small(), Split(digits.images, digits.labels + 5))
-    with pytest.raises(ValueError, match="requires_grad is off"):
-        fit(small().requires_grad_(False), digits)
+        fit(Rounded(), digits, METHODS[method](0.1))
 
 
 def test_any_number_of_channels():
     torch.manual_seed(0)
     split = Split(torch.rand(20, 3, 9, 7), torch.arange(20) % 4)
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 35, 4))
-    assert fit(model, split, method="trades", steps=2, batch=10).finished
+    assert fit(model, split, Trades(0.1, steps=2), batch=10).finished
 
 
 @pytest.mark.gpu
@@ -255,5 +228,5 @@ def test_any_number_of_channels():
 def test_on_a_gpu(method, digits):
     split = Split(digits.images.cuda(), digits.labels.cuda())
     model = models.Strided()
-    fit(model, split, method=method, epochs=2)
+    fit(model, split, METHODS[method](0.1), epochs=2)
     assert next(model.parameters()).is_cuda

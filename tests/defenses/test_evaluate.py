@@ -1,20 +1,21 @@
-"""The ladder: exact where the worst case is known, each rung by itself, and alarmed by hidden gradients only."""
+"""Robust accuracy: exact where the worst case is known, each attack by itself; alarmed by hidden gradients only."""
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils import data, evaluation, models, runtime
+from course_utils import data, evaluation, models, runtime, training
 from course_utils.attacks import distances, fgsm, pgd, square
 from course_utils.defenses import adversarial, evaluate, intervals, masking
 from course_utils.figures import Table
+from tests.stage import interrupted
 
 QUICK = dict(nearest=1, queries=30, progress=False)
-RUNGS = ["clean", "noise", "fgsm", "pgd-10", "pgd-40", "pgd-100", "margin", "square"]
+ATTACKS = ["clean", "noise", "fgsm", "pgd-10", "pgd-40", "pgd-100", "margin", "square"]
 
 
-def ladder(*arguments, **settings):
+def attacked(*arguments, **settings):
     return evaluate.robust_accuracy(*arguments, **QUICK | settings)
 
 
@@ -39,10 +40,10 @@ def digits(net):
 def robust():
     """Small nets: trained on fast adversarial images at eps 0.1, and with interval bounds at 0.05."""
     split, nets = data.mnist("cpu").train[:2000], {}
-    for name, fit, eps in (("fast", adversarial.fit, 0.1), ("intervals", intervals.fit, 0.05)):
+    for name, loss in (("fast", adversarial.OneStep(0.1)), ("intervals", intervals.IntervalLoss(0.05))):
         torch.manual_seed(0)
-        nets[name] = models.Strided(), eps
-        fit(nets[name][0], split, eps=eps, epochs=6, generator=runtime.seed(0), progress=False)
+        nets[name] = models.Strided(), loss.eps
+        training.fit(nets[name][0], split, loss=loss, epochs=6, generator=runtime.seed(0), progress=False)
     return nets
 
 
@@ -53,61 +54,61 @@ def robust():
 def test_the_worst_case_of_a_linear_net_is_found_exactly(eps):
     """|margin| <= eps * |w|_1: on both sides of it, to the last image."""
     model, images, labels, withstands = linear()
-    climbed = ladder(model, images, labels, eps)
+    report = attacked(model, images, labels, eps)
     exact = withstands > eps
     assert 0 < exact.float().mean() < 1
-    assert torch.equal(climbed.worst, exact)
+    assert torch.equal(report.worst, exact)
     for name in ("fgsm", "pgd-40", "pgd-100", "margin"):
-        assert torch.equal(climbed.rungs[name], exact), name
+        assert torch.equal(report.per_attack[name], exact), name
 
 
 def test_nothing_that_is_proved_falls(robust):
     model, eps = robust["intervals"]
     split = data.mnist("cpu").test[:100]
-    climbed = ladder(model, split.images, split.labels, eps, queries=100)
+    report = attacked(model, split.images, split.labels, eps, queries=100)
     proved = intervals.verified(model, split.images, split.labels, eps)
     assert proved.float().mean() > 0.3
-    assert climbed.worst[proved].all() and all(right[proved].all() for right in climbed.rungs.values())
+    assert report.worst[proved].all() and all(right[proved].all() for right in report.per_attack.values())
 
 
-def test_each_rung_is_its_attack_and_no_other(net, digits):
+def test_each_attack_stands_for_itself_and_no_other(net, digits):
     """The twin asks each attack by itself, with the same draws for those that come first."""
     images, labels, eps = digits.images, digits.labels, 0.15
-    climbed = ladder(net, images, labels, eps)
+    report = attacked(net, images, labels, eps)
     clean = evaluation.predict(net, images).labels == labels
-    assert torch.equal(climbed.rungs["clean"], clean) and list(climbed.rungs) == RUNGS
+    assert torch.equal(report.per_attack["clean"], clean) and list(report.per_attack) == ATTACKS
     once = fgsm(net, images, labels, eps)
-    assert torch.equal(climbed.rungs["fgsm"], clean & (evaluation.predict(net, once).labels == labels))
+    assert torch.equal(report.per_attack["fgsm"], clean & (evaluation.predict(net, once).labels == labels))
     for name, attack in {
         "pgd-10": lambda x, y: pgd(net, x, y, eps, steps=10, progress=False),
         "pgd-40": lambda x, y: pgd(net, x, y, eps, steps=40, progress=False),
         "square": lambda x, y: square(net, x, y, eps, queries=30, progress=False),
     }.items():
         twin = (evaluation.predict(net, attack(images, labels)).labels == labels) & clean
-        assert (climbed.rungs[name] != twin).float().mean() < 0.15, name  # other draws
-    share = climbed.accuracy()
+        assert (report.per_attack[name] != twin).float().mean() < 0.15, name  # other draws
+    share = report.accuracy()
     assert share["fgsm"] > share["pgd-40"] + 0.1 and share["square"] > share["pgd-40"] + 0.1  # nothing leaks
-    assert torch.equal(climbed.worst, torch.stack([*climbed.rungs.values()]).all(0))
-    assert share["worst"] == climbed.worst.float().mean() <= min(share[name] for name in RUNGS)
+    assert torch.equal(report.worst, torch.stack([*report.per_attack.values()]).all(0))
+    assert share["worst"] == report.worst.float().mean() <= min(share[name] for name in ATTACKS)
 
 
 def test_a_failing_attack_keeps_its_own_figure(monkeypatch, net, digits):
-    """After a rung on which everything fell, an attack that does nothing is still seen to do nothing."""
+    """After an attack under which everything fell, an attack that does nothing is still seen to do nothing."""
     monkeypatch.setattr(evaluate, "square", lambda model, x, y, eps, **settings: x)
-    climbed = ladder(net, digits.images, digits.labels, 0.3)
-    assert climbed.accuracy()["pgd-40"] < 0.1 and climbed.accuracy()["square"] == climbed.accuracy()["clean"] > 0.5
+    report = attacked(net, digits.images, digits.labels, 0.3)
+    assert report.accuracy()["pgd-40"] < 0.1 and report.accuracy()["square"] == report.accuracy()["clean"] > 0.5
 
 
 def test_the_images_are_the_worst_case(net, digits):
     images, labels = digits.images, digits.labels
     for eps in (0.1, 0.15):
-        climbed = ladder(net, images, labels, eps)
-        assert climbed.images.shape == images.shape and climbed.images.min() >= 0 and climbed.images.max() <= 1
-        assert distances.linf(images, climbed.images).max() <= eps + 1e-6
-        assert torch.equal(evaluation.predict(net, climbed.images).labels == labels, climbed.worst)
-        assert 0 < climbed.worst.sum() < len(images)
-    before, after = (evaluation.logits(net, x) for x in (images, climbed.images))
-    held = climbed.worst
+        report = attacked(net, images, labels, eps)
+        assert report.images.shape == images.shape and report.images.min() >= 0 and report.images.max() <= 1
+        assert distances.linf(images, report.images).max() <= eps + 1e-6
+        assert torch.equal(evaluation.predict(net, report.images).labels == labels, report.worst)
+        assert 0 < report.worst.sum() < len(images)
+    before, after = (evaluation.logits(net, x) for x in (images, report.images))
+    held = report.worst
     lead = [
         (z.gather(1, labels[:, None])[:, 0] - z.scatter(1, labels[:, None], -1e9).amax(1))[held]
         for z in (before, after)
@@ -115,23 +116,23 @@ def test_the_images_are_the_worst_case(net, digits):
     assert (lead[1] < lead[0]).all()  # of those that hold, the image that came nearest
 
 
-def test_an_image_that_is_wrong_already_is_wrong_on_every_rung(net, digits):
+def test_an_image_that_is_wrong_already_is_wrong_under_every_attack(net, digits):
     labels = digits.labels.clone()
     labels[::3] = (labels[::3] + 1) % 10
-    climbed = ladder(net, digits.images, labels, 0.01)
-    assert not torch.stack([*climbed.rungs.values()])[:, ::3].any()
-    assert torch.equal(climbed.images[::3], digits.images[::3])
-    every = ladder(net, digits.images, (evaluation.predict(net, digits.images).labels + 1) % 10, 0.1)
-    assert list(every.rungs) == RUNGS and every.accuracy()["square"] == 0
+    report = attacked(net, digits.images, labels, 0.01)
+    assert not torch.stack([*report.per_attack.values()])[:, ::3].any()
+    assert torch.equal(report.images[::3], digits.images[::3])
+    every = attacked(net, digits.images, (evaluation.predict(net, digits.images).labels + 1) % 10, 0.1)
+    assert list(every.per_attack) == ATTACKS and every.accuracy()["square"] == 0
 
 
 def test_another_net_lends_its_images(net, digits, robust):
     images, labels = digits.images, digits.labels
-    own = ladder(net, images, labels, 0.2, source=robust["fast"][0])
-    assert list(own.rungs) == [*RUNGS[:-1], "transfer", "square"]
+    own = attacked(net, images, labels, 0.2, source=robust["fast"][0])
+    assert list(own.per_attack) == [*ATTACKS[:-1], "transfer", "square"]
     assert own.accuracy()["pgd-40"] < own.accuracy()["transfer"] < own.accuracy()["clean"]
     with pytest.raises(ValueError, match="source is the model itself"):
-        ladder(net, images, labels, 0.2, source=net)
+        attacked(net, images, labels, 0.2, source=net)
 
 
 def test_a_smooth_stand_in_breaks_what_rounding_hid(net, digits):
@@ -139,17 +140,16 @@ def test_a_smooth_stand_in_breaks_what_rounding_hid(net, digits):
         def forward(self, x):
             return net((3 * x).round() / 3)
 
-    climbed = ladder(Rounded(), digits.images, digits.labels, 0.2, source=net)
-    share = climbed.accuracy()
+    report = attacked(Rounded(), digits.images, digits.labels, 0.2, source=net)
+    share = report.accuracy()
     assert share["pgd-100"] > share["transfer"] + 0.3 and share["worst"] <= share["transfer"]
 
 
 def test_more_of_everything_leaves_no_more(net, digits):
     little, much = (
-        ladder(net, digits.images, digits.labels, 0.1, restarts=r, nearest=n, queries=q).accuracy()
-        for r, n, q in ((1, 1, 5), (3, 3, 200))
+        attacked(net, digits.images, digits.labels, 0.1, nearest=n, queries=q).accuracy() for n, q in ((1, 5), (3, 200))
     )
-    assert much["pgd-10"] <= little["pgd-10"] and much["margin"] <= little["margin"]
+    assert much["margin"] <= little["margin"]
     assert much["square"] < little["square"] and much["worst"] <= little["worst"]
 
 
@@ -157,31 +157,31 @@ def test_a_call_can_be_repeated_and_leaves_everything_as_it_was(net, digits):
     model, images, labels = net, digits.images[:20].clone(), digits.labels[:20].clone()
     model.train()
     random, before, slopes = torch.get_rng_state(), images.clone(), [p.grad for p in model.parameters()]
-    first, second = (ladder(model, images, labels, 0.15) for _ in range(2))
+    first, second = (attacked(model, images, labels, 0.15) for _ in range(2))
     assert model.training and torch.equal(torch.get_rng_state(), random) and torch.equal(images, before)
     assert all(p.grad is slope for p, slope in zip(model.parameters(), slopes, strict=True))
     model.eval()
-    third = ladder(model, images, labels, 0.15)
+    third = attacked(model, images, labels, 0.15)
     for other in (second, third):
         assert torch.equal(first.images, other.images)
-        assert all(torch.equal(first.rungs[name], other.rungs[name]) for name in RUNGS)
+        assert all(torch.equal(first.per_attack[name], other.per_attack[name]) for name in ATTACKS)
 
 
 def test_double_precision_and_three_channels():
     model, images, labels, withstands = linear(50, (3, 4, 4))
-    climbed = ladder(model.double(), images.double(), labels, 0.01)
-    assert climbed.images.dtype == torch.float64 and torch.equal(climbed.worst, withstands > 0.01)
+    report = attacked(model.double(), images.double(), labels, 0.01)
+    assert report.images.dtype == torch.float64 and torch.equal(report.worst, withstands > 0.01)
 
 
-def test_the_table_has_a_row_for_each_rung(net, digits):
-    climbed = ladder(net, digits.images[:20], digits.labels[:20], 0.1)
-    table = climbed.table()
-    assert isinstance(table, Table) and table.headers == ["attack", "still right"]
-    assert [row[0] for row in table.rows] == [*RUNGS, "worst"]
-    assert table.rows[-1][1] == f"{climbed.accuracy()['worst']:.1%}"
+def test_the_table_has_a_row_for_each_attack(net, digits):
+    report = attacked(net, digits.images[:20], digits.labels[:20], 0.1)
+    table = report.table()
+    assert isinstance(table, Table) and table.headers == ["attack", "accuracy"]
+    assert [row[0] for row in table.rows] == [*ATTACKS, "worst"]
+    assert table.rows[-1][1] == f"{report.accuracy()['worst']:.1%}"
 
 
-# What cannot be climbed, and what must not be believed
+# What cannot be attacked, and what must not be believed
 
 
 class Hidden(nn.Module):
@@ -226,26 +226,26 @@ def failed(*arguments, **settings):
 def test_hidden_gradients_are_noticed(how, net, digits):
     images, labels = digits.images[:30], digits.labels[:30]
     model = Hidden(net, how).eval()
-    climbed = ladder(model, images, labels, 0.15, queries=200)
-    signs = failed(model, images, labels, 0.15, climbed=climbed)
+    report = attacked(model, images, labels, 0.15, queries=200)
+    signs = failed(model, images, labels, 0.15, report=report)
     assert signs
     if how in ("rounded", "four levels", "steep", "argmax", "detached", "detector"):
         assert "a gradient everywhere" in signs
     if how == "random":
         assert "the same answer twice" in signs
-        assert "other logits for 100%" in climbed.notes["clean"] and climbed.table().headers[-1] == "note"
+        assert "other logits for 100%" in report.notes["clean"] and report.table().headers[-1] == "note"
     if how in ("argmax", "detached", "detector"):
-        assert set(climbed.notes) == set(masking.FOLLOWERS)
-        assert "no gradient flows" in climbed.notes["fgsm"]
-        assert all(torch.equal(climbed.rungs[name], climbed.rungs["clean"]) for name in masking.FOLLOWERS)
+        assert set(report.notes) == set(masking.WHITE_BOX)
+        assert "no gradient flows" in report.notes["fgsm"]
+        assert all(torch.equal(report.per_attack[name], report.per_attack["clean"]) for name in masking.WHITE_BOX)
 
 
 def test_shattered_gradients_mislead_short_steps_and_not_squares(net, digits):
     model, images, labels = Hidden(net, "shattered").eval(), digits.images[:30], digits.labels[:30]
-    climbed = ladder(model, images, labels, 0.2, queries=150)
-    share = climbed.accuracy()
+    report = attacked(model, images, labels, 0.2, queries=150)
+    share = report.accuracy()
     assert share["square"] < share["pgd-40"] - 0.3
-    signs = failed(model, images, labels, 0.2, climbed=climbed)
+    signs = failed(model, images, labels, 0.2, report=report)
     assert {"many steps beat one", "gradients beat noise"} <= signs
 
 
@@ -257,13 +257,13 @@ def test_an_honest_net_raises_no_alarm(name, net, digits, robust):
         model, images, labels, _ = linear()
     elif name != "plain":
         model, eps = robust[name]
-    climbed = ladder(model, images, labels, eps, queries=200)
-    findings = masking.gradient_masking(model, images, labels, eps, climbed=climbed, progress=False)
+    report = attacked(model, images, labels, eps, queries=200)
+    findings = masking.gradient_masking(model, images, labels, eps, report=report, progress=False)
     assert len(findings) >= 8 and all(finding.passed for finding in findings), findings
     assert all(finding.message == "as it should be" for finding in findings)
 
 
-def test_without_a_ladder_one_is_climbed(net, digits):
+def test_without_a_report_one_is_made(net, digits):
     names = failed(net, digits.images[:20], digits.labels[:20], 0.15, source=models.LeNet5())
     assert names == set()
     found = masking.gradient_masking(
@@ -273,12 +273,12 @@ def test_without_a_ladder_one_is_climbed(net, digits):
 
 
 def test_each_check_can_fail():
-    """From ladders that contradict themselves, on a net that is in order."""
+    """From reports that contradict themselves, on a net that is in order."""
     model, images, labels, _ = linear()
-    honest = ladder(model, images, labels, 0.02)
+    honest = attacked(model, images, labels, 0.02)
     kept, fallen = torch.ones(200, dtype=torch.bool), torch.zeros(200, dtype=torch.bool)
     pgds = {"pgd-10": kept, "pgd-40": kept, "pgd-100": kept}
-    for rungs, sign in [
+    for told, sign in [
         (pgds | {"fgsm": fallen}, "many steps beat one"),
         ({"pgd-100": kept, "pgd-10": fallen}, "more steps, more fooled"),
         ({"pgd-40": kept}, "a larger ball, more fooled"),
@@ -286,40 +286,28 @@ def test_each_check_can_fail():
         ({"square": fallen}, "gradients beat squares"),
         ({"transfer": fallen}, "own gradients beat borrowed ones"),
     ]:
-        told = evaluate.RobustnessReport(0.02, honest.rungs | rungs, honest.images)
-        assert sign in failed(model, images, labels, 0.02, climbed=told)
-    assert failed(model, images, labels, 0.02, climbed=honest) == set()
+        lied = evaluate.RobustnessReport(0.02, honest.per_attack | told, honest.images)
+        assert sign in failed(model, images, labels, 0.02, report=lied)
+    assert failed(model, images, labels, 0.02, report=honest) == set()
 
 
 # Bad input
 
 
-class Stopped(nn.Module):
-    """A net during whose k-th pass the stop button is pressed."""
-
-    def __init__(self, net, k):
-        super().__init__()
-        self.net, self.left = net, k
-
-    def forward(self, x):
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-        return self.net(x)
-
-
-def test_an_interrupt_leaves_whole_rungs_only(net, digits, capsys):
+def test_an_interrupt_leaves_whole_attacks_only(net, digits, capsys):
     images, labels = digits.images[:20], digits.labels[:20]
-    whole = ladder(net, images, labels, 0.1)
-    stopped = ladder(Stopped(net, 40), images, labels, 0.1)
+    whole = attacked(net, images, labels, 0.1)
+    stopped = attacked(interrupted(net, 40), images, labels, 0.1)
     assert capsys.readouterr().out.count("Interrupted") == 1
-    assert list(stopped.rungs) == RUNGS[: len(stopped.rungs)] and 3 <= len(stopped.rungs) < len(RUNGS)
-    assert all(torch.equal(stopped.rungs[name], whole.rungs[name]) for name in stopped.rungs)
-    with pytest.raises(ValueError, match="interrupted before its last rung"):
-        masking.gradient_masking(net, images, labels, 0.1, climbed=stopped)
+    assert list(stopped.per_attack) == ATTACKS[: len(stopped.per_attack)] and 3 <= len(stopped.per_attack) < len(
+        ATTACKS
+    )
+    assert all(torch.equal(stopped.per_attack[name], whole.per_attack[name]) for name in stopped.per_attack)
+    with pytest.raises(ValueError, match="interrupted before its last attack"):
+        masking.gradient_masking(net, images, labels, 0.1, report=stopped)
     with pytest.raises(KeyboardInterrupt):  # half a check is none
-        masking.gradient_masking(Stopped(net, 20), images, labels, 0.1, climbed=whole)
-    fooled = pgd(Stopped(net, 20), images, labels, 0.1, progress=False)  # elsewhere an attack still ends quietly
+        masking.gradient_masking(interrupted(net, 20), images, labels, 0.1, report=whole)
+    fooled = pgd(interrupted(net, 20), images, labels, 0.1, progress=False)  # elsewhere an attack still ends quietly
     assert fooled.shape == images.shape and "Interrupted" in capsys.readouterr().out
 
 
@@ -329,13 +317,12 @@ def test_an_attack_that_leaves_its_bounds_is_an_error(what, message, monkeypatch
     leave = {"far": lambda x: (x + 0.06).clamp(0, 1), "out": lambda x: x - 0.7}[what]
     monkeypatch.setattr(evaluate, "fgsm", lambda model, x, y, eps, **settings: leave(x))
     with pytest.raises(RuntimeError, match=message):
-        ladder(model, images, labels, 0.05 if what == "far" else 0.7)
+        attacked(model, images, labels, 0.05 if what == "far" else 0.7)
 
 
 MISTAKES = {
     "for 25 grey levels write 25/255": (dict(eps=25), None),
     "not below 0": (dict(eps=-0.1), None),
-    "restarts=0": (dict(restarts=0), None),
     "queries=1.5": (dict(queries=1.5), None),
     "nearest=0": (dict(nearest=0), None),
     "divide by 255": ({}, lambda m, x, y: (m, 255 * x, y)),
@@ -355,17 +342,17 @@ def test_a_mistake_is_named(message):
     model, images, labels, _ = linear()
     arguments = (model, images, labels) if change is None else change(model, images, labels)
     with pytest.raises((TypeError, ValueError)) as caught:
-        ladder(*arguments, **dict(eps=0.1) | settings)
+        attacked(*arguments, **dict(eps=0.1) | settings)
     assert message in str(caught.value)
 
 
 def test_masked_names_mistakes_too(net, digits):
     images, labels = digits.images[:20], digits.labels[:20]
-    climbed = ladder(net, images, labels, 0.1)
+    report = attacked(net, images, labels, 0.1)
     for other in (dict(images=digits.images[:10], labels=digits.labels[:10]), dict(eps=0.2)):
         arguments = dict(images=images, labels=labels, eps=0.1) | other
         with pytest.raises(ValueError, match="other images or another eps"):
-            masking.gradient_masking(net, **arguments, climbed=climbed)
+            masking.gradient_masking(net, **arguments, report=report)
     wrong = (evaluation.predict(net, images).labels + 1) % 10
-    with pytest.raises(ValueError, match="check the labels"):
+    with pytest.raises(ValueError, match="check labels"):
         masking.gradient_masking(net, images, wrong, 0.1, progress=False)

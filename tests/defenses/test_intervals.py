@@ -12,6 +12,7 @@ from course_utils import data, evaluation, models, training, zoo
 from course_utils.attacks import pgd
 from course_utils.data import Split
 from course_utils.defenses import intervals
+from course_utils.defenses.intervals import IntervalLoss
 
 
 def seeded(build, seed):
@@ -134,9 +135,11 @@ def test_rounding_never_breaks_a_proof_at_its_edge(seed):
 def test_without_a_slack_rounding_would_show(monkeypatch):
     net, images = seeded(lambda: models.FC(30), 0), random_images(50, 0, (1, 28, 28))
     truth = copy.deepcopy(net).double()(images.double())
-    for slack, broken in ((intervals._slack, False), (lambda terms, values: 0.0, True)):
-        monkeypatch.setattr(intervals, "_slack", slack)
-        low, high = intervals._through([*net], images, images)
+    for broken in (False, True):
+        if broken:
+            monkeypatch.setattr(intervals, "_slack", lambda terms, values: 0.0)
+            monkeypatch.setattr(intervals, "_box", lambda images, eps: (images, images))
+        low, high = intervals.bounds(net, images, 0.0)
         assert ((truth < low) | (truth > high)).any() == broken
 
 
@@ -171,7 +174,7 @@ def test_the_bounds_are_those_of_a_plain_twin(eps):
     torch.testing.assert_close(torch.stack(exact), torch.stack(truth), atol=1e-6, rtol=0)
 
 
-def test_a_linear_net_has_exact_bounds_and_exact_leads():
+def test_a_linear_net_has_exact_bounds_and_exact_margins():
     net = seeded(lambda: nn.Sequential(nn.Flatten(), nn.Linear(3, 3)), 2).double()
     image, eps = torch.tensor([0.02, 0.5, 0.9]).double().view(1, 1, 1, 3), 0.2
     sides = [((p - eps).clamp(0, 1), (p + eps).clamp(0, 1)) for p in image.flatten()]
@@ -179,10 +182,9 @@ def test_a_linear_net_has_exact_bounds_and_exact_leads():
     logits = net(corners.view(-1, 1, 1, 3)).detach()
     low, high = intervals.bounds(net, image, eps)
     torch.testing.assert_close(torch.stack([low[0], high[0]]), torch.stack([logits.amin(0), logits.amax(0)]))
-    layers = intervals._prepare(net, image, eps)
     for y in range(3):
-        leads = intervals._leads(layers, *intervals._box(image, eps), torch.tensor([y]))[0]
-        torch.testing.assert_close(leads.detach(), (logits[:, y, None] - logits).amin(0))
+        margins = intervals.margins(net, image, torch.tensor([y]), eps)[0]
+        torch.testing.assert_close(margins, (logits[:, y, None] - logits).amin(0))
 
 
 def test_the_whole_plane_of_a_net_of_two_pixels_is_inside():
@@ -211,7 +213,7 @@ def test_merging_the_last_layer_proves_more_than_the_bounds_of_the_logits():
 
 
 @pytest.mark.parametrize("kind", NETS)
-def test_what_the_bounds_prove_the_leads_prove(kind):
+def test_what_the_bounds_prove_the_margins_prove(kind):
     net, images = random_net(kind, 5), random_images(50, 5)
     labels = evaluation.predict(net, images).labels
     low, high = intervals.bounds(net, images, 0.01)
@@ -317,9 +319,7 @@ def test_training_makes_proofs():
         if name == "ordinary":
             training.fit(net, few, **settings, generator=draw)
         else:
-            epochs = []
-            history = intervals.fit(net, few, eps=0.05, **settings, generator=draw, on_epoch=epochs.append)
-            assert history.finished and len(history.losses) == 200 and len(epochs) == 5
+            training.fit(net, few, loss=IntervalLoss(0.05), decay=0.0, **settings, generator=draw)
         shares[name] = intervals.verified(net, unseen.images, unseen.labels, 0.05).float().mean().item()
     assert shares["intervals"] > max(0.2, 5 * shares["ordinary"])
 
@@ -328,66 +328,59 @@ def test_training_makes_proofs():
 @pytest.mark.parametrize("kappa", [0.0, 0.3, 1.0])
 def test_the_loss_is_that_of_the_schedule(warmup, kappa):
     """Weights that cannot move: each loss can be computed by hand."""
-    net, images = random_net("curved", 0), random_images(12, 0)
+    net, images = random_net("curved", 0).double(), random_images(12, 0).double()
     split = Split(images, torch.arange(12) % 3)
     draw = torch.Generator().manual_seed(3)
     orders = [row for _ in range(2) for row in torch.randperm(12, generator=draw).split(4)]
-    losses = intervals.fit(
-        net, split, eps=0.02, epochs=2, batch=4, lr=1e-12, warmup=warmup, kappa=kappa, progress=False,
-        generator=torch.Generator().manual_seed(3),
-    ).losses  # fmt: skip
+    loss = IntervalLoss(0.02, warmup=warmup, kappa=kappa)
+    settings = dict(epochs=2, batch=4, lr=1e-12, decay=0.0, progress=False)
+    losses = training.fit(net, split, loss=loss, **settings, generator=torch.Generator().manual_seed(3)).losses
     grown = {0.0: [1.0] * 6, 0.5: [0.0, 0.5, 1.0, 1.0, 1.0, 1.0], 1.0: [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]}[warmup]
     for loss, share, rows in zip(losses, grown, orders, strict=True):
         part = split[rows]
         clean = F.cross_entropy(net(part.images), part.labels)
-        layers = intervals._prepare(net, part.images, 0.02)
-        leads = intervals._leads(layers, *intervals._box(part.images, 0.02 * share), part.labels, rounding=False)
-        worst = (-leads).logsumexp(1).mean()  # the label's own logit is 0
+        margins = intervals.margins(net, part.images, part.labels, 0.02 * share)
+        worst = (-margins).logsumexp(1).mean()  # the label's own logit is 0
         weight = share * (1 - kappa)
         assert loss == pytest.approx(((1 - weight) * clean + weight * worst).item(), abs=1e-5)
 
 
 def test_each_batch_is_moved_as_a_whole_and_its_edge_repeated():
     """Weights that cannot move, all images in each batch: each loss is that of one of the nine moves."""
-    net, images = random_net("curved", 0), random_images(4, 0)
+    net, images = random_net("curved", 0).double(), random_images(4, 0).double()
     split = Split(images, torch.arange(4) % 3)
     ends = torch.tensor([0, *range(8), 7])  # the side is 8
     moves = {}
     for down, right in itertools.product(range(3), repeat=2):
         moved = images[:, :, ends[down : down + 8]][:, :, :, ends[right : right + 8]]
-        layers = intervals._prepare(net, moved, 0.02)
-        leads = intervals._leads(layers, *intervals._box(moved, 0.02), split.labels, rounding=False)
-        moves[down, right] = (-leads).logsumexp(1).mean().item()
-    settings = dict(eps=0.02, epochs=40, batch=4, lr=1e-12, warmup=0, kappa=0, shift=1, progress=False)
-    losses = intervals.fit(net, split, **settings, generator=torch.Generator().manual_seed(3)).losses
+        margins = intervals.margins(net, moved, split.labels, 0.02)
+        moves[down, right] = (-margins).logsumexp(1).mean().item()
+    loss = IntervalLoss(0.02, warmup=0, kappa=0, shift=1)
+    settings = dict(loss=loss, epochs=40, batch=4, lr=1e-12, decay=0.0, progress=False)
+    losses = training.fit(net, split, **settings, generator=torch.Generator().manual_seed(3)).losses
     seen = set()
     for loss in losses:
         apart, move = min((abs(loss - value), move) for move, value in moves.items())
         assert apart < 1e-5
         seen.add(move)
     assert len(seen) == 9
-    again = intervals.fit(net, split, **settings, generator=torch.Generator().manual_seed(3)).losses
-    assert again == pytest.approx(losses, abs=1e-5)
 
 
 def test_training_refuses_what_it_cannot_use():
     split = Split(random_images(4, 0), torch.tensor([0, 1, 2, 3]))
     for settings, message in (
         (dict(eps=-1), "not below 0"),
-        (dict(eps=0.1, kappa=2), "kappa=2: want a share"),
-        (dict(eps=0.1, warmup=-1), "warmup=-1: want a share"),
-        (dict(eps=0.1, epochs=0), "epochs=0"),
+        (dict(eps=0.1, kappa=2), "kappa=2: want a number in"),
+        (dict(eps=0.1, warmup=-1), "warmup=-1: want a number in"),
         (dict(eps=0.1, shift=-1), "shift=-1: want a whole number of pixels, from 0 to 7"),
         (dict(eps=0.1, shift=1.5), "shift=1.5"),
         (dict(eps=0.1, shift=8), "shift=8"),
     ):
         with pytest.raises(ValueError, match=message):
-            intervals.fit(random_net("dense", 0), split, progress=False, **settings)
-    with pytest.raises(TypeError, match="Tensor"):
-        intervals.fit(random_net("dense", 0), split.images, eps=0.1, progress=False)
+            training.fit(random_net("dense", 0), split, loss=IntervalLoss(**settings), epochs=1, progress=False)
 
 
-# The net on the shelf
+# The shipped net
 
 
 @pytest.mark.slow

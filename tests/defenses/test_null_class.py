@@ -122,7 +122,7 @@ def test_a_record_says_what_a_plain_count_says():
 def test_the_summary_of_known_confidences():
     confidences = torch.tensor([0.1, 0.9999, 1.0, 0.95])
     record = Round(1, nn.Flatten(), torch.rand(4, 1, 2, 2), confidences, 1.0)
-    assert record.median == pytest.approx((0.95 + 0.9999) / 2) and record.share() == 0.5 and record.share(0.9) == 0.75
+    assert record.median == pytest.approx((0.95 + 0.9999) / 2)
 
 
 def test_each_net_is_bred_against_when_it_is_asked_for():
@@ -147,7 +147,7 @@ def test_a_training_holds_digits_and_all_images_so_far(monkeypatch):
 
     monkeypatch.setattr(training, "fit", spy)
     digits = split(number=300)
-    records = list(run(split=digits, rounds=4, digits=90, share=0.25))
+    records = list(run(split=digits, rounds=4, digits=90))
     drawn = []
     for number, mixture in enumerate(mixtures, start=1):
         none = mixture.labels == 3
@@ -166,7 +166,7 @@ def test_more_bred_images_than_fit_are_drawn_from():
     def breed(model, generator):
         return torch.rand(300, 1, 4, 4, generator=generator)
 
-    mixture = null_class._mixture(split(), breed(None, runtime.seed(0)), 20, 0.5, 3, runtime.seed(1))
+    mixture = null_class._mixture(split(), breed(None, runtime.seed(0)), 60, 3, runtime.seed(1))
     none = mixture.images[mixture.labels == 3].flatten(1)
     assert len(none) == 20 == len(none.unique(dim=0))
     assert [r.number for r in run(breed=breed, rounds=2)] == [1, 2]
@@ -215,8 +215,6 @@ def test_an_interrupted_training_ends_the_rounds(monkeypatch):
     [
         (dict(rounds=0), ValueError, "rounds=0"),
         (dict(digits=2.5), ValueError, r"digits=2\.5"),
-        (dict(share=0), ValueError, "share=0"),
-        (dict(share=1.0), ValueError, r"share=1\.0"),
         (dict(breed=None), TypeError, "breed is a NoneType"),
         (dict(split=torch.rand(4, 1, 4, 4)), TypeError, r"pass digits\.train"),
         (dict(test=None), TypeError, r"pass digits\.train"),

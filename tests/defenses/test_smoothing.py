@@ -7,11 +7,12 @@ import torch
 from scipy.stats import binom, binomtest
 from torch import nn
 
-from course_utils import data, models, runtime, zoo
+from course_utils import data, models, runtime, training, zoo
 from course_utils.attacks import pgd
 from course_utils.core.stats import clopper_pearson
 from course_utils.defenses import smoothing
-from course_utils.defenses.smoothing import Certificate, Smoothed, certify, predict_smoothed
+from course_utils.defenses.smoothing import Certificate, NoisyLoss, Smoothed, certify, predict_smoothed
+from tests.stage import interrupted
 
 ndtri = torch.special.ndtri
 
@@ -190,31 +191,24 @@ def test_float64_goes_through():
 
 
 def test_an_interrupt_keeps_the_images_that_are_done(monkeypatch, capsys):
-    class Impatient(Seen):
-        def forward(self, images):
-            if len(self.shown) == 5:
-                raise KeyboardInterrupt
-            return super().forward(images)
-
     monkeypatch.setitem(smoothing.VALUES, "cpu", 200 * 4)  # 200 copies: the first draws of two images, 0.2 of the rest
-    found = certify(Impatient(), torch.rand(3, 1, 2, 2), 0.25, first=100, samples=200, progress=False)
+    found = certify(interrupted(Seen(), 6), torch.rand(3, 1, 2, 2), 0.25, first=100, samples=200, progress=False)
     assert found.labels.tolist() == [1, -1, -1] and found.radii[0] > 0 and (found.radii[1:] == 0).all()
     assert "without all of their draws abstain" in capsys.readouterr().out
-    net = Impatient()
-    net.shown = [None] * 4  # it stops among the draws that choose the class: then nothing more is asked
+    net = interrupted(Seen(), 2)  # it stops among the draws that choose the class: then nothing more is asked
     found = certify(net, torch.rand(3, 1, 2, 2), 0.25, first=300, samples=200, progress=False)
-    assert found.labels.tolist() == [-1, -1, -1] and len(net.shown) == 5
+    assert found.labels.tolist() == [-1, -1, -1] and net.passes == 2
 
 
 def test_bad_input_is_named():
     net, images = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), torch.rand(2, 1, 2, 2)
     for sigma, message in ((0, "above 0"), (-1, "above 0"), (float("nan"), "above 0"), (64, "write 64/255")):
-        for call in (certify, predict_smoothed, Smoothed):
+        for call in (certify, predict_smoothed, Smoothed, NoisyLoss):
             with pytest.raises(ValueError, match=message):
-                call(*((net, sigma) if call is Smoothed else (net, images, sigma)))
+                call(*{Smoothed: (net, sigma), NoisyLoss: (sigma,)}.get(call, (net, images, sigma)))
     for alpha in (0, 0.5, 1, -1):
         for call in (certify, predict_smoothed):
-            with pytest.raises(ValueError, match=f"alpha={alpha}: want the chance"):
+            with pytest.raises(ValueError, match=f"alpha={alpha}: want the probability"):
                 call(net, images, 0.25, alpha=alpha)
     with pytest.raises(ValueError, match="that proves nothing at alpha="):
         certify(net, images, 0.25, samples=9)
@@ -260,11 +254,9 @@ def hardened():
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)
         net = models.FC(50)
-    epochs = []
     split = data.mnist("cpu").train[:2000]
-    settings = dict(sigma=0.5, epochs=4, batch=50, generator=seed(0), progress=False)
-    history = smoothing.fit(net, split, **settings, on_epoch=epochs.append)
-    assert history.finished and len(history.losses) == 160 and len(epochs) == 4
+    settings = dict(epochs=4, batch=50, generator=seed(0), progress=False)
+    assert training.fit(net, split, loss=NoisyLoss(0.5), **settings).finished
     return net.eval()
 
 
@@ -272,8 +264,8 @@ def test_training_meets_new_noise_in_each_step():
     """Weights that cannot move: each loss can be computed by hand."""
     net = models.FC(20)
     split = data.mnist("cpu").train[:60]
-    settings = dict(sigma=0.5, epochs=2, batch=20, lr=1e-12, progress=False)
-    losses = smoothing.fit(net, split, **settings, generator=seed(3)).losses
+    settings = dict(epochs=2, batch=20, lr=1e-12, progress=False)
+    losses = training.fit(net, split, loss=NoisyLoss(0.5), **settings, generator=seed(3)).losses
     draw, expected = seed(3), []
     for _ in range(2):
         for rows in torch.randperm(60, generator=draw).split(20):
@@ -298,24 +290,7 @@ def test_an_attack_respects_the_radius_and_not_what_lies_beyond(hardened):
     assert fallen[2.5].float().mean() > 0.3  # the attack works where nothing is proved
 
 
-def test_training_draws_from_its_generator_alone():
-    split = data.mnist("cpu").train[:200]
-
-    def weights(number):
-        net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-        net[1].weight.data.zero_(), net[1].bias.data.zero_()
-        random = torch.get_rng_state()
-        draw = None if number is None else seed(number)
-        smoothing.fit(net, split, sigma=0.25, epochs=1, batch=50, generator=draw, progress=False)
-        assert torch.equal(torch.get_rng_state(), random)
-        return net[1].weight.detach()
-
-    assert torch.equal(weights(None), weights(0)) and not torch.equal(weights(0), weights(1))
-    with pytest.raises(ValueError, match="sigma=0"):
-        smoothing.fit(nn.Flatten(), split, sigma=0, epochs=1)
-
-
-# The nets on the shelf
+# The shipped nets
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The shelf: networks come back as they were stored, damage is noticed, and what the README says of them is true."""
+"""The shipped networks come back as they were stored, damage is noticed, and what the README says of them is true."""
 
 import re
 from functools import partial
@@ -10,7 +10,7 @@ from torch import nn
 
 from course_utils import data, evaluation, models, zoo
 from course_utils.core import storage
-from course_utils.defenses import adversarial
+from course_utils.defenses.adversarial import OneStep
 from course_utils.zoo import robust
 
 README = (data.FOLDER / "README.md").read_text(encoding="utf-8")
@@ -18,12 +18,12 @@ README = (data.FOLDER / "README.md").read_text(encoding="utf-8")
 
 @pytest.fixture
 def small(monkeypatch, tmp_path):
-    """A shelf of one network, softmax regression, trained on 300 digits for two rounds."""
+    """A zoo of one network, softmax regression, trained on 300 digits for two rounds."""
     digits = data.mnist("cpu")
     few = data.MNIST(digits.train[:300], digits.test)
     recipe = robust.RobustRecipe(
         models.FC,
-        partial(adversarial.fit, eps=0.1, epochs=2),
+        partial(training.fit, loss=OneStep(0.1), epochs=2),
         "For a test.",
         measure=partial(robust.under_attack, eps=0.1),
         measured={"clean": 0.5},
@@ -45,8 +45,8 @@ def test_a_network_trained_again_is_stored_and_comes_back(small):
     model = zoo.load("small", device="cpu")
     assert not model.training
     twin = small.fresh()
-    generator = torch.Generator().manual_seed(0)
-    adversarial.fit(twin, data.mnist().train, eps=0.1, epochs=2, generator=generator, progress=False)
+    how = dict(epochs=2, generator=torch.Generator().manual_seed(0), progress=False)
+    training.fit(twin, data.mnist().train, loss=OneStep(0.1), **how)
     assert torch.allclose(weights(model), weights(twin), atol=1e-6)
     assert measured["clean"] == evaluation.accuracy(model, data.mnist().test[:100])
     assert measured["worst"] < measured["clean"]
@@ -99,6 +99,15 @@ def test_a_damaged_file_is_refused(small, harm, message):
         zoo.load("small")
 
 
+@pytest.mark.parametrize("name", robust.RECIPES)
+def test_a_stamp_says_what_decides_the_weights_and_no_place(name):
+    stamp = robust.RECIPES[name].stamp()
+    assert "0x" not in stamp and "course_utils" not in stamp and "epochs=" in stamp
+    assert robust.RECIPES["small-trades"].stamp() == (
+        "Strided, fit(loss=Trades(eps=0.3, warmup=0.3, steps=5, beta=6.0), epochs=12, lr=0.003), seed 0"
+    )
+
+
 def test_a_missing_file_is_named_with_what_to_do(small):
     with pytest.raises(FileNotFoundError, match=r"small.safetensors is missing.*deep-flaw retrain small"):
         zoo.load("small")
@@ -128,7 +137,7 @@ def test_what_is_shipped_opens_is_small_and_stands_in_the_readme(name):
         assert f"{share:.1%}".replace("%", " %") in row, f"{name}: {share:.1%} is not in the table"
     if recipe.watch:
         history = robust.history(name)
-        assert {len(shares) for shares in history.values()} == {recipe.train.keywords["epochs"]}
+        assert {len(fractions) for fractions in history.values()} == {recipe.train.keywords["epochs"]}
 
 
 def test_the_collapsed_net_is_one():
