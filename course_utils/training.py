@@ -74,7 +74,7 @@ def fit(
     generator: torch.Generator | None = None,
     progress: bool = True,
     on_report: Callable[[History], None] | None = None,
-    every: int = 100,
+    every: int | None = 100,
 ) -> History:
     """Train ``model`` in place to make ``loss`` small on ``split``, on the device where the split lives.
 
@@ -90,7 +90,7 @@ def fit(
         decay: AdamW's own.
         penalty: a number to add to the loss of each step, such as `weight_decay`. It takes the place of ``decay``.
         generator: draws the order of the images, and what the loss draws, on the CPU; None takes torch's own.
-        on_report: called with the `History` so far after each ``every`` steps, for live curves.
+        on_report: called with the `History` so far after each ``every`` steps, for live curves; None is once a round.
 
     Raises:
         TypeError, ValueError: images, labels or settings that cannot be trained on.
@@ -108,9 +108,9 @@ def fit(
     generator = torch.default_generator if generator is None else generator
     device = device_of(model)
     steps = epochs * steps_of(len(split), batch)
-    decay = decay if penalty is None else 0.0
-    fused = device.type in ("cpu", "cuda")
-    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=decay, fused=fused)
+    every = every or steps // epochs
+    how = dict(weight_decay=decay if penalty is None else 0.0, fused=device.type in ("cpu", "cuda"))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, **how)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     history, fresh = History(), []
     kept = _Kept(model, loss.keep if isinstance(loss, TimedLoss) else "best")

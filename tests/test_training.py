@@ -243,7 +243,7 @@ def test_a_diverging_loss_is_reported_and_the_best_weights_kept(digits):
 
 
 BAD = {
-    "convert with images.float() / 255": lambda s: data.Split((s.images * 255).byte(), s.labels),
+    "convert with images.float()": lambda s: data.Split((s.images * 255).int(), s.labels),
     "convert with labels.long()": lambda s: data.Split(s.images, s.labels.float()),
     "the batch is empty": lambda s: s[:0],
     "hold NaN": lambda s: data.Split(s.images * torch.nan, s.labels),

@@ -10,19 +10,16 @@ still. Divide the logits by T, or ascend the margin between two of them, and it 
 """
 
 import copy
-from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import evaluation
 from course_utils.data import Split
-from course_utils.training import History, fit
+from course_utils.training import History, Loss, fit
 
 
-def softened_loss(
-    temperature: float, teacher: nn.Module | None = None
-) -> Callable[[nn.Module, Tensor, Tensor], Tensor]:
+def softened_loss(temperature: float, teacher: nn.Module | None = None) -> Loss:
     """The loss above, for `training.fit`; without a teacher the labels are the answers, as when one is trained.
 
     >>> from course_utils import data, models

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation, runtime
-from course_utils.attacks import base, distances, fgsm, pgd, square
-from course_utils.core import checks, tensors
+from course_utils.attacks import base, distances, fgsm, pgd, random_noise, square
+from course_utils.core import checks
 from course_utils.core.checks import check_images, check_labels
 from course_utils.figures import Table
 
@@ -130,19 +130,19 @@ def robust_accuracy(
 def _attacks(
     model: nn.Module, eps: float, source: nn.Module | None, nearest: int, queries: int, generator: torch.Generator
 ) -> dict[str, Attack]:
-    def descent(net: nn.Module, steps: int, **settings) -> Attack:
+    def ascent(net: nn.Module, steps: int, **settings) -> Attack:
         return lambda x, y: pgd(net, x, y, eps, steps=steps, generator=generator, progress=False, **settings)
 
     attacks = {
-        "noise": lambda x, y: _noise(model, x, y, eps, generator),
+        "noise": lambda x, y: random_noise(model, x, y, eps, draws=DRAWS, generator=generator),
         "fgsm": lambda x, y: fgsm(model, x, y, eps),
-        "pgd-10": descent(model, 10),
-        "pgd-40": descent(model, 40),
-        "pgd-100": descent(model, 100, step_size="falling"),
+        "pgd-10": ascent(model, 10),
+        "pgd-40": ascent(model, 40),
+        "pgd-100": ascent(model, 100, step_size="falling"),
         "margin": lambda x, y: _towards_each(model, x, y, eps, nearest, generator),
     }
     if source is not None:
-        attacks["transfer"] = descent(source, 40, early_exit=False)  # what only just fools the source fools no other
+        attacks["transfer"] = ascent(source, 40, early_exit=False)  # what only just fools the source fools no other
     attacks["square"] = lambda x, y: square(model, x, y, eps, queries=queries, generator=generator, progress=False)
     return attacks
 
@@ -174,17 +174,6 @@ def _run(
     report.per_attack[name] = correct
 
 
-def _noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float, generator: torch.Generator) -> Tensor:
-    """For each image, of `DRAWS` perturbations by ``+-eps`` at random, the one with the least margin."""
-    best, margins = images.clone(), torch.full_like(labels, float("inf"), dtype=images.dtype)
-    for _ in range(DRAWS):
-        noisy = tensors.random_signs(images, eps, generator)
-        _, found = _outcome(evaluation.logits(model, noisy), labels)
-        better = found < margins
-        best[better], margins[better] = noisy[better], found[better]
-    return best
-
-
 def _towards_each(
     model: nn.Module, images: Tensor, labels: Tensor, eps: float, nearest: int, generator: torch.Generator
 ) -> Tensor:
@@ -192,17 +181,15 @@ def _towards_each(
     outputs = evaluation.without(evaluation.logits(model, images).to(labels.device), labels)
     aims = outputs.topk(min(nearest, outputs.shape[1] - 1)).indices.T
     settings = dict(loss="margin", steps=100, step_size="falling", generator=generator, progress=False)
-    best, margins = images.clone(), torch.full_like(outputs[:, 0], float("inf"))
-    rows = torch.arange(len(images), device=images.device)
+    best, rows = base.Best(images), torch.arange(len(images), device=images.device)
     for targets in aims:
         attacked = pgd(model, images[rows], labels[rows], eps, targets=targets[rows], **settings)
-        correct, found = _outcome(evaluation.logits(model, attacked), labels[rows])
-        better = found < margins[rows]
-        best[rows[better]], margins[rows[better]] = attacked[better], found[better]
+        correct, margins = _outcome(evaluation.logits(model, attacked), labels[rows])
+        best.offer(attacked, rows, -margins)
         rows = rows[correct]
         if not len(rows):
             break
-    return best
+    return best.images
 
 
 def _outcome(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ succeed. Athalye, Carlini and Wagner 2018, arXiv 1802.00420, section 3.1; Carlin
 section 4.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -104,8 +105,11 @@ class _Case(NamedTuple):
         return correct.sum().item() / len(self.report.images)
 
 
+def _random_answers(case: _Case) -> float:
+    return fraction_changing(case.model, case.images)
+
+
 def _flat_loss(case: _Case) -> float:
-    """The fraction of images where the cross-entropy has no gradient, or one that is 0 in every pixel."""
     try:
         with base.attack_context(case.model, case.images, case.labels) as task:
             _, _, slope = task.gradient(task.images, task.cross_entropy, task.rows)
@@ -114,8 +118,8 @@ def _flat_loss(case: _Case) -> float:
     return (slope == 0).flatten(1).all(1).float().mean().item()
 
 
-def _largest_rise(*accuracies: float) -> float:
-    return max(after - before for before, after in pairwise(accuracies))
+def _more_steps(case: _Case) -> float:
+    return _largest_rise(*(case.under(name) for name in ("pgd-10", "pgd-40", "pgd-100")))
 
 
 def _larger_balls(case: _Case) -> float:
@@ -123,50 +127,30 @@ def _larger_balls(case: _Case) -> float:
     return _largest_rise(case.within(eps / 2), case.under("pgd-40"), case.within(2 * eps))
 
 
+def _whole_box(case: _Case) -> float:
+    return case.within(1.0)
+
+
+def _largest_rise(*accuracies: float) -> float:
+    return max(after - before for before, after in pairwise(accuracies))
+
+
+def _beaten(stronger: tuple[str, ...], by: str) -> Callable[[_Case], float]:
+    """By how much the attacks that ought to be stronger leave more."""
+    return lambda case: case.under(*stronger) - case.under(by)
+
+
+RANDOM = "the model's answers are random: average many in the model, then attack that"
+FLAT = "the loss is flat or has no gradient: look for rounding, and attack the margin"
 CHECKS = [  # what should hold, by how much it does not, and what that means
-    (
-        "the same answer twice",
-        lambda case: fraction_changing(case.model, case.images),
-        "the model's answers are random: average many in the model, then attack that",
-    ),
-    (
-        "a gradient everywhere",
-        _flat_loss,
-        "the loss is flat or has no gradient: look for rounding, and attack the margin",
-    ),
-    (
-        "many steps beat one",
-        lambda case: case.under("pgd-40") - case.under("fgsm"),
-        "one step does better than many: the gradient misleads",
-    ),
-    (
-        "more steps, more fooled",
-        lambda case: _largest_rise(case.under("pgd-10"), case.under("pgd-40"), case.under("pgd-100")),
-        "more steps do worse than fewer",
-    ),
-    (
-        "a larger ball, more fooled",
-        _larger_balls,
-        "a larger eps fools fewer images",
-    ),
-    (
-        "all fooled where all is allowed",
-        lambda case: case.within(1.0),
-        "PGD fails although any image at all is allowed",
-    ),
-    (
-        "gradients beat noise",
-        lambda case: case.under("pgd-40") - case.under("noise"),
-        "random signs do better than gradients",
-    ),
-    (
-        "gradients beat squares",
-        lambda case: case.under(*WHITE_BOX) - case.under("square"),
-        "an attack that asks for no gradient does better",
-    ),
+    ("the same answer twice", _random_answers, RANDOM),
+    ("a gradient everywhere", _flat_loss, FLAT),
+    ("many steps beat one", _beaten(("pgd-40",), "fgsm"), "one step does better than many: the gradient misleads"),
+    ("more steps, more fooled", _more_steps, "more steps do worse than fewer"),
+    ("a larger ball, more fooled", _larger_balls, "a larger eps fools fewer images"),
+    ("all fooled where all is allowed", _whole_box, "PGD fails although any image at all is allowed"),
+    ("gradients beat noise", _beaten(("pgd-40",), "noise"), "random signs do better than gradients"),
+    ("gradients beat squares", _beaten(WHITE_BOX, "square"), "an attack that asks for no gradient does better"),
 ]
-BORROWED = (
-    "own gradients beat borrowed ones",
-    lambda case: case.under(*WHITE_BOX) - case.under("transfer"),
-    "images made on another net do better than those made on this one",
-)
+WRONG = "images made on another net do better than those made on this one"
+BORROWED = ("own gradients beat borrowed ones", _beaten(WHITE_BOX, "transfer"), WRONG)

@@ -129,22 +129,14 @@ def null_class_rounds(
     if not callable(breed):
         raise TypeError(f"breed is a {type(breed).__name__}: want a function of a model and a generator")
     check_counts(rounds=rounds, digits=digits)
-    settings = dict(epochs=1, lr=2e-3) | settings
-    size = min(digits, len(split))
-    return _rounds(model, split, breed, test, rounds, size, runtime.ensure_generator(generator), settings)
+    settings = dict(epochs=1, lr=2e-3, generator=runtime.ensure_generator(generator)) | settings
+    return _rounds(model, split, breed, test, rounds, min(digits, len(split)), settings)
 
 
 def _rounds(
-    model: nn.Sequential,
-    split: Split,
-    breed: Breed,
-    test: Split,
-    number: int,
-    size: int,
-    generator: torch.Generator,
-    settings: dict,
+    model: nn.Sequential, split: Split, breed: Breed, test: Split, number: int, digits: int, settings: dict
 ) -> Iterator[Round]:
-    classes, bred = model[-1].out_features, []
+    classes, bred, generator = model[-1].out_features, [], settings["generator"]
     net = copy.deepcopy(model).to(split.images.dtype).eval()
     for current in range(1, number + 1):
         images = _check_bred(breed(net, generator), classes)
@@ -155,8 +147,7 @@ def _rounds(
         if current < number:
             bred.append(images.detach().to(split.images))
             net = copy.deepcopy(net) if current > 1 else with_null_class(net)
-            mixture = _mixture(split, torch.cat(bred), size, classes, generator)
-            history = training.fit(net, mixture, generator=generator, **settings)
+            history = training.fit(net, _mixture(split, torch.cat(bred), digits, classes, generator), **settings)
             net.eval()
             if not history.finished:
                 return
@@ -172,10 +163,10 @@ def _check_bred(images: Tensor, classes: int) -> Tensor:
     return images
 
 
-def _mixture(split: Split, bred: Tensor, size: int, classes: int, generator: torch.Generator) -> Split:
-    """``size`` images of the split, and bred ones of class ``classes`` that make up `BRED` of the whole."""
-    rows = torch.randperm(len(split), generator=generator)[:size].to(split.labels.device)
-    wanted = max(1, round(size * BRED / (1 - BRED)))
+def _mixture(split: Split, bred: Tensor, digits: int, classes: int, generator: torch.Generator) -> Split:
+    """So many ``digits`` of the split, and bred images of class ``classes`` that make up `BRED` of the whole."""
+    rows = torch.randperm(len(split), generator=generator)[:digits].to(split.labels.device)
+    wanted = max(1, round(digits * BRED / (1 - BRED)))
     order = torch.randperm(len(bred), generator=generator).to(bred.device)
     images = bred[order.repeat(-(-wanted // len(bred)))[:wanted]]
     none = torch.full((wanted,), classes, device=split.labels.device)

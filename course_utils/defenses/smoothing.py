@@ -116,9 +116,9 @@ def predict_smoothed(
 ) -> Tensor:
     """The class that the smoothed ``model`` gives each image, without a radius: int64 ``(N,)``, -1 where it abstains.
 
-    The two classes with the most votes are compared. Were both equally likely, a difference as large as the one seen
-    would come up with a probability of at most ``alpha``; else it abstains. This asks for far fewer samples than
-    `certify`, since it compares p with the runner-up and not with 1/2. Arguments are as there.
+    It does unless, were the two classes with the most votes equally likely, their difference would come up with a
+    probability of at most ``alpha``. This asks for far fewer samples than `certify`, since it compares p with the
+    runner-up and not with 1/2. Arguments are as there.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
     >>> net[1].weight.data = torch.tensor([[1.0], [0.0]])
@@ -185,16 +185,16 @@ class Smoothed(nn.Module):
     tensor([1., 1., 1.])
     """
 
-    def __init__(self, model: nn.Module, sigma: float, samples: int = 16, seed: int = 0):
+    def __init__(self, model: nn.Module, sigma: float, samples: int = 16):
         super().__init__()
         evaluation.device_of(model)
         check_sigma(sigma)
-        self.model, self.sigma, self.samples, self.seed = model, sigma, check_count("samples", samples), seed
+        self.model, self.sigma, self.samples = model, sigma, check_count("samples", samples)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C, H, W)`` -> ``(N, K)``."""
         noise = torch.zeros(self.samples, *images.shape[1:], dtype=images.dtype)
-        noise = noisy(noise, self.sigma, torch.Generator().manual_seed(self.seed)).to(images.device)
+        noise = noisy(noise, self.sigma, torch.Generator().manual_seed(0)).to(images.device)
         copies = (images[:, None] + noise).flatten(0, 1)
         answers = self.model(copies).log_softmax(1).view(len(images), self.samples, -1)
         return answers.logsumexp(1) - math.log(self.samples)

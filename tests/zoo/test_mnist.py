@@ -208,31 +208,22 @@ def test_an_unknown_network_lists_the_known_ones():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "target", "seconds"),
+    ("name", "target"),
     [
-        ("lenet5", 0.990, 15),
-        ("caffe_lenet", 0.991, 45),
-        ("fc10-1e-4", 0.922, 10),
-        ("fc10-1e-2", 0.905, 10),
-        ("fc10-1", 0.79, 10),
-        ("fc100", 0.977, 25),
-        ("fc200", 0.980, 35),
-        ("ae400", 0.976, 40),
-        ("fc100-p1", 0.968, 20),
-        ("fc123-p1", 0.968, 20),
-        ("fc100-p2", 0.968, 20),
-        ("fc500-150", 0.978, 30),
+        ("lenet5", 0.990),
+        ("caffe_lenet", 0.991),
+        ("fc10-1e-4", 0.922),
+        ("fc10-1e-2", 0.905),
+        ("fc10-1", 0.79),
+        ("fc100", 0.977),
+        ("fc200", 0.980),
+        ("ae400", 0.976),
+        ("fc100-p1", 0.968),
+        ("fc123-p1", 0.968),
+        ("fc100-p2", 0.968),
+        ("fc500-150", 0.978),
     ],
 )
-def test_the_recipes_reach_their_targets_in_time(name, target, seconds, monkeypatch, tmp_path, allowed, request):
-    """From an empty cache, or, with ``--warm``, from what lessons trained that were judged by their budgets."""
-    import time
-
-    if not request.config.option.warm:
-        monkeypatch.setenv("COURSE_HOME", str(tmp_path))
-    digits = data.mnist("cpu")
-    start = time.perf_counter()
+def test_the_recipes_reach_their_targets(name, target):
     model = zoo.load(name, device="cpu", progress=False)
-    elapsed = time.perf_counter() - start
-    assert evaluation.accuracy(model, digits.test) >= target
-    assert elapsed <= allowed(seconds)
+    assert evaluation.accuracy(model, data.mnist("cpu").test) >= target

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from course_utils import data, evaluation, models, zoo
+from course_utils import data, evaluation, models, training, zoo
 from course_utils.core import storage
 from course_utils.defenses.adversarial import OneStep
 from course_utils.zoo import robust
@@ -125,6 +125,20 @@ def test_a_training_that_nobody_watched_has_no_history(small, monkeypatch):
     robust.retrain("plain", device="cpu", progress=False)
     with pytest.raises(ValueError, match="'plain' was not watched; that of these was: small"):
         robust.history("plain")
+
+
+def test_an_interrupted_training_leaves_the_file_as_it_was(small, monkeypatch):
+    def stopped(model, split, **how):
+        return training.History()
+
+    robust.retrain("small", device="cpu", progress=False)
+    before = robust.weights_file("small").read_bytes()
+    monkeypatch.setitem(
+        robust.RECIPES, "small", robust.RobustRecipe(models.FC, partial(stopped), "", small.measure, {})
+    )
+    with pytest.raises(KeyboardInterrupt, match="as it was"):
+        robust.retrain("small")
+    assert robust.weights_file("small").read_bytes() == before
 
 
 @pytest.mark.parametrize("name", robust.RECIPES)
