@@ -22,11 +22,9 @@ from torch import Tensor, nn
 
 from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_images, check_labels
-from course_utils.core.tensors import bisect
+from course_utils.core.tensors import bisect, portion
 from course_utils.dimensions.regions import on_a_line, pieces
 
-VALUES = 2**20  # pixels in one forward pass
-PORTION = {"cpu": 64}  # segments in one pass of the bound, so that it fits the cache; elsewhere 4096
 SLACK = 1e-4  # a lead below this share of the largest bound could be lost to rounding in float32
 HALVINGS = 4  # of a line that the bound leaves open, before it is walked along
 SAMPLES = 33  # on a line of a network that is not piecewise linear
@@ -116,10 +114,10 @@ def _exactly(model: nn.Module, image: Tensor, label: int, low: float, high: floa
     bounded = _bounded(model, evaluation.ask(model, x).shape[1], label)
     pixel = torch.arange(x.numel(), device=x.device)
     start, end = torch.full_like(x.flatten(), low), torch.full_like(x.flatten(), high)
-    portion = PORTION.get(x.device.type, 4096)
+    most = portion(x, cost=20)
     for turn in range(HALVINGS + 1):
         unsure = []
-        for part in zip(*(each.split(portion) for each in (pixel, start, end)), strict=True):
+        for part in zip(*(each.split(most) for each in (pixel, start, end)), strict=True):
             lead, scale = _lead(bounded, *(_with_pixel(x, part[0], value) for value in part[1:]), label)
             unsure.append(~(lead > SLACK * scale))
         pixel, start, end = (each[torch.cat(unsure)] for each in (pixel, start, end))
@@ -163,8 +161,8 @@ def _by_samples(model: nn.Module, image: Tensor, label: int, low: float, high: f
 
 def _named(model: nn.Module, x: Tensor, pixel: Tensor, value: Tensor, label: int) -> Tensor:
     """Whether the image is called by its label if this one pixel has that value, bool ``(M,)``."""
-    portion = max(1, VALUES // x.numel())
-    parts = zip(pixel.split(portion), value.split(portion), strict=True)
+    most = portion(x)
+    parts = zip(pixel.split(most), value.split(most), strict=True)
     found = [model(_with_pixel(x, *part)).argmax(1) == label for part in parts]
     return torch.cat(found) if found else pixel.bool()
 
@@ -249,10 +247,10 @@ def effects(model: nn.Module, images: Tensor) -> Tensor:
     with evaluation.mode(model, False):
         for image, logits in zip(images.to(before.device).split(1), before, strict=True):
             pixel = torch.arange(image.numel(), device=image.device)
-            portion = max(1, VALUES // image.numel())
             change = torch.zeros_like(image.flatten())
             for value in (0.0, 1.0):
-                parts = [model(_with_pixel(image, part, torch.full_like(part, value))) for part in pixel.split(portion)]
+                some = pixel.split(portion(image))
+                parts = [model(_with_pixel(image, part, torch.full_like(part, value))) for part in some]
                 change = change.maximum((torch.cat(parts) - logits).abs().amax(1))
             found.append(change.view(image.shape[1:]))
     return torch.stack(found)
@@ -339,11 +337,11 @@ def joint(
         )
     device, source = evaluation.device_of(model), runtime.ensure_generator(generator)
     images, subsets = images.to(device), subsets.to(device)
-    portion = max(1, VALUES // (pixels * draws))
+    most = portion(images, cost=draws)
     kept = torch.zeros(len(images), len(subsets), dtype=torch.float64, device=device)
     with runtime.progress(len(subsets), "subsets", progress) as bar, evaluation.mode(model, False):
-        for first in range(0, len(subsets), portion):
-            part = subsets[first : first + portion]
+        for first in range(0, len(subsets), most):
+            part = subsets[first : first + most]
             values = torch.rand(len(part), draws, part.shape[1], generator=source, device=source.device)
             values = (low + (high - low) * values).to(images).flatten(0, 1)
             places = part.repeat_interleave(draws, 0)

@@ -1,6 +1,5 @@
 """The attack that sees only decisions: nothing else is looked at, every question is counted, and it finds its way."""
 
-import importlib
 import itertools
 import math
 
@@ -13,6 +12,7 @@ from course_utils.attacks import deepfool, distances, fgsm
 from course_utils.attacks.base import AttackTask
 from course_utils.attacks.hop_skip_jump import _normal, _Queries
 from course_utils.attacks.hop_skip_jump import hop_skip_jump as attack
+from course_utils.core import tensors
 
 
 def decision(*arguments, **settings):
@@ -139,7 +139,7 @@ def test_every_question_is_counted_and_none_is_too_many(net, digits, queries, ai
 
 
 def test_small_portions_are_counted_too(net, digits, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("course_utils.core.tensors"), "NUMBERS", {"cpu": 1000})
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 250)
     model, seen = Counted(net), []
     changed = decision(
         model, digits.images, digits.labels, queries=100, on_step=lambda _, spent: seen.append(spent.clone())

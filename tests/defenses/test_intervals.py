@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from course_utils import data, evaluation, models, training, zoo
 from course_utils.attacks import pgd
+from course_utils.core import tensors
 from course_utils.data import Split
 from course_utils.defenses import intervals
 from course_utils.defenses.intervals import IntervalLoss
@@ -270,7 +271,7 @@ def test_any_number_of_images_and_colours(monkeypatch):
     images = random_images(7, 0, (3, 5, 5))
     labels = evaluation.predict(net, images).labels
     whole = intervals.bounds(net, images, 0.05), intervals.verified(net, images, labels, 0.005)
-    monkeypatch.setattr(intervals, "PORTION", 3)
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 3 * 75 * intervals.COST)  # three images at once
     torch.testing.assert_close(intervals.bounds(net, images, 0.05), whole[0])
     assert torch.equal(intervals.verified(net, images, labels, 0.005), whole[1])
 

@@ -91,7 +91,7 @@ def test_the_plain_twin_counts_the_same(net):
 
 
 def test_memory_does_not_grow_with_the_samples_nor_with_the_images(monkeypatch):
-    monkeypatch.setitem(tensors.VALUES, "cpu", 4 * 30)
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 4 * 30)
     largest = []
 
     class Watching(nn.Module):
@@ -140,7 +140,7 @@ def test_nothing_else_is_touched(run, dtype):
 
 
 def test_an_interrupt_hands_back_whole_rounds(capsys, monkeypatch):
-    monkeypatch.setitem(tensors.VALUES, "cpu", 4 * 2)
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 4 * 2)
     calls = []
 
     class Stopped(nn.Module):
@@ -259,7 +259,7 @@ def test_certain_and_impossible_flips():
 
 
 def test_an_interrupt_leaves_the_rest_unknown(capsys, monkeypatch):
-    monkeypatch.setitem(tensors.VALUES, "cpu", 4 * 100)
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 4 * 100)
     calls = []
 
     class Stopped(nn.Module):

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import data, evaluation, models
+from course_utils.core import tensors
 from course_utils.dimensions import single_pixels
 from course_utils.dimensions.regions.around_an_image import alignment, nearest_faces, region_faces, units
 from course_utils.dimensions.regions.in_a_plane import arrangement, montufar, planar
@@ -160,7 +161,7 @@ def test_lenet_has_one_pattern_a_piece_and_another_in_the_next(net):
 def test_lines_do_not_depend_on_their_company_or_on_portions(monkeypatch):
     model, images = convolutional()
     together = crossings(model, images[:3], images[3:])
-    monkeypatch.setattr("course_utils.dimensions.regions.on_a_line.VALUES", 500)
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 250)
     for number, line in enumerate(together):
         (alone,) = crossings(model, images[number : number + 1], images[number + 3 : number + 4])
         for one, other in zip(line, alone, strict=True):

@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
+from course_utils.core.tensors import at_once
 from course_utils.dimensions.regions.pieces import (
     CHOICES,
-    VALUES,
+    COST,
     check_points,
     is_winner,
     prepare,
@@ -174,9 +175,9 @@ def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor,
         states.append(None if winner is None else (winner, _leads(layer, x, x, winner)[0]))
         x = layer(x)
     directions = torch.eye(image.numel(), dtype=image.dtype, device=image.device).view(-1, *image.shape[1:])
-    portion = max(1, VALUES // (8 * max([image.numel(), *(len(s[1]) for s in states if s)])))
+    most = at_once(COST * max([image.numel(), *(len(s[1]) for s in states if s)]), image.device)
     columns, slopes, linear = [], [], [without_constant(layer) for layer in layers]
-    for part in directions.split(portion):
+    for part in directions.split(most):
         found, at = [], image
         for layer, slope, state in zip(layers, linear, states, strict=True):
             if state is None:

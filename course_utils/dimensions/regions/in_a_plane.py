@@ -24,10 +24,10 @@ from torch import Tensor, nn
 
 from course_utils import runtime
 from course_utils.core.checks import check_count
-from course_utils.core.tensors import spread
+from course_utils.core.tensors import portion, spread
 from course_utils.dimensions.regions.pieces import (
     CHOICES,
-    VALUES,
+    COST,
     Decide,
     check_points,
     is_winner,
@@ -157,10 +157,10 @@ def _spread(layers: list[nn.Module], corners: Tensor, maps: Tensor, tiny: float,
         if not isinstance(layer, CHOICES):
             maps = _affine(layer, maps)
             continue
-        portion = max(1, VALUES // (8 * maps[0].numel()))
-        for some, of in zip(corners.split(portion), maps.split(portion), strict=True):
+        together = portion(maps, COST)
+        for some, of in zip(corners.split(together), maps.split(together), strict=True):
             pieces, own, done = _split(layer, some, of, tiny, most)
-            for part, mine in zip(pieces.split(portion), own.split(portion), strict=True):
+            for part, mine in zip(pieces.split(together), own.split(together), strict=True):
                 fresh = of[mine]
                 if not done:
                     yield from _spread(layers[number:], part, fresh, tiny, most)

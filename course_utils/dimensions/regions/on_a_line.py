@@ -17,8 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from course_utils.core.tensors import spread
-from course_utils.dimensions.regions.pieces import CHOICES, VALUES, Decide, check_points, members, prepare, winners
+from course_utils.core.tensors import portion, spread
+from course_utils.dimensions.regions.pieces import CHOICES, COST, Decide, check_points, members, prepare, winners
 
 SAME = 1e-12  # faces that are nearer to each other than this, as a share of the line, count as one
 
@@ -83,9 +83,9 @@ def walk(layers: list[nn.Module], start: Tensor, end: Tensor) -> tuple[Tensor, T
     Both ends of each line are among the points. ``layers`` are those of `prepare`.
     """
     found = []
-    portion = max(1, VALUES // (8 * start[0].numel()))
-    for first in range(0, len(start), portion):
-        ends = torch.stack([start[first : first + portion], end[first : first + portion]], 1).flatten(0, 1)
+    most = portion(start, COST)
+    for first in range(0, len(start), most):
+        ends = torch.stack([start[first : first + most], end[first : first + most]], 1).flatten(0, 1)
         lines = torch.arange(len(ends), device=ends.device) // 2 + first
         at = torch.arange(len(ends), device=ends.device).remainder(2).to(ends)
         found += _walk(layers, lines, at, ends)
@@ -120,9 +120,9 @@ def _walk(layers: list[nn.Module], lines: Tensor, at: Tensor, values: Tensor) ->
         place[order] = torch.arange(len(order), device=at.device)
         place = place[len(at) + position]  # where the crossing of each unit has come to stand
         before, weight = before[order], weight[order]
-        portion = max(2, VALUES // values[0].numel())
-        for first in range(0, max(1, len(order) - 1), portion):
-            part = slice(first, first + portion + 1)
+        most = max(2, portion(values, 1 / 2))
+        for first in range(0, max(1, len(order) - 1), most):
+            part = slice(first, first + most + 1)
             low, w = before[part], weight[part]
             high = (low + 1).clamp_max(len(at) - 1)
             fresh = torch.lerp(values[low], values[high], spread(w, values)).contiguous()

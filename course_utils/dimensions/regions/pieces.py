@@ -31,7 +31,7 @@ AFFINE = (
     *(nn.Dropout, nn.Identity),
 )
 KNOWN = (*AFFINE, nn.ReLU, nn.MaxPool2d)
-VALUES = 2**21  # numbers that are worked on at once, so that the memory does not grow with the number of regions
+COST = 4  # of a point that is cut into pieces, in `core.tensors.portion`: memory grows with one portion's regions
 
 
 class Decide(nn.Module):
