@@ -10,22 +10,17 @@ from course_utils import runtime
 NUMBERS = {"cpu": 2**20}  # worked on at once, so that they fit the cache; elsewhere 2**25, so that they fit the memory
 
 
-def at_once(numbers: float, device: torch.device) -> int:
-    """How many items of so many numbers each are worked on at once: the course's one policy for work in portions."""
-    return max(1, int(NUMBERS.get(device.type, 2**25) / numbers))
-
-
 def portion(x: Tensor, cost: float = 1) -> int:
-    """How many of the items ``x[0], x[1], ...`` go through at once.
+    """How many of the items ``x[0], x[1], ...`` are worked on at once: the course's one policy for work in portions.
 
     Args:
-        cost: what an item costs beside an image of its size that goes through a network: 10 for the Jacobian of ten
+        cost: what a number of an item costs beside a pixel that goes through a network: 10 for the Jacobian of ten
             logits, less than 1 for what is only added up.
 
     >>> portion(torch.zeros(5, 1, 32, 32)), portion(torch.zeros(5, 1, 32, 32), cost=16)
     (1024, 64)
     """
-    return at_once(cost * x.shape[1:].numel(), x.device)
+    return max(1, int(NUMBERS.get(x.device.type, 2**25) / (cost * x.shape[1:].numel())))
 
 
 def portions(x: Tensor, *others: Tensor, cost: float = 1) -> Iterator[tuple[Tensor, ...]]:

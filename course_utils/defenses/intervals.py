@@ -34,13 +34,14 @@ from torch.nn import functional as F
 
 from course_utils import evaluation, models
 from course_utils.core.checks import check_budget, check_images, check_labels
+from course_utils.core.tensors import portions
 from course_utils.layers import flattened, oddity
 from course_utils.training import Moment, TimedLoss
 
 LINEAR = (nn.Linear, nn.Conv2d, nn.AvgPool2d, nn.BatchNorm2d)
 RISING = (nn.ReLU, nn.MaxPool2d, nn.Flatten, nn.Dropout, nn.Identity, models.Normalise)  # rounding keeps their order
 CURVED = (nn.Sigmoid, nn.Tanh)  # rise as well, but are computed to a few units in the last place only
-PORTION = 100  # images that go through at once
+COST = 13  # of a box beside an image, in `core.tensors.portion`: 100 digits go through at once
 
 
 def Provable() -> nn.Sequential:
@@ -82,7 +83,7 @@ def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor
     """
     layers = _checked_layers(model, images, eps)
     with torch.no_grad(), evaluation.mode(model, False):
-        boxes = [_through(layers, *_box(part, eps)) for part in _portions(model, images)]
+        boxes = [_through(layers, *_box(part, eps)) for (part,) in _portions(model, images)]
     return torch.cat([low for low, _ in boxes]), torch.cat([high for _, high in boxes])
 
 
@@ -98,7 +99,7 @@ def margins(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Ten
     classes = evaluation.logits(model, images[:1]).shape[1]
     labels = check_labels(labels, len(images), classes).to(evaluation.device_of(model))
     with torch.no_grad(), evaluation.mode(model, False):
-        parts = zip(_portions(model, images), labels.split(PORTION), strict=True)
+        parts = _portions(model, images, labels)
         return torch.cat([_margins(layers, *_box(part, eps), own) for part, own in parts])
 
 
@@ -191,9 +192,8 @@ def _checked_layers(model: nn.Module, images: Tensor, eps: float) -> list[nn.Mod
     return layers
 
 
-def _portions(model: nn.Module, images: Tensor) -> Iterator[Tensor]:
-    device = evaluation.device_of(model)
-    return (part.to(device) for part in images.detach().split(PORTION))
+def _portions(model: nn.Module, images: Tensor, *labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    return portions(images.detach().to(evaluation.device_of(model)), *labels, cost=COST)
 
 
 def _box(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:

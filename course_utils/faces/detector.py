@@ -29,6 +29,7 @@ from torch.nn import functional as F
 from course_utils import runtime
 from course_utils.core import downloads, storage
 from course_utils.core.checks import check_images, levels
+from course_utils.core.tensors import portions
 from course_utils.models import Normalise
 
 torchvision = lazy.load("torchvision")
@@ -42,7 +43,6 @@ SHA256 = {
 THRESHOLDS = (0.6, 0.7, 0.7)  # the probability that a window needs in each net
 SMALLEST, SMALLEST_PATTERN = 20, 24  # side of the smallest face that `detect` and `second_opinion` look for, in pixels
 FACTOR = 0.709  # from one picture of the pyramid to the next: half of the area
-PORTION = 512  # windows that the R-Net and the O-Net see at once
 
 
 class CascadeNet(nn.Module):
@@ -259,7 +259,7 @@ def _judge(net: CascadeNet, images: Tensor, boxes: Tensor, owners: Tensor, thres
     for owner, (left, top, right, bottom) in zip(owners.tolist(), cuts.tolist(), strict=True):
         window = images[owner : owner + 1, :, top:bottom, left:right]
         windows.append(F.interpolate(window, (net.side, net.side), mode="area"))
-    answers = [net.look(portion) for portion in torch.cat(windows).split(PORTION)]
+    answers = [net.look(part) for (part,) in portions(torch.cat(windows))]
     logits, *others = map(torch.cat, zip(*answers, strict=True))
     scores = logits.softmax(1)[:, 1]
     return [part[scores > threshold] for part in (boxes, owners, scores, *others)]

@@ -17,9 +17,8 @@ from torch import Tensor
 
 from course_utils import runtime
 from course_utils.core.checks import check_count
+from course_utils.core.tensors import portion, portions
 
-PAIRS = {"cpu": 2**24}  # queries times points in one product; elsewhere 2**28, so that a GPU has enough to do
-VALUES = 2**21  # numbers in a batch of differences, so that it fits the cache
 LARGEST = 1e15  # the summed squares of larger values leave float32
 SPARE = 16  # candidates beyond k
 
@@ -70,8 +69,8 @@ def nearest(queries: Tensor, points: Tensor, k: int, *, own: Tensor | None = Non
     if own is not None:
         own = _check_own(own, queries, points)
     centre = points.mean(0)
-    heights = torch.cat([(part - centre).square().sum(1) for part in _parts(points, points.shape[1])])
-    size = max(1, PAIRS.get(points.device.type, 2**28) // len(points))
+    heights = torch.cat([(part - centre).square().sum(1) for (part,) in portions(points)])
+    size = portion(queries[:, :1], cost=len(points) / 16)  # a distance of one product costs little
     found, done = [], 0
     with runtime.progress(len(queries), "neighbours", progress) as bar:
         try:
@@ -92,15 +91,10 @@ def nearest(queries: Tensor, points: Tensor, k: int, *, own: Tensor | None = Non
 def _sorted(queries: Tensor, points: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """The k nearest of the candidates in ``rows`` ``(q, m)``, by distances without cancellation."""
     rows = rows.sort(1).values  # so that the lower row stands first where distances agree
-    parts = zip(*(_parts(each, rows.shape[1] * points.shape[1]) for each in (queries, rows)), strict=True)
+    parts = portions(queries, rows, cost=rows.shape[1] / 2)
     distances = torch.cat([(points[near] - some[:, None]).norm(dim=2) for some, near in parts])
     distances, order = distances.sort(dim=1, stable=True)
     return distances[:, :k].contiguous(), rows.gather(1, order)[:, :k]
-
-
-def _parts(x: Tensor, cost: int) -> tuple[Tensor, ...]:
-    """Some rows at a time, of each of which ``cost`` numbers are made."""
-    return x.split(max(1, VALUES // cost))
 
 
 def _flat(name: str, images: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.func import jacfwd
 
 from course_utils.core.checks import check_count
+from course_utils.core.tensors import portions
 
-VALUES = 2**22  # numbers in a batch of Jacobians or neighbourhoods
 ROUNDING = 1e-6  # of the longest stretch; float64 errs by 1e-15 of it, and a camera sees larger changes than this
 
 
@@ -66,8 +66,8 @@ def tangent(render: Callable[[Tensor], Tensor], poses: Tensor) -> Tangent:
         raise ValueError(f"render made images of shape {tuple(images.shape)} of one pose, not (1, C, H, W)")
     if images.numel() < poses.shape[1]:
         raise ValueError(f"{images.numel()} pixels are less than the {poses.shape[1]} numbers of a pose: render larger")
-    parts = poses.split(max(1, VALUES // (images.numel() * poses.shape[1])))
-    return _join(_decompose(jacobians(render, part)[1]) for part in parts)
+    parts = portions(poses, cost=images.numel() / 4)
+    return _join(_decompose(jacobians(render, part)[1]) for (part,) in parts)
 
 
 def jacobians(render: Callable[[Tensor], Tensor], poses: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,8 +120,7 @@ def neighbourhoods(queries: Tensor, points: Tensor, rows: Tensor) -> Iterator[Te
     """Each query with its neighbours, less their mean, in batches ``(q, k + 1, D)`` of bounded size."""
     check_rows(queries, points, rows)
     queries, points = queries.flatten(1), points.flatten(1)
-    portion = max(1, VALUES // ((rows.shape[1] + 1) * points.shape[1]))
-    for some, at in zip(queries.split(portion), rows.split(portion), strict=True):
+    for some, at in portions(queries, rows, cost=(rows.shape[1] + 1) / 4):
         near = torch.cat([some[:, None], points[at]], 1)
         yield near - near.mean(1, keepdim=True)
 

@@ -5,6 +5,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from course_utils import data, runtime
+from course_utils.core import tensors
 from course_utils.manifold import nearest, neighbours
 from tests.manifold.known import POINTS, normal, themselves, uniform
 
@@ -63,8 +64,7 @@ def test_the_size_of_a_portion_changes_nothing(size, monkeypatch):
     points = uniform(777, 11)
     own = torch.arange(777).flip(0)[:100]
     before = nearest(points[own], points, 12, own=own, progress=False)
-    monkeypatch.setitem(neighbours.PAIRS, "cpu", size)
-    monkeypatch.setattr(neighbours, "VALUES", size)
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", size)
     after = nearest(points[own], points, 12, own=own, progress=False)
     torch.testing.assert_close(after.distances, before.distances, rtol=1e-6, atol=0)
     assert torch.equal(before.rows, after.rows)
@@ -119,8 +119,7 @@ def test_the_memory_is_bounded(monkeypatch):
                     self.size = max(self.size, each.numel())
             return made
 
-    monkeypatch.setitem(neighbours.PAIRS, "cpu", 20_000)
-    monkeypatch.setattr(neighbours, "VALUES", 4096)
+    monkeypatch.setitem(tensors.NUMBERS, "cpu", 1250)
     points = uniform(10_000, 2)
     for queries, k in ((points[:300], 3), (points[:20], 700)):
         with Largest() as largest:

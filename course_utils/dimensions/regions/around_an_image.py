@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.core.tensors import at_once
+from course_utils.core.tensors import portion
 from course_utils.dimensions.regions.pieces import (
     CHOICES,
     COST,
@@ -175,7 +175,7 @@ def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor,
         states.append(None if winner is None else (winner, _leads(layer, x, x, winner)[0]))
         x = layer(x)
     directions = torch.eye(image.numel(), dtype=image.dtype, device=image.device).view(-1, *image.shape[1:])
-    most = at_once(COST * max([image.numel(), *(len(s[1]) for s in states if s)]), image.device)
+    most = portion(directions[:, 0, 0, :1], COST * max([image.numel(), *(len(s[1]) for s in states if s)]))
     columns, slopes, linear = [], [], [without_constant(layer) for layer in layers]
     for part in directions.split(most):
         found, at = [], image
