@@ -66,32 +66,32 @@ class Breeder(Widget):
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network, self.generator = network, runtime.ensure_generator(device=evaluation.device_of(network))
-        with runtime.one_thread():
-            self.litter = first(network, self.generator)
+        self.litter = first(network, self.generator)
         self.favourites: list[int] = []
         self.past: list[tuple[Litter, list[int]]] = []  # litters and their favourites
 
     @staticmethod
     def still(network: nn.Module) -> figures.Picture:
-        """Three generations; favourites are the three that the network is least sure of."""
+        """Three generations; favourites are, each time, the three that the network is least sure of."""
         generator = runtime.ensure_generator(device=evaluation.device_of(network))
         images, captions = [], []
-        with runtime.one_thread():
-            litter = first(network, generator)
-            for _ in range(2):
-                favourites = least_sure(litter)
-                images.append(litter.images)
-                captions += _captions(litter, favourites)
-                litter = following(network, litter, favourites, generator)
-        captions += _captions(litter, [])
+        litter = first(network, generator)
+        for _ in range(2):
+            favourites = sorted(litter.confidences.argsort(stable=True)[:3].tolist())  # the least sure
+            images.append(litter.images)
+            captions += _captions(litter, favourites)
+            litter = following(network, litter, favourites, generator)
+        images, captions = torch.cat([*images, litter.images]), captions + _captions(litter, [])
         said = ", ".join(captions).replace("\n", " ")
-        return figures.images(
-            torch.cat([*images, litter.images]).cpu(),
-            captions,
-            columns=NUMBER,
-            title="Three generations, one a row; chosen are the three that the network is least sure of",
-            alt=f"Painted images in three rows of nine, and what the network says: {said}.",
-        )
+        title = "Three generations, one a row; chosen are the three that the network is least sure of"
+        alt = f"Painted images in three rows of nine, and what the network says: {said}."
+        return figures.images(images.cpu(), captions, columns=NUMBER, title=title, alt=alt)
+
+    def picture(self) -> figures.Picture:
+        """The nine of now."""
+        captions = _captions(self.litter, self.favourites)
+        alt = f"Nine painted images, and what the network says: {', '.join(captions)}.".replace("\n", " ")
+        return figures.images(self.litter.images.cpu(), captions, columns=NUMBER, alt=alt)
 
     def obey(self, do: str, place: int = 0) -> tuple[dict, list[bytes]]:
         """Do what the page asks for, and describe the result.
@@ -112,13 +112,9 @@ class Breeder(Widget):
         elif do == "breed" and len(self.favourites) == NUMBER:
             note = "All nine are chosen: leave out at least one, to make room for a child."
         elif do == "breed":
-            with runtime.one_thread():
-                children = following(self.network, self.litter, self.favourites, self.generator)
-            self._replace(children)
+            self._replace(following(self.network, self.litter, self.favourites, self.generator))
         elif do == "over":
-            with runtime.one_thread():
-                others = first(self.network, self.generator)
-            self._replace(others)
+            self._replace(first(self.network, self.generator))
         elif do == "back" and self.past:
             self.litter, self.favourites = self.past.pop()
         fresh = do == "show" or self.litter is not shown
@@ -139,6 +135,7 @@ class Breeder(Widget):
         }
 
 
+@runtime.one_thread()
 def first(model: nn.Module, generator: torch.Generator) -> Litter:
     """Nine at random: perceptrons, mutated 20 times, neither blank nor alike."""
     genomes = ENCODING.random(CANDIDATES, generator=generator, device=evaluation.device_of(model))
@@ -149,6 +146,7 @@ def first(model: nn.Module, generator: torch.Generator) -> Litter:
     return _judge(model, {name: genes[rows] for name, genes in genomes.items()})
 
 
+@runtime.one_thread()
 def following(model: nn.Module, litter: Litter, favourites: Sequence[int], generator: torch.Generator) -> Litter:
     """The favourites at their places, and children of them at the others, neither blank nor copies of a picture."""
     favourites = list(favourites)
@@ -179,11 +177,6 @@ def worth_showing(images: Tensor, number: int, beside: Sequence[Tensor] = ()) ->
             rows.append(row)
     rest = [row for row in range(len(images)) if row not in rows]
     return rows + rest[: number - len(rows)]
-
-
-def least_sure(litter: Litter, number: int = 3) -> list[int]:
-    """Places of the pictures that the network names with the lowest confidence."""
-    return sorted(litter.confidences.argsort(stable=True)[:number].tolist())
 
 
 def _judge(model: nn.Module, genomes: dict[str, Tensor], parents: tuple[int, ...] = ()) -> Litter:

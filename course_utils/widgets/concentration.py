@@ -50,16 +50,20 @@ class HighDimensions(Widget):
     """The live slider. The page does everything."""
 
     @staticmethod
-    def still() -> figures.Picture:
+    def still(dimensions: tuple[int, ...] = STILLS) -> figures.Picture:
         """The three panels in a row for each of a few dimensions."""
-        canvas, axes = figures.figure(figures.ROW, 2.3 * len(STILLS), nrows=len(STILLS), ncols=3)
+        rows = len(dimensions)
+        canvas, axes = figures.figure(figures.ROW, 2.3 * rows, nrows=rows, ncols=3, squeeze=False)
         laws = [exact(n) for n in range(1, MOST + 1)]
-        texts = [_row(row, n, laws) for row, n in zip(axes, STILLS, strict=True)]
+        texts = [_row(row, n, laws) for row, n in zip(axes, dimensions, strict=True)]
         for axis, label in zip(
             axes[-1], ("length of a point of the ball", "angle of two directions", "n"), strict=True
         ):
             axis.set_xlabel(label)
         return figures.picture(canvas, f"Predictions, dashed, and samples: {'; '.join(texts)}.")
+
+    def picture(self) -> figures.Picture:
+        return self.still((784,))
 
 
 class Exact(NamedTuple):

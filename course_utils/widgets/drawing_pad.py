@@ -52,13 +52,16 @@ class DrawingPad(Widget):
         self.network = network
 
     @staticmethod
-    def still(network: nn.Module) -> figures.Picture:
-        """Six drawings, and what the network says to each."""
+    def still(network: nn.Module, number: int = 6) -> figures.Picture:
+        """The first of six drawings, and what the network says to each."""
         pictures = {}
-        for name, strokes in DRAWINGS.items():
+        for name, strokes in list(DRAWINGS.items())[:number]:
             image = mnist_like(rasterise([_rounded(stroke) for stroke in strokes]))
             pictures[name] = figures.confidence_bars(image, confidences(network, image))
         return figures.tile(pictures)
+
+    def picture(self) -> figures.Picture:
+        return self.still(self.network, 2)
 
     def obey(self, do: str, strokes: Sequence[Stroke]) -> tuple[dict, list[bytes]]:
         """Look at the drawing: the confidences, as numbers and as texts, and the image that the network sees."""

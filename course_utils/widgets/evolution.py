@@ -6,8 +6,6 @@ archive, and every answer holds all that there is to draw: a second view, or a p
 same.
 """
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +17,7 @@ ENCODINGS = {"direct": Direct, "CPPN": CPPN}
 SHOWN = 10  # elites side by side
 SURE = 0.9999  # the confidence that Nguyen, Yosinski and Clune reported
 CEILING = 7.2  # in nines: float32 has nothing between 1 - 10^-7.2 and 1
-STILLS = (1, 50)  # the generations in the static twin
+LATER = 50  # the generation in the static twin beside the first
 
 
 def watch_evolution(model: nn.Module, *, population: int = 200):
@@ -51,11 +49,12 @@ class Evolution(Widget):
     @staticmethod
     def still(network: nn.Module, population: int) -> figures.Picture:
         """The first ten elites of both encodings, after the first generation and after fifty."""
-        rows = []
+        rows, settings = [], dict(population=population, progress=False)
         for name, make in ENCODINGS.items():
-            settings = dict(population=population, generator=_chance(network, 0), progress=False)
-            keep = partial(_keep, rows, name)
-            map_elites(network, make(), generations=STILLS[-1], on_generation=keep, **settings)
+            archive = map_elites(network, make(), generations=1, **settings)
+            rows.append(_row(name, archive))
+            archive = map_elites(network, make(), generations=LATER - 1, resume=archive, **settings)
+            rows.append(_row(name, archive))
         return _picture(rows)
 
     def picture(self) -> figures.Picture:
@@ -74,7 +73,7 @@ class Evolution(Widget):
             in nines, float32 ``(2, generations)``, of the chosen class and of the median over all classes.
         """
         if do == "step":
-            self.archive = self._evolve(self.encoding, resume=self.archive)
+            self.archive = self._evolve(self.encoding, len(self.archive.history) + 1, resume=self.archive)
         elif do == "reset":
             self._begin(self.encoding, self.seed + 1)
         elif do == "encode":
@@ -85,17 +84,15 @@ class Evolution(Widget):
 
     def _begin(self, encoding: str, seed: int) -> None:
         """A random population and the first generation after it."""
-        archive = self._evolve(encoding, generator=_chance(self.network, seed))
+        generator = torch.Generator(evaluation.device_of(self.network)).manual_seed(seed)
+        archive = self._evolve(encoding, 1, generator=generator)
         self.archive, self.encoding, self.seed = archive, encoding, seed
 
-    def _evolve(
-        self, encoding: str, resume: Archive | None = None, generator: torch.Generator | None = None
-    ) -> Archive:
-        """One generation more, or the first."""
-        start = dict(resume=resume, generator=generator)
+    def _evolve(self, encoding: str, generation: int, **start) -> Archive:
+        """The archive after this generation, the next one or the first."""
         settings = dict(generations=1, population=self.population, progress=False)
         archive = map_elites(self.network, ENCODINGS[encoding](), **settings, **start)
-        if len(archive.history) == (len(resume.history) if resume else 0):
+        if len(archive.history) < generation:
             raise KeyboardInterrupt("this generation was interrupted, Start goes on")
         return archive
 
@@ -118,7 +115,7 @@ class Evolution(Widget):
             "first": shown.start,
             "texts": [figures.percent(share) for share in archive.confidence[shown.start : shown.stop].tolist()],
             "median": figures.percent(archive.confidence.quantile(0.5).item()),
-            "shape": archive.images.shape[1:],
+            "shape": list(archive.images.shape[1:]),
         }
 
     def _lines(self) -> bytes:
@@ -133,16 +130,6 @@ def nines(confidence: Tensor) -> Tensor:
     tensor([0.0000, 1.0000, 3.0000, 7.2000])
     """
     return (1 - confidence.double()).log10().abs().clamp(max=CEILING).float()
-
-
-def _chance(model: nn.Module, seed: int) -> torch.Generator:
-    return torch.Generator(evaluation.device_of(model)).manual_seed(seed)
-
-
-def _keep(rows: list[tuple], name: str, archive: Archive) -> None:
-    """Add this generation to the rows of the static twin, if it belongs there."""
-    if len(archive.history) in STILLS:
-        rows.append(_row(name, archive))
 
 
 def _row(name: str, archive: Archive) -> tuple[Tensor, list[str], str]:

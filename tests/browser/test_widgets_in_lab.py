@@ -588,9 +588,35 @@ def test_sliders_say_their_names(page):
     assert names == ["image", "eps", "steps"]
 
 
-def test_a_pad_says_that_its_kernel_is_gone(page):
+def restart(page):
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     page.wait_for_timeout(1000)
-    pad = cell(page, 2).locator(".course-widget")
+
+
+def test_widgets_say_that_their_kernel_is_gone(page):
+    restart(page)
+    pad, play = cell(page, WIDGETS["sketchpad"]).locator(".course-widget"), cell(page, WIDGETS["controls"])
     stroke(page, pad.locator(".drawing-pad-canvas"), [(0.3, 0.2), (0.3, 0.8)])
     sync_api.expect(pad.locator(".drawing-pad-readout")).to_contain_text("run the cell again", timeout=8000)
+    play.locator(".noUi-handle").press("ArrowLeft")
+    sync_api.expect(play.get_by_role("alert").last).to_contain_text("run the cell again", timeout=8000)
+
+
+def test_a_lesson_that_is_opened_again_shows_pictures(page):
+    restart(page)
+    shown = [WIDGETS[name] for name in ("controls", "evolution", "breeding", "high dimensions")]
+    for index in shown:
+        sync_api.expect(cell(page, index).locator(".course-still")).to_be_hidden()  # beside the live widget
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_timeout(1000)
+    page.reload()
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=90_000)
+    for index in shown:
+        here = cell(page, index)
+        sync_api.expect(here.locator(".course-still img")).to_be_visible(timeout=20_000)
+        assert here.locator(".course-still img").get_attribute("alt")
+        sync_api.expect(here.get_by_text("model not found")).to_be_hidden()
+    run(page, [0, WIDGETS["high dimensions"]])
+    here = cell(page, WIDGETS["high dimensions"])
+    sync_api.expect(here.locator(".course-widget")).to_be_visible()
+    sync_api.expect(here.locator(".course-still")).to_be_hidden()

@@ -43,6 +43,7 @@ def _face_camera():
 def _photo_attack():
     net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(192, 3))
     net.classes = ("cat", "box turtle", "ostrich")
+    net[-1].bias.data = torch.tensor([5.0, 0.0, 0.0])
     return photo_attack(net)
 
 
@@ -76,7 +77,7 @@ def made(name):
 def test_without_a_front_end_it_is_a_picture_with_words_and_always_the_same(static, name):
     first, second = made(name), made(name)
     assert isinstance(first, figures.Picture) and first.png.startswith(b"\x89PNG")
-    assert len(first.alt) > 30 and (first.png, first.alt) == (second.png, second.alt)
+    assert len(first.alt) > 20 and (first.png, first.alt) == (second.png, second.alt)
 
 
 @pytest.mark.parametrize("name", WIDGETS)
@@ -84,7 +85,7 @@ def test_its_bundle_holds_the_view_a_picture_and_words(live, name):
     bundle, metadata = made(name)._repr_mimebundle_()
     assert bundle[VIEW]["model_id"]
     assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
-    assert "object at" not in bundle["text/plain"] and len(bundle["text/plain"]) > 30
+    assert "object at" not in bundle["text/plain"] and len(bundle["text/plain"]) > 20
     assert metadata["image/png"]["alt"]
 
 
