@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from course_utils import bootstrap
-from tools import address, hygiene, lessons
+from tools import hygiene, lessons, notebooks
 from tools.notebooks import ROOT, paths, read
 
 PACKAGES = sysconfig.get_path("purelib")
@@ -27,7 +27,7 @@ def run_cell(folder, repo="", ref="main", then=WHERE, more_path="", **environmen
     Without the module site the .pth file of an editable install goes unread, so ``course_utils`` is not found.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    code = f"{address.bootstrap_cell(repo, ref)}\n{then}"
+    code = f"{notebooks.bootstrap_cell(repo, ref)}\n{then}"
     env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [more_path, PACKAGES]))} | environment
     return subprocess.run([sys.executable, "-S", "-c", code], cwd=folder, env=env, capture_output=True, text=True)
 
@@ -55,27 +55,29 @@ def test_a_lesson_alone_fetches_the_course_once(remote, ref, tmp_path):
     assert again.stdout == first.stdout, again.stderr
 
 
-@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
-def test_a_lesson_alone_finds_all_that_it_imports(path, remote, tmp_path):
-    trees = [ast.parse(hygiene.python(cell.source)) for _, cell in hygiene.code_cells(read(path))]
-    nodes = [node for tree in trees for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    assert any("course_utils" in ast.unparse(node) for node in nodes)
-    done = run_cell(tmp_path, remote, then="\n".join(map(ast.unparse, nodes)))
+def test_a_lesson_alone_finds_all_that_the_lessons_import(remote, tmp_path):
+    lines = {}
+    for path in paths():
+        for _, cell in hygiene.code_cells(read(path)):
+            for node in ast.parse(hygiene.python(cell.source)).body:
+                if isinstance(node, ast.Import | ast.ImportFrom) and "__future__" not in ast.unparse(node):
+                    lines[ast.unparse(node)] = path.stem
+    assert any("course_utils" in line for line in lines)
+    done = run_cell(tmp_path, remote, then="\n".join(f"{line}  # in {lesson}" for line, lesson in lines.items()))
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", paths()[:1], ids=lambda path: path.stem)
-def test_a_lesson_alone_runs_to_its_end(path, remote, tmp_path, monkeypatch):
+def test_the_first_lesson_alone_runs_to_its_end(remote, tmp_path, monkeypatch):
     """In a kernel that has all packages but not the course."""
     argv = [sys.executable, "-S", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "alone", "language": "python", "env": {"PYTHONPATH": PACKAGES}}
     (tmp_path / "kernels/alone").mkdir(parents=True)
     (tmp_path / "kernels/alone/kernel.json").write_text(json.dumps(spec))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    book = read(path)
+    book = read(paths()[0])
     for cell in hygiene.tagged(book, "bootstrap"):
-        cell.source = address.bootstrap_cell(remote, "main")
+        cell.source = notebooks.bootstrap_cell(remote, "main")
     (tmp_path / "alone").mkdir()
     lessons.execute(book, tmp_path / "alone", kernel="alone")
     assert (tmp_path / "alone/deep-flaw/data/MNIST/raw/train-images-idx3-ubyte").exists()
@@ -170,13 +172,31 @@ def record(monkeypatch, tmp_path):
     return record
 
 
-def test_what_pip_could_not_read_is_no_constraint(record):
+@pytest.fixture
+def constraints(monkeypatch):
+    """``constraints()``: what pip is told to leave as it is where one package is absent."""
+    told = []
+
+    def run(command, **_):
+        told.extend(Path(command[command.index("--constraint") + 1]).read_text().splitlines())
+        return subprocess.CompletedProcess(command, 0)
+
+    def constraints():
+        monkeypatch.setattr(bootstrap, "pyproject", lambda: {"project": {"dependencies": ["no-such-package"]}})
+        monkeypatch.setattr(bootstrap.subprocess, "run", run)
+        bootstrap.install_missing()
+        return told
+
+    return constraints
+
+
+def test_what_pip_could_not_read_is_no_constraint(record, constraints):
     for name, text in ODD.items():
         record("odd", f"{name}-1.0", text)
     record("fine", "Local.Build-2.4.0", "Name: Local.Build\nVersion: 2.4.0+cu121\n")
     record("fine", "dev-1", "Name: dev\nVersion: 1.0.dev3+g1234abc\n")
     record("fine", "early-1", "Name: early\nVersion: 2.0rc1\n")
-    pins = bootstrap._pins()
+    pins = constraints()
     assert {"local-build==2.4.0+cu121", "dev==1.0.dev3+g1234abc", "early==2.0rc1"} <= set(pins)
     assert any(pin.startswith("torch==") for pin in pins)
     names = [bootstrap.Requirement(pin).name for pin in pins]
@@ -185,13 +205,13 @@ def test_what_pip_could_not_read_is_no_constraint(record):
     )
 
 
-def test_of_two_records_the_one_in_use_counts(record):
+def test_of_two_records_the_one_in_use_counts(record, constraints):
     record("second", "twice-1.0", "Name: twice\nVersion: 1.0\n")
     record("first", "twice-2.0", "Name: twice\nVersion: 2.0\n")
     record("first", "~eft-1.0", "Name: left\nVersion: 1.0\n")  # what an interrupted pip leaves behind
     record("second", "left-3.0", "Name: left\nVersion: 3.0\n")
     record("first", "~one-1.0", "Name: gone\nVersion: 1.0\n")
-    pins = bootstrap._pins()
+    pins = constraints()
     assert "twice==2.0" in pins and "left==3.0" in pins
     assert not [pin for pin in pins if pin.startswith("gone") or pin in ("twice==1.0", "left==1.0")]
 
@@ -209,7 +229,8 @@ def test_pip_installs_beside_packages_with_odd_versions(record, monkeypatch, tmp
     for name, value in settings.items():
         monkeypatch.setenv(f"PIP_{name}", str(value))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "odd"))
-    bootstrap._install([bootstrap.Requirement("tiny")])
+    monkeypatch.setattr(bootstrap, "pyproject", lambda: {"project": {"dependencies": ["tiny"]}})
+    bootstrap.install_missing()
     assert (tmp_path / "there/tiny.py").exists()
 
 
