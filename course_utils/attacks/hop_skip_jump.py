@@ -96,7 +96,7 @@ def hop_skip_jump(
                 break
             x, far = best.images[rows], -best.score[rows]
             number = spare.clamp(max=int(FIRST * math.sqrt(round_)))
-            v = _normal(game, x, rows, RADIUS * far, number, detail, generator)
+            v = boundary_normal(game, x, rows, RADIUS * far, number, detail, generator)
             x, there = _stride(game, x, rows, v, far / math.sqrt(round_))
             x, moved = _walk_back(game, x[there], rows[there]), rows[there]
             best.offer(x, moved, -length(x - task.images[moved]))
@@ -157,7 +157,7 @@ def _walk_back(game: _Queries, x: Tensor, rows: Tensor) -> Tensor:
     return clean + spread(fraction, x) * r
 
 
-def _normal(
+def boundary_normal(
     game: _Queries, x: Tensor, rows: Tensor, radius: Tensor, number: Tensor, detail: int | None, generator
 ) -> Tensor:
     """The boundary's normal at ``x``, from ``number`` ``(M,)`` random steps each: unit vectors ``(M, C, H, W)``."""

@@ -83,12 +83,6 @@ def random_start(centre: Tensor, eps: float, norm: str, generator: torch.Generat
     return project(centre + eps * r.to(centre), centre, eps, norm)
 
 
-def random_signs(images: Tensor, eps: float, generator: torch.Generator) -> Tensor:
-    """The images with each pixel ``eps`` up or down, as a coin falls, cut off at 0 and 1."""
-    signs = torch.randint(2, images.shape, generator=generator, device=generator.device) * 2 - 1
-    return (images + eps * signs.to(images)).clamp(0, 1)
-
-
 def bisect(low: Tensor, high: Tensor, beyond: Callable[[Tensor], Tensor], steps: int) -> tuple[Tensor, Tensor]:
     """Halve each interval from ``low``, where ``beyond`` is False, to ``high``, where it is True, ``steps`` times."""
     for _ in range(steps):

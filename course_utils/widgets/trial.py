@@ -16,7 +16,6 @@ from course_utils import attacks, evaluation, figures, runtime
 from course_utils.attacks.base import reraise_interrupts
 from course_utils.core.checks import check_images, check_labels
 from course_utils.core.stats import clopper_pearson
-from course_utils.core.tensors import random_signs
 
 STOPS = 40  # of the slider, above 0, in hundredths: eps up to 0.4
 PORTION = 25  # digits attacked between two looks at the page
@@ -30,17 +29,8 @@ Attack = Callable[[nn.Module, Tensor, Tensor, float], Tensor]  # (model, images,
 Proof = Callable[[nn.Module, Tensor, Tensor, float], Tensor]  # the same -> bool (N,), as `defenses.intervals.verified`
 
 
-def random_noise(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
-    """The attacker that knows nothing: each pixel goes up or down by ``eps``, as a coin falls.
-
-    >>> random_noise(nn.Flatten(), torch.full((1, 1, 2, 2), 0.5), torch.tensor([0]), 0.25).sub(0.5).abs().unique()
-    tensor([0.2500])
-    """
-    return random_signs(images, eps, runtime.ensure_generator(device=images.device))
-
-
 ATTACKERS: dict[str, Attack] = {
-    "noise": random_noise,
+    "noise": attacks.random_noise,
     "FGSM": attacks.fgsm,
     "PGD-20": partial(attacks.pgd, steps=20, progress=False),
     "margin PGD-20": partial(attacks.pgd, loss="margin", steps=20, progress=False),

@@ -1,11 +1,10 @@
-"""Expectation over transformations: right where the best canvas is known, sturdier than a fixed change, and tidy."""
+"""Expectation over transformations: right where the best canvas is known, and sturdier than a fixed perturbation."""
 
 import copy
 
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from course_utils import data, evaluation
 from course_utils.attacks import pgd
@@ -42,12 +41,7 @@ def test_a_linear_model_wants_a_corner_of_the_box():
     start = torch.full((1, 1, 5, 5), 0.5)
     found = run(Linear(weights()), itself, start, torch.tensor([1]), step_size=0.2)
     torch.testing.assert_close(found[0], (weights() > 0).float(), atol=0.01, rtol=0)
-
-
-@pytest.mark.parametrize("aim", [dict(targets=torch.tensor([1])), dict(labels=torch.tensor([0]))])
-def test_to_reach_one_of_two_classes_is_to_leave_the_other(aim):
-    start = torch.full((1, 1, 5, 5), 0.5)
-    found = run(Linear(weights()), itself, start, eps=0.1, **aim)
+    found = run(Linear(weights()), itself, start, torch.tensor([1]), eps=0.1)
     torch.testing.assert_close(found - start, 0.1 * weights().sign()[None], atol=2e-3, rtol=0)
 
 
@@ -65,7 +59,7 @@ def test_what_a_scene_shows_half_of_the_time_counts_half():
     torch.testing.assert_close(found[0], (weights() > 0).float(), atol=0.01, rtol=0)
 
 
-def test_in_fresh_scenes_it_beats_a_change_made_for_one_picture(net):
+def test_in_fresh_scenes_it_beats_a_perturbation_made_for_one_picture(net):
     digits = data.mnist("cpu").test[:6]
     targets = (digits.labels + 3) % 10
     settings = dict(eps=0.3, targets=targets)
@@ -114,29 +108,6 @@ def test_a_canvas_may_be_smaller_than_the_picture(net):
     assert found.shape == start.shape and share(found) > share(start) + 0.3
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_it_keeps_its_bounds_and_touches_nothing_else(dtype):
-    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(75, 4)).to(dtype).train()
-    start = torch.rand(1, 3, 5, 5, dtype=dtype)
-    kept, state = start.clone(), torch.get_rng_state()
-
-    def scene(canvas, number, generator):
-        assert canvas.shape == (1, 3, 5, 5) and canvas.min() >= 0 and canvas.max() <= 1
-        return physical.sensor_noise(canvas.expand(number, -1, -1, -1), 0.1, generator=generator)
-
-    how = dict(targets=torch.tensor([2]), eps=0.1, steps=5)
-    found = run(model, scene, start, **how)
-    assert found.dtype == dtype and not found.requires_grad
-    assert (found - start).abs().max() <= 0.1 + 1e-6 and found.min() >= 0 and found.max() <= 1
-    assert torch.equal(start, kept) and torch.equal(torch.get_rng_state(), state)
-    assert model.training and all(p.grad is None and p.requires_grad for p in model.parameters())
-    assert torch.equal(found, run(model, scene, start, **how))
-    assert not torch.equal(found, run(model, scene, start, **how, generator=torch.Generator().manual_seed(1)))
-    with torch.inference_mode():
-        assert torch.equal(found, run(model, scene, start, **how))
-    assert torch.equal(run(model, scene, start, **how | dict(eps=0.0)), start)
-
-
 def test_each_step_sees_as_many_fresh_scenes_as_were_asked_for():
     asked = []
 
@@ -149,29 +120,12 @@ def test_each_step_sees_as_many_fresh_scenes_as_were_asked_for():
     assert len({state for _, state in asked[1:]}) == 7
 
 
-def test_an_interrupt_hands_back_the_canvas_so_far(capsys):
-    calls = []
-
-    def scene(canvas, number, generator):
-        calls.append(number)
-        if len(calls) == 6:
-            raise KeyboardInterrupt
-        return canvas.expand(number, -1, -1, -1)
-
-    start = torch.full((1, 1, 5, 5), 0.5)
-    found = run(Linear(weights()), scene, start, torch.tensor([1]), eps=0.1, steps=50)
-    assert "Interrupted" in capsys.readouterr().out
-    assert 0 < (found - start).abs().max() <= 0.1 + 1e-6
-
-
 GOOD = dict(scene=itself, start=torch.rand(1, 1, 5, 5), targets=torch.tensor([1]))
 
 
 @pytest.mark.parametrize(
     "change, error, message",
     [
-        (dict(targets=None), ValueError, "either targets"),
-        (dict(labels=torch.tensor([0])), ValueError, "either targets"),
         (dict(targets=torch.tensor([2])), ValueError, "classes are 0 to 1"),
         (dict(targets=torch.tensor([1, 1])), ValueError, r"not \(1,\)"),
         (dict(targets=1), TypeError, "as_tensor"),
@@ -198,15 +152,4 @@ def test_a_sure_success_and_a_sure_failure_keep_finite_gradients():
     huge = Linear(1e4 * weights())
     start = torch.full((1, 1, 5, 5), 0.5)
     for aim in (0, 1):
-        for name in ("targets", "labels"):
-            assert run(huge, itself, start, steps=3, **{name: torch.tensor([aim])}).isfinite().all()
-
-
-def test_the_value_that_is_climbed_is_a_log_probability():
-    from course_utils.attacks.eot import _chance
-
-    logits = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
-    aim = torch.arange(6) % 5
-    chance = F.softmax(logits, 1).gather(1, aim[:, None])[:, 0]
-    torch.testing.assert_close(_chance(logits, aim, False), chance.log())
-    torch.testing.assert_close(_chance(logits, aim, True), (1 - chance).log())
+        assert run(huge, itself, start, torch.tensor([aim]), steps=3).isfinite().all()

@@ -9,10 +9,10 @@ from torch import nn
 
 from course_utils import data, evaluation, runtime, zoo
 from course_utils.attacks import deepfool, distances, fgsm
-from course_utils.attacks.base import AttackTask
-from course_utils.attacks.hop_skip_jump import _normal, _Queries
+from course_utils.attacks.hop_skip_jump import boundary_normal
 from course_utils.attacks.hop_skip_jump import hop_skip_jump as attack
 from course_utils.core import tensors
+from tests.attacks.nets import NoWayBack
 
 
 def decision(*arguments, **settings):
@@ -20,28 +20,16 @@ def decision(*arguments, **settings):
 
 
 class Counted(nn.Module):
-    """A network that counts the images it is asked about, and may be interrupted."""
+    """A network that counts the images it is asked about."""
 
-    def __init__(self, net, stop=math.inf):
+    def __init__(self, net):
         super().__init__()
-        self.net, self.stop, self.asked = net, stop, 0
+        self.net, self.asked = net, 0
 
     def forward(self, x):
         assert not torch.is_grad_enabled() and not x.requires_grad
         self.asked += len(x)
-        if self.asked > self.stop:
-            raise KeyboardInterrupt
         return self.net(x)
-
-
-class NoWayBack(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        raise AssertionError("the gradient was asked for")
 
 
 class Decisions(nn.Module):
@@ -72,30 +60,6 @@ def digits(net):
     """Test digits that the net names correctly."""
     split = data.mnist("cpu").test[:30]
     return split[evaluation.predict(net, split.images).labels == split.labels][:12]
-
-
-@pytest.mark.parametrize("aimed", [False, True])
-@pytest.mark.parametrize("detail", [None, 4])
-def test_nothing_but_the_result_is_touched(aimed, detail):
-    torch.manual_seed(1)
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Dropout(), nn.Linear(4 * 7 * 9, 5))
-    images = torch.rand(4, 3, 9, 11)
-    labels = evaluation.predict(model, images).labels
-    model.train()
-    model[1].eval()
-    model(images.requires_grad_()).sum().backward()
-    inputs = (images, labels, *model.parameters(), *model.buffers())
-    before = [t.detach().clone() for t in inputs]
-    slopes = [t.grad.clone() for t in (images, *model.parameters())]
-    modes = [module.training for module in model.modules()]
-    random = torch.get_rng_state()
-    changed = decision(model, images, labels, targets=(labels + 1) % 5 if aimed else None, queries=80, detail=detail)
-    assert changed.shape == images.shape and changed.dtype == images.dtype and not changed.requires_grad
-    assert changed.min() >= 0 and changed.max() <= 1 and changed.data_ptr() != images.data_ptr()
-    assert all(torch.equal(t, b) for t, b in zip(inputs, before, strict=True))
-    assert all(torch.equal(t.grad, g) for t, g in zip((images, *model.parameters()), slopes, strict=True))
-    assert [module.training for module in model.modules()] == modes
-    assert torch.equal(torch.get_rng_state(), random)
 
 
 @pytest.mark.parametrize("settings", [{}, {"detail": 14}, {"aimed": True}])
@@ -156,14 +120,18 @@ def test_on_a_plane_it_comes_near_the_nearest_point():
     assert (few > found).all()
 
 
+def normals(model, x, number, detail=None, radius=0.1):
+    """The normal at each image from so many random steps."""
+    rows, full = torch.arange(len(x)), torch.full((len(x),), number)
+    wrong = lambda u, rows: model(u).argmax(1) != 0  # noqa: E731
+    return boundary_normal(wrong, x, rows, torch.full((len(x),), radius), full, detail, runtime.ensure_generator())
+
+
+@torch.no_grad()
 @pytest.mark.parametrize(("d", "number"), [(64, 50), (400, 100), (1600, 100)])
 def test_the_normal_is_as_good_as_the_formula_says(d, number):
     model, _, _, w = half_space(d)
-    side = 8, d // 8
-    x = torch.full((30, 1, *side), 0.5)
-    task = AttackTask(model, x, torch.zeros(30, dtype=torch.int64))
-    game, rows = _Queries(task, 10_000), task.rows
-    v = _normal(game, x, rows, torch.full((30,), 0.1), torch.full((30,), number), None, runtime.ensure_generator())
+    v = normals(model, torch.full((30, 1, 8, d // 8), 0.5), number)
     assert torch.allclose(v.flatten(1).norm(dim=1), torch.ones(30))
     cosine = (v.flatten(1) @ w / w.norm()).mean().item()
     expected = math.sqrt(2 * number / (math.pi * d))
@@ -171,13 +139,11 @@ def test_the_normal_is_as_good_as_the_formula_says(d, number):
     assert cosine == pytest.approx(expected, rel=0.1)
 
 
+@torch.no_grad()
 def test_coarse_steps_are_smooth():
     model, _, _, _ = half_space()
-    x = torch.full((2, 1, 8, 8), 0.5)
-    task = AttackTask(model, x, torch.zeros(2, dtype=torch.int64))
-    one = _normal(_Queries(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 1, runtime.ensure_generator())
+    one, two = (normals(model, torch.full((2, 1, 8, 8), 0.5), 20, detail, radius=1.0) for detail in (1, 2))
     assert torch.allclose(one, one[:, :, :1, :1].expand_as(one))
-    two = _normal(_Queries(task, 99), x, task.rows, torch.ones(2), torch.full((2,), 20), 2, runtime.ensure_generator())
     assert not torch.allclose(two, two[:, :, :1, :1].expand_as(two))
     assert torch.allclose(two[..., :2, :2], two[..., :1, :1].expand(-1, -1, 2, 2))  # the corners of a bilinear picture
 
@@ -238,52 +204,6 @@ def test_what_is_wrong_already_and_what_cannot_be_found_stay(net, digits):
     assert (
         model.asked == 51 * len(labels) + 1
     )  # the clean images, 50 tries each, and one to learn the number of classes
-
-
-def test_a_call_can_be_repeated(net, digits):
-    first, second, other = (
-        decision(net, digits.images, digits.labels, queries=100, generator=generator)
-        for generator in (None, torch.Generator().manual_seed(0), torch.Generator().manual_seed(1))
-    )
-    assert torch.equal(first, second) and not torch.equal(first, other)
-
-
-def test_an_interrupt_keeps_the_best(net, digits, capsys):
-    changed = decision(Counted(net, stop=1000), digits.images, digits.labels, queries=500)
-    assert "Interrupted" in capsys.readouterr().out
-    assert (evaluation.predict(net, changed).labels != digits.labels).all()
-
-
-@pytest.mark.parametrize(("shape", "classes"), [((1, 1, 1), 3), ((4, 1, 7), 5), ((3, 8, 5), 1000)])
-def test_any_size_and_type(shape, classes):
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(math.prod(shape), classes)).double()
-    images = torch.rand(3, *shape, dtype=torch.float64)
-    changed = decision(model, images, evaluation.predict(model, images).labels, queries=60)
-    assert changed.shape == images.shape and changed.dtype == torch.float64
-
-
-@pytest.mark.parametrize(
-    ("settings", "error", "message"),
-    [
-        ({"queries": 0}, ValueError, "queries=0: want a whole number, at least 1"),
-        ({"targets": "nearest"}, TypeError, "rules look at logits"),
-        ({"detail": 0}, ValueError, "detail=0"),
-        ({"detail": 56}, ValueError, "finer than the images of \\(28, 28\\) pixels"),
-        ({"start": torch.rand(1, 1, 28, 28)}, ValueError, "want one each"),
-        ({"start": 255 * torch.rand(12, 1, 28, 28)}, ValueError, "divide by 255"),
-    ],
-)
-def test_bad_settings(net, digits, settings, error, message):
-    with pytest.raises(error, match=message):
-        decision(net, digits.images, digits.labels, **settings)
-
-
-def test_bad_images(net, digits):
-    with pytest.raises(ValueError, match="divide by 255"):
-        decision(net, 255 * digits.images, digits.labels, detail=14)
-    with pytest.raises(ValueError, match="some targets equal the labels"):
-        decision(net, digits.images, digits.labels, targets=digits.labels)
 
 
 class Enough(Exception):

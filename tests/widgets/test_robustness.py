@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from course_utils import attacks, data, evaluation, figures
+from course_utils.attacks import random_noise
 from course_utils.core.stats import clopper_pearson
 from course_utils.widgets import RobustnessClaim, robustness_trial
-from course_utils.widgets.trial import ATTACKERS, PORTION, SHOWN, STOPS, Trial, assault, random_noise
+from course_utils.widgets.trial import ATTACKERS, PORTION, SHOWN, STOPS, Trial, assault
 from tests.stage import ask
 from tests.stage import show as render
 
@@ -207,14 +208,6 @@ def test_an_attack_cannot_change_the_digits_or_the_labels(digits):
     attacked = assault(nn.Flatten(), attack, images, labels, 0.1)
     assert torch.equal(images, digits.images) and torch.equal(labels, digits.labels)
     assert not torch.equal(attacked, images)
-
-
-def test_noise_is_as_large_as_it_may_be_and_repeats():
-    images = torch.full((4, 3, 20, 20), 0.5, dtype=torch.float64)
-    noisy = random_noise(nn.Flatten(), images, torch.zeros(4, dtype=torch.int64), 0.2)
-    assert torch.allclose((noisy - 0.5).abs(), torch.full_like(images, 0.2))
-    assert abs((noisy > 0.5).double().mean() - 0.5) < 0.05
-    assert torch.equal(noisy, random_noise(nn.Flatten(), images, torch.zeros(4, dtype=torch.int64), 0.2))
 
 
 def test_a_claim_falls_only_within_its_eps_and_beyond_chance(live, net, digits):
