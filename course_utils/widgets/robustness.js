@@ -11,19 +11,18 @@ const NOTE =
 const percent = (fraction) => `${Number((100 * fraction).toFixed(1))} %`;
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-// A point of the curve about (x, y): the shapes of matplotlib.
-function point(shape, x, y, r) {
-  const ways = {
-    s: `M${x - r} ${y - r}h${2 * r}v${2 * r}h${-2 * r}z`,
-    "^": `M${x} ${y - 1.2 * r}l${1.2 * r} ${2.2 * r}h${-2.4 * r}z`,
-    v: `M${x} ${y + 1.2 * r}l${1.2 * r} ${-2.2 * r}h${-2.4 * r}z`,
-    D: `M${x} ${y - 1.4 * r}l${1.4 * r} ${1.4 * r}l${-1.4 * r} ${1.4 * r}l${-1.4 * r} ${-1.4 * r}z`,
-    P:
-      `M${x - r / 2} ${y - 1.3 * r}h${r}v${0.8 * r}h${0.8 * r}v${r}h${-0.8 * r}v${0.8 * r}h${-r}v${-0.8 * r}` +
-      `h${-0.8 * r}v${-r}h${0.8 * r}z`,
-    o: `M${x - 1.1 * r} ${y}a${1.1 * r} ${1.1 * r} 0 1 0 ${2.2 * r} 0a${1.1 * r} ${1.1 * r} 0 1 0 ${-2.2 * r} 0z`,
-  };
-  return ways[shape];
+const SHAPES = { // of points, of radius 1: those of matplotlib
+  s: "M-1-1h2v2h-2z",
+  "^": "M0-1.2l1.2 2.2h-2.4z",
+  v: "M0 1.2l1.2-2.2h-2.4z",
+  D: "M0-1.4l1.4 1.4-1.4 1.4-1.4-1.4z",
+  P: "M-.5-1.3h1v.8h.8v1h-.8v.8h-1v-.8h-.8v-1h.8z",
+  o: "M-1.1 0a1.1 1.1 0 1 0 2.2 0a1.1 1.1 0 1 0-2.2 0z",
+};
+
+function point(parent, [hue, shape], x, y, r) {
+  const place = `translate(${x} ${y}) scale(${r})`;
+  svg(parent, "path", { class: "robustness-point", style: `fill: ${hue}`, d: SHAPES[shape], transform: place });
 }
 
 // Accuracy against eps: a curve for each attacker tried, the chosen one in front and with its intervals.
@@ -43,16 +42,13 @@ function accuracies(root, width, { curves, looks, floor, claim, clean, most, set
   path("robustness-here", `M${x(settings.eps)} ${y(0)}V${y(1)}`);
   const others = Object.keys(looks).filter((name) => name !== settings.attacker);
   for (const name of [...others, settings.attacker]) {
-    const [hue, shape] = looks[name];
     const own = name === settings.attacker;
-    const tried = curves[name];
-    const kind = own ? "robustness-own" : "robustness-other";
-    const group = svg(root, "g", { class: kind, stroke: hue, fill: hue });
-    const points = tried.map(([at, fraction]) => `${x(at)},${y(fraction)}`).join(" ");
+    const group = svg(root, "g", { class: own ? "robustness-own" : "robustness-other", stroke: looks[name][0] });
+    const points = curves[name].map(([at, fraction]) => `${x(at)},${y(fraction)}`).join(" ");
     svg(group, "polyline", { points });
-    for (const [at, fraction, low, high] of tried.slice(1)) {
+    for (const [at, fraction, low, high] of curves[name].slice(1)) {
       if (own) path("robustness-whisker", `M${x(at)} ${y(low)}V${y(high)}`, group);
-      path("robustness-point", point(shape, x(at), y(fraction), own ? 4 : 3), group).style.fill = hue;
+      point(group, looks[name], x(at), y(fraction), own ? 4 : 3);
     }
   }
   svg(root, "circle", { class: "robustness-clean", cx: x(0), cy: y(clean.fraction), r: 5 });
@@ -72,18 +68,15 @@ function accuracies(root, width, { curves, looks, floor, claim, clean, most, set
 }
 
 // A row of the board: a name, a bar with what is proved and claimed, a number. An attacker can be chosen.
-function rank(board, id, name, [hue, shape], { chosen = null, promises = true }) {
+function rank(board, id, name, look, { chosen = null, promises = true }) {
   const row = add(board, chosen ? "label" : "div", "robustness-rank");
   const label = add(row, "span", "robustness-name");
   const radio = chosen && add(label, "input", "", { type: "radio", name: id, value: name, "aria-label": name });
-  if (shape) {
-    const swatch = svg(label, "svg", { width: 16, height: 16, "aria-hidden": "true" });
-    svg(swatch, "path", { style: `fill: ${hue}`, d: point(shape, 8, 8, 5) });
-  }
+  if (look[1]) point(svg(label, "svg", { width: 16, height: 16, "aria-hidden": "true" }), look, 8, 8, 5);
   add(label, "span", "", {}, name);
   const track = add(row, "span", "robustness-track", { "aria-hidden": "true" });
   const proof = promises && add(track, "span", "robustness-floor");
-  const bar = add(track, "span", "robustness-bar", { style: `background: ${hue}` });
+  const bar = add(track, "span", "robustness-bar", { style: `background: ${look[0]}` });
   const whisker = add(track, "span", "robustness-ends");
   const promise = promises && add(track, "span", "robustness-promise");
   const text = add(row, "span", "robustness-number", { id: `${id}-${name.replaceAll(" ", "-")}` });
@@ -93,8 +86,7 @@ function rank(board, id, name, [hue, shape], { chosen = null, promises = true })
   function fill(count, missing = "") {
     bar.style.width = count ? `${100 * count.fraction}%` : 0;
     whisker.hidden = !count;
-    const ends = count && { left: `${100 * count.low}%`, width: `${100 * (count.high - count.low)}%` };
-    Object.assign(whisker.style, ends);
+    if (count) Object.assign(whisker.style, { left: `${100 * count.low}%`, right: `${100 - 100 * count.high}%` });
     text.textContent = count ? `${count.right} of ${count.done}` : missing;
     text.classList.toggle("robustness-missing", !count);
   }
