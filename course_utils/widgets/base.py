@@ -66,6 +66,7 @@ class Widget(Pictured, anywidget.AnyWidget):
     """
 
     scripts: tuple[str, ...] = ()  # what its own script needs besides page.js
+    plain: tuple[type[Exception], ...] = ()  # errors whose words are for people: shown without their name
 
     def __init_subclass__(cls, **kwargs):
         if "_esm" not in vars(cls):  # anywidget makes a subclass of each instance's class, with traits of these names
@@ -106,7 +107,8 @@ class Widget(Pictured, anywidget.AnyWidget):
         try:
             said, buffers = self.obey(**question)
         except (Exception, KeyboardInterrupt) as error:  # a learner's network may raise anything
-            said, buffers = {"error": f"{type(error).__name__}: {error}"}, []
+            words = str(error) if isinstance(error, self.plain) else f"{type(error).__name__}: {error}"
+            said, buffers = {"error": words}, []
         return {"page": message["page"], **said}, buffers
 
 

@@ -1,4 +1,4 @@
-"""A photo laboratory: choose a photo and a class, and see what a small change makes a network say.
+"""A photo to attack: choose a class, and see what a small perturbation makes a network say.
 
 Three versions of the photo stand side by side: as it is, after a few steps of targeted projected gradient descent
 (Madry et al., arXiv 1706.06083), and with random signs of the same size as the control. All are in 256 levels, as a
@@ -8,20 +8,18 @@ at a time, and the next one is for where the sliders stand by then.
 
 import difflib
 from collections.abc import Mapping
-from pathlib import Path
 
-import anywidget
 import torch
 from torch import Tensor, nn
 
 from course_utils import attacks, evaluation, figures, runtime
 from course_utils.core.checks import check_images, levels
 from course_utils.images import photographs, uploads
-from course_utils.widgets.base import script, to_bytes
+from course_utils.widgets.base import Widget, to_bytes
 
 BEST = 5  # classes with a bar
 EPS, STEPS = 4, 10  # of 255 levels, of the attack: where the sliders start
-MOST = {"eps": 16, "steps": 10}
+RANGES = {"eps": range(17), "steps": range(1, 11)}
 FACTOR = 8  # of the difference: 16 levels become half of the range
 STILLS = ((0, 1), (1, 4))  # in the static twin: a photo by its number, and eps
 
@@ -30,26 +28,23 @@ def photo_attack(model: nn.Module, photos: Mapping[str, Tensor] | None = None, *
     """Attack a photo, of yours or of the course, towards a class of your choice; without a front end, two attacks.
 
     Args:
-        model: one of `imagenet.load_imagenet`, or another network with ``classes``, the tuple of its names, that maps
-        images
-            ``(N, C, H, W)`` in [0, 1] to logits. Its mode and gradients stay as they are.
+        model: a network of ImageNet from `zoo.load`, or another one with ``classes``, the tuple of its names.
         photos: name -> image ``(1, C, H, W)`` in [0, 1]; None takes those of `photographs.PHOTOS`.
         target: the class to start with.
 
-    Returns:
-        The live widget; without a front end its static twin, a `figures.Picture`.
-
     Raises:
-        TypeError, ValueError: a model without names, no such class, images outside the convention or that the model
-            cannot take.
+        TypeError, ValueError: a model without names, no such class, images that the model cannot take.
 
     >>> model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 3))
     >>> model.classes = ("cat", "dog", "ostrich")
     >>> noise = torch.rand(1, 3, 32, 32)
-    >>> still = photo_lab(model, {"noise": noise}, target=imagenet.top(model, noise)[0][-1][0])
+    >>> target = model.classes[evaluation.logits(model, noise).argmin()]
+    >>> still = photo_attack(model, {"noise": noise}, target=target)
     """
     if not hasattr(model, "classes"):
-        raise TypeError("the model has no names for its classes: want one of imagenet.load_imagenet()")
+        raise TypeError(
+            "the model has no names for its classes: want one of ImageNet, such as zoo.load('mobilenet_v2')"
+        )
     if target not in model.classes:
         close = difflib.get_close_matches(str(target), model.classes, n=3)
         raise ValueError(f"no class is called {target!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
@@ -60,16 +55,14 @@ def photo_attack(model: nn.Module, photos: Mapping[str, Tensor] | None = None, *
     for name, image in photos.items():
         if len(check_images(image)) != 1:
             raise ValueError(f"{name!r} is {len(image)} images: give one for each name, such as images[:1]")
-    if runtime.front_end():
-        return PhotoAttack(model, dict(photos), model.classes.index(target))
-    return _still(model, photos, model.classes.index(target))
+    return PhotoAttack.show(model, dict(photos), model.classes.index(target))
 
 
-class PhotoAttack(anywidget.AnyWidget):
-    """The live laboratory: its photos, the one that is looked at, and the last attack on it."""
+class PhotoAttack(Widget):
+    """The photos, the one that is looked at, and the last attack on it."""
 
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
-    _esm = script("uploads") + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    scripts = ("uploads",)
+    plain = (ValueError,)
 
     def __init__(self, network: nn.Module, photos: dict[str, Tensor], target: int):
         super().__init__()
@@ -77,32 +70,34 @@ class PhotoAttack(anywidget.AnyWidget):
         self.generator = runtime.ensure_generator(device=evaluation.device_of(network))
         self.settings = {"target": target, "eps": EPS, "steps": STEPS}
         self._choose(next(iter(photos)))
-        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
 
-    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for, and describe the result; an error becomes the answer and changes nothing.
+    @staticmethod
+    def still(network: nn.Module, photos: Mapping[str, Tensor], target: int) -> figures.Picture:
+        """Two attacks side by side."""
+        tried = {}
+        for number, eps in STILLS:
+            name = list(photos)[number % len(photos)]
+            tried[name, eps] = attempt(network, photos[name], target, eps, STEPS)
+        return _picture(network, tried, f"Photos attacked in {STEPS} steps towards {network.classes[target]}")
+
+    def picture(self) -> figures.Picture:
+        """The photo that is looked at, and the last attack on it; before the first one, the photo alone."""
+        images = self.images.expand(3, -1, -1, -1) if len(self.images) == 1 else self.images
+        eps = 0 if len(self.images) == 1 else self.settings["eps"]
+        what = f"A photo, attacked towards {self.network.classes[self.settings['target']]}"
+        return _picture(self.network, {(self.photo, eps): images}, what)
+
+    def obey(self, do: str, name: str = "", data: str = "", **settings: int) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for, and describe the result.
 
         Args:
-            message: ``page``, which comes back with the answer, and ``do``: "show"; "photo", with its ``name``;
-                "upload" a file with ``name`` and ``data`` in base64; "attack" with ``target``, the number of a class,
-                ``eps`` in levels of 255, and ``steps``.
+            do: "show"; "photo", with its ``name``; "upload" a file with ``name`` and ``data`` in base64; "attack" with
+                ``target``, the number of a class, ``eps`` in levels of 255, and ``steps``.
 
         Returns:
             What to write, and the photo as bytes ``(H, W, C)``; after an attack also the photo attacked, the one
             with random signs, and the difference that the attack made, times 8, about grey.
         """
-        try:
-            self._obey(**message)
-        except ValueError as error:  # written for people
-            return {"page": message["page"], "error": str(error)}, []
-        except (Exception, KeyboardInterrupt) as error:  # the learner's network may raise anything
-            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
-        answer = {"page": message["page"], **self._texts()}
-        if message["do"] == "show":
-            answer["classes"] = self.network.classes
-        return answer, [to_bytes(image[None]) for image in torch.cat([self.images, difference(self.images)])]
-
-    def _obey(self, page: float, do: str, name: str = "", data: str = "", **settings: int) -> None:
         if do == "photo":
             self._choose(name)
         elif do == "upload":
@@ -113,34 +108,33 @@ class PhotoAttack(anywidget.AnyWidget):
         elif do == "attack":
             images = attempt(self.network, self.images[:1], **settings, generator=self.generator)
             self._look(self.photo, images, settings)
+        texts = {"photos": list(self.photos), "photo": self.photo, "shape": list(self.images.shape[1:])}
+        texts |= {"bars": self.bars, "factor": FACTOR, **self.settings}
+        texts["most"] = {name: numbers[-1] for name, numbers in RANGES.items()}
+        if do == "show":
+            texts["classes"] = self.network.classes
+        return texts, [to_bytes(image[None]) for image in torch.cat([self.images, difference(self.images)])]
 
     def _choose(self, name: str) -> None:
         self._look(name, levels(self.photos[name]) / 255)
 
     def _look(self, photo: str, images: Tensor, settings: dict[str, int] | None = None) -> None:
         """Ask the network about these images, and keep them with what it said."""
-        also = settings["target"] if settings else None
-        bars = opinions(self.network, images, also)
+        bars = opinions(self.network, images, settings["target"] if settings else None)
         self.photo, self.images, self.bars, self.settings = photo, images, bars, settings or self.settings
-
-    def _texts(self) -> dict:
-        texts = {"photos": list(self.photos), "photo": self.photo, "shape": list(self.images.shape[1:])}
-        return texts | {"bars": self.bars, "factor": FACTOR, "most": MOST, **self.settings}
 
 
 def attempt(
     model: nn.Module, image: Tensor, target: int, eps: int, steps: int, *, generator: torch.Generator | None = None
 ) -> Tensor:
-    """An image, the same after a targeted attack, and with random signs of the same size, each in 256 levels.
+    """An image ``(1, C, H, W)``, the same after a targeted attack, and with random signs of the same size.
 
     Args:
-        image: ``(1, C, H, W)`` in [0, 1].
         target: number of the class that the model is to name.
-        eps: the largest change of a channel of a pixel, 0 to 16 of 255 levels.
-        generator: draws the signs; None starts a new one from seed 0.
+        eps: the largest perturbation of a channel of a pixel, 0 to 16 of 255 levels.
 
     Returns:
-        ``(3, C, H, W)``, on the model's device.
+        ``(3, C, H, W)`` in 256 levels, on the model's device.
 
     Raises:
         ValueError: the model names the target already; a setting outside its range.
@@ -152,17 +146,16 @@ def attempt(
     torch.Size([3, 3, 4, 4])
     """
     for name, value in (("eps", eps), ("steps", steps)):
-        if value not in range(name == "steps", MOST[name] + 1):
-            raise ValueError(f"{name}={value!r}: want a whole number up to {MOST[name]}")
+        if value not in RANGES[name]:
+            raise ValueError(f"{name}={value!r}: want a whole number up to {RANGES[name][-1]}")
     clean = (levels(check_images(image)) / 255).to(evaluation.device_of(model))
     label = evaluation.predict(model, clean).labels
     if label.item() == target:
         raise ValueError("the network says so without any attack: choose another class")
     settings = dict(targets=torch.full_like(label, target), steps=steps, start="clean", early_exit=False)
     attacked = attacks.pgd(model, clean, label, eps / 255, **settings, progress=False)
-    source = runtime.ensure_generator(generator, clean.device)
-    signs = torch.randint(2, clean.shape, generator=source, device=source.device).to(clean) * 2 - 1
-    return levels(torch.cat([clean, attacked, (clean + eps / 255 * signs).clamp(0, 1)])) / 255
+    noisy = attacks.random_noise(model, clean, label, eps / 255, generator=generator)
+    return levels(torch.cat([clean, attacked, noisy])) / 255
 
 
 def difference(images: Tensor) -> Tensor:
@@ -171,26 +164,23 @@ def difference(images: Tensor) -> Tensor:
 
 
 def opinions(model: nn.Module, images: Tensor, also: int | None = None) -> list[list[tuple[int, float, str]]]:
-    """For each image the five classes that the model holds most likely, and class ``also``: number, share, its text."""
+    """For each image the five likeliest classes, and class ``also``: number, softmax probability, the same as text."""
     found = []
-    for shares in evaluation.logits(model, images).cpu().double().softmax(1):
-        best = shares.topk(min(BEST, len(shares))).indices.tolist()
+    for p in evaluation.logits(model, images).cpu().double().softmax(1):
+        best = p.topk(min(BEST, len(p))).indices.tolist()
         rows = best if also is None or also in best else [*best, also]
-        found.append([(k, shares[k].item(), figures.percent(shares[k])) for k in rows])
+        found.append([(k, p[k].item(), figures.percent(p[k])) for k in rows])
     return found
 
 
-def _still(model: nn.Module, photos: Mapping[str, Tensor], target: int) -> figures.Picture:
-    """Two attacks side by side: the photo attacked, what was said, and beneath it what the attack changed."""
-    canvas, axes = figures.figure(3.6, 3.9, nrows=2, ncols=len(STILLS))
+def _picture(model: nn.Module, tried: Mapping[tuple[str, int], Tensor], what: str) -> figures.Picture:
+    """Attacks by photo and eps: the photo attacked, what was said, and beneath it what the attack changed."""
+    canvas, axes = figures.figure(1.8 * len(tried), 3.9, nrows=2, ncols=len(tried), squeeze=False)
     texts = []
-    for (above, below), (number, eps) in zip(axes.T, STILLS, strict=True):
-        name = list(photos)[number % len(photos)]
-        images = attempt(model, photos[name], target, eps, STEPS)
+    for (above, below), ((name, eps), images) in zip(axes.T, tried.items(), strict=True):
         before, after, control = (f"{model.classes[k]} {text}" for [(k, _, text), *_] in opinions(model, images))
         figures.show(above, images[1], f"was {before}\nis {after}\nwith random signs\n{control}")
         above.set_title(f"{name}, ε = {eps}/255", fontsize=10)
         figures.show(below, difference(images)[0].mean(0, keepdim=True), f"the change × {FACTOR}")
         texts.append(f"{name} at {eps}/255: before {before}, attacked {after}, with random signs {control}")
-    what = f"Photos attacked in {STEPS} steps towards {model.classes[target]}, and the network's first guess."
-    return figures.picture(canvas, f"{what} {'; '.join(texts)}.")
+    return figures.picture(canvas, f"{what}, and the network's first guess. {'; '.join(texts)}.")

@@ -1,18 +1,16 @@
-"""A watchman: a face detector looks at a camera's pictures, and something hangs on the wall that they show.
+"""A face camera: a detector looks at a camera's pictures, and something hangs on the wall that they show.
 
 The article's question was what noise would do to a security camera. Here the learner plays both sides: in front of a
-camera, or with a photo, they hang up nothing, plain noise, or the noise that was bred to be a face, move it, make it
-larger, and see where the detector of `faces` finds a face. It is pasted into the picture, so it meets no paper, no lens
-and no light. The page, `surveillance.js`, sends a picture when it has the answer to the one before; none of them is
-kept.
+camera, or with a photo, they hang up nothing, plain noise, or the noise that was perturbed until it is a face, move it,
+make it larger, and see where the detector of `faces` finds a face. It is pasted into the picture, so it meets no paper,
+no lens and no light. The page, `surveillance.js`, sends a picture when it has the answer to the one before; none of
+them is kept.
 """
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-import anywidget
 import numpy as np
 import skimage
 import torch
@@ -22,9 +20,9 @@ from torch.nn import functional as F
 from course_utils import faces, figures, runtime
 from course_utils.core.checks import check_images, levels
 from course_utils.images import uploads
-from course_utils.widgets.base import script, to_bytes
+from course_utils.widgets.base import Widget, to_bytes
 
-LONG = 320  # pixels along the longer side of what the watchman sees
+LONG = 320  # pixels along the longer side of what the detector sees
 PHOTOS = ("coffee", "astronaut", "camera")  # of scikit-image; no face, and one in each of the others
 START = {"hangs": "nothing", "size": 0.6, "across": 0.5, "down": 0.5}
 STILLS = (("astronaut", "nothing"), ("coffee", "nothing"), ("coffee", "plain noise"), ("coffee", "climbed noise"))
@@ -38,20 +36,16 @@ def face_camera(canvas: Tensor | None = None, *, detect: Detector | None = None)
     """Look for faces in the camera's picture or a photo, while ``canvas`` hangs in it; without a front end, in stills.
 
     Args:
-        canvas: the noise that was bred to be a face, ``(1, C, h, w)`` in [0, 1] with 1 or 3 channels; None offers
+        canvas: noise that the detector takes for a face, ``(1, C, h, w)`` in [0, 1] with 1 or 3 channels; None offers
             nothing and plain noise alone.
         detect: finds the faces in images ``(N, 3, H, W)``; None takes `faces.detect`.
 
-    Returns:
-        The live widget; without a front end its static twin, a `figures.Picture`.
-
     Raises:
-        TypeError, ValueError: a canvas outside the convention.
-        OSError: the detector's weights can not be had. The live widget says so in the page instead.
+        OSError: the detector's weights cannot be had. The live widget says so in the page instead.
 
     >>> def sees_nothing(images):
     ...     return [faces.Faces(torch.empty(0, 4), torch.empty(0), torch.empty(0, 5, 2)) for _ in images]
-    >>> still = watchman(torch.rand(1, 3, 40, 40), detect=sees_nothing)
+    >>> still = face_camera(torch.rand(1, 3, 40, 40), detect=sees_nothing)
     """
     if canvas is not None and (len(check_images(canvas)) != 1 or canvas.shape[1] not in (1, 3)):
         raise ValueError(f"the canvas has shape {tuple(canvas.shape)}: want one image, (1, 3, h, w) or (1, 1, h, w)")
@@ -60,18 +54,17 @@ def face_camera(canvas: Tensor | None = None, *, detect: Detector | None = None)
     things = {"nothing": None, "plain noise": noise}
     if canvas is not None:
         things["climbed noise"] = canvas.detach().float().cpu()
-    detect = _trained() if detect is None else detect
-    return FaceCamera(detect, things) if runtime.front_end() else _still(detect, things)
+    if detect is None:
+        cascade = functools.cache(faces.nets)  # read with the first picture
+
+        def detect(images: Tensor) -> Sequence[faces.Faces]:
+            return faces.detect(images, cascade())
+
+    return FaceCamera.show(detect, things)
 
 
 class Sight(NamedTuple):
-    """What the watchman saw.
-
-    Attributes:
-        picture: ``(1, 3, H, W)`` in 256 levels, with what hangs there.
-        place: where it hangs, or None.
-        found: the faces in the picture.
-    """
+    """What was seen: the picture ``(1, 3, H, W)`` in 256 levels, where in it the thing hangs, and the faces in it."""
 
     picture: Tensor
     place: Place | None
@@ -89,47 +82,46 @@ class Sight(NamedTuple):
         return marks
 
 
-class FaceCamera(anywidget.AnyWidget):
-    """The live watchman: his photos, the one that he looks at without a camera, and what hangs in it."""
+class FaceCamera(Widget):
+    """The photos, the one that is looked at without a camera, and what hangs in it."""
 
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
-    _esm = script("uploads") + Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    scripts = ("uploads",)
+    plain = (ValueError,)
 
     def __init__(self, detect: Detector, things: Things):
         super().__init__()
         self.detect, self.things, self.settings = detect, things, dict(START)
         self.photos = {name: small(getattr(skimage.data, name)()) for name in PHOTOS}
         self.photo = PHOTOS[0]
-        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
 
-    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
-        """Look at what the page wants looked at, and say what was seen; an error becomes the answer, changing nothing.
+    @staticmethod
+    def still(detect: Detector, things: Things) -> figures.Picture:
+        """A face, and a photo without one in which nothing, plain noise and climbed noise hang."""
+        sights = {}
+        for photo, hangs in STILLS:
+            if hangs in things:
+                scene = small(getattr(skimage.data, photo)())
+                sights[photo, hangs] = see(detect, things, scene, **START | {"hangs": hangs})
+        return _picture(sights)
+
+    def picture(self) -> figures.Picture:
+        """The photo that is looked at, with what hangs in it now."""
+        sight = see(self.detect, self.things, self.photos[self.photo], **self.settings)
+        return _picture({(self.photo, self.settings["hangs"]): sight})
+
+    def obey(
+        self, do: str, name: str = "", data: str = "", frame: str = "", settings: dict | None = None
+    ) -> tuple[dict, list[bytes]]:
+        """Look at what the page wants looked at, and say what was seen.
 
         Args:
-            message: ``page``, which comes back with the answer, and ``do``: "show"; "photo", with its ``name``;
-                "upload" a file with ``name`` and ``data`` in base64; "look" with ``settings`` as `START` has them, at
-                the photo, or at the camera's ``frame``, a JPEG in base64, which is forgotten with the answer.
+            do: "show"; "photo", with its ``name``; "upload" a file with ``name`` and ``data`` in base64; "look" with
+                ``settings`` as `START` has them, at the photo, or at the camera's ``frame``, a JPEG in base64, which is
+                forgotten with the answer.
 
         Returns:
             What to write, and one buffer: the picture as the detector saw it, bytes ``(H, W, 3)``.
         """
-        try:
-            sight = self._obey(**message)
-        except ValueError as error:  # written for people
-            return {"page": message["page"], "error": str(error)}, []
-        except (Exception, KeyboardInterrupt) as error:  # no weights, or a learner's own detector
-            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
-        answer = {
-            "page": message["page"],
-            "photos": list(self.photos),
-            "photo": self.photo,
-            "things": list(self.things),
-        }
-        answer |= {"settings": self.settings, "camera": "frame" in message, "shape": list(sight.picture.shape[1:])}
-        answer |= {"marks": sight.marks, "place": sight.place}
-        return answer, [to_bytes(sight.picture)]
-
-    def _obey(self, page: float, do: str, name: str = "", data: str = "", frame: str = "", settings=None) -> Sight:
         photos, photo, settings = self.photos, self.photo, settings or self.settings
         if do == "upload":
             photo = f"{name} (yours)"
@@ -139,7 +131,17 @@ class FaceCamera(anywidget.AnyWidget):
         scene = small(uploads.read_upload(frame, "the camera's picture")) if frame else photos[photo]
         sight = see(self.detect, self.things, scene, **settings)
         self.photos, self.photo, self.settings = photos, photo, settings
-        return sight
+        said = {
+            "photos": list(photos),
+            "photo": photo,
+            "things": list(self.things),
+            "settings": settings,
+            "camera": bool(frame),
+            "shape": list(sight.picture.shape[1:]),
+            "marks": sight.marks,
+            "place": sight.place,
+        }
+        return said, [to_bytes(sight.picture)]
 
 
 def see(detect: Detector, things: Things, scene: Tensor, hangs: str, size: float, across: float, down: float) -> Sight:
@@ -170,20 +172,17 @@ def hang(thing: Tensor, scene: Tensor, size: float, across: float, down: float) 
 
     Args:
         thing, scene: ``(1, C, h, w)`` and ``(1, 3, H, W)`` in [0, 1].
-        size: of the thing, as a share of the largest that fits, above 0 and up to 1.
+        size: of the thing, as a fraction of the largest that fits, above 0 and up to 1.
         across, down: where it hangs, from 0, at the left or top edge, to 1, at the right or bottom edge.
 
     Returns:
-        The scene with the thing in it, and its place: left, top, right, bottom in pixels.
-
-    Raises:
-        ValueError: a number outside its range.
+        The scene with the thing in it, and its place.
 
     >>> hang(torch.ones(1, 1, 8, 8), torch.zeros(1, 3, 20, 40), size=0.5, across=1, down=0)[1]
     (30, 0, 40, 10)
     """
     if not (0 < size <= 1 and 0 <= across <= 1 and 0 <= down <= 1):
-        raise ValueError(f"size={size}, across={across}, down={down}: want shares from 0 to 1, and a size above 0")
+        raise ValueError(f"size={size}, across={across}, down={down}: want fractions from 0 to 1, and a size above 0")
     (height, width), sides = scene.shape[2:], thing.shape[2:]
     scale = size * min(height / sides[0], width / sides[1])
     high, wide = (max(1, round(scale * side)) for side in sides)
@@ -194,21 +193,13 @@ def hang(thing: Tensor, scene: Tensor, size: float, across: float, down: float) 
     return scene, (left, top, left + wide, top + high)
 
 
-def _trained() -> Detector:
-    """The detector of `faces`, its weights read with the first picture."""
-    cascade = functools.cache(faces.nets)
-    return lambda images: faces.detect(images, cascade())
-
-
-def _still(detect: Detector, things: Things) -> figures.Picture:
-    """A face, and a photo without one in which nothing, plain noise and climbed noise hang, with what was found."""
+def _picture(sights: Mapping[tuple[str, str], Sight]) -> figures.Picture:
+    """Sights side by side, each by its photo and what hangs in it, with what was found."""
     from matplotlib.patches import Rectangle
 
-    stills = [(photo, hangs) for photo, hangs in STILLS if hangs in things]
-    canvas, axes = figures.figure(7.2, 2.0, ncols=len(stills))
+    canvas, axes = figures.figure(1.8 * len(sights), 2.0, ncols=len(sights), squeeze=False)
     texts = []
-    for axis, (photo, hangs) in zip(axes, stills, strict=True):
-        sight = see(detect, things, small(getattr(skimage.data, photo)()), **START | {"hangs": hangs})
+    for axis, ((photo, hangs), sight) in zip(axes[0], sights.items(), strict=True):
         found = ", ".join(mark["text"] for mark in sight.marks) or "no face"
         figures.show(axis, sight.picture[0], found, title=f"{photo}, {hangs}")
         for mark in sight.marks:
@@ -217,6 +208,5 @@ def _still(detect: Detector, things: Things) -> figures.Picture:
             with figures.look():
                 axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, lw=2, ec=color))
         texts.append(f"{photo} with {hangs} in it: {found}")
-    return figures.picture(
-        canvas, f"Pictures, and the faces that the detector found with their probability. {'; '.join(texts)}."
-    )
+    what = "Pictures, and the faces that the detector found with their probability."
+    return figures.picture(canvas, f"{what} {'; '.join(texts)}.")

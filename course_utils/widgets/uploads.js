@@ -1,4 +1,4 @@
-// Pictures of the learner's own, on their way to the kernel, which reads them: see uploads.py.
+// Pictures of the learner's own, on their way to the kernel, which reads them: see images/uploads.py.
 
 const LARGE = 4e6; // bytes; between page and kernel a message of 10 MB would be cut off
 const LONG = 2048; // pixels along the longer side of a picture that is shrunk here
@@ -32,10 +32,10 @@ async function readFile(file) {
 }
 
 // A button that asks for a file; `took(name, data)` gets it, `failed(text)` what went wrong.
-function uploader(parent, className, text, took, failed) {
-  const button = add(parent, "button", className, { type: "button" }, text);
+function uploader(parent, took, failed) {
+  const text = "A photo of yours …";
+  const node = button(parent, text, () => input.click());
   const input = add(parent, "input", "", { type: "file", accept: "image/*", hidden: "", "aria-label": text });
-  button.addEventListener("click", () => input.click());
   input.addEventListener("change", async () => {
     const [file] = input.files;
     if (!file) return;
@@ -46,5 +46,11 @@ function uploader(parent, className, text, took, failed) {
     }
     input.value = ""; // so that the same file can be chosen again
   });
-  return button;
+  return node;
+}
+
+// Fill a list of names, which grows with the learner's own.
+function offer(select, names, value) {
+  for (const name of names.slice(select.options.length)) add(select, "option", "", { value: name }, name);
+  select.value = value;
 }

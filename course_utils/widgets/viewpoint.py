@@ -7,50 +7,34 @@ trail is the curve itself and has no short cuts, however fast the hand.
 """
 
 import math
-from pathlib import Path
 
-import anywidget
 import torch
 from torch import Tensor
 
 from course_utils import figures, runtime
-from course_utils.core.checks import check_count
 from course_utils.images import scenes
-from course_utils.widgets.base import script, to_bytes
+from course_utils.widgets.base import Widget, to_bytes
 
+SIZE = 28  # pixels along a side
 VIEWS = 1000  # in the cloud
-STRIDE = 0.05  # between two points of the trail, as a share of a slider's half
+STRIDE = 0.05  # between two points of the trail, as a fraction of a slider's half
 KEPT = 4000  # points of the trail; the oldest go first
 SWEEPS = {"yaw": figures.CLEAN, "up": figures.DEFENDED, "zoom": figures.ADVERSARIAL}  # of the static twin
 GROUPS = {"Turn the scene": scenes.POSE[:3], "Move the camera, {} units from the scene": scenes.POSE[3:6]}
 GROUPS |= {"Lens": scenes.POSE[6:7], "Light": scenes.POSE[7:]}
 
 
-def scene_camera(scene: scenes.Scene | None = None, *, size: int = 28):
+def scene_camera(scene: scenes.Scene = scenes.DESK):
     """A slider for each number of the camera and the light, the picture, and its trail among 1,000 random views.
 
-    Args:
-        scene: what the camera looks at; None takes `scenes.DESK`.
-        size: pixels along a side of the picture.
-
-    Returns:
-        The live widget; without a front end its static twin, a `figures.Picture`.
-
-    Raises:
-        TypeError, ValueError: something else than a scene, or one that the camera would bump into; a size below 2.
-
-    >>> still = camera(size=16)
+    >>> still = scene_camera(scenes.OBJECTS["top"])
     """
-    scene = scenes.DESK if scene is None else scene
     if not isinstance(scene, scenes.Scene):
         raise TypeError(
             f"the scene is a {type(scene).__name__}, not a Scene: pass scenes.DESK or one of scenes.OBJECTS"
         )
     with runtime.one_thread():
-        if check_count("size", size) < 2:
-            raise ValueError("size=1: the picture of one pixel moves along a line, and the plot needs a plane")
-        plane = ViewPlane(scene, size)
-        return SceneCamera(plane) if runtime.front_end() else _still(plane)
+        return SceneCamera.show(ViewPlane(scene))
 
 
 class ViewPlane:
@@ -58,86 +42,96 @@ class ViewPlane:
 
     Attributes:
         cloud: where the random views lie in the plane, ``(VIEWS, 2)``.
-        shares: of the variance of the views along the two components.
+        explained: the fraction of the views' variance along each of the two components.
         usual: the mean distance between two random views, over all pixels.
-        home: the picture from home, ``(1, 1, size, size)``.
+        home: the picture from home, ``(1, 1, SIZE, SIZE)``.
     """
 
-    def __init__(self, scene: scenes.Scene, size: int):
-        self.scene, self.size = scene, size
+    def __init__(self, scene: scenes.Scene):
+        self.scene = scene
         self.home = self.render(torch.zeros(1, len(scenes.POSE), dtype=torch.float32))
-        views = scene.render(scenes.random_poses(VIEWS, free=len(scenes.POSE)), size).flatten(1)
+        views = scene.render(scenes.random_poses(VIEWS, free=len(scenes.POSE)), SIZE).flatten(1)
         self.middle = views.mean(0)
         _, lengths, axes = torch.linalg.svd(views - self.middle, full_matrices=False)
         self.axes = axes[:2].T
-        self.shares = (lengths.square() / lengths.square().sum())[:2].tolist()
+        self.explained = (lengths.square() / lengths.square().sum())[:2].tolist()
         self.cloud = (views - self.middle) @ self.axes
         self.usual = torch.pdist(views).mean().item()
 
     def render(self, sliders: Tensor) -> Tensor:
         """Pictures for rows of slider positions in [-1, 1]."""
-        return self.scene.render(sliders * scenes.REACH, self.size)
+        return self.scene.render(sliders * scenes.REACH, SIZE)
 
     def project(self, images: Tensor) -> Tensor:
         return (images.flatten(1) - self.middle) @ self.axes
 
 
-class SceneCamera(anywidget.AnyWidget):
-    """The live camera: where its sliders stand, its picture, and the trail of it in the plane."""
-
-    _esm = script("viewpoint")
-    _css = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+class SceneCamera(Widget):
+    """Where the sliders stand, the picture, and the trail of it in the plane."""
 
     def __init__(self, plane: ViewPlane):
         super().__init__()
         self.plane = plane
         self.sliders = torch.zeros(len(scenes.POSE), dtype=torch.float32)
-        self.image = plane.home
-        self.trail = plane.project(plane.home)
-        self.on_msg(lambda _, message, buffers: self.send(*self.answer(message)))
+        self.image, self.trail = plane.home, plane.project(plane.home)
 
-    def answer(self, message: dict) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for, and describe the result; an error becomes the answer and changes nothing.
+    @staticmethod
+    def still(plane: ViewPlane) -> figures.Picture:
+        """Five views along each of three sweeps, and the curves of the sweeps in the plane."""
+        canvas, axes = figures.figure(figures.ROW, 3.7, nrows=3, ncols=6, width_ratios=[1] * 5 + [5])
+        for axis in axes[:, 5]:
+            axis.remove()
+        plot = canvas.add_subplot(axes[0, 0].get_gridspec()[:, 5])
+        plot.scatter(*plane.cloud.T, s=3, color="#BBBBBB", linewidths=0)
+        lengths = [_sweep(plane, name, row, plot) for name, row in zip(SWEEPS, axes, strict=True)]
+        x, y = plane.project(plane.home)[0].tolist()
+        plot.plot(x, y, "o", mfc="white", color="black", ms=7)
+        plot.annotate("home", (x, y), xytext=(8, -12), textcoords="offset points")
+        plot.set_title("A sweep of the camera is a curve:\n" + "\n".join(lengths), fontsize=10)
+        plot.set_aspect("equal")
+        first, second = map(figures.percent, plane.explained)
+        plot.set(xlabel=f"first principal component ({first} of the variance)", ylabel=f"second ({second})")
+        return figures.picture(
+            canvas,
+            f"Views of a scene along three sweeps of the camera, {', '.join(SWEEPS)}, and the curves that they draw in "
+            f"the plane where {VIEWS:,} random views, grey, spread most. From end to end, over all pixels: "
+            f"{'; '.join(lengths)}. Two random views lie {plane.usual:.1f} apart on average.",
+        )
+
+    def obey(self, do: str, sliders: list[float] = ()) -> tuple[dict, list[bytes]]:
+        """Do what the page asks for, and describe the result.
 
         Args:
-            message: ``page``, which comes back with the answer, and ``do``: "show"; "move" to ``sliders``, nine numbers
-                in [-1, 1]; "clear" the trail.
+            do: "show"; "move" to ``sliders``, nine numbers in [-1, 1]; "clear" the trail.
 
         Returns:
             What to write, and three buffers: the picture, bytes ``(H, W)``; trail and cloud, float32 ``(N, 2)``.
         """
-        try:
-            with runtime.one_thread():
-                self._obey(**message)
-        except (Exception, KeyboardInterrupt) as error:  # a learner's scene may raise anything
-            return {"page": message["page"], "error": f"{type(error).__name__}: {error}"}, []
-        lines = [points.numpy().tobytes() for points in (self.trail, self.plane.cloud)]
-        return {"page": message["page"], **self._texts()}, [to_bytes(self.image), *lines]
-
-    def _obey(self, page: float, do: str, sliders: list[float] = ()) -> None:
-        if do == "move":
-            goal = self.sliders.new_tensor(sliders).clamp(-1, 1)
-            way = goal - self.sliders
-            steps = max(1, round(way.abs().max().item() / STRIDE))
-            images = self.plane.render(goal - way * torch.arange(steps - 1, -1, -1)[:, None].to(way) / steps)
-            trail = torch.cat([self.trail, self.plane.project(images)])[-KEPT:]
-            self.sliders, self.image, self.trail = goal, images[-1:], trail
-        elif do == "clear":
-            self.trail = self.trail[-1:]
-
-    def _texts(self) -> dict:
-        plane = self.plane
+        with runtime.one_thread():
+            if do == "move":
+                self._move(self.sliders.new_tensor(sliders).clamp(-1, 1))
+            elif do == "clear":
+                self.trail = self.trail[-1:]
         values = (self.sliders * scenes.REACH).tolist()
-        return {
-            "groups": [[title.format(plane.scene.distance), list(names)] for title, names in GROUPS.items()],
+        texts = {
+            "groups": [[title.format(self.plane.scene.distance), list(names)] for title, names in GROUPS.items()],
             "sliders": self.sliders.tolist(),
             "texts": [readout(name, value) for name, value in zip(scenes.POSE, values, strict=True)],
-            "moved": f"{(self.image - plane.home).norm():.2f}",
-            "usual": f"{plane.usual:.2f}",
-            "home": plane.project(plane.home)[0].tolist(),
-            "shares": [figures.percent(share) for share in plane.shares],
-            "size": plane.size,
+            "moved": f"{(self.image - self.plane.home).norm():.2f}",
+            "usual": f"{self.plane.usual:.2f}",
+            "home": self.plane.project(self.plane.home)[0].tolist(),
+            "explained": [figures.percent(fraction) for fraction in self.plane.explained],
+            "size": SIZE,
         }
+        return texts, [to_bytes(self.image), *(points.numpy().tobytes() for points in (self.trail, self.plane.cloud))]
+
+    def _move(self, goal: Tensor) -> None:
+        """Go to where the sliders stand now, in small steps."""
+        way = goal - self.sliders
+        steps = max(1, round(way.abs().max().item() / STRIDE))
+        images = self.plane.render(goal - way * torch.arange(steps - 1, -1, -1)[:, None].to(way) / steps)
+        trail = torch.cat([self.trail, self.plane.project(images)])[-KEPT:]
+        self.sliders, self.image, self.trail = goal, images[-1:], trail
 
 
 def readout(name: str, value: float) -> str:
@@ -152,41 +146,21 @@ def readout(name: str, value: float) -> str:
     return text.replace("-", "−") if abs(value) > 1e-6 else text.replace("+", "").replace("0.00", "0")
 
 
-def _still(plane: ViewPlane) -> figures.Picture:
-    """Five views along each of three sweeps, and the curves of the sweeps in the plane."""
-    canvas, axes = figures.figure(figures.ROW, 3.7, nrows=3, ncols=6, width_ratios=[1] * 5 + [5])
-    for axis in axes[:, 5]:
-        axis.remove()
-    plot = canvas.add_subplot(axes[0, 0].get_gridspec()[:, 5])
-    plot.scatter(*plane.cloud.T, s=3, color="#BBBBBB", linewidths=0)
-    lengths = []
-    for row, (name, color) in zip(axes, SWEEPS.items(), strict=True):
-        at = scenes.POSE.index(name)
-        sliders = torch.zeros(101, len(scenes.POSE), dtype=torch.float32)
-        sliders[:, at] = torch.linspace(-1, 1, 101)
-        images = plane.render(sliders)
-        x, y = plane.project(images).T
-        plot.plot(x, y, color=color)
-        plot.plot(x[::25], y[::25], "o", color=color, ms=4)
-        label = dict(textcoords="offset points", ha="center", va="center", color=color)
-        away = images.new_tensor([x[-1] - x[50], y[-1] - y[50]])  # from home
-        plot.annotate(name, (x[-1], y[-1]), xytext=(18 * away / away.norm()).tolist(), **label)
-        for axis, k in zip(row, range(0, 101, 25), strict=False):
-            value = readout(name, (sliders[k, at] * scenes.REACH[at]).item())
-            figures.show(axis, images[k], value.removesuffix(" units"), color=color)
-        row[0].set_ylabel(name, color=color)
-        along = (images[1:] - images[:-1]).flatten(1).norm(dim=1).sum()
-        lengths.append(f"{name} {along:.1f} along the curve, {(images[-1] - images[0]).norm():.1f} straight")
-    x, y = plane.project(plane.home)[0].tolist()
-    plot.plot(x, y, "o", mfc="white", color="black", ms=7)
-    plot.annotate("home", (x, y), xytext=(8, -12), textcoords="offset points")
-    plot.set_title("A sweep of the camera is a curve:\n" + "\n".join(lengths), fontsize=10)
-    plot.set_aspect("equal")
-    plot.set_xlabel(f"first principal component ({figures.percent(plane.shares[0])} of the variance)")
-    plot.set_ylabel(f"second ({figures.percent(plane.shares[1])})")
-    alt = (
-        f"Views of a scene along three sweeps of the camera, {', '.join(SWEEPS)}, and the curves that they draw in "
-        f"the plane where {VIEWS:,} random views, grey, spread most. From end to end, over all pixels: "
-        f"{'; '.join(lengths)}. Two random views lie {plane.usual:.1f} apart on average."
-    )
-    return figures.picture(canvas, alt)
+def _sweep(plane: ViewPlane, name: str, row, plot) -> str:
+    """Draw five views along one sweep into a row of axes, and its curve into the plane; says how long it is."""
+    color, at = SWEEPS[name], scenes.POSE.index(name)
+    sliders = torch.zeros(101, len(scenes.POSE), dtype=torch.float32)
+    sliders[:, at] = torch.linspace(-1, 1, 101)
+    images = plane.render(sliders)
+    x, y = plane.project(images).T
+    plot.plot(x, y, color=color)
+    plot.plot(x[::25], y[::25], "o", color=color, ms=4)
+    away = images.new_tensor([x[-1] - x[50], y[-1] - y[50]])  # from home
+    label = dict(textcoords="offset points", ha="center", va="center", color=color)
+    plot.annotate(name, (x[-1], y[-1]), xytext=(18 * away / away.norm()).tolist(), **label)
+    for axis, k in zip(row, range(0, 101, 25), strict=False):  # the sixth axis is the plane's
+        value = readout(name, (sliders[k, at] * scenes.REACH[at]).item())
+        figures.show(axis, images[k], value.removesuffix(" units"), color=color)
+    row[0].set_ylabel(name, color=color)
+    along, straight = images.diff(dim=0).flatten(1).norm(dim=1).sum(), (images[-1] - images[0]).norm()
+    return f"{name} {along:.1f} along the curve, {straight:.1f} straight"

@@ -407,7 +407,7 @@ def test_a_favourite_stays_among_its_children(page):
 
 def test_a_scene_camera_follows_keys_and_sweeps(page):
     desk = cell(page, 10).locator(".course-widget")
-    status, plot = desk.locator("div[role=status]"), desk.locator(".camera-plot")
+    status, plot = desk.locator(".course-status"), desk.locator(".viewpoint-plot")
     sync_api.expect(status).to_contain_text("This picture lies 0.00 from home")
     pitch = desk.get_by_role("slider", name="pitch")
     for _ in range(3):
@@ -465,7 +465,7 @@ def test_a_quiz_outlives_its_cell(page):
 
 def test_a_photo_is_attacked_and_the_slider_follows(page):
     lab = cell(page, 13).locator(".course-widget")
-    status, field = lab.locator("div[role=status]"), lab.get_by_role("combobox", name="It should say")
+    status, field = lab.locator(".course-status"), lab.get_by_role("combobox", name="It should say")
     sync_api.expect(status).to_contain_text("press Attack")
     field.click()
     page.keyboard.type("tur")  # JupyterLab keeps its shortcuts to itself
@@ -474,7 +474,7 @@ def test_a_photo_is_attacked_and_the_slider_follows(page):
     lab.get_by_role("slider", name="steps").press("Home")
     lab.get_by_role("button", name="Attack").press("Enter")
     sync_api.expect(status).to_contain_text("more than 4 levels of 255, in one step: now the network says")
-    sync_api.expect(lab.locator(".photolab-target")).to_have_count(3)
+    sync_api.expect(lab.locator(".photos-target")).to_have_count(3)
     lab.get_by_role("slider", name="largest change").press("Home")
     sync_api.expect(status).to_contain_text("more than 0 levels")
     lab.get_by_label("Photo", exact=True).select_option("coffee")
@@ -483,7 +483,7 @@ def test_a_photo_is_attacked_and_the_slider_follows(page):
 
 def test_a_face_camera_gives_the_camera_back(page):
     guard = cell(page, 14).locator(".course-widget")
-    status, found = guard.locator("div[role=status]"), guard.locator(".watchman-found")
+    status, found = guard.locator(".course-status"), guard.locator(".surveillance-found")
     sync_api.expect(status).to_have_text("A photo: coffee.")
     guard.get_by_label("what hangs in the picture").select_option("climbed noise")
     sync_api.expect(found).to_have_text("One face found: 99.8 % (on the climbed noise).")

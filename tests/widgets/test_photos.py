@@ -1,4 +1,4 @@
-"""The photo laboratory: what it shows is an attack within its budget, and a photo of one's own is never lost."""
+"""A photo to attack: what it shows is an attack within its budget, and a photo of one's own is never lost."""
 
 import base64
 import math
@@ -176,7 +176,7 @@ def test_the_signs_are_others_each_time(live, model, photos):
 @pytest.mark.parametrize("here", ["live", "static"])
 def test_what_does_not_fit_is_refused_at_once(request, here, model, photos):
     request.getfixturevalue(here)
-    with pytest.raises(TypeError, match=r"no names for its classes: want one of models\.imagenet"):
+    with pytest.raises(TypeError, match=r"no names for its classes: want one of ImageNet, such as zoo\.load"):
         photo_attack(nn.Flatten(), photos)
     with pytest.raises(ValueError, match="no class is called 'ostritch'; did you mean ostrich"):
         photo_attack(model, photos, target="ostritch")
@@ -201,6 +201,17 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static, model, photos)
     assert f"towards {target}" in first.alt and model.training
 
 
+def test_a_page_without_a_kernel_shows_what_was_there(live, model, photos):
+    lab = photo_attack(model, photos)
+    assert "grain at 0/255" in lab.picture().alt
+    ask(lab, "photo", name="slabs")
+    target = unlike(model, photos["slabs"])
+    answer, _ = ask(lab, "attack", target=target, eps=4, steps=10)
+    k, _, text = answer["bars"][1][0]
+    assert f"towards {NAMES[target]}" in lab.picture().alt and "slabs at 4/255: before" in lab.picture().alt
+    assert f"attacked {NAMES[k]} {text}" in lab.picture().alt
+
+
 def test_without_photos_it_takes_those_of_the_course(live, model):
     answer, _ = ask(photo_attack(model), "show")
     assert answer["photo"] == "cat" and sorted(answer["photos"]) == list(photographs.PHOTOS)
@@ -208,9 +219,9 @@ def test_without_photos_it_takes_those_of_the_course(live, model):
 
 def status(page, text):
     page.wait_for_function(
-        "text => [...document.querySelectorAll('.photolab-status')].every(s => s.textContent.includes(text))", arg=text
+        "text => [...document.querySelectorAll('.course-status')].every(s => s.textContent.includes(text))", arg=text
     )
-    return page.locator(".photolab-status").first.inner_text()
+    return page.locator(".course-status").first.inner_text()
 
 
 @pytest.mark.slow
@@ -219,7 +230,7 @@ def test_search_attack_and_slide_in_a_browser(live, stage, model, photos):
     page = stage(lab, views=2)
     said = NAMES[evaluation.predict(model, lab.images).labels.item()]
     assert f"The network says {said} at" in status(page, "press Attack")
-    assert page.locator(".photolab-panel:visible").count() == 2  # one in each view
+    assert page.locator(".photos-grid figure:visible").count() == 2  # one in each view
     field = page.get_by_role("combobox", name="It should say").first
     assert field.input_value() == "ostrich"
     field.fill("to")
@@ -244,10 +255,10 @@ def test_search_attack_and_slide_in_a_browser(live, stage, model, photos):
     assert page.evaluate("asked") == ["show"]  # nothing to follow yet
     page.get_by_role("button", name="Attack").first.press("Enter")
     status(page, f"now the network says {NAMES[target]}")
-    assert page.locator(".photolab-panel:visible").count() == 8
+    assert page.locator(".photos-grid figure:visible").count() == 8
     assert page.get_by_role("combobox", name="It should say").last.input_value() == NAMES[target]  # the other view
     drawn = (
-        page.locator(".photolab-panel canvas")
+        page.locator(".photos-grid canvas")
         .nth(1)
         .evaluate("c => [...c.getContext('2d').getImageData(0, 0, 32, 32).data].filter((_, i) => i % 4 < 3)")
     )
@@ -285,7 +296,7 @@ def test_uploads_and_trouble_in_a_browser(live, stage, model, photos, tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     files.set_input_files(tmp_path / "notes.txt")
     assert status(page, "notes.txt cannot be read as a picture (it is of no kind known here)")
-    assert page.locator(".photolab-trouble").count() == 1 and lab.photo == "grain"
+    assert page.locator(".course-trouble").count() == 1 and lab.photo == "grain"
     (tmp_path / "flag.png").write_bytes(stored(Image.fromarray(HALVES)))
     files.set_input_files(tmp_path / "flag.png")
     status(page, "press Attack")
@@ -310,7 +321,7 @@ def test_a_large_photo_of_a_phone_is_shrunk_in_a_browser(live, stage, model, pho
     page = stage(lab)
     status(page, "press Attack")
     page.locator("input[type=file]").set_input_files(file)
-    page.wait_for_function("document.querySelector('.photolab select').value === 'phone.jpg (yours)'")
+    page.wait_for_function("document.querySelector('.photos select').value === 'phone.jpg (yours)'")
     above, below = lab.images[0, :, :100].mean((1, 2)), lab.images[0, :, 124:].mean((1, 2))
     assert above[0] > 0.9 and above[1] < 0.1 and (below - 0.5).abs().max() < 0.1
 

@@ -1,9 +1,7 @@
-"""The watchman: what it shows is what the detector saw, one picture at a time, and none of the camera's is kept."""
+"""The face camera: what it shows is what the detector saw, one picture at a time, and none of the camera's is kept."""
 
 import base64
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ from course_utils import faces, figures
 from course_utils.faces import detector
 from course_utils.widgets import face_camera
 from course_utils.widgets.surveillance import LONG, PHOTOS, START, hang, see, small
-from tests.stage import CHROMIUM, STAGE, ask, stored
+from tests.stage import CHROMIUM, ask, show, stored
 
 CANVAS = torch.tensor([1.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 40, 40)  # nothing else here is so magenta
 CENTRE = dict(hangs="climbed noise", size=0.5, across=0.5, down=0.5)
@@ -116,9 +114,8 @@ def test_a_face_elsewhere_is_not_on_what_hangs_there():
     settings = dict(size=0.5, across=0.0, down=0.5)
     things = {"noise": torch.zeros(1, 3, 8, 8)}
     assert [mark["on"] for mark in see(detect, things, scene, "noise", **settings).marks] == [False]
-    assert [mark["on"] for mark in see(detect, things | {"nothing": None}, scene, "nothing", **settings).marks] == [
-        False
-    ]
+    bare = see(detect, {"nothing": None}, scene, "nothing", **settings)
+    assert [mark["on"] for mark in bare.marks] == [False]
 
 
 def test_a_frame_of_the_camera_is_looked_at_and_forgotten(guard):
@@ -211,17 +208,13 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
     assert first.png == second.png
     assert torch.equal(torch.get_rng_state(), state)
     assert first.alt.endswith("coffee with plain noise in it: no face; coffee with climbed noise in it: 99.8 %.")
-    assert "bred" not in face_camera(detect=detect).alt
+    assert "climbed" not in face_camera(detect=detect).alt
 
 
-def test_importing_needs_no_weights():
-    code = (
-        "import sys, torch, matplotlib.figure, skimage, anywidget\n"
-        "refuse = lambda event, _: sys.exit(event) if event in {'socket.connect', 'subprocess.Popen'} else None\n"
-        "sys.addaudithook(refuse)\n"
-        "import course_utils.widgets.surveillance, course_utils.widgets.photos"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+def test_a_page_without_a_kernel_shows_what_was_there(guard):
+    ask(guard, "photo", name="astronaut")
+    look_at(guard, **CENTRE)
+    assert guard.picture().alt.endswith("astronaut with climbed noise in it: 99.8 %.")
 
 
 @pytest.mark.slow
@@ -263,7 +256,7 @@ def cameras():
 
 @pytest.fixture
 def stage(cameras):
-    """As in the tests of the theatre, at an address to which a browser gives its camera."""
+    """As in the other tests, at an address to which a browser gives its camera."""
     page = cameras.new_page(viewport={"width": 800, "height": 900})
     errors, answers = [], []
     page.on("pageerror", lambda error: errors.append(error))
@@ -275,37 +268,37 @@ def stage(cameras):
         answers.append(answer)
         return [answer, [base64.b64encode(one).decode() for one in buffers]]
 
-    def show(widget, address="http://localhost/", views=1):
+    def put(widget, address="http://localhost/", views=1):
         page.expose_function("kernel", lambda message: kernel(widget, message))
         page.goto(address)
-        page.evaluate(STAGE, [widget._esm, widget._css, views])
+        show(page, widget, views)
         page.answers = answers
-        page.wait_for_function("document.querySelector('.watchman-status').textContent.startsWith('A photo')")
+        says(page, "A photo")
         return page
 
-    yield show
+    yield put
     page.close()
     assert errors == []
 
 
-def says(page, text, where="status"):
-    page.wait_for_function(
-        "([where, text]) => document.querySelector(`.watchman-${where}`).textContent.includes(text)", arg=[where, text]
-    )
+def says(page, text, where=".course-status"):
+    script = "([where, text]) => document.querySelector(where).textContent.includes(text)"
+    page.wait_for_function(script, arg=[where, text])
 
 
+FOUND = ".surveillance-found"
 STOPPED = "streams.length && streams.every(s => s.getTracks().every(t => t.readyState === 'ended'))"
 
 
 @pytest.mark.slow
 def test_hang_drag_and_slide_in_a_browser(guard, stage):
     page = stage(guard, views=2)
-    says(page, "No face found", "found")
+    says(page, "No face found", FOUND)
     view = page.locator("canvas").first
     size = page.get_by_role("slider", name="its size").first
     assert size.is_disabled()  # of nothing
     page.get_by_label("what hangs in the picture").first.select_option("climbed noise")
-    says(page, "One face found: 99.8 % (on the climbed noise).", "found")
+    says(page, "One face found: 99.8 % (on the climbed noise).", FOUND)
     assert page.get_by_label("what hangs in the picture").last.input_value() == "climbed noise"  # the other view
     assert "One face found" in view.get_attribute("aria-label")
     before = page.answers[-1]["place"]
@@ -340,7 +333,7 @@ def test_hang_drag_and_slide_in_a_browser(guard, stage):
 def test_the_camera_in_a_browser(guard, stage):
     page = stage(guard)
     page.get_by_label("what hangs in the picture").select_option("climbed noise")
-    says(page, "One face", "found")
+    says(page, "One face", FOUND)
     page.get_by_role("button", name="Use the camera").press("Enter")
     says(page, "The camera is on")
     page.wait_for_timeout(1500)
@@ -350,7 +343,7 @@ def test_the_camera_in_a_browser(guard, stage):
     one = page.locator("canvas").evaluate("c => c.toDataURL()")
     page.wait_for_timeout(700)
     assert page.locator("canvas").evaluate("c => c.toDataURL()") != one  # it moves
-    assert page.locator(".watchman-status").get_attribute("aria-live") == "off"
+    assert page.locator(".course-status").get_attribute("aria-live") == "off"
     page.get_by_role("button", name="Stop the camera").click()
     says(page, "A photo: coffee.")
     page.wait_for_timeout(300)
@@ -389,13 +382,13 @@ def test_no_camera_leaves_the_other_ways_in_a_browser(guard, stage, tmp_path, wh
     (tmp_path / "me.png").write_bytes(stored(Image.fromarray(picture)))
     page.locator("input[type=file]").set_input_files(tmp_path / "me.png")
     says(page, "A photo: me.png (yours).")
-    says(page, "One face found: 99.8 %.", "found")
+    says(page, "One face found: 99.8 %.", FOUND)
 
 
 @pytest.mark.slow
 def test_an_insecure_page_is_said_in_a_browser(guard, stage):
     page = stage(guard, address="http://192.0.2.7/")
-    assert "the kernel may run on another machine" in page.locator(".watchman-note").inner_text()
+    assert "the kernel may run on another machine" in page.locator(".course-note").inner_text()
     page.get_by_role("button", name="Use the camera").click()
     says(page, "only to pages from localhost or https")
 
@@ -403,7 +396,7 @@ def test_an_insecure_page_is_said_in_a_browser(guard, stage):
 @pytest.mark.slow
 def test_a_permission_that_comes_too_late_is_given_back_in_a_browser(guard, stage):
     page = stage(guard)
-    assert "no picture leaves this machine" in page.locator(".watchman-note").inner_text()
+    assert "no picture leaves this machine" in page.locator(".course-note").inner_text()
     page.evaluate("window.pause = 600")
     page.get_by_role("button", name="Use the camera").click()
     says(page, "Asking for the camera")

@@ -83,7 +83,7 @@ def test_a_second_page_sees_the_same(live):
 
 def test_the_oldest_of_the_trail_goes_first(live, monkeypatch):
     monkeypatch.setattr("course_utils.widgets.viewpoint.KEPT", 30)
-    widget = scene_camera(size=8)
+    widget = scene_camera()
     _, (_, before, _) = ask(widget, "move", sliders=only("yaw", 1.0))
     _, (_, trail, _) = ask(widget, "move", sliders=only("yaw", -1.0))
     assert len(points(before)) == 21 and len(points(trail)) == 30
@@ -96,10 +96,10 @@ def test_sliders_end_at_their_reach(live):
 
 
 def test_the_plane_is_that_of_the_principal_axes():
-    plane = ViewPlane(scenes.DESK, 12)
-    views = scenes.DESK.render(scenes.random_poses(VIEWS, free=9), 12).flatten(1).double().numpy()
+    plane = ViewPlane(scenes.DESK)
+    views = scenes.DESK.render(scenes.random_poses(VIEWS, free=9)).flatten(1).double().numpy()
     values, vectors = np.linalg.eigh(np.cov(views.T))
-    assert plane.shares == pytest.approx((values[::-1] / values.sum())[:2].tolist(), abs=1e-4)
+    assert plane.explained == pytest.approx((values[::-1] / values.sum())[:2].tolist(), abs=1e-4)
     assert plane.cloud.var(0).tolist() == pytest.approx(values[::-1][:2].tolist(), rel=1e-3)
     first = (views - views.mean(0)) @ vectors[:, -1]
     assert abs(np.corrcoef(first, plane.cloud[:, 0].numpy())[0, 1]) > 0.999
@@ -122,15 +122,12 @@ def test_other_things_than_scenes_are_refused(request, here):
     request.getfixturevalue(here)
     with pytest.raises(TypeError, match=r"the scene is a Tensor, not a Scene: pass scenes\.DESK"):
         scene_camera(torch.rand(1, 1, 28, 28))
-    with pytest.raises(ValueError, match="size=0"):
-        scene_camera(size=0)
 
 
 def test_another_scene(live):
-    answer, (picture, _, _) = ask(scene_camera(scenes.OBJECTS["pan"], size=20), "show")
-    shown = torch.frombuffer(bytearray(picture), dtype=torch.uint8).view(1, 1, 20, 20) / 255
-    assert (shown - scenes.OBJECTS["pan"].render(torch.zeros(1, 9), 20)).abs().max() < 0.003
-    assert answer["size"] == 20
+    _, (picture, _, _) = ask(scene_camera(scenes.OBJECTS["pan"]), "show")
+    shown = torch.frombuffer(bytearray(picture), dtype=torch.uint8).view(1, 1, 28, 28) / 255
+    assert (shown - scenes.OBJECTS["pan"].render(torch.zeros(1, 9))).abs().max() < 0.003
 
 
 @pytest.mark.parametrize(
@@ -162,31 +159,31 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
 
 
 def steps(page):
-    return int(page.locator(".camera-plot").first.get_attribute("aria-label").split(" steps")[0].split()[-1])
+    return int(page.locator(".viewpoint-plot").first.get_attribute("aria-label").split(" steps")[0].split()[-1])
 
 
 @pytest.mark.slow
 def test_slide_sweep_clear_and_go_home_in_a_browser(live, stage):
     widget = scene_camera()
     page = stage(widget, views=2)
-    page.wait_for_function("document.querySelectorAll('.camera-row').length === 18")
-    status = page.locator(".camera-status").first
+    page.wait_for_function("document.querySelectorAll('.viewpoint-groups label').length === 18")
+    status = page.locator(".course-status").first
     assert status.inner_text().startswith("This picture lies 0.00 from home, over all 784 pixels; two random views lie")
     roll = page.get_by_role("slider", name="roll").first
     for _ in range(10):
         roll.press("ArrowRight")
-    page.wait_for_function("document.querySelector('.camera canvas').ariaLabel === 'The view from roll +7°'")
+    page.wait_for_function("document.querySelector('.viewpoint canvas').ariaLabel === 'The view from roll +7°'")
     assert roll.get_attribute("aria-valuetext") == "+7°"
     assert page.get_by_role("slider", name="roll").last.input_value() == "0.2"  # in the other view
     assert widget.sliders.tolist() == pytest.approx(only("roll", 0.2))
-    drawn = page.locator(".camera canvas").first.evaluate(
+    drawn = page.locator(".viewpoint canvas").first.evaluate(
         "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 0)"
     )
     assert (torch.tensor(drawn).view_as(widget.image) / 255 - widget.image).abs().max() < 0.003
 
     assert page.get_by_label("slider to sweep").first.input_value() == "2"  # the one touched last
     page.get_by_role("button", name="Clear trail").first.click()
-    page.wait_for_function("document.querySelector('.camera-plot').ariaLabel.includes(' 0 steps')")
+    page.wait_for_function("document.querySelector('.viewpoint-plot').ariaLabel.includes(' 0 steps')")
     page.get_by_role("button", name="Sweep").first.click()
     page.get_by_role("button", name="Stop").last.wait_for()
     page.get_by_role("button", name="Sweep").first.wait_for()
@@ -206,7 +203,7 @@ def test_slide_sweep_clear_and_go_home_in_a_browser(live, stage):
     page.wait_for_timeout(300)
     assert steps(page) == stopped
     page.get_by_role("button", name="Home").last.press("Enter")
-    page.wait_for_function("document.querySelector('.camera canvas').ariaLabel === 'The view from home'")
+    page.wait_for_function("document.querySelector('.viewpoint canvas').ariaLabel === 'The view from home'")
     assert status.inner_text().startswith("This picture lies 0.00 from home")
     assert page.get_by_role("slider", name="roll").first.input_value() == "0"
 
@@ -215,7 +212,7 @@ def test_slide_sweep_clear_and_go_home_in_a_browser(live, stage):
 def test_a_fast_hand_queues_nothing_in_a_browser(live, stage):
     widget = scene_camera()
     page = stage(widget)
-    page.wait_for_function("document.querySelectorAll('.camera-row').length === 9")
+    page.wait_for_function("document.querySelectorAll('.viewpoint-groups label').length === 9")
     page.get_by_role("slider", name="yaw").evaluate(
         "one => { for (let k = 1; k <= 40; k++) { one.value = k / 50; one.dispatchEvent(new Event('input')) } }"
     )
@@ -229,21 +226,21 @@ def test_a_fast_hand_queues_nothing_in_a_browser(live, stage):
 def test_an_error_in_a_browser_puts_the_sliders_back(live, stage):
     widget = scene_camera()
     page = stage(widget)
-    page.wait_for_function("document.querySelectorAll('.camera-row').length === 9")
+    page.wait_for_function("document.querySelectorAll('.viewpoint-groups label').length === 9")
     widget.plane.scene = None
     page.get_by_role("slider", name="zoom").press("End")
-    page.wait_for_selector(".camera-trouble")
-    assert "AttributeError" in page.locator(".camera-status").inner_text()
+    page.wait_for_selector(".course-trouble")
+    assert "AttributeError" in page.locator(".course-status").inner_text()
     assert page.get_by_role("slider", name="zoom").input_value() == "0"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 700])
 def test_nothing_sticks_out_in_a_browser(live, stage, width):
-    page = stage(scene_camera(size=16))
+    page = stage(scene_camera())
     page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_function("document.querySelectorAll('.camera-row').length === 9")
+    page.wait_for_function("document.querySelectorAll('.viewpoint-groups label').length === 9")
     page.wait_for_timeout(200)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    svg = page.locator(".camera-plot svg").bounding_box()
+    svg = page.locator(".viewpoint-plot svg").bounding_box()
     assert svg["x"] >= 0 and svg["x"] + svg["width"] <= width
