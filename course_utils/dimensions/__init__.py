@@ -1,11 +1,15 @@
 """High dimensions: how much of the space around an image is adversarial, how near it is, and what cuts that space.
 
-- `flip_probability`: the probability that a random perturbation flips the class, down to 1e-12 and below, by Monte
-  Carlo and by adaptive multilevel splitting.
-- `boundary_distance`: in the worst direction, in a random one, and in a random subspace.
-- `spheres`: two concentric spheres, where the nearest error can be compared with the best possible.
-- `regions`: where a network of ReLUs is linear: `on_a_line`, `in_a_plane`, `around_an_image`.
-- `single_pixels`: how far one pixel alone can go before the class changes, and what many pixels do together.
+- `flip_probability`: `flip_probability` by Monte Carlo and `flip_probability_splitting` by adaptive multilevel
+  splitting, how likely a random perturbation flips the class, down to 1e-12 and below.
+- `boundary_distance`: `boundary_distance` in the worst direction of the whole space or of a random subspace
+  (`random_basis`), and `ray` in a given one.
+- `caps`: what a boundary that is flat would do, `uniform_ratio`, `half_space_distance`, `cap_height`, `cap_distance`.
+- `line_pictures`: `lines` and `f_lin`, a problem where all of it can be written down.
+- `spheres`: `spheres`, two concentric ones, where the `nearest_error` of a network can be compared with the best.
+- `single_pixels`: `survival`, how far one pixel alone can go before the class changes, and `joint`, many at once.
+- `regions`: where a network of ReLUs is linear, along a line, in a plane, around an image.
 
-Import from the modules: ``from course_utils.dimensions.regions.on_a_line import crossings``.
+Several modules bear the name of their main function, so they are imported, not their functions: ``from
+course_utils.dimensions import boundary_distance`` and ``boundary_distance.ray(...)``.
 """

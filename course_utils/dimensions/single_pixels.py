@@ -5,16 +5,11 @@ takes it out of its class. If each of n pixels had a bad interval somewhere with
 pixels were independent, an image would be stable with probability ``(1 - eps)^n``. All of this can be measured: an
 image of n pixels is n straight lines, and `survival` finds on each where the class stays.
 
-For a network of ReLUs that is exact. First a bound settles most lines without a walk along them: while the pixel runs
-over an interval, as t runs from -1 to 1, each value of a layer stays within ``c + g t +- e``, a zonotope. An affine
-layer maps c and g as it maps images, and e by the magnitudes of its weights; a ReLU that may switch is replaced by the
-straight line that leaves the smallest gap, which is added to e (Singh, Gehr, Mirman, Pueschel and Vechev, "Fast and
-effective robustness certification", 2018). What the bound leaves open is halved, and what is open even then is followed
-from face to face as in `on_a_line`. For any other network the line is sampled, and each change of class that the
-samples show is narrowed down by bisection.
+For a network of ReLUs that is exact. First the bound of `regions.segment_bound` settles most lines without a walk along
+them. What it leaves open is halved, and what is open even then is followed from face to face as in `on_a_line`. For any
+other network the line is sampled, and each change of class that the samples show is narrowed down by bisection.
 """
 
-import copy
 from typing import NamedTuple
 
 import torch
@@ -23,12 +18,13 @@ from torch import Tensor, nn
 from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_images, check_labels
 from course_utils.core.tensors import bisect, portion
-from course_utils.dimensions.regions import on_a_line, pieces
+from course_utils.dimensions.regions import on_a_line, pieces, segment_bound
 
-SLACK = 1e-4  # a lead below this share of the largest bound could be lost to rounding in float32
+SLACK = 1e-4  # a margin below this fraction of the largest bound could be lost to rounding in float32
 HALVINGS = 4  # of a line that the bound leaves open, before it is walked along
 SAMPLES = 33  # on a line of a network that is not piecewise linear
 BISECTIONS = 10  # of an interval between two samples
+EFFECTIVE = 1e-3  # logits that an effective pixel moves
 
 
 class Survival(NamedTuple):
@@ -36,12 +32,12 @@ class Survival(NamedTuple):
 
     Attributes:
         lower, upper: the interval around the pixel's present value in which the class stays.
-        share: the share of the whole range [low, high] in which the class is the label, 1 where the pixel is harmless.
+        fraction: the part of the range [low, high] in which the class is the label, 1 where the pixel is harmless.
     """
 
     lower: Tensor
     upper: Tensor
-    share: Tensor
+    fraction: Tensor
 
 
 @torch.no_grad()
@@ -60,16 +56,14 @@ def survival(
     line, and the edges they show to ``(high - low) / 32768``; an interval that fits between two samples is missed.
 
     Args:
-        model: maps images ``(N, C, H, W)`` to logits ``(N, K)``.
-        images: pixels in [0, 1], ``(N, C, H, W)``.
-        labels: int64 ``(N,)``, the classes that the model names.
+        labels: what the model predicts.
         low, high: the range of the pixel, which holds [0, 1] and may be larger.
 
     Returns:
         `Survival`, on the model's device. An interrupted call returns it for the images done so far.
 
     Raises:
-        TypeError, ValueError: inputs outside the convention; an image that the model does not call by its label.
+        ValueError: an image that the model misclassifies.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     >>> model[1].weight.data = torch.tensor([[1.0, 1.0], [2.0, 0.0]])
@@ -99,7 +93,7 @@ def survival(
 def _summary(
     present: Tensor, pixel: Tensor, start: Tensor, end: Tensor, low: float, high: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """What the bad intervals, from ``start`` to ``end`` of a pixel, leave: lower, upper and share, ``(D,)`` each."""
+    """What the bad intervals, from ``start`` to ``end`` of a pixel, leave: lower, upper and fraction, ``(D,)`` each."""
     right = start >= present[pixel]
     upper = torch.full_like(present, high).scatter_reduce(0, pixel[right], start[right], "amin")
     lower = torch.full_like(present, low).scatter_reduce(0, pixel[~right], end[~right], "amax")
@@ -111,15 +105,15 @@ def _summary(
 def _exactly(model: nn.Module, image: Tensor, label: int, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
     """The bad intervals of a piecewise linear network: pixels ``(B,)``, where they start and where they end."""
     x = image.to(evaluation.device_of(model)).contiguous()
-    bounded = _bounded(model, evaluation.ask(model, x).shape[1], label)
+    layers = segment_bound.with_margins(model, evaluation.ask(model, x).shape[1], label)
     pixel = torch.arange(x.numel(), device=x.device)
     start, end = torch.full_like(x.flatten(), low), torch.full_like(x.flatten(), high)
     most = portion(x, cost=20)
     for turn in range(HALVINGS + 1):
         unsure = []
         for part in zip(*(each.split(most) for each in (pixel, start, end)), strict=True):
-            lead, scale = _lead(bounded, *(_with_pixel(x, part[0], value) for value in part[1:]), label)
-            unsure.append(~(lead > SLACK * scale))
+            margin, scale = segment_bound.least_margin(layers, *(_with_pixel(x, part[0], t) for t in part[1:]), label)
+            unsure.append(~(margin > SLACK * scale))
         pixel, start, end = (each[torch.cat(unsure)] for each in (pixel, start, end))
         if not len(pixel):
             break
@@ -145,11 +139,11 @@ def _by_samples(model: nn.Module, image: Tensor, label: int, low: float, high: f
     values = torch.linspace(low, high, SAMPLES, dtype=x.dtype, device=device)
     pixel = torch.arange(x.numel(), device=device)
     grid = torch.cat([values.expand(len(pixel), -1), x.view(-1, 1)], 1).sort(1).values  # the present value among them
-    good = _named(model, x, pixel.repeat_interleave(SAMPLES + 1), grid.flatten(), label).view(grid.shape)
+    good = _kept(model, x, pixel.repeat_interleave(SAMPLES + 1), grid.flatten(), label).view(grid.shape)
     good |= grid == x.view(-1, 1)
     row, column = (good[:, 1:] != good[:, :-1]).nonzero(as_tuple=True)
     left, right, was = grid[row, column], grid[row, column + 1], good[row, column]
-    left, right = bisect(left, right, lambda value: _named(model, x, row, value, label) != was, BISECTIONS)
+    left, right = bisect(left, right, lambda value: _kept(model, x, row, value, label) != was, BISECTIONS)
     edge = torch.zeros_like(grid[:, 1:])
     edge[row, column] = (left + right) / 2
     changed = good[:, 1:] != good[:, :-1]
@@ -159,8 +153,8 @@ def _by_samples(model: nn.Module, image: Tensor, label: int, low: float, high: f
     return bad.nonzero()[:, 0], start[bad].double(), end[bad].double()
 
 
-def _named(model: nn.Module, x: Tensor, pixel: Tensor, value: Tensor, label: int) -> Tensor:
-    """Whether the image is called by its label if this one pixel has that value, bool ``(M,)``."""
+def _kept(model: nn.Module, x: Tensor, pixel: Tensor, value: Tensor, label: int) -> Tensor:
+    """Whether the image stays in its class if this one pixel has that value, bool ``(M,)``."""
     most = portion(x)
     parts = zip(pixel.split(most), value.split(most), strict=True)
     found = [model(_with_pixel(x, *part)).argmax(1) == label for part in parts]
@@ -174,68 +168,11 @@ def _with_pixel(x: Tensor, pixel: Tensor, value: Tensor) -> Tensor:
     return many.view(-1, *x.shape[1:])
 
 
-def _bounded(model: nn.Module, classes: int, label: int) -> list[tuple[nn.Module, ...]]:
-    """The layers, up to the label's lead over each class: as they are, without constant, and as `_magnitude`."""
-    layers = [copy.deepcopy(layer).eval() for layer in pieces.piecewise_linear(model)]
-    if not isinstance(layers[-1], nn.Linear):
-        weight = next(model.parameters(), torch.zeros(()))
-        layers.append(nn.utils.skip_init(nn.Linear, classes, classes, device=weight.device, dtype=weight.dtype))
-        layers[-1].weight.copy_(torch.eye(classes))
-        layers[-1].bias.zero_()
-    last = layers[-1]
-    last.weight.copy_(last.weight[label] - last.weight)
-    if last.bias is not None:
-        last.bias.copy_(last.bias[label] - last.bias)
-    return [(layer, pieces.without_constant(layer), _magnitude(layer)) for layer in layers]
-
-
-def _magnitude(layer: nn.Module) -> nn.Module:
-    """An affine layer without its constant, and with the magnitudes of its weights."""
-    layer = pieces.without_constant(layer)
-    if getattr(layer, "weight", None) is not None:
-        layer.weight.abs_()
-    return layer
-
-
-def _lead(layers: list[tuple[nn.Module, ...]], start: Tensor, end: Tensor, label: int) -> tuple[Tensor, Tensor]:
-    """A lower bound of the label's lead over all other classes on the way from ``start`` to ``end``, and its scale."""
-    c, g, e = (start + end) / 2, (end - start) / 2, None
-    for layer, linear, magnitude in layers:
-        if isinstance(layer, nn.ReLU):
-            radius = g.abs() if e is None else g.abs() + e
-            low, high = c - radius, c + radius
-            slope = (high.clamp_min(0) / (high.clamp_min(0) - low.clamp_max(0))).nan_to_num(0)
-            gap = slope * -low.clamp_max(0) / 2
-            c, g, e = slope * c + gap, slope * g, gap if e is None else slope * e + gap
-        elif isinstance(layer, nn.MaxPool2d):
-            winner = pieces.winners(layer, c)
-            e = torch.zeros_like(c) if e is None else e
-            best = [pieces.select(layer, each, winner) for each in (c, g, e)]
-            gap = torch.zeros_like(best[0])  # how far another member may rise above the winner, halved
-            for *member, other in pieces.rivals(layer, winner, c, g, e):
-                above = member[0] - best[0] + (member[1] - best[1]).abs() + member[2] + best[2]
-                gap = torch.where(other, gap.maximum(above / 2), gap)
-            c, g, e = best[0] + gap, best[1], best[2] + gap
-        else:
-            c, g, e = layer(c), linear(g), e if e is None else magnitude(e)
-    worst = c - g.abs() - (0 if e is None else e)
-    worst[:, label] = torch.inf
-    return worst.amin(1), c.abs().amax(1)
-
-
 @torch.no_grad()
 def effects(model: nn.Module, images: Tensor) -> Tensor:
     """How far each pixel can move the logits: the largest change of any logit as the pixel goes to 0 or to 1.
 
-    Args:
-        model: maps images ``(N, C, H, W)`` to logits ``(N, K)``.
-        images: pixels in [0, 1], ``(N, C, H, W)``.
-
-    Returns:
-        ``(N, C, H, W)``, in logits, on the model's device.
-
-    Raises:
-        TypeError, ValueError: images outside the convention, or a model that does not fit them.
+    ``(N, C, H, W)`` -> the same shape, in logits, on the model's device.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     >>> model[1].weight.data = torch.tensor([[1.0, 0.0], [2.0, 0.0]])
@@ -256,28 +193,23 @@ def effects(model: nn.Module, images: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-def effective(model: nn.Module, images: Tensor, *, tolerance: float = 1e-3) -> Tensor:
-    """How many pixels of each image move a logit by more than ``tolerance`` on their way to 0 or to 1: int64 ``(N,)``.
-
-    Raises:
-        TypeError, ValueError: as for `effects`.
+def effective(model: nn.Module, images: Tensor) -> Tensor:
+    """How many pixels of each image move a logit by more than 0.001 on their way to 0 or to 1: int64 ``(N,)``.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     >>> model[1].weight.data = torch.tensor([[1.0, 0.0], [2.0, 0.0]])
     >>> effective(model, torch.tensor([[[[0.25, 0.5]]]]))
     tensor([1])
     """
-    if not 0 <= tolerance < float("inf"):
-        raise ValueError(f"tolerance={tolerance}: want a finite number of logits, not below 0")
-    return (effects(model, images) > tolerance).flatten(1).sum(1)
+    return (effects(model, images) > EFFECTIVE).flatten(1).sum(1)
 
 
 class Joint(NamedTuple):
     """What S subsets of pixels do together, and what they would do if they were independent, ``(N, S)`` each.
 
     Attributes:
-        measured: the share of random values for which the class survives.
-        product: the product of the shares of the single pixels.
+        measured: the fraction of random values for which the class survives.
+        product: the product of the fractions of the single pixels.
     """
 
     measured: Tensor
@@ -290,7 +222,7 @@ def joint(
     images: Tensor,
     labels: Tensor,
     subsets: Tensor,
-    share: Tensor,
+    fraction: Tensor,
     *,
     draws: int = 100,
     low: float = 0.0,
@@ -301,56 +233,46 @@ def joint(
     """Set k pixels to random values at once: does the class survive as often as the product of single chances says?
 
     Args:
-        model, images, labels: as for `survival`.
         subsets: int64 ``(S, k)``: the pixels of each subset, as numbers in the flattened image.
-        share: of `survival`, ``(N, C, H, W)``, with the same ``low`` and ``high``.
+        fraction: of `survival`, ``(N, C, H, W)``, with the same ``low`` and ``high``.
         draws: random values a subset and image, uniform in [low, high]; the same for all images.
 
     Returns:
         `Joint` on the model's device.
 
     Raises:
-        TypeError, ValueError: inputs outside the convention; pixels that do not exist; an image that the model does not
-            call by its label.
+        ValueError: pixels that do not exist; an image that the model misclassifies.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
     >>> x = torch.rand(1, 1, 1, 2)
     >>> y = model(x).argmax(1)
-    >>> share = survival(model, x, y, progress=False).share
-    >>> joint(model, x, y, torch.tensor([[0], [1]]), share, progress=False).measured.shape
+    >>> alone = survival(model, x, y, progress=False).fraction
+    >>> joint(model, x, y, torch.tensor([[0], [1]]), alone, progress=False).measured.shape
     torch.Size([1, 2])
     """
     labels = _check(model, images, labels)
     check_count("draws", draws)
-    pixels = images[0].numel()
-    if not isinstance(subsets, Tensor):
-        raise TypeError(f"subsets are a {type(subsets).__name__}, not a tensor: write torch.as_tensor(subsets)")
-    if subsets.dtype != torch.int64 or subsets.ndim != 2 or not subsets.numel():
-        raise ValueError(
-            f"subsets are {subsets.dtype} of shape {tuple(subsets.shape)}: want int64 (S, k) pixel numbers"
-        )
-    if subsets.min() < 0 or subsets.max() >= pixels:
-        raise ValueError(f"subsets run from {subsets.min()} to {subsets.max()}, the pixels from 0 to {pixels - 1}")
-    if share.shape != images.shape:
-        raise ValueError(
-            f"share has shape {tuple(share.shape)}, the images {tuple(images.shape)}: pass survival's share"
-        )
+    _check_subsets(subsets, images[0].numel())
+    if fraction.shape != images.shape:
+        shapes = f"fraction has shape {tuple(fraction.shape)}, the images {tuple(images.shape)}"
+        raise ValueError(f"{shapes}: pass survival's fraction")
     device, source = evaluation.device_of(model), runtime.ensure_generator(generator)
     images, subsets = images.to(device), subsets.to(device)
     most = portion(images, cost=draws)
-    kept = torch.zeros(len(images), len(subsets), dtype=torch.float64, device=device)
+    measured = []
     with runtime.progress(len(subsets), "subsets", progress) as bar, evaluation.mode(model, False):
-        for first in range(0, len(subsets), most):
-            part = subsets[first : first + most]
+        for part in subsets.split(most):
             values = torch.rand(len(part), draws, part.shape[1], generator=source, device=source.device)
             values = (low + (high - low) * values).to(images).flatten(0, 1)
             places = part.repeat_interleave(draws, 0)
-            for number, image in enumerate(images):
+            kept = []
+            for image, label in zip(images, labels, strict=True):
                 many = image.flatten().repeat(len(places), 1).scatter_(1, places, values)
-                right = model(many.view(-1, *image.shape)).argmax(1) == labels[number]
-                kept[number, first : first + len(part)] = right.view(-1, draws).double().mean(1)
+                right = model(many.view(-1, *image.shape)).argmax(1) == label
+                kept.append(right.view(-1, draws).double().mean(1))
+            measured.append(torch.stack(kept))
             bar.update(len(part))
-    return Joint(kept, share.to(device).flatten(1)[:, subsets].prod(2))
+    return Joint(torch.cat(measured, 1), fraction.to(device).flatten(1)[:, subsets].prod(2))
 
 
 def _is_piecewise_linear(model: nn.Module) -> bool:
@@ -362,12 +284,20 @@ def _is_piecewise_linear(model: nn.Module) -> bool:
 
 
 def _check(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """The labels on the model's device, if the model names them."""
+    """The labels on the model's device, if they are what the model predicts."""
     logits = evaluation.logits(model, check_images(images))
     labels = check_labels(labels, len(images), logits.shape[1]).to(logits.device)
     wrong = (logits.argmax(1) != labels).sum().item()
     if wrong:
-        raise ValueError(
-            f"the model misnames {wrong} of {len(images)} images, whose class cannot survive: leave these out"
-        )
+        raise ValueError(f"the model misclassifies {wrong} of {len(images)} images, which cannot stay: leave these out")
     return labels
+
+
+def _check_subsets(subsets: Tensor, pixels: int) -> None:
+    if not isinstance(subsets, Tensor):
+        raise TypeError(f"subsets are a {type(subsets).__name__}, not a tensor: write torch.as_tensor(subsets)")
+    if subsets.dtype != torch.int64 or subsets.ndim != 2 or not subsets.numel():
+        shape = tuple(subsets.shape)
+        raise ValueError(f"subsets are {subsets.dtype} of shape {shape}: want int64 (S, k) pixel numbers")
+    if subsets.min() < 0 or subsets.max() >= pixels:
+        raise ValueError(f"subsets run from {subsets.min()} to {subsets.max()}, the pixels from 0 to {pixels - 1}")

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from course_utils import data, evaluation, models
 from course_utils.core import tensors
 from course_utils.dimensions import single_pixels
+from course_utils.dimensions.regions import in_a_plane, segment_bound
 from course_utils.dimensions.regions.around_an_image import alignment, nearest_faces, region_faces, units
 from course_utils.dimensions.regions.in_a_plane import arrangement, montufar, planar
 from course_utils.dimensions.regions.on_a_line import crossings
@@ -239,9 +240,10 @@ def cut(corners):
     ]
 
 
-def test_a_plane_gives_up_where_there_are_too_many():
+def test_a_plane_gives_up_where_there_are_too_many(monkeypatch):
+    monkeypatch.setattr(in_a_plane, "MOST", 10)
     with pytest.raises(ValueError, match="more than 10 regions: make extent smaller"):
-        planar(dense(20), ORIGIN, *AXES, extent=100, most=10, progress=False)
+        planar(dense(20), ORIGIN, *AXES, extent=100, progress=False)
 
 
 # Around an image
@@ -340,11 +342,11 @@ def test_survival_of_a_digit_is_what_every_grey_level_says(net):
     image = split.images[(leads[:, 0] - leads[:, 1]).argmin()][None]  # the least sure
     label = evaluation.predict(net, image).labels
     found = single_pixels.survival(net, image, label, -1, 2, progress=False)
-    hard = [*found.share.flatten().argsort()[:10].tolist(), 400, 401]
+    hard = [*found.fraction.flatten().argsort()[:10].tolist(), 400, 401]
     for pixel in hard:
         good = net(with_pixel(image[0], pixel, torch.linspace(-1, 2, 601))).argmax(1) == label
-        assert good.double().mean().item() == pytest.approx(found.share.flatten()[pixel].item(), abs=0.005)
-    assert found.share.min() < 1
+        assert good.double().mean().item() == pytest.approx(found.fraction.flatten()[pixel].item(), abs=0.005)
+    assert found.fraction.min() < 1
 
 
 def test_survival_of_a_net_without_parameters():
@@ -356,9 +358,9 @@ def test_survival_of_a_net_without_parameters():
 @torch.no_grad()
 def test_bounds_hold_between_the_ends():
     model, images = convolutional()
-    layers = single_pixels._bounded(model, 4, 1)
-    lead, _ = single_pixels._lead(layers, images[:3], images[3:], 1)
-    for start, end, bound in zip(images[:3], images[3:], lead, strict=True):
+    layers = segment_bound.with_margins(model, 4, 1)
+    margins, _ = segment_bound.least_margin(layers, images[:3], images[3:], 1)
+    for start, end, bound in zip(images[:3], images[3:], margins, strict=True):
         logits = model(on_the_way(start, end, torch.linspace(0, 1, 500, dtype=torch.float64)))
         others = logits[:, [0, 2, 3]].amax(1)
         assert (logits[:, 1] - others >= bound - 1e-9).all()
@@ -370,23 +372,22 @@ def test_effects_are_changes_of_logits():
     image = torch.tensor([0.25, 0.5, 0.5]).view(1, 1, 1, 3)
     assert single_pixels.effects(model, image).flatten().tolist() == pytest.approx([2.25, 0, 5e-6], abs=1e-6)
     assert single_pixels.effective(model, image).tolist() == [1]
-    assert single_pixels.effective(model, image, tolerance=1e-6).tolist() == [2]
 
 
-def test_joint_chances_of_one_pixel_are_its_share_and_of_two_by_hand():
+def test_joint_chances_of_one_pixel_are_its_alone_and_of_two_by_hand():
     """The class is 0 while x + y < 1.5: each alone survives always or half, both together on 7/8 of the square."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
     model[1].weight.data, model[1].bias.data = torch.tensor([[0.0, 0.0], [1.0, 1.0]]), torch.tensor([1.5, 0.0])
     image, label = torch.tensor([0.75, 0.25]).view(1, 1, 1, 2), torch.tensor([0])
-    share = single_pixels.survival(model, image, label, progress=False).share
-    assert share.flatten().tolist() == pytest.approx([1, 0.75])
+    alone = single_pixels.survival(model, image, label, progress=False).fraction
+    assert alone.flatten().tolist() == pytest.approx([1, 0.75])
     settings = dict(draws=4000, progress=False)
-    one = single_pixels.joint(model, image, label, torch.tensor([[0], [1]]), share, **settings)
+    one = single_pixels.joint(model, image, label, torch.tensor([[0], [1]]), alone, **settings)
     assert one.product[0].tolist() == pytest.approx([1, 0.75])
     assert one.measured[0].tolist() == pytest.approx([1, 0.75], abs=0.03)
-    both = single_pixels.joint(model, image, label, torch.tensor([[0, 1]]), share, **settings)
+    both = single_pixels.joint(model, image, label, torch.tensor([[0, 1]]), alone, **settings)
     assert both.measured.item() == pytest.approx(7 / 8, abs=0.02) and both.product.item() == pytest.approx(0.75)
-    again = single_pixels.joint(model, image, label, torch.tensor([[0, 1]]), share, **settings)
+    again = single_pixels.joint(model, image, label, torch.tensor([[0, 1]]), alone, **settings)
     assert torch.equal(both.measured, again.measured)
 
 
@@ -435,18 +436,16 @@ def test_images_that_do_not_fit_are_refused():
 def test_pixels_refuse_what_makes_no_sense():
     model, x = dense(4, inputs=6).float(), torch.rand(2, 1, 2, 3)
     y = evaluation.predict(model, x).labels
-    with pytest.raises(ValueError, match="the model misnames 2 of 2 images"):
+    with pytest.raises(ValueError, match="the model misclassifies 2 of 2 images"):
         single_pixels.survival(model, x, (y + 1) % 3)
     with pytest.raises(ValueError, match=r"range that holds \[0, 1\]"):
         single_pixels.survival(model, x, y, 0.1, 1)
-    with pytest.raises(ValueError, match="tolerance=-1"):
-        single_pixels.effective(model, x, tolerance=-1)
     good = torch.ones_like(x)
     with pytest.raises(ValueError, match="subsets run from 0 to 6, the pixels from 0 to 5"):
         single_pixels.joint(model, x, y, torch.tensor([[0, 6]]), good)
     with pytest.raises(ValueError, match="int64"):
         single_pixels.joint(model, x, y, torch.tensor([0, 1]), good)
-    with pytest.raises(ValueError, match="pass survival's share"):
+    with pytest.raises(ValueError, match="pass survival's fraction"):
         single_pixels.joint(model, x, y, torch.tensor([[0, 1]]), good[:1])
     with pytest.raises(ValueError, match="draws=0"):
         single_pixels.joint(model, x, y, torch.tensor([[0, 1]]), good, draws=0)

@@ -1,7 +1,7 @@
 r"""Around an image: the faces of its linear region, and how near they are.
 
-Inside the region that holds an image x, whatever a unit or window chooses between is affine in a change r of x, so
-each face is a piece of a hyperplane
+Inside the region that holds an image x, whatever a unit or window chooses between is affine in a perturbation r of x,
+so each face is a piece of a hyperplane
 
     value + normal . r = 0,    |value| / ||normal||  away
 
@@ -34,11 +34,11 @@ from course_utils.dimensions.regions.pieces import (
 
 
 class RegionFaces(NamedTuple):
-    """The hyperplanes ``values + normals . r = 0`` that bound the region of an image x, for a change r of x.
+    """The hyperplanes ``values + normals . r = 0`` that bound the region of an image x, for a perturbation r of x.
 
     Attributes:
         values: how far each lies from being crossed, in the unit of its layer, ``(M,)``: the input of a ReLU unit, or
-            the lead of a max-pool window's winner over another of its members.
+            by how much a max-pool window's winner is above another of its members.
         normals: their gradients in the pixels, ``(M, D)``.
         layers: which layer of the network each belongs to, counted without containers, int64 ``(M,)``.
     """
@@ -71,16 +71,12 @@ def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
     off (which is the face of the winner's own ReLU), are left out.
 
     Args:
-        model: an ``nn.Sequential`` of piecewise linear layers, in evaluation mode here.
+        model: as for `pieces.piecewise_linear`.
         image: floats ``(1, C, H, W)``.
 
     Returns:
         `RegionFaces` in the type of the image, on the model's device. The memory is that of the normals, M * D numbers,
         and that of a small batch.
-
-    Raises:
-        TypeError: not floats, or a model that is no ``nn.Sequential``.
-        ValueError: more than one image, a layer that is not piecewise linear.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
     >>> found = region_faces(model, torch.rand(1, 1, 1, 2))
@@ -102,15 +98,11 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
     max-pool windows there, whose members tie. A little noise takes it off them.
 
     Args:
-        model: an ``nn.Sequential`` of piecewise linear layers, in evaluation mode here.
+        model: as for `pieces.piecewise_linear`.
         images: floats ``(N, C, H, W)``.
 
     Returns:
-        `BoundaryDistance`, computed in float64. Infinity stands where there is no face.
-
-    Raises:
-        TypeError: not floats, or a model that is no ``nn.Sequential``.
-        ValueError: a layer that is not piecewise linear.
+        `NearestFaces`, computed in float64. Infinity stands where there is no face.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
     >>> model[1].weight.data, model[1].bias.data = torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.zeros(2)
@@ -126,14 +118,14 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
             lengths = bounds.normals.norm(dim=1)
             face = (bounds.values.abs() / lengths).min() if len(lengths) else logits.new_tensor(float("inf"))
             best = logits.argmax()
-            lead, direction = logits[best] - logits, slopes - slopes[best]
-            far = lead / direction.norm(dim=1)
+            margin, direction = logits[best] - logits, slopes - slopes[best]
+            far = margin / direction.norm(dim=1)
             far[best] = float("inf")
             far = far.nan_to_num(float("inf"), float("inf"))
             decision, second = far.min(0)
             inside = torch.isfinite(decision)
             if inside:
-                step = direction[second] * lead[second] / direction[second].square().sum()
+                step = direction[second] * margin[second] / direction[second].square().sum()
                 inside = ((bounds.values + bounds.normals @ step) * bounds.values >= 0).all()
             found.append((face, decision, inside))
             bar.update()
@@ -141,7 +133,7 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
 
 
 def alignment(normals: Tensor) -> Tensor:
-    """How much each normal points along one axis, ``(M, D)`` -> ``(M,)``: the share of its largest squared component.
+    """How much each normal points along one axis, ``(M, D)`` -> ``(M,)``: its largest squared component, of the sum.
 
     1 is a face that only one pixel can cross; a random direction has about ``2 log(D) / D``.
 
@@ -172,7 +164,7 @@ def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor,
     states, x = [], image
     for layer in layers:
         winner = winners(layer, x) if isinstance(layer, CHOICES) else None
-        states.append(None if winner is None else (winner, _leads(layer, x, x, winner)[0]))
+        states.append(None if winner is None else (winner, _gaps(layer, x, x, winner)[0]))
         x = layer(x)
     directions = torch.eye(image.numel(), dtype=image.dtype, device=image.device).view(-1, *image.shape[1:])
     most = portion(directions[:, 0, 0, :1], COST * max([image.numel(), *(len(s[1]) for s in states if s)]))
@@ -183,20 +175,20 @@ def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor,
             if state is None:
                 part = slope(part)
             else:
-                found.append(_leads(layer, at, part, state[0]))
+                found.append(_gaps(layer, at, part, state[0]))
                 part = select(layer, part, state[0].expand(len(part), -1))
             at = layer(at)
         columns.append(torch.cat(found, 1) if found else part.new_empty(len(part), 0))
         slopes.append(part)
     normals = torch.cat(columns).T
-    leads = [(number, state[1]) for number, state in enumerate(states) if state]
-    layers = torch.cat([torch.full_like(lead, number, dtype=torch.int64) for number, lead in [(0, x[0, :0]), *leads]])
-    values = torch.cat([x[0, :0], *(lead for _, lead in leads)])
+    gaps = [(number, state[1]) for number, state in enumerate(states) if state]
+    layers = torch.cat([torch.full_like(gap, number, dtype=torch.int64) for number, gap in [(0, x[0, :0]), *gaps]])
+    values = torch.cat([x[0, :0], *(gap for _, gap in gaps)])
     real = (normals != 0).any(1)
     return RegionFaces(values[real], normals[real], layers[real]), x[0], torch.cat(slopes).T
 
 
-def _leads(layer: nn.Module, at: Tensor, values: Tensor, winner: Tensor) -> Tensor:
+def _gaps(layer: nn.Module, at: Tensor, values: Tensor, winner: Tensor) -> Tensor:
     """What has to stay positive or negative, as a function of ``values``: ``(B, faces)``.
 
     For a ReLU its input; for a window the winner at ``at`` less each other member that is not 0 there.

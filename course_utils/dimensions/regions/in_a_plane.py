@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from course_utils import runtime
 from course_utils.core.checks import check_count
 from course_utils.core.tensors import portion, spread
+from course_utils.dimensions.regions import polygons
 from course_utils.dimensions.regions.pieces import (
     CHOICES,
     COST,
@@ -38,11 +39,12 @@ from course_utils.dimensions.regions.pieces import (
     winners,
 )
 
+MOST = 20_000  # regions in a window, beyond which it is given up
 TURNS = 8  # cuts of a polygon before its pieces are looked at anew
 
 
 class Plane(NamedTuple):
-    """A window of a plane, cut into convex polygons in each of which the network is affine and names one class.
+    """A window of a plane, cut into convex polygons in each of which the network is affine and predicts one class.
 
     Attributes:
         corners: of each polygon, in order around it, float64 ``(V, 2)``, in units of the directions.
@@ -68,7 +70,6 @@ def planar(
     up: Tensor,
     extent: float,
     *,
-    most: int = 20_000,
     progress: bool = True,
 ) -> Plane:
     """All linear regions in the window ``origin + u right + v up`` with u and v from -extent to extent: exact.
@@ -76,14 +77,11 @@ def planar(
     A polygon costs three forward passes, one for each of its three tensors.
 
     Args:
-        model: an ``nn.Sequential`` of piecewise linear layers, in evaluation mode here.
+        model: as for `pieces.piecewise_linear`.
         origin, right, up: floats ``(1, C, H, W)``: the middle, and two directions, of any length, not parallel.
-        most: give up when there are more polygons than this.
 
     Raises:
-        TypeError: not floats, or a model that is no ``nn.Sequential``.
-        ValueError: shapes that do not match, parallel directions, a layer that is not piecewise linear, too many
-            regions.
+        ValueError: parallel directions, or more than 20,000 regions.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
     >>> model[1].weight.data, model[1].bias.data = torch.eye(2), torch.zeros(2)
@@ -94,7 +92,6 @@ def planar(
     for name, image in dict(origin=origin, right=right, up=up).items():
         if check_points(name, image).shape != origin.shape or len(image) != 1:
             raise ValueError(f"{name} has shape {tuple(image.shape)}: want one image (1, C, H, W), as is the origin")
-    check_count("most", most)
     if not 0 < extent < float("inf"):
         raise ValueError(f"extent={extent}: want a finite number above 0")
     layers, origin = prepare(model, origin)
@@ -107,18 +104,17 @@ def planar(
     tiny = 1e-14 * 4 * extent**2
     found, total = [], 0
     with runtime.progress(1, "regions", progress) as bar:
-        for corners, values in _spread(layers, square[None], maps[None], tiny, most):
+        for corners, values in _spread(layers, square[None], maps[None], tiny):
             found.append((corners, values, torch.arange(total, total + len(corners), device=corners.device)))
             total += len(corners)
             bar.set_postfix(regions=total)
-            if total > most:
-                _too_many(most)
+            _check_number(total)
         bar.update()
     pieces, areas, classes, regions = [], [], [], []
     for corners, values, names in found:
-        decided, own, _ = _split(Decide(), corners, values, tiny, float("inf"))  # a single cut
-        pieces += [_distinct(corner) for corner in decided]
-        areas.append(_area(decided))
+        decided, own, _ = _split(Decide(), corners, values, tiny)  # a single cut
+        pieces += [polygons.distinct(corner) for corner in decided]
+        areas.append(polygons.area(decided))
         classes.append(_at(values[own], decided.mean(1)).argmax(1))
         regions.append(names[own])
     return Plane(pieces, torch.cat(areas), torch.cat(classes), torch.cat(regions), total)
@@ -151,7 +147,7 @@ def montufar(*widths: int) -> int:
     return number
 
 
-def _spread(layers: list[nn.Module], corners: Tensor, maps: Tensor, tiny: float, most: float) -> Iterator[tuple]:
+def _spread(layers: list[nn.Module], corners: Tensor, maps: Tensor, tiny: float) -> Iterator[tuple]:
     """Take polygons ``(P, V, 2)`` and their maps ``(P, 3, ...)`` through the layers, depth first, and cut them."""
     for number, layer in enumerate(layers):
         if not isinstance(layer, CHOICES):
@@ -159,20 +155,20 @@ def _spread(layers: list[nn.Module], corners: Tensor, maps: Tensor, tiny: float,
             continue
         together = portion(maps, COST)
         for some, of in zip(corners.split(together), maps.split(together), strict=True):
-            pieces, own, done = _split(layer, some, of, tiny, most)
+            pieces, own, done = _split(layer, some, of, tiny)
             for part, mine in zip(pieces.split(together), own.split(together), strict=True):
                 fresh = of[mine]
                 if not done:
-                    yield from _spread(layers[number:], part, fresh, tiny, most)
+                    yield from _spread(layers[number:], part, fresh, tiny)
                     continue
                 winner = winners(layer, _at(fresh, part.mean(1)))
                 chosen = select(layer, fresh.flatten(0, 1), winner.repeat_interleave(3, 0)).unflatten(0, (-1, 3))
-                yield from _spread(layers[number + 1 :], part, chosen, tiny, most)
+                yield from _spread(layers[number + 1 :], part, chosen, tiny)
         return
     yield corners, maps
 
 
-def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float, most: float) -> tuple[Tensor, Tensor, bool]:
+def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float) -> tuple[Tensor, Tensor, bool]:
     """Cut polygons where a winner of ``layer`` changes: new corners, the old polygon of each, and whether that is all.
 
     After some cuts it is better to look again which units are open in the smaller polygons, and so to call again.
@@ -197,8 +193,8 @@ def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float, most: f
         inside = corners[todo]
         at = _evaluate(planes, inside)
         middle = at.mean(1).argmax(1)
-        lead = at - at.gather(2, middle[:, None, None].expand(-1, at.shape[1], 1))
-        cut = lead.amax((1, 2)) > 1e-12 * at.abs().amax((1, 2))
+        above = at - at.gather(2, middle[:, None, None].expand(-1, at.shape[1], 1))
+        cut = above.amax((1, 2)) > 1e-12 * at.abs().amax((1, 2))
         if not cut.any():
             continue
         cuts += 1
@@ -207,16 +203,15 @@ def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float, most: f
             mine, who = inside[cut], planes[cut]
             for other in range(planes.shape[2]):
                 if other != winner:
-                    mine = _clip(mine, _evaluate((who[..., winner] - who[..., other])[..., None], mine)[..., 0])
-            real = _area(mine) > tiny
+                    mine = polygons.clip(mine, _evaluate((who[..., winner] - who[..., other])[..., None], mine)[..., 0])
+            real = polygons.area(mine) > tiny
             pieces.append(mine[real])
             owners.append(here[cut][real])
         stay = torch.ones_like(own, dtype=torch.bool)
         stay[todo[cut]] = False
-        corners = _join([corners[stay], *pieces])
+        corners = polygons.join([corners[stay], *pieces])
         own = torch.cat([own[stay], *owners])
-        if len(own) > most:
-            _too_many(most)
+        _check_number(len(own))
     return corners, own, True
 
 
@@ -230,44 +225,6 @@ def _open(layer: nn.Module, middle: Tensor, radius: Tensor) -> Tensor:
         return high.scatter(1, winner, -torch.inf).amax(1, keepdim=True) > low.gather(1, winner)
     others = windows(layer, high).masked_fill(is_winner(layer, middle, winner), -torch.inf)
     return others.amax((4, 5)).flatten(1) > select(layer, low, winner).flatten(1)
-
-
-def _clip(corners: Tensor, height: Tensor) -> Tensor:
-    """The part of each polygon ``(P, V, 2)`` where an affine function with these values ``(P, V)`` is not negative.
-
-    A polygon with fewer corners than others repeats its last one. One of which nothing is left shrinks to a point.
-    """
-    if not len(corners):
-        return corners
-    height = torch.where(height.abs() <= 1e-13 * height.abs().amax(1, keepdim=True), 0, height)
-    following, beyond = corners.roll(-1, 1), height.roll(-1, 1)
-    crossed = height * beyond < 0
-    share = torch.where(crossed, height / torch.where(crossed, height - beyond, 1), 0)
-    slots = torch.stack([corners, torch.lerp(corners, following, share[..., None])], 2).flatten(1, 2)
-    kept = torch.stack([height >= 0, crossed], 2).flatten(1)
-    counts = kept.sum(1)
-    order = torch.argsort((~kept).to(torch.uint8), dim=1, stable=True)[:, : max(1, int(counts.max()))]
-    index = torch.arange(order.shape[1], device=order.device).minimum((counts[:, None] - 1).clamp_min(0))
-    order = order.gather(1, index)
-    return slots.gather(1, order[..., None].expand(-1, -1, 2))
-
-
-def _join(polygons: list[Tensor]) -> Tensor:
-    """Polygons of different numbers of corners in one tensor: the last corner is repeated."""
-    sides = max(each.shape[1] for each in polygons)
-    return torch.cat([torch.cat([each, each[:, -1:].expand(-1, sides - each.shape[1], -1)], 1) for each in polygons])
-
-
-def _area(corners: Tensor) -> Tensor:
-    """Of polygons ``(P, V, 2)`` that are walked round counter-clockwise, ``(P,)``."""
-    x, y = (corners - corners[:, :1]).unbind(2)
-    return (x * y.roll(-1, 1) - y * x.roll(-1, 1)).sum(1) / 2
-
-
-def _distinct(corners: Tensor) -> Tensor:
-    """A polygon without its repeated corners."""
-    new = (corners != corners.roll(1, 0)).any(1)
-    return corners[new]
 
 
 def _at(maps: Tensor, points: Tensor) -> Tensor:
@@ -288,5 +245,6 @@ def _affine(layer: nn.Module, maps: Tensor) -> Tensor:
     return through
 
 
-def _too_many(most: float) -> None:
-    raise ValueError(f"the window holds more than {most} regions: make extent smaller, or most larger")
+def _check_number(regions: int) -> None:
+    if regions > MOST:
+        raise ValueError(f"the window holds more than {MOST} regions: make extent smaller")

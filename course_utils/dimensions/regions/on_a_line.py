@@ -3,7 +3,7 @@ r"""Along a straight line: the points where a network of ReLUs passes from one a
 On the line ``x(t) = start + t (end - start)`` all that is affine in x is affine in t, so the faces can be met one by
 one, without a grid. Carry the values of a layer at the points found so far; where two neighbours have different
 winners, two straight lines intersect between them, and there lies the new face. If a unit has the input z at one point
-and z' at the next, it switches at the share
+and z' at the next, it switches at the fraction
 
     z / (z - z')
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from course_utils.core.tensors import portion, spread
 from course_utils.dimensions.regions.pieces import CHOICES, COST, Decide, check_points, members, prepare, winners
 
-SAME = 1e-12  # faces that are nearer to each other than this, as a share of the line, count as one
+SAME = 1e-12  # faces that are nearer to each other than this, as a fraction of the line, count as one
 
 
 class Line(NamedTuple):
@@ -44,15 +44,11 @@ def crossings(model: nn.Module, start: Tensor, end: Tensor) -> list[Line]:
     """The faces that the straight line between two images meets: exact, by affine functions of t, in float64.
 
     Args:
-        model: an ``nn.Sequential`` of piecewise linear layers, in evaluation mode here.
+        model: as for `pieces.piecewise_linear`.
         start, end: floats ``(N, C, H, W)``. They may leave [0, 1].
 
     Returns:
         One `Line` for each pair, on the model's device.
-
-    Raises:
-        TypeError: not floats, or a model that is no ``nn.Sequential``.
-        ValueError: shapes that do not match, a layer that is not piecewise linear.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2))
     >>> for layer, weight, bias in ((model[1], [[1.0]], [-0.25]), (model[3], [[1.0], [0.0]], [0.0, 0.5])):
@@ -93,7 +89,7 @@ def walk(layers: list[nn.Module], start: Tensor, end: Tensor) -> tuple[Tensor, T
 
 
 def _put_together(found: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor, Tensor]:
-    """The portions of `_walk`, of which neighbours share a point."""
+    """The portions of `_walk`, of which neighbours have a point in common."""
     lines, at, logits = map(torch.cat, zip(*found, strict=True))
     new = torch.ones_like(lines, dtype=torch.bool)
     new[1:] = (lines[1:] != lines[:-1]) | (at[1:] != at[:-1])
@@ -106,15 +102,15 @@ def _walk(layers: list[nn.Module], lines: Tensor, at: Tensor, values: Tensor) ->
         if not isinstance(layer, CHOICES):
             values = layer(values)
             continue
-        piece, share, unit = _cuts(layer, lines, at, values)
-        t = at[piece] + share * (at[piece + 1] - at[piece])
+        piece, fraction, unit = _cuts(layer, lines, at, values)
+        t = at[piece] + fraction * (at[piece + 1] - at[piece])
         apart = torch.ones_like(piece, dtype=torch.bool)
         apart[1:] = (piece[1:] != piece[:-1]) | (t[1:] - t[:-1] > SAME)
         position = apart.cumsum(0) - 1
-        piece_of, share_of = piece[apart], share[apart]
+        piece_of, fraction_of = piece[apart], fraction[apart]
         old = torch.arange(len(at), device=at.device)
-        before = torch.cat([old, piece_of])  # a point is (1 - share) of one old point and share of the next
-        weight = torch.cat([torch.zeros_like(at), share_of])
+        before = torch.cat([old, piece_of])  # a point is (1 - fraction) of one old point and fraction of the next
+        weight = torch.cat([torch.zeros_like(at), fraction_of])
         order = torch.argsort(torch.cat([2 * old, 2 * piece_of + 1]), stable=True)
         place = torch.empty_like(order)
         place[order] = torch.arange(len(order), device=at.device)
@@ -136,24 +132,24 @@ def _walk(layers: list[nn.Module], lines: Tensor, at: Tensor, values: Tensor) ->
 
 
 def _cuts(layer: nn.Module, lines: Tensor, at: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where winners change between neighbouring points: the point before, the share of the way, and the unit or window.
+    """Where winners change between neighbours: the point before, the fraction of the way, and the unit or window.
 
-    Sorted by point and share; those within `SAME` of an old point are left out.
+    Sorted by point and fraction; those within `SAME` of an old point are left out.
     """
     winner = winners(layer, values)
     changed = (winner[1:] != winner[:-1]) & (lines[1:] == lines[:-1])[:, None]
     piece, unit = changed.nonzero(as_tuple=True)
-    share = _envelope(members(layer, values, piece, unit), members(layer, values, piece + 1, unit))
+    fraction = _envelope(members(layer, values, piece, unit), members(layer, values, piece + 1, unit))
     length = (at[piece + 1] - at[piece])[:, None]
-    row, column = ((share * length > SAME) & ((1 - share) * length > SAME)).nonzero(as_tuple=True)
-    piece, unit, share = piece[row], unit[row], share[row, column]
-    order = torch.argsort(share)
+    row, column = ((fraction * length > SAME) & ((1 - fraction) * length > SAME)).nonzero(as_tuple=True)
+    piece, unit, fraction = piece[row], unit[row], fraction[row, column]
+    order = torch.argsort(fraction)
     order = order[torch.argsort(piece[order], stable=True)]
-    return piece[order], share[order], unit[order]
+    return piece[order], fraction[order], unit[order]
 
 
 def _envelope(left: Tensor, right: Tensor) -> Tensor:
-    """Where the highest of w straight lines changes: values at both ends ``(M, w)`` -> shares of the way.
+    """Where the highest of w straight lines changes: values at both ends ``(M, w)`` -> fractions of the way.
 
     Shape ``(M, w - 1)``, filled up with infinity. Start with the line that is highest at the left, and turn to the
     first steeper one that meets it.
@@ -165,7 +161,7 @@ def _envelope(left: Tensor, right: Tensor) -> Tensor:
     for _ in range(left.shape[1] - 1):
         steeper = slope - slope.gather(1, best)
         meet = (left.gather(1, best) - left) / steeper
-        share, following = torch.where(steeper > 0, meet, torch.inf).min(1, keepdim=True)
-        best = torch.where(share < torch.inf, following, best)
-        found.append(share)
+        fraction, following = torch.where(steeper > 0, meet, torch.inf).min(1, keepdim=True)
+        best = torch.where(fraction < torch.inf, following, best)
+        found.append(fraction)
     return torch.cat(found, 1) if found else left.new_empty(len(left), 0)

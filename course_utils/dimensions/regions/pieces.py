@@ -1,4 +1,4 @@
-r"""What lines, planes and faces share: a network of ReLUs is one affine function in each of very many convex pieces.
+r"""Behind lines, planes and faces: a network of ReLUs is one affine function in each of very many convex pieces.
 
 A ReLU unit is ``max(z, 0)`` and a max-pool window is ``max(z_1, ..., z_w)``. Both choose a winner among affine
 functions, and as long as every winner stays, the network is
@@ -7,7 +7,7 @@ functions, and as long as every winner stays, the network is
 
 Where a winner changes lies a *face*, a piece of the hyperplane on which two of these functions agree. All points with
 the same winners form a *region*, a convex polyhedron. (Where a unit changes that no later layer looks at, two regions
-share one function: what is counted here are the regions of the winners, the activation regions of Hanin and Rolnick,
+have one function: what is counted here are the regions of the winners, the activation regions of Hanin and Rolnick,
 arXiv 1906.00904.)
 
 Here are the layers of such a network, checked and copied, in float64 where faces are to be exact; and for a layer that
