@@ -154,7 +154,7 @@ CALLS = {
     "the arena's query counter": query_counter,
 }
 COMPARED = {
-    "collide": lambda m, s: match_logits.match_logits(m, s.images, s.images.flip(0), steps=2, **QUIET),
+    "collide": lambda m, s: match_logits(m, s.images, s.images.flip(0), steps=2, **QUIET),
     "unseen": lambda m, s: null_space.jacobian_null_space(m, s.images, s.images.flip(0)),
     "reach": lambda m, s: null_space.distance_until_logits_move(m, s.images, s.images.flip(0), 0.1),
 }

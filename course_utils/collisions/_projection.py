@@ -12,7 +12,7 @@ from course_utils.core.tensors import portion
 
 answers = partial(evaluation.logits, least=1)  # outputs that are compared: no class is named here
 ROUNDS, HALVINGS = 20, 8  # of Newton's method for the multipliers, and of a step of it
-RIDGE = 1e-7  # share of the largest entry that keeps a matrix invertible
+RIDGE = 1e-7  # fraction of the largest entry that keeps a matrix invertible
 
 
 class Collision(NamedTuple):
@@ -61,10 +61,10 @@ def project_to_logits(points: Tensor, matrix: Tensor, values: Tensor) -> Tensor:
 
     Its form is known: ``x = clip(y + A' m)``. Only the K multipliers m are looked for, as the top of a concave function
     whose gradient is ``b - A x`` and whose curvature is ``-A A'`` over the pixels that are not at a border. Newton's
-    steps, halved while they do not climb, find it. Where none climbs, because too few pixels are free, the next counts
-    all of them: such a step always climbs. Where no such x exists, the last one comes back.
+    steps, halved while they do not lead up, find it. Where none does, because too few pixels are free, the next counts
+    all of them: such a step always leads up. Where no such x exists, the last one comes back.
 
-    >>> project(torch.tensor([[0.5, 0.9]]), torch.tensor([[[1.0, 1.0]]]), torch.tensor([[1.8]]))
+    >>> project_to_logits(torch.tensor([[0.5, 0.9]]), torch.tensor([[[1.0, 1.0]]]), torch.tensor([[1.8]]))
     tensor([[0.8000, 1.0000]])
     """
 

@@ -29,17 +29,17 @@ HALVINGS = 12
 
 
 class Invariant(NamedTuple):
-    """Changed images ``(N, C, H, W)``, the class of the pictures that they went to ``(N,)``, and what the net says.
+    """Perturbed images ``(N, C, H, W)``, the class of the pictures that they went to ``(N,)``, and what the net says.
 
     Attributes:
-        held: bool ``(N,)``, the net names what it named before.
-        shares: how far each went to where the budget would have let it go, in [0, 1]; below 1 the net stopped it.
+        held: bool ``(N,)``, the net predicts what it predicted before.
+        fractions: how far each went to where the budget would have let it go, in [0, 1]; below 1 the net stopped it.
     """
 
     images: Tensor
     labels: Tensor
     held: Tensor
-    shares: Tensor
+    fractions: Tensor
 
 
 def invariant(
@@ -54,17 +54,17 @@ def invariant(
 ) -> Invariant:
     """Change each image towards a picture of another class, within ``eps``, and leave the model's answer as it is.
 
-    Where the answer changes at the end of the way, DeepFool looks for the smallest change that brings it back. If that
-    does not fit the budget, the way is cut short where the answer still holds. An interrupt hands back the first
+    Where the answer changes at the end of the way, DeepFool looks for the smallest perturbation that brings it back. If
+    that does not fit the budget, the way is cut short where the answer still holds. An interrupt hands back the first
     images, those for which a picture was chosen by then.
 
     Args:
-        model, images, labels: float ``(N, C, H, W)`` in [0, 1], and what people see there, int64 ``(N,)``.
+        labels: what people see in the images.
         others: pictures and their labels, such as training digits; the time grows with their number, 1,000 will do.
         eps: budget in pixel units: of each pixel for "linf", in Euclidean length for "l2".
 
     Raises:
-        TypeError, ValueError: inputs outside the convention; an image without a picture of another class.
+        ValueError: an image without a picture of another class.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     >>> others = Split(torch.rand(6, 1, 8, 8), torch.tensor([0, 0, 1, 1, 2, 2]))
@@ -74,45 +74,27 @@ def invariant(
     (tensor([True]), True)
     """
     check_budget(eps, norm)
-    answers = evaluation.logits(model, images).argmax(1).to(images.device)
+    before = _says(model, images)
     check_labels(labels, len(images))
-    points, kinds = _known(others, images), others.labels.to(images.device)
-    picked = []
-    with runtime.progress(len(images), "other digits", progress) as bar:
-        try:
-            for image, label in zip(images.detach(), labels.to(images.device), strict=True):
-                rows = kinds != label
-                if not rows.any():
-                    raise ValueError(f"others hold no picture of a class other than {label.item()}: give a whole split")
-                picture, row = _nearest_result(image, points[rows], eps, norm)
-                picked.append((picture, kinds[rows][row]))
-                bar.update()
-        except KeyboardInterrupt:
-            if not picked:
-                raise
-            print(f"Interrupted: these are the first {len(picked)} of {len(images)} images.")
-    ends, classes = map(torch.stack, zip(*picked, strict=True))
-    images, answers = images[: len(ends)].detach(), answers[: len(ends)]
-    ends = _bring_back(model, images, ends, answers, eps, norm)
+    ends, classes = _nearest_results(images.detach(), labels.to(images.device), others, eps, norm, progress)
+    images, before = images[: len(ends)].detach(), before[: len(ends)]
+    ends = _bring_back(model, images, ends, before, eps, norm)
 
-    def lost(share: Tensor) -> Tensor:
-        at = torch.lerp(images, ends, spread(share, images)).clamp(0, 1)
-        return evaluation.logits(model, at).argmax(1).to(images.device) != answers
+    def lost(fraction: Tensor) -> Tensor:
+        at = torch.lerp(images, ends, spread(fraction, images)).clamp(0, 1)
+        return _says(model, at) != before
 
     low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
     low, _ = bisect(torch.where(lost(high), low, high), high, lost, HALVINGS)
     found = torch.lerp(images, ends, spread(low, images)).clamp(0, 1)
-    held = evaluation.logits(model, found).argmax(1).to(images.device) == answers
-    return Invariant(found, classes, held, low)
+    return Invariant(found, classes, _says(model, found) == before, low)
 
 
 def nearest_label(images: Tensor, known: Split) -> Tensor:
     """The label of the nearest known picture in Euclidean distance, int64 ``(N,)``: no person, but no network either.
 
-    Raises:
-        TypeError, ValueError: inputs outside the convention.
-
-    >>> judge(torch.ones(1, 1, 2, 2), Split(torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)]), torch.arange(2)))
+    >>> known = Split(torch.tensor([0.0, 1.0]).view(2, 1, 1, 1), torch.arange(2))
+    >>> nearest_label(torch.full((1, 1, 1, 1), 0.9), known)
     tensor([1])
     """
     rows = nearest(check_images(images), _known(known, images), 1, progress=False).rows[:, 0]
@@ -129,6 +111,34 @@ def _known(split: Split, images: Tensor) -> Tensor:
     return split.images.to(images)
 
 
+def _says(model: nn.Module, images: Tensor) -> Tensor:
+    """The classes that the model predicts, where the images are."""
+    return evaluation.logits(model, images).argmax(1).to(images.device)
+
+
+def _nearest_results(
+    images: Tensor, labels: Tensor, others: Split, eps: float, norm: str, progress: bool
+) -> tuple[Tensor, Tensor]:
+    """For each image the end of its way to a picture of another class, and that class; fewer after an interrupt."""
+    pictures, kinds = _known(others, images), others.labels.to(images.device)
+    found = []
+    with runtime.progress(len(images), "other digits", progress) as bar:
+        try:
+            for image, label in zip(images, labels, strict=True):
+                rows = kinds != label
+                if not rows.any():
+                    raise ValueError(f"others hold no picture of a class other than {label.item()}: give a whole split")
+                end, row = _nearest_result(image, pictures[rows], eps, norm)
+                found.append((end, kinds[rows][row]))
+                bar.update()
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            print(f"Interrupted: these are the first {len(found)} of {len(images)} images.")
+    ends, classes = zip(*found, strict=True)
+    return torch.stack(ends), torch.stack(classes)
+
+
 def _nearest_result(image: Tensor, pictures: Tensor, eps: float, norm: str) -> tuple[Tensor, int]:
     """Over all pictures and shifts, the end of the way that lies nearest to where it leads; and the picture's row."""
     best, result, row = float("inf"), image, 0
@@ -142,15 +152,13 @@ def _nearest_result(image: Tensor, pictures: Tensor, eps: float, norm: str) -> t
     return result, row
 
 
-def _bring_back(model, images: Tensor, ends: Tensor, answers: Tensor, eps: float, norm: str) -> Tensor:
-    """The ends, with the least change that makes the model name what it named before, as far as the budget allows."""
-    says = evaluation.logits(model, ends).argmax(1).to(images.device)
-    (lost,) = (says != answers).nonzero(as_tuple=True)
+def _bring_back(model, images: Tensor, ends: Tensor, before: Tensor, eps: float, norm: str) -> Tensor:
+    """The ends, with the least perturbation that makes the model predict what it did, as far as the budget allows."""
+    says = _says(model, ends)
+    (lost,) = (says != before).nonzero(as_tuple=True)
     if not len(lost):
         return ends
-    mended = deepfool(model, ends[lost], says[lost], targets=answers[lost], overshoot=0.1, progress=False)
+    mended = deepfool(model, ends[lost], says[lost], targets=before[lost], overshoot=0.1, progress=False)
     mended = project(mended, images[lost], eps, norm)
-    kept = evaluation.logits(model, mended).argmax(1).to(images.device) == answers[lost]
-    ends = ends.clone()
-    ends[lost[kept]] = mended[kept]
-    return ends
+    kept = _says(model, mended) == before[lost]
+    return ends.index_copy(0, lost[kept], mended[kept])

@@ -16,20 +16,21 @@ from course_utils import evaluation
 from course_utils.collisions._projection import Collision, answers, check_pair, exact, project_to_logits
 from course_utils.collisions.match_logits import tangent_step
 from course_utils.core.checks import check_shape
-from course_utils.core.tensors import bisect, length, spread
+from course_utils.core.tensors import length, spread
+from course_utils.dimensions.crossing import first_crossing
 from course_utils.dimensions.regions.pieces import AFFINE
 from course_utils.layers import flattened, oddity
 
-TOLERANCE = 1e-5  # share of the largest singular value up to which another counts as 0
-HALVINGS, GRID = 25, 64  # to find where a logit first moves by the amount: steps along the line, then bisection
+TOLERANCE = 1e-5  # fraction of the largest singular value up to which another counts as 0
+GRID = 64  # steps along a line, to find where a logit first moves by the amount
 
 
 def first_layer(model: nn.Module) -> nn.Sequential:
     """The layers of an ``nn.Sequential`` up to the first that is not affine: together one affine map.
 
     Raises:
-        TypeError, ValueError: the model is no ``nn.Sequential``, or does more than run its layers; the first of these
-            is not affine, or not known to be.
+        TypeError: the model is no ``nn.Sequential``, or does more than run its layers.
+        ValueError: the first of these is not affine, or not known to be.
 
     >>> first_layer(nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 2)))
     Sequential(
@@ -42,9 +43,10 @@ def first_layer(model: nn.Module) -> nn.Sequential:
         raise TypeError(f"the model is a {kind}, not an nn.Sequential of layers, one after another: {reason}")
     layers = list(itertools.takewhile(lambda layer: not oddity(layer, AFFINE), flattened(model)))
     if not layers:
-        first = next(flattened(model), "nothing")
-        reason = "there is no layer" if first == "nothing" else oddity(first, AFFINE)
-        raise ValueError(f"the model starts with {first}, which is not affine: no null space is known ({reason})")
+        first = next(flattened(model), None)
+        reason = oddity(first, AFFINE) if first else "there is no layer"
+        name = first or "nothing"
+        raise ValueError(f"the model starts with {name}, which is not affine: no null space is known ({reason})")
     return nn.Sequential(*layers)
 
 
@@ -54,10 +56,7 @@ def first_layer_matrix(layer: nn.Module, shape: tuple[int, int, int]) -> Tensor:
     Args:
         shape: of an image, (C, H, W).
 
-    Raises:
-        ValueError: the layer is not affine, or not known to be, or does not take images of this shape.
-
-    >>> matrix(nn.Conv2d(1, 3, 3), (1, 5, 5)).shape
+    >>> first_layer_matrix(nn.Conv2d(1, 3, 3), (1, 5, 5)).shape
     torch.Size([27, 25])
     """
     shape = check_shape(shape)
@@ -81,15 +80,12 @@ def first_layer_matrix(layer: nn.Module, shape: tuple[int, int, int]) -> Tensor:
 def row_and_null_space(weight: Tensor) -> tuple[Tensor, Tensor]:
     """Orthonormal rows that span what a matrix ``(M, D)`` sees, ``(rank, D)``, and its null space, ``(D - rank, D)``.
 
-    Raises:
-        ValueError: no matrix.
-
-    >>> seen, blind = sight(torch.tensor([[3.0, 4.0]]))
+    >>> seen, blind = row_and_null_space(torch.tensor([[3.0, 4.0]]))
     >>> seen.abs(), blind.abs()
     (tensor([[0.6000, 0.8000]]), tensor([[0.8000, 0.6000]]))
     """
     if not isinstance(weight, Tensor) or weight.ndim != 2:
-        raise ValueError("want a matrix (M, D), as matrix(layer, shape) returns it")
+        raise ValueError("want a matrix (M, D), as first_layer_matrix(layer, shape) returns it")
     small = exact(weight.detach())
     if len(small) > small.shape[1]:
         small = torch.linalg.qr(small, mode="r").R  # the same null space, in fewer rows
@@ -109,11 +105,8 @@ def null_space_perturbation(model: nn.Module, images: Tensor, towards: Tensor) -
         `Collision`, with the logits of the whole model compared, to 1e-4. Where few pixels of a picture lie between 0
         and 1, the search may miss the one there is, and says so: the image itself is always one.
 
-    Raises:
-        TypeError, ValueError: inputs outside the convention; a model without an affine first layer.
-
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1), nn.ReLU())
-    >>> invisible(model, torch.full((1, 1, 2, 2), 0.5), torch.rand(1, 1, 2, 2)).found
+    >>> null_space_perturbation(model, torch.full((1, 1, 2, 2), 0.5), torch.rand(1, 1, 2, 2)).found
     tensor([True])
     """
     check_pair(images, towards, "towards")
@@ -136,12 +129,9 @@ def jacobian_null_space(model: nn.Module, images: Tensor, towards: Tensor) -> Te
     `distance_until_logits_move`. On an even ground all pixels of a max-pooling window tie; there a net has a kink, and
     no derivative is the one.
 
-    Raises:
-        TypeError, ValueError: inputs outside the convention; a model without logits or without gradients.
-
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
     >>> model[1].weight.data = torch.tensor([[1.0, 1.0]])
-    >>> unseen(model, torch.tensor([[[[0.2, 0.2]]]]), torch.tensor([[[[0.9, 0.1]]]]))
+    >>> jacobian_null_space(model, torch.tensor([[[[0.2, 0.2]]]]), torch.tensor([[[[0.9, 0.1]]]]))
     tensor([[[[0.4000, 0.0000]]]])
     """
     check_pair(images, towards, "towards")
@@ -157,29 +147,20 @@ def distance_until_logits_move(model: nn.Module, images: Tensor, ends: Tensor, a
     The line is looked at in 64 places, and the first with a larger change is refined by halving. The answer is a
     Euclidean length, that of the whole line where no logit moves so far.
 
-    Raises:
-        TypeError, ValueError: inputs outside the convention; an amount that is not above 0.
-
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
     >>> model[1].weight.data = torch.tensor([[1.0, 0.0]])
-    >>> reach(model, torch.zeros(1, 1, 1, 2), torch.tensor([[[[1.0, 0.0]]]]), amount=0.25)
+    >>> x, end = torch.zeros(1, 1, 1, 2), torch.tensor([[[[1.0, 0.0]]]])
+    >>> distance_until_logits_move(model, x, end, amount=0.25)
     tensor([0.2500])
     """
     check_pair(images, ends, "ends")
     if not 0 < amount < float("inf"):
         raise ValueError(f"amount={amount}: want a change of a logit above 0")
-    still = answers(model, images)
+    before = answers(model, images).to(images.device)
 
-    def moved(share: Tensor) -> Tensor:
-        at = torch.lerp(images, ends, spread(share, images)).clamp(0, 1)
-        return ((answers(model, at) - still).abs().amax(1) > amount).to(images.device)
+    def moved(t: Tensor, rows: Tensor) -> Tensor:
+        at = torch.lerp(images[rows], ends[rows], spread(t, images)).clamp(0, 1)
+        return (answers(model, at).to(images.device) - before[rows]).abs().amax(1) > amount
 
-    low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
-    open_end = torch.ones_like(low, dtype=torch.bool)
-    for step in range(1, GRID + 1):
-        beyond = moved(torch.full_like(low, step / GRID))
-        high = torch.where(open_end & beyond, step / GRID, high)
-        open_end = open_end & ~beyond
-        low = torch.where(open_end, step / GRID, low)
-    low, _ = bisect(low, high, moved, HALVINGS)
-    return low * length(ends - images)
+    fraction = first_crossing(moved, torch.linspace(0, 1, GRID + 1).to(images), len(images))
+    return fraction.clamp_max(1) * length(ends - images)
