@@ -1,6 +1,6 @@
 """What random perturbations cost beside the forward passes in them, and what exact intervals and collisions cost.
 
-usage: python benchmarks/dimensions.py [--part flips]
+usage: python benchmarks/dimensions.py [--part flip_probability]
 
 LeNet-5 and the first test digits that it names correctly. The sides run in turn, each after a warm-up, and the medians
 are compared. The memory is what a fresh process takes at its peak, beyond digits and network.
@@ -19,6 +19,7 @@ import torch
 
 from course_utils import data, evaluation, figures, runtime, zoo
 from course_utils.collisions.match_logits import match_logits
+from course_utils.core.tensors import portion
 from course_utils.dimensions import flip_probability, single_pixels
 
 BATCHES = (64, 128, 256, 512, 1024, 2048)
@@ -73,7 +74,7 @@ def forward_passes(model):
             hook.remove()
 
 
-# flips
+# flip_probability
 
 
 def forward(model, images, batch):
@@ -90,10 +91,10 @@ def draw(number, batch, like):
 
 
 def add(number, batch, like):
-    """What flips does with the normal numbers: repeat the images, scale, and add."""
+    """What flip_probability does with the normal numbers: repeat the images, scale, and add."""
     z = torch.randn(batch, like[0].numel(), device=like.device)
     for _ in range(0, number, batch):
-        flip_probability._perturbed(like.repeat(batch // len(like), 1, 1, 1), z, SIGMA, "gaussian", False)
+        flip_probability._perturbed(like.repeat(batch // len(like), 1, 1, 1), z, SIGMA, "gaussian")
 
 
 @torch.no_grad()
@@ -138,30 +139,31 @@ def flips(model, digits=200, samples=100, turns=5):
     print(figures.Table(["batch", "ms"], [[size, f"{1000 * each:.0f}"] for size, each in medians.items()]), end="\n\n")
 
     best = min(medians, key=medians.get)
-    size = flip_probability._portion(split.images) // digits * digits
+    size = portion(split.images) // digits * digits
     alone = f"forward passes alone, batches of {best}, the best"
     sides = {
         alone: lambda: forward(model, ready, best),
-        f"forward passes alone, batches of {size}, as in flips": lambda: forward(model, ready, size),
-        "flips": lambda: by_flips(model, split, samples),
+        f"forward passes alone, batches of {size}, as in flip_probability": lambda: forward(model, ready, size),
+        "flip_probability": lambda: by_flips(model, split, samples),
         "normal numbers alone": lambda: draw(number, size, split.images),
         "repeating, scaling and adding alone": lambda: add(number, size, split.images),
     }
     taken, _ = in_turn(sides, turns)
     rows = [[name, f"{1000 * statistics.median(each):.0f}", beside(each, taken[alone])] for name, each in taken.items()]
-    print(f"{digits} digits, {samples} perturbations each, sigma {SIGMA}, medians of {turns}; goal for flips: 1.3")
+    print(f"{digits} digits, {samples} perturbations each, sigma {SIGMA}, medians of {turns}; goal: 1.3")
     print(figures.Table(["", "ms", "beside the best forward passes"], rows), end="\n\n")
     with forward_passes(model) as (seconds, numbers):
         start = now()
         by_flips(model, split, samples)
         whole = now() - start
-    print(f"inside flips: {sum(numbers):,} images in {len(numbers)} passes, {sum(seconds) / whole:.0%} of its time\n")
+    inside = f"{sum(numbers):,} images in {len(numbers)} passes, {sum(seconds) / whole:.0%} of its time"
+    print(f"inside flip_probability: {inside}\n")
 
 
 def loops(model, digits=4, samples=1000, turns=3):
     split = named(model, digits)
     sides = {
-        "flips": lambda: by_flips(model, split, samples),
+        "flip_probability": lambda: by_flips(model, split, samples),
         "a loop over images, 1,000 at once": lambda: by_image(model, split, samples),
         "a loop over images and perturbations": lambda: one_by_one(model, split, samples),
     }
@@ -169,11 +171,10 @@ def loops(model, digits=4, samples=1000, turns=3):
     rows = []
     for name, each in taken.items():
         micro = 1e6 * statistics.median(each) / (digits * samples)
-        rows.append(
-            [name, f"{micro:.1f}", beside(each, taken["flips"]), f"{results[name].sum() / (digits * samples):.2%}"]
-        )
+        flipped = results[name].sum() / (digits * samples)
+        rows.append([name, f"{micro:.1f}", beside(each, taken["flip_probability"]), f"{flipped:.2%}"])
     print(f"{digits} digits, {samples:,} perturbations each, medians of {turns}")
-    print(figures.Table(["", "microseconds a perturbation", "beside flips", "flipped"], rows), end="\n\n")
+    print(figures.Table(["", "microseconds a perturbation", "beside flip_probability", "flipped"], rows), end="\n\n")
 
 
 # memory
@@ -187,7 +188,7 @@ def at_once(model, split, samples):
         return (model(x).argmax(1) != split.labels.repeat(samples)).view(samples, -1).sum(0)
 
 
-MEMORY = {"flips": by_flips, "all in one batch": at_once}
+MEMORY = {"flip_probability": by_flips, "all in one batch": at_once}
 
 
 def memory_of(name, samples, digits):
@@ -217,7 +218,8 @@ def memory(model, digits=16):
     if evaluation.device_of(model).type != "cpu":
         return print("memory is measured on the CPU alone\n")
     rows = []
-    for name, samples in (("flips", 100), ("flips", 1000), ("flips", 10_000), ("all in one batch", 100)):
+    sizes = [("flip_probability", number) for number in (100, 1000, 10_000)] + [("all in one batch", 100)]
+    for name, samples in sizes:
         command = [sys.executable, __file__, "--memory", name, str(samples), str(digits)]
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
         rows.append([name, f"{samples:,}", f"{float(found[0]):.0f}", f"{float(found[1]):.2f}"])
@@ -226,41 +228,41 @@ def memory(model, digits=16):
     print(figures.Table(head, rows), end="\n\n")
 
 
-# rare
+# splitting
 
 
 @torch.no_grad()
-def splitting(model, split, sigma, particles, moves=5):
+def splitting(model, split, sigma, particles):
     """Multilevel splitting in plain words, one image after the other."""
     source, found = runtime.ensure_generator(device=split.images.device), []
     for image, label in zip(split.images, split.labels.tolist(), strict=True):
 
-        def lead(z, image=image, label=label):
+        def score(z, image=image, label=label):
             logits = model(image + sigma * z.view(-1, *image.shape))
             own = logits[:, label].clone()
             logits[:, label] = -torch.inf
             return logits.amax(1) - own
 
         z = torch.randn(particles, image.numel(), generator=source, device=image.device)
-        leads, share, b = lead(z), 1.0, 0.5
+        scores, probability, b = score(z), 1.0, 0.5
         for _ in range(flip_probability.LEVELS):
-            level = min(leads.sort().values[particles // 2 - 1].item(), 0)
-            above = leads > level
-            share *= above.float().mean().item()
-            if level == 0 or share == 0:
+            level = min(scores.sort().values[particles // 2 - 1].item(), 0)
+            above = scores > level
+            probability *= above.float().mean().item()
+            if level == 0 or probability == 0:
                 break
             chosen = above.nonzero()[:, 0]
             order = torch.randperm(len(chosen), generator=source, device=image.device)
             chosen = chosen[order][torch.arange(particles, device=image.device) % len(chosen)]
-            z, leads = z[chosen], leads[chosen]
-            for _ in range(moves):
+            z, scores = z[chosen], scores[chosen]
+            for _ in range(flip_probability.MOVES):
                 noise = torch.randn(z.shape, generator=source, device=image.device)
                 trial = (1 - b * b) ** 0.5 * z + b * noise
-                new = lead(trial)
+                new = score(trial)
                 taken = new > level
-                z, leads = torch.where(taken[:, None], trial, z), torch.where(taken, new, leads)
+                z, scores = torch.where(taken[:, None], trial, z), torch.where(taken, new, scores)
                 b = min(1.0, b * 2.718281828 ** (taken.float().mean().item() - flip_probability.ACCEPTED))
-        found.append(share)
+        found.append(probability)
     return torch.tensor(found, dtype=torch.float64)
 
 
@@ -270,7 +272,7 @@ def rare(model, digits=4, sigma=0.2, turns=1):
         split = named(model, number)
         given = dict(particles=particles, progress=False)
         sides = {
-            "rare": lambda split=split, given=given: (
+            "splitting": lambda split=split, given=given: (
                 flip_probability.flip_probability_splitting(
                     model, split.images, split.labels, sigma, **given
                 ).probabilities
@@ -292,14 +294,22 @@ def rare(model, digits=4, sigma=0.2, turns=1):
                     f"{sum(numbers):,}",
                     f"{sum(numbers) / len(numbers):.0f}",
                     f"{statistics.median(each):.1f}",
-                    beside(each, taken["rare"]),
+                    beside(each, taken["splitting"]),
                     f"{sum(seconds) / whole:.0%}",
                     f"{results[name].log10().median():.1f}",
                 ]
             )
     print(f"{digits} digits, for 500 particles {digits // 4}, Gaussian, sigma {sigma}, medians of {turns}")
     print("microseconds are for each image in a pass")
-    head = ["", "particles", "images in passes", "in one pass", "microseconds", "beside rare", "the passes' share"]
+    head = [
+        "",
+        "particles",
+        "images in passes",
+        "in one pass",
+        "microseconds",
+        "beside splitting",
+        "in the passes",
+    ]
     print(figures.Table([*head, "log10 of the median probability"], rows), end="\n\n")
 
 
@@ -308,8 +318,8 @@ def rare(model, digits=4, sigma=0.2, turns=1):
 
 @torch.no_grad()
 def on_a_grid(model, split, low, high):
-    """The share of 33 values of each pixel alone at which the class survives, ``(N, C, H, W)``."""
-    values, shares = torch.linspace(low, high, single_pixels.SAMPLES, device=split.images.device), []
+    """The fraction of 33 values of each pixel alone at which the class survives, ``(N, C, H, W)``."""
+    values, fractions = torch.linspace(low, high, single_pixels.SAMPLES, device=split.images.device), []
     for image, label in zip(split.images, split.labels, strict=True):
         right = []
         for part in torch.arange(image.numel(), device=image.device).split(32):
@@ -317,8 +327,8 @@ def on_a_grid(model, split, low, high):
             places = part.repeat_interleave(len(values))
             many.scatter_(1, places[:, None], values.repeat(len(part))[:, None])
             right.append(model(many.view(-1, *image.shape)).argmax(1) == label)
-        shares.append(torch.cat(right).view(-1, len(values)).double().mean(1).view(image.shape))
-    return torch.stack(shares)
+        fractions.append(torch.cat(right).view(-1, len(values)).double().mean(1).view(image.shape))
+    return torch.stack(fractions)
 
 
 def survival(model, digits=2, turns=1):
@@ -326,7 +336,7 @@ def survival(model, digits=2, turns=1):
     for low, high in ((0, 1), (-4, 5)):
         sides = {
             "survival, exact": lambda a=low, b=high: (
-                single_pixels.survival(model, split.images, split.labels, a, b, progress=False).share
+                single_pixels.survival(model, split.images, split.labels, a, b, progress=False).fraction
             ),
             "33 values a pixel": lambda a=low, b=high: on_a_grid(model, split, a, b),
         }
@@ -338,23 +348,23 @@ def survival(model, digits=2, turns=1):
             cells = [f"{1000 * statistics.median(each) / digits:.0f}", beside(each, taken["33 values a pixel"])]
             rows.append([name, f"{low} to {high}", *cells, harmed, f"{off:.3f}" if "exact" not in name else "-"])
     print(f"{digits} digits, {split.images[0].numel()} pixels each, medians of {turns}")
-    head = ["", "range", "ms a digit", "beside the values", "pixels that leave the class", "share off by at most"]
+    head = ["", "range", "ms a digit", "beside the values", "pixels that leave the class", "fraction off by at most"]
     print(figures.Table(head, rows), end="\n\n")
 
 
-# collide
+# match_logits
 
 
 def collisions(model, pairs=10, turns=1):
     split = named(model, 2 * pairs)
     first, second = split.images[:pairs], split.images[pairs:]
-    taken, results = in_turn({"collide": lambda: match_logits(model, first, second, progress=False)}, turns)
-    found = results["collide"]
+    taken, results = in_turn({"match_logits": lambda: match_logits(model, first, second, progress=False)}, turns)
+    found = results["match_logits"]
     with forward_passes(model) as (seconds, _):
         start = now()
         match_logits(model, first, second, progress=False)
         whole = now() - start
-    each = taken["collide"]
+    each = taken["match_logits"]
     length = (found.images - first).flatten(1).norm(dim=1).median().item()
     between = (second - first).flatten(1).norm(dim=1).median().item()
     rows = [
@@ -373,19 +383,19 @@ def collisions(model, pairs=10, turns=1):
         "logits off by at most",
         "median distance",
         "between the pairs",
-        "forward passes, share",
+        "forward passes, fraction",
     ]
-    print(f"collide, {pairs} pairs, five rounds of 20 steps, median of {turns}")
+    print(f"match_logits, {pairs} pairs, five rounds of 20 steps, median of {turns}")
     print(figures.Table(head, rows), end="\n\n")
 
 
 PARTS = {
-    "flips": flips,
+    "flip_probability": flips,
     "loops": loops,
     "memory": memory,
-    "rare": rare,
+    "splitting": rare,
     "survival": survival,
-    "collisions": collisions,
+    "match_logits": collisions,
 }
 
 
