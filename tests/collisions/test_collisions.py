@@ -251,7 +251,6 @@ X = torch.full((2, 1, 2, 2), 0.5)
 BAD = {
     "give one for each image": lambda m: match_logits(m, X, X[:1]),
     "steps=0": lambda m: match_logits(m, X, X, steps=0),
-    "divide by 255": lambda m: match_logits(m, 255 * X, X),
     "not an nn.Sequential": lambda m: null_space.first_layer(m[1]),
     "which is not affine": lambda m: null_space.first_layer(nn.Sequential(nn.ReLU(), *m)),
     "before the first nonlinearity": lambda m: null_space.first_layer_matrix(
