@@ -11,6 +11,8 @@ import torch
 import tqdm
 import tqdm.auto
 
+from course_utils import data, models
+from course_utils.bootstrap import installed_version
 from course_utils.core.memory import GROUP, MACHINE, PROCESS, memory
 from course_utils.core.storage import home, lock, record_folder, write_atomically
 from course_utils.runtime import device, printable, switch
@@ -62,8 +64,6 @@ def doctor(seconds: float = 3.0) -> Diagnosis:
 
 
 def _versions() -> str:
-    from course_utils.bootstrap import installed_version
-
     names = ("deep-flaw", "torch", "torchvision", "numpy", "matplotlib", "ipywidgets", "anywidget", "jupyterlab")
     system = f"{platform.system()} {platform.machine()}"
     found = ", ".join(f"{name} {installed_version(name) or '-'}" for name in names)
@@ -125,8 +125,6 @@ def _keeps_files(folder: Path, shown: str) -> bool:
 
 
 def _data() -> str:
-    from course_utils import data  # data stands on this module; the doctor looks at both
-
     states = data.verify()
     damaged = [name for name, state in states.items() if state.startswith("damaged")]
     if damaged:
@@ -136,8 +134,6 @@ def _data() -> str:
 
 
 def _smoke(seconds: float) -> str:
-    from course_utils import models
-
     where = device()
     with torch.random.fork_rng(devices=[]):
         model = models.LeNet5().to(where, memory_format=torch.channels_last)

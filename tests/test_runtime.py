@@ -201,8 +201,8 @@ GIB = 2**30
 @pytest.fixture
 def cgroups(monkeypatch, tmp_path):
     """``cgroups(lines, files)``: as if the system's own told this; of the machine's 64 GiB, 32 are free."""
-    memory = psutil.virtual_memory()._replace(available=32 * GIB, total=64 * GIB)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    machine = psutil.virtual_memory()._replace(available=32 * GIB, total=64 * GIB)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
     monkeypatch.setattr(memory, "_process_limits", lambda: [])
     monkeypatch.setattr(memory, "CGROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(memory, "OWN_CGROUPS", tmp_path / "own")
@@ -273,7 +273,8 @@ def test_the_doctor_knows_a_containers_limit(cgroups):
 def test_memory_is_what_the_process_may_take(kind):
     code = f"""
 import psutil, resource
-from course_utils import runtime
+from course_utils import doctor
+from course_utils.core import memory
 before = memory.memory()
 used = psutil.Process().memory_info()
 used = used.vms if "{kind}" == "RLIMIT_AS" else used.data
