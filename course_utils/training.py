@@ -82,7 +82,7 @@ def fit(
 
     Args:
         model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``; it takes the type of the images.
-        split: images and labels; ``Split(images, images)`` where the images themselves are what is to be learnt.
+        split: images and labels; ``Split(images, others)`` where other images, or these, are to be made of them.
         loss: of the network, some images and their labels: a number. It may ask for gradients in the images, too.
         epochs: rounds through the split.
         lr: the highest learning rate of the one-cycle schedule.
@@ -223,11 +223,13 @@ def _prepare(model: nn.Module, split: Split) -> None:
         raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
-    images = check_images(split.images)
-    model.to(images.device, images.dtype if images.dtype in (torch.float32, torch.float64) else None)
-    if split.labels is not images:  # else there is no class to name
-        initialise(model, images[:1])
-        check_labels(split.labels, len(images), _fastest_layout(model, images[:1]).shape[1])
+    for start in range(0, max(1, len(split)), 1000):  # grey levels stay such: floats of all images take 188 MB
+        check_images(split[start : start + 1000].images)
+    image = split[:1].images
+    model.to(image.device, image.dtype if image.dtype in (torch.float32, torch.float64) else None)
+    if not (isinstance(split.labels, Tensor) and split.labels.ndim == 4):  # then there is no class to name
+        initialise(model, image)
+        check_labels(split.labels, len(split), _fastest_layout(model, image).shape[1])
 
 
 def _fastest_layout(model: nn.Module, image: Tensor) -> Tensor:

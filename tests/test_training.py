@@ -169,6 +169,15 @@ def test_images_to_be_rebuilt_need_no_labels(digits):
     assert history.losses[-1] < history.losses[0] / 2
 
 
+def test_grey_levels_stay_grey_levels(digits):
+    levels = data.Split((digits.images * 255).round().byte(), digits.labels)
+    models = [small(), small()]
+    for model, split in zip(models, (levels, data.Split(levels[:].images, digits.labels)), strict=True):
+        training.fit(model, split, epochs=1, generator=runtime.seed(0), progress=False)
+    assert torch.equal(*map(weights, models))
+    assert levels._pixels.dtype == torch.uint8  # floats of a whole split take 188 MB
+
+
 def test_reports_come_every_so_many_steps_and_at_the_end(digits):
     seen = []
     how = dict(epochs=1, batch=64, progress=False, on_report=lambda history: seen.append(len(history.losses)))

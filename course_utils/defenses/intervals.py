@@ -106,13 +106,8 @@ def margins(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Ten
 def verified(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
     """Whether it is proved that ``model`` gives each image its label within all of ``eps``: bool ``(N,)``.
 
-    False says that there is no proof, which need not be a mistake: there may be no attack either. Arguments and errors
-    are as for `bounds`, but for at least two logits.
-
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data = torch.tensor([[1.0], [-1.0]])
-    >>> verified(net, torch.tensor([0.3, 0.9]).view(2, 1, 1, 1), torch.tensor([0, 0]), eps=0.4)
-    tensor([False,  True])
+    False says that there is no proof, which need not be a mistake: there may be no attack either. Else as `bounds`, for
+    a net with at least two logits.
     """
     found = margins(model, images, labels, eps)
     return ((found > 0).sum(1) == found.shape[1] - 1).to(images.device)
