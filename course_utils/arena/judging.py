@@ -135,10 +135,8 @@ def judge(
     """Put ``attack`` before the six networks, each with images of its own, and enter the result on the board.
 
     It is called as ``attack(model, images, labels, eps, budget)`` and returns images: float32, the same shape, within
-    ``eps`` and [0, 1]. ``model`` answers logits and passes gradients back, and has no weights to look at. In
-    ``model.left`` stands how many passes of an image are left, ``budget * len(images)`` to begin with; forward and
-    backward count one each. Beyond that it raises `sandbox.OutOfBudget`. It may stand in a module of yours, which is
-    imported anew for it, as its file is now.
+    ``eps`` and [0, 1]. ``model`` answers logits and passes gradients back, and has no weights to look at; `RemoteModel`
+    says what is counted, and how much is left. It may stand in a module of yours, which is imported anew for it.
 
     Args:
         name: on the board; None takes the function's own.
@@ -276,17 +274,13 @@ def defend(
     """Put your own network before the attacks of `defenses.evaluate`, and enter it on the board.
 
     Args:
-        build: a function without arguments that returns the network: digits ``(N, 1, 28, 28)`` in [0, 1] to logits
-            ``(N, 10)``.
+        build: a function without arguments that returns the network: digits ``(N, 1, 28, 28)`` to logits ``(N, 10)``.
         name: on the board; None takes the function's own.
         eps: the radius that you claim.
         images: test digits, drawn anew.
 
     Returns:
         The report, for a look at its ``table()``. An interrupted one is not entered.
-
-    Raises:
-        TypeError, ValueError: what ``build`` returned is no such network, fails, or is never correct; says how.
     """
     name = _titled(name or getattr(build, "__name__", "net"))
     digits = draw(check_count("images", images))

@@ -68,10 +68,8 @@ class OutOfBudget(Exception):
 class QueryCounter:
     """Where a model answers and every question is counted.
 
-    Args:
-        model: maps images to logits; it stands in evaluation mode and is never handed out.
-        passes: how many images may go through it, forward and backward counted alike.
-        shape: of one image, (C, H, W).
+    ``model`` stands in evaluation mode and is never handed out; ``passes`` images of ``shape`` may go through it,
+    forward and backward counted alike.
 
     >>> counter = QueryCounter(nn.Flatten(), passes=3, shape=(1, 1, 2))
     >>> counter.answer(torch.zeros(2, 1, 1, 2)).shape, counter.left
@@ -123,7 +121,8 @@ class QueryCounter:
 class RemoteModel(nn.Module):
     """A model without weights, which asks a `QueryCounter` elsewhere: ``(N, C, H, W)`` to ``(N, K)``, with a gradient.
 
-    ``left`` is how many passes it may still be asked for; an image costs one forward and one backward.
+    ``left`` is how many passes of an image it may still be asked for, ``budget * len(images)`` to begin with; forward
+    and backward count one each. Beyond that it raises `OutOfBudget`.
 
     >>> model = RemoteModel(QueryCounter(nn.Flatten(), passes=4, shape=(1, 1, 2)).answer, passes=4)
     >>> x = torch.zeros(2, 1, 1, 2, requires_grad=True)
@@ -175,15 +174,9 @@ class _Pass(torch.autograd.Function):
 class Worker:
     """A process that runs one function, ``attack(model, images, labels, eps, budget)``, as often as it is visited.
 
-    Args:
-        attack: the function; what it refers to goes with it.
-        seconds: for all visits together.
-        memory: bytes that it may use beyond what torch itself takes.
-
-    Raises:
-        ValueError: the function cannot be sent, or carries more than 8 MB with it.
-
-    Use it in a ``with`` statement, at the end of which the process is gone.
+    What the function refers to goes with it; ``seconds`` are for all visits together, ``memory`` in bytes comes on top
+    of what torch takes. A ValueError says that it cannot be sent, or carries more than 8 MB with it. Use it in a
+    ``with`` statement, at the end of which the process is gone.
     """
 
     def __init__(self, attack: Callable, *, seconds: float, memory: int):
@@ -241,10 +234,9 @@ class Worker:
         """
         if self.trouble:
             return None, f"not reached: {self.trouble}"
-        if not self._base:
-            self.trouble = self._watch(self._start)[1]
-        if self.trouble:
-            return None, self.trouble
+        if not self._base and (trouble := self._watch(self._start)[1]):
+            self.trouble = trouble
+            return None, trouble
         return self._watch(self._talk, counter, images, labels.tolist(), eps, budget)
 
     def _start(self) -> tuple[None, str]:
@@ -411,10 +403,7 @@ def _send(pipe: BinaryIO, head: dict, *tensors: Tensor) -> None:
 
 
 def _receive(pipe: BinaryIO) -> tuple[dict, list[Tensor]]:
-    """The next message. Whoever wrote it is not trusted.
-
-    Raises EOFError where nobody writes any more, and one of NO_MESSAGE where what came is none.
-    """
+    """The next message. Whoever wrote it is not trusted: EOFError is the end, NO_MESSAGE what came and is none."""
     size = int.from_bytes(_exactly(pipe, 8), "little")
     if size > LARGEST:
         raise ValueError(f"a message of {size} bytes")
@@ -497,11 +486,7 @@ def _restrict(seconds: float, memory: int) -> None:
 
 
 def _checked(result: object, images: Tensor) -> Tensor:
-    """What the function returned, if it has the form of images.
-
-    Raises:
-        TypeError, ValueError: it has not; says what is wrong.
-    """
+    """What the function returned, if it has the form of images; an error says what is wrong."""
     if result is None:
         raise TypeError("the attack returned None: is the `return` missing?")
     if not isinstance(result, Tensor):

@@ -103,6 +103,15 @@ class Quiz(Widget):
         alt = f"The pictures of the quiz with a blank for your answer. What the network says: {each}."
         return figures.images(pictures[order], captions, title=title, alt=alt)
 
+    def picture(self) -> figures.Picture:
+        """The comparison once all is answered; before that the pictures, which give nothing away."""
+        if len(self.answers) == len(self.order):
+            return self.compare()
+        blanks = ["you: ____"] * len(self.order)
+        return figures.images(
+            self.pictures[self.order], blanks, alt="The pictures of the quiz, with blanks for answers."
+        )
+
     @property
     def results(self) -> list[dict]:
         """One dict for each answer given: what was shown, for how long, and what you and the network said of it.
@@ -110,16 +119,8 @@ class Quiz(Widget):
         The keys: ``picture`` (its place in the batch), ``kind``, ``truth``, ``label`` (yours; None is "none of them"),
         ``sure`` (1 a guess to 4 certain), ``wanted`` and ``shown`` (ms), ``network`` and ``confidence``.
         """
-        return [
-            {
-                **one,
-                "kind": self.kinds[one["picture"]],
-                "truth": self.truths[one["picture"]],
-                "network": self.said[one["picture"]],
-                "confidence": self.confidence[one["picture"]],
-            }
-            for one in self.answers
-        ]
+        known = dict(kind=self.kinds, truth=self.truths, network=self.said, confidence=self.confidence)
+        return [one | {name: values[one["picture"]] for name, values in known.items()} for one in self.answers]
 
     def compare(self) -> figures.Picture:
         """You against the network, by kind, over the pictures that you have answered.
@@ -132,13 +133,9 @@ class Quiz(Widget):
         return quiz_scores.compare(self.pictures, sorted(self.results, key=lambda one: one["picture"]))
 
     def obey(self, do: str, answers: Sequence[dict] = ()) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for.
+        """Do "show", or "keep" all ``answers``: returns what to write, and one buffer, the pictures.
 
-        Args:
-            do: "show", or "keep" all ``answers``.
-
-        Returns:
-            What to write, with the comparison as HTML once all is answered, and one buffer: the pictures.
+        Once all is answered, the comparison is among it, as HTML.
         """
         if do == "keep":
             self._keep(answers)

@@ -180,6 +180,14 @@ def test_the_comparison_comes_when_all_is_answered(live):
     assert "digit: 3, you" not in alt  # both were right
 
 
+def test_what_a_saved_lesson_shows_gives_nothing_away(live):
+    widget = quiz()
+    bundle, metadata = widget._repr_mimebundle_()
+    assert "network" not in bundle["text/plain"] + metadata["image/png"]["alt"]
+    keep(widget, *everything())
+    assert "the network 50.0 %" in widget._repr_mimebundle_()[0]["text/plain"]
+
+
 def test_nobody_erred(live):
     widget = quiz(pictures=pictures()[[0, 3]], truths=[3, 1], kinds=["digit", "digit"])
     keep(widget, said(0, 3), said(1, 1))
