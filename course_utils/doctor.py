@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import tqdm
-import tqdm.auto
+from tqdm import tqdm
 
 from course_utils import data, models
 from course_utils.bootstrap import installed_version
@@ -53,7 +52,7 @@ def doctor(seconds: float = 3.0) -> Diagnosis:
             switch(name)
         except ValueError as error:
             findings.append((False, "settings", str(error)))
-    with tqdm.tqdm(total=len(topics), desc="looking", delay=0.5) as bar:
+    with tqdm(total=len(topics), desc="looking", delay=0.5) as bar:
         for topic, look in topics.items():
             try:
                 findings.append((True, topic, look()))

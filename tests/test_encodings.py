@@ -22,11 +22,10 @@ SIGNS = "✓ ✗ ○ × − 10⁻¹² “ε” … 中文 ü 🎉 \udcff"
 
 SCRIPT = f"""
 import sys
-from course_utils import data, ledger, runtime
-from course_utils.widgets.concentration import share_text
+from course_utils import __main__, doctor, ledger, runtime
 from course_utils.exercises import check, hint, solution
 from course_utils.figures import Table
-from course_utils.widgets.guesses import predict
+from course_utils.widgets import guess
 
 def unsolved(logits):
     raise NotImplementedError
@@ -42,18 +41,18 @@ print(ledger.record("T1", {SIGNS!r}, measured="6.3 × 10⁻¹⁰⁵¹", verdict=
 print(ledger.table(), ledger.overview())
 print(Table(["", "share"], [["α ✓", "× 3"]]))
 
-guess = predict({SIGNS[:-2]!r}, choices=["“yes” ✓", "nö"])
-guess.reveal("nö")
-guess.lock("“yes” ✓")
-guess.reveal("nö")
+mine = guess({SIGNS[:-2]!r}, choices=["“yes” ✓", "nö"])
+mine.reveal("nö")
+mine.lock("“yes” ✓")
+mine.reveal("nö")
 
 with runtime.progress(2, {SIGNS!r}) as bar:
     bar.delay = 0
     bar.update(2)
     bar.refresh()
 print(doctor.doctor(seconds=0.01))
-__main__._main(["verify"])
-__main__._main(["fetch", "imagenet"])
+__main__.main(["verify"])
+__main__.main(["fetch", "imagenet"])
 print("the end")
 """
 
@@ -140,9 +139,9 @@ def test_errors_with_odd_paths_are_told(encoding, monkeypatch, tmp_path):
     folder = tmp_path / "中 ✓"
     monkeypatch.setattr(data, "CHECKOUT", folder)
     monkeypatch.setattr(robust, "recipe_of", lambda name: (_ for _ in ()).throw(ValueError(SIGNS)))
-    monkeypatch.setattr(data.torchvision.datasets, "MNIST", lambda *_, **__: (_ for _ in ()).throw(OSError(SIGNS)))
+    monkeypatch.setattr(torch.hub, "urlopen", lambda *_, **__: (_ for _ in ()).throw(OSError(SIGNS)))
     with stdout(encoding) as written:
-        assert __main__._main(["verify"]) == 0
+        assert __main__.main(["verify"]) == 0
         assert __main__.main(["retrain", "x"]) == 1
         with pytest.raises(OSError, match="could not be downloaded"):
             data._download(folder)

@@ -308,8 +308,8 @@ def test_the_doctor_reports_what_is_wrong_and_goes_on(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "file"))
     monkeypatch.setenv("COURSE_DEVICE", "tpu")
     monkeypatch.setattr(data, "verify", lambda: {"t10k-labels-idx1-ubyte.gz": "damaged: ..."})
-    memory = psutil.virtual_memory()._replace(available=10**8)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    machine = psutil.virtual_memory()._replace(available=10**8)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
     found = doctor.doctor(seconds=0.1)
     wrong = {topic: text for fine, topic, text in found.findings if not fine}
     assert set(wrong) == {"device", "memory", "cache", "data", "training"} and not found.healthy
