@@ -28,7 +28,6 @@ SHAPES = "s^DvP"  # of their points, as matplotlib calls them
 Attack = Callable[[nn.Module, Tensor, Tensor, float], Tensor]  # (model, images, labels, eps) -> images
 Proof = Callable[[nn.Module, Tensor, Tensor, float], Tensor]  # the same -> bool (N,), as `defenses.intervals.verified`
 
-
 ATTACKERS: dict[str, Attack] = {
     "noise": attacks.random_noise,
     "FGSM": attacks.fgsm,

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from course_utils import attacks, data, evaluation, figures
-from course_utils.attacks import random_noise
 from course_utils.core.stats import clopper_pearson
 from course_utils.widgets import RobustnessClaim, robustness_trial
 from course_utils.widgets.trial import ATTACKERS, PORTION, SHOWN, STOPS, Trial, assault
@@ -254,7 +253,8 @@ def test_a_proof_that_is_wrong_is_found_out(live, two, pair):
 
 
 def test_each_attacker_looks_different_and_noise_is_grey(net, digits):
-    trial = Trial({"LeNet": net}, digits, {f"attack {k}": random_noise for k in range(12)} | {"noise": random_noise})
+    names = [*(f"attack {k}" for k in range(12)), "noise"]
+    trial = Trial({"LeNet": net}, digits, dict.fromkeys(names, attacks.random_noise))
     assert len(set(trial.looks.values())) == 13 and trial.looks["noise"][0] == figures.NOISE
     assert all(
         hue not in (figures.CLEAN, figures.DEFENDED, figures.NOISE) for hue, _ in list(trial.looks.values())[:-1]
@@ -333,7 +333,7 @@ def test_the_static_twin_is_a_picture_with_the_numbers_of_the_live_one(static, m
         raise TypeError("wants a squeezed net")
 
     def show():
-        attackers = {"FGSM": attacks.fgsm, "noise": random_noise, "BPDA": picky}
+        attackers = {"FGSM": attacks.fgsm, "noise": attacks.random_noise, "BPDA": picky}
         claims = {"linear": RobustnessClaim(0.9, 0.1, "ours")}
         return robustness_trial(
             {"LeNet": net, "linear": two}, pair, attackers=attackers, claims=claims, proofs={"linear": proof}
@@ -437,9 +437,8 @@ def test_choose_and_slide_by_keyboard_in_a_browser(live, stage, net, digits):
 
 @pytest.mark.slow
 def test_a_slow_attack_queues_nothing_up_in_a_browser(live, stage, net, digits):
-    page = stage(
-        robustness_trial({"LeNet": net}, digits, attackers={"noise": random_noise, "slow": attacks.fgsm}), slow=400
-    )
+    attackers = {"noise": attacks.random_noise, "slow": attacks.fgsm}
+    page = stage(robustness_trial({"LeNet": net}, digits, attackers=attackers), slow=400)
     settle(page)
     page.questions.clear()
     page.get_by_role("radio", name="slow").check()
@@ -460,10 +459,8 @@ def test_a_slow_attack_queues_nothing_up_in_a_browser(live, stage, net, digits):
 
 @pytest.mark.slow
 def test_an_attack_without_end_is_said_and_still_asked_only_once_in_a_browser(live, stage, net, digits):
-    page = stage(
-        robustness_trial({"LeNet": net}, digits[:PORTION], attackers={"slow": random_noise, "noise": random_noise}),
-        slow=5600,
-    )
+    attackers = dict.fromkeys(["slow", "noise"], attacks.random_noise)
+    page = stage(robustness_trial({"LeNet": net}, digits[:PORTION], attackers=attackers), slow=5600)
     page.wait_for_function("document.body.innerText.includes('No answer yet')")
     page.get_by_role("radio", name="noise").check()
     assert settle(page).startswith("noise at eps = 0.1")
@@ -480,7 +477,7 @@ def test_an_error_is_shown_and_tried_again_in_a_browser(live, stage, net, digits
             raise ValueError("out of arrows")
         return images
 
-    page = stage(robustness_trial({"LeNet": net}, digits, attackers={"noise": random_noise, "mine": attack}))
+    page = stage(robustness_trial({"LeNet": net}, digits, attackers={"noise": attacks.random_noise, "mine": attack}))
     settle(page)
     before = number(page, "noise")
     page.get_by_role("radio", name="mine").check()
@@ -504,7 +501,7 @@ BOXES = """texts => [...document.querySelectorAll(texts)].filter((one) => one.te
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [340, 600, 900])
 def test_nothing_sticks_out_or_overlaps_in_a_browser(live, stage, two, pair, width):
-    attackers = QUICK | {"one with a rather long name, which knows": random_noise}
+    attackers = QUICK | {"one with a rather long name, which knows": attacks.random_noise}
     claims = {
         "linear": RobustnessClaim(0.97, 0.3, "a test of their own, of which the text goes on for more than a line")
     }
