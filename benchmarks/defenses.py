@@ -15,6 +15,7 @@ from dimensions import beside, in_turn
 from torch.nn import functional as F
 
 from course_utils import data, evaluation, figures, models, runtime, training
+from course_utils.core.tensors import portions
 from course_utils.defenses import adversarial, evaluate, intervals, smoothing
 from course_utils.zoo import load
 
@@ -51,7 +52,7 @@ def boxes(digits):
 
     def bare():
         with torch.no_grad():
-            for part in images.split(intervals.PORTION):
+            for (part,) in portions(images, cost=intervals.COST):
                 model(part)
 
     sides = {"one forward pass": bare, "bounds": lambda: intervals.bounds(model, images, 0.1)}

@@ -147,7 +147,7 @@ def test_a_smooth_stand_in_breaks_what_rounding_hid(net, digits):
 
 def test_more_of_everything_leaves_no_more(net, digits):
     little, much = (
-        attacked(net, digits.images, digits.labels, 0.1, nearest=n, queries=q).accuracy() for n, q in ((1, 5), (3, 200))
+        attacked(net, digits.images, digits.labels, 0.1, nearest=n, queries=q).accuracy() for n, q in ((1, 5), (2, 90))
     )
     assert much["margin"] <= little["margin"]
     assert much["square"] < little["square"] and much["worst"] <= little["worst"]
@@ -264,12 +264,9 @@ def test_an_honest_net_raises_no_alarm(name, net, digits, robust):
 
 
 def test_without_a_report_one_is_made(net, digits):
-    names = failed(net, digits.images[:20], digits.labels[:20], 0.15, source=models.LeNet5())
-    assert names == set()
-    found = masking.gradient_masking(
-        net, digits.images[:20], digits.labels[:20], 0.15, source=models.LeNet5(), progress=False
-    )
-    assert found[-1].name == "own gradients beat borrowed ones"
+    few = digits[:12]
+    found = masking.gradient_masking(net, few.images, few.labels, 0.15, source=models.LeNet5(), progress=False)
+    assert found[-1].name == "own gradients beat borrowed ones" and all(each.passed for each in found)
 
 
 def test_each_check_can_fail():
