@@ -145,9 +145,7 @@ CALLS = {
     "nearest": lambda m, s: boundary_distance.boundary_distance(m, s.images, s.labels, turns=1, **QUIET),
     "survival": lambda m, s: single_pixels.survival(m, s.images[:1], s.labels[:1], **QUIET),
     "effects": lambda m, s: single_pixels.effects(m, s.images[:2]),
-    "joint": lambda m, s: single_pixels.joint(
-        m, s.images, s.labels, PAIRS, torch.ones_like(s.images), draws=9, **QUIET
-    ),
+    "joint": lambda m, s: single_pixels.joint(m, s.images, s.labels, PAIRS, draws=9, **QUIET),
     "invariant": lambda m, s: invariance.invariant(m, s.images, s.labels, _others(s), 0.3, **QUIET),
     "large margin": trained(lambda m, s: shortly(training.fit)(m, s, loss=margin.large_margin, lr=0.01, decay=0.0)),
     "calibrate": lambda m, s: torch.tensor(objectives.calibrate(m, s).temperature),

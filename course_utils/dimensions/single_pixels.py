@@ -204,41 +204,27 @@ def effective(model: nn.Module, images: Tensor) -> Tensor:
     return (effects(model, images) > EFFECTIVE).flatten(1).sum(1)
 
 
-class Joint(NamedTuple):
-    """What S subsets of pixels do together, and what they would do if they were independent, ``(N, S)`` each.
-
-    Attributes:
-        measured: the fraction of random values for which the class survives.
-        product: the product of the fractions of the single pixels.
-    """
-
-    measured: Tensor
-    product: Tensor
-
-
 @torch.no_grad()
 def joint(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
     subsets: Tensor,
-    fraction: Tensor,
     *,
     draws: int = 100,
     low: float = 0.0,
     high: float = 1.0,
     generator: torch.Generator | None = None,
     progress: bool = True,
-) -> Joint:
-    """Set k pixels to random values at once: does the class survive as often as the product of single chances says?
+) -> Tensor:
+    """Set k pixels to random values at once: how often does the class survive? Float64 ``(N, S)`` in [0, 1].
+
+    If the pixels were independent, it would be the product of the single fractions of `survival`, with the same ``low``
+    and ``high``.
 
     Args:
         subsets: int64 ``(S, k)``: the pixels of each subset, as numbers in the flattened image.
-        fraction: of `survival`, ``(N, C, H, W)``, with the same ``low`` and ``high``.
         draws: random values a subset and image, uniform in [low, high]; the same for all images.
-
-    Returns:
-        `Joint` on the model's device.
 
     Raises:
         ValueError: pixels that do not exist; an image that the model misclassifies.
@@ -246,16 +232,12 @@ def joint(
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
     >>> x = torch.rand(1, 1, 1, 2)
     >>> y = model(x).argmax(1)
-    >>> alone = survival(model, x, y, progress=False).fraction
-    >>> joint(model, x, y, torch.tensor([[0], [1]]), alone, progress=False).measured.shape
+    >>> joint(model, x, y, torch.tensor([[0], [1]]), progress=False).shape
     torch.Size([1, 2])
     """
     labels = _check(model, images, labels)
     check_count("draws", draws)
     _check_subsets(subsets, images[0].numel())
-    if fraction.shape != images.shape:
-        shapes = f"fraction has shape {tuple(fraction.shape)}, the images {tuple(images.shape)}"
-        raise ValueError(f"{shapes}: pass survival's fraction")
     device, source = evaluation.device_of(model), runtime.ensure_generator(generator)
     images, subsets = images.to(device), subsets.to(device)
     most = portion(images, cost=draws)
@@ -272,7 +254,7 @@ def joint(
                 kept.append(right.view(-1, draws).double().mean(1))
             measured.append(torch.stack(kept))
             bar.update(len(part))
-    return Joint(torch.cat(measured, 1), fraction.to(device).flatten(1)[:, subsets].prod(2))
+    return torch.cat(measured, 1)
 
 
 def _is_piecewise_linear(model: nn.Module) -> bool:

@@ -21,7 +21,7 @@ DRAWN = {  # by chance, from a generator
         m, x, y, 0.5, particles=20, **how
     ),
     "joint": lambda m, x, y, **how: single_pixels.joint(
-        m, x, y, torch.tensor([[0, 5]]), torch.ones_like(x), draws=60, low=-3, high=3, **how
+        m, x, y, torch.tensor([[0, 5]]), draws=60, low=-3, high=3, **how
     ),
 }
 FOUND = {  # each image for itself, without chance

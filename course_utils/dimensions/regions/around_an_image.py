@@ -20,17 +20,7 @@ from torch import Tensor, nn
 
 from course_utils import runtime
 from course_utils.core.tensors import portion
-from course_utils.dimensions.regions.pieces import (
-    CHOICES,
-    COST,
-    check_points,
-    is_winner,
-    prepare,
-    select,
-    windows,
-    winners,
-    without_constant,
-)
+from course_utils.dimensions.regions import pieces
 
 
 class RegionFaces(NamedTuple):
@@ -83,9 +73,9 @@ def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
     >>> torch.equal(found.normals, model[1].weight)
     True
     """
-    if len(check_points("image", image)) != 1:
+    if len(pieces.check_points("image", image)) != 1:
         raise ValueError(f"image has shape {tuple(image.shape)}: want one image (1, C, H, W), write images[:1]")
-    layers, x = prepare(model, image, image.dtype)
+    layers, x = pieces.prepare(model, image, image.dtype)
     return _faces(layers, x)[0]
 
 
@@ -110,7 +100,7 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
     >>> print(f"{found.decision.item():.2f}", found.face.item(), found.inside.item())
     1.40 inf True
     """
-    layers, images = prepare(model, check_points("images", images))
+    layers, images = pieces.prepare(model, pieces.check_points("images", images))
     found = []
     with runtime.progress(len(images), "faces", progress) as bar:
         for image in images.split(1):
@@ -151,11 +141,11 @@ def units(model: nn.Module, images: Tensor) -> int:
     >>> units(models.FC(100, 50), torch.zeros(1, 1, 28, 28))
     150
     """
-    layers, x = prepare(model, check_points("images", images)[:1])
+    layers, x = pieces.prepare(model, pieces.check_points("images", images)[:1])
     number = 0
     for layer in layers:
         x = layer(x)
-        number += x[0].numel() if isinstance(layer, CHOICES) else 0
+        number += x[0].numel() if isinstance(layer, pieces.CHOICES) else 0
     return number
 
 
@@ -163,12 +153,12 @@ def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor,
     """The faces around an image, its logits ``(K,)``, and their gradients in the pixels ``(K, D)``."""
     states, x = [], image
     for layer in layers:
-        winner = winners(layer, x) if isinstance(layer, CHOICES) else None
+        winner = pieces.winners(layer, x) if isinstance(layer, pieces.CHOICES) else None
         states.append(None if winner is None else (winner, _gaps(layer, x, x, winner)[0]))
         x = layer(x)
     directions = torch.eye(image.numel(), dtype=image.dtype, device=image.device).view(-1, *image.shape[1:])
-    most = portion(directions[:, 0, 0, :1], COST * max([image.numel(), *(len(s[1]) for s in states if s)]))
-    columns, slopes, linear = [], [], [without_constant(layer) for layer in layers]
+    most = portion(directions[:, 0, 0, :1], pieces.COST * max([image.numel(), *(len(s[1]) for s in states if s)]))
+    columns, slopes, linear = [], [], [pieces.without_constant(layer) for layer in layers]
     for part in directions.split(most):
         found, at = [], image
         for layer, slope, state in zip(layers, linear, states, strict=True):
@@ -176,7 +166,7 @@ def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor,
                 part = slope(part)
             else:
                 found.append(_gaps(layer, at, part, state[0]))
-                part = select(layer, part, state[0].expand(len(part), -1))
+                part = pieces.select(layer, part, state[0].expand(len(part), -1))
             at = layer(at)
         columns.append(torch.cat(found, 1) if found else part.new_empty(len(part), 0))
         slopes.append(part)
@@ -195,6 +185,6 @@ def _gaps(layer: nn.Module, at: Tensor, values: Tensor, winner: Tensor) -> Tenso
     """
     if isinstance(layer, nn.ReLU):
         return values.flatten(1)
-    best = select(layer, values, winner.expand(len(values), -1))[..., None, None]
-    bounds = ~is_winner(layer, at, winner) & (windows(layer, at) != 0)
-    return (best - windows(layer, values)).flatten(1)[:, bounds.flatten()]
+    best = pieces.select(layer, values, winner.expand(len(values), -1))[..., None, None]
+    bounds = ~pieces.is_winner(layer, at, winner) & (pieces.windows(layer, at) != 0)
+    return (best - pieces.windows(layer, values)).flatten(1)[:, bounds.flatten()]

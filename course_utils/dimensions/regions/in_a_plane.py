@@ -25,19 +25,7 @@ from torch import Tensor, nn
 from course_utils import runtime
 from course_utils.core.checks import check_count
 from course_utils.core.tensors import portion, spread
-from course_utils.dimensions.regions import polygons
-from course_utils.dimensions.regions.pieces import (
-    CHOICES,
-    COST,
-    Decide,
-    check_points,
-    is_winner,
-    members,
-    prepare,
-    select,
-    windows,
-    winners,
-)
+from course_utils.dimensions.regions import pieces, polygons
 
 MOST = 20_000  # regions in a window, beyond which it is given up
 TURNS = 8  # cuts of a polygon before its pieces are looked at anew
@@ -90,11 +78,11 @@ def planar(
     4
     """
     for name, image in dict(origin=origin, right=right, up=up).items():
-        if check_points(name, image).shape != origin.shape or len(image) != 1:
+        if pieces.check_points(name, image).shape != origin.shape or len(image) != 1:
             raise ValueError(f"{name} has shape {tuple(image.shape)}: want one image (1, C, H, W), as is the origin")
     if not 0 < extent < float("inf"):
         raise ValueError(f"extent={extent}: want a finite number above 0")
-    layers, origin = prepare(model, origin)
+    layers, origin = pieces.prepare(model, origin)
     right, up = right.to(origin), up.to(origin)
     lengths = right.norm() * up.norm()
     if not lengths > 0 or (right * up).sum().abs() > (1 - 1e-9) * lengths:
@@ -110,14 +98,14 @@ def planar(
             bar.set_postfix(regions=total)
             _check_number(total)
         bar.update()
-    pieces, areas, classes, regions = [], [], [], []
+    parts, areas, classes, regions = [], [], [], []
     for corners, values, names in found:
-        decided, own, _ = _split(Decide(), corners, values, tiny)  # a single cut
-        pieces += [polygons.distinct(corner) for corner in decided]
+        decided, own, _ = _split(pieces.Decide(), corners, values, tiny)  # a single cut
+        parts += [polygons.distinct(corner) for corner in decided]
         areas.append(polygons.area(decided))
         classes.append(_at(values[own], decided.mean(1)).argmax(1))
         regions.append(names[own])
-    return Plane(pieces, torch.cat(areas), torch.cat(classes), torch.cat(regions), total)
+    return Plane(parts, torch.cat(areas), torch.cat(classes), torch.cat(regions), total)
 
 
 def arrangement(lines: int) -> int:
@@ -150,19 +138,19 @@ def montufar(*widths: int) -> int:
 def _spread(layers: list[nn.Module], corners: Tensor, maps: Tensor, tiny: float) -> Iterator[tuple]:
     """Take polygons ``(P, V, 2)`` and their maps ``(P, 3, ...)`` through the layers, depth first, and cut them."""
     for number, layer in enumerate(layers):
-        if not isinstance(layer, CHOICES):
+        if not isinstance(layer, pieces.CHOICES):
             maps = _affine(layer, maps)
             continue
-        together = portion(maps, COST)
+        together = portion(maps, pieces.COST)
         for some, of in zip(corners.split(together), maps.split(together), strict=True):
-            pieces, own, done = _split(layer, some, of, tiny)
-            for part, mine in zip(pieces.split(together), own.split(together), strict=True):
+            parts, own, done = _split(layer, some, of, tiny)
+            for part, mine in zip(parts.split(together), own.split(together), strict=True):
                 fresh = of[mine]
                 if not done:
                     yield from _spread(layers[number:], part, fresh, tiny)
                     continue
-                winner = winners(layer, _at(fresh, part.mean(1)))
-                chosen = select(layer, fresh.flatten(0, 1), winner.repeat_interleave(3, 0)).unflatten(0, (-1, 3))
+                winner = pieces.winners(layer, _at(fresh, part.mean(1)))
+                chosen = pieces.select(layer, fresh.flatten(0, 1), winner.repeat_interleave(3, 0)).unflatten(0, (-1, 3))
                 yield from _spread(layers[number + 1 :], part, chosen, tiny)
         return
     yield corners, maps
@@ -189,7 +177,7 @@ def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float) -> tupl
         here = own[todo]
         chosen = unit[first[here] + turn]
         rows = (3 * here[:, None] + torch.arange(3, device=here.device)).flatten()
-        planes = members(layer, values, rows, chosen.repeat_interleave(3)).unflatten(0, (-1, 3))  # (n, 3, w)
+        planes = pieces.members(layer, values, rows, chosen.repeat_interleave(3)).unflatten(0, (-1, 3))  # (n, 3, w)
         inside = corners[todo]
         at = _evaluate(planes, inside)
         middle = at.mean(1).argmax(1)
@@ -198,18 +186,18 @@ def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float) -> tupl
         if not cut.any():
             continue
         cuts += 1
-        pieces, owners = [], []
+        parts, owners = [], []
         for winner in range(planes.shape[2]):
             mine, who = inside[cut], planes[cut]
             for other in range(planes.shape[2]):
                 if other != winner:
                     mine = polygons.clip(mine, _evaluate((who[..., winner] - who[..., other])[..., None], mine)[..., 0])
             real = polygons.area(mine) > tiny
-            pieces.append(mine[real])
+            parts.append(mine[real])
             owners.append(here[cut][real])
         stay = torch.ones_like(own, dtype=torch.bool)
         stay[todo[cut]] = False
-        corners = polygons.join([corners[stay], *pieces])
+        corners = polygons.join([corners[stay], *parts])
         own = torch.cat([own[stay], *owners])
         _check_number(len(own))
     return corners, own, True
@@ -219,12 +207,12 @@ def _open(layer: nn.Module, middle: Tensor, radius: Tensor) -> Tensor:
     """Which units or windows may change their winner while values stay in ``middle +- radius``: bool ``(P, M)``."""
     if isinstance(layer, nn.ReLU):
         return (middle.abs() < radius).flatten(1)
-    winner = winners(layer, middle)
+    winner = pieces.winners(layer, middle)
     low, high = middle - radius, middle + radius
-    if isinstance(layer, Decide):
+    if isinstance(layer, pieces.Decide):
         return high.scatter(1, winner, -torch.inf).amax(1, keepdim=True) > low.gather(1, winner)
-    others = windows(layer, high).masked_fill(is_winner(layer, middle, winner), -torch.inf)
-    return others.amax((4, 5)).flatten(1) > select(layer, low, winner).flatten(1)
+    others = pieces.windows(layer, high).masked_fill(pieces.is_winner(layer, middle, winner), -torch.inf)
+    return others.amax((4, 5)).flatten(1) > pieces.select(layer, low, winner).flatten(1)
 
 
 def _at(maps: Tensor, points: Tensor) -> Tensor:
