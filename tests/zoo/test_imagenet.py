@@ -71,7 +71,8 @@ def test_importing_fetches_and_needs_nothing():
         "import sys, torch\n"
         "refuse = lambda event, _: sys.exit(event) if event in {'socket.connect', 'subprocess.Popen'} else None\n"
         "sys.addaudithook(refuse)\n"
-        "from course_utils import models, zoo\n"
+        "from course_utils import faces, models, zoo\n"
+        "from course_utils.widgets import face_camera, photo_attack\n"
         "assert 'efficientnet_lite_pytorch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
