@@ -16,7 +16,6 @@ two normal vectors. The page, `concentration.js`, computes all of it by itself a
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-import lazy_loader as lazy
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,8 +27,6 @@ from course_utils.widgets.base import Widget
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-special = lazy.load("scipy.special")
 
 MOST = 1000  # of the slider
 STILLS = (2, 10, 784)  # the dimensions of the static twin
@@ -91,10 +88,12 @@ def exact(n: int, eps: float = EPS) -> Exact:
     >>> round(exact(2).spread, 6)  # all angles from 0 to 180 degrees are equally likely: 180 / sqrt(12)
     51.961524
     """
+    from scipy.special import polygamma
+
     n = check_count("n", n)
     if not 0 < eps < 1:
         raise ValueError(f"eps={eps}: want a number between 0 and 1, such as 0.01")
-    spread = math.degrees(math.sqrt(special.polygamma(1, n / 2) / 2))
+    spread = math.degrees(math.sqrt(polygamma(1, n / 2) / 2))
     inside = (n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)) / math.log(10) - n * math.log10(2)
     return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-eps) / math.log(10))
 
@@ -105,10 +104,12 @@ def below(n: int, angle: Tensor) -> Tensor:
     >>> below(3, torch.tensor([60.0]))  # in space, cosines are uniform
     tensor([0.2500], dtype=torch.float64)
     """
+    from scipy.special import betainc
+
     if n == 1:  # the same direction, or the opposite one
         return torch.where(angle < 180, 0.5, 1.0).double()
     half = (n - 1) / 2
-    return torch.as_tensor(special.betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
+    return torch.as_tensor(betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
 
 
 class Sample(NamedTuple):
