@@ -116,9 +116,9 @@ def predict_smoothed(
 ) -> Tensor:
     """The class that the smoothed ``model`` gives each image, without a radius: int64 ``(N,)``, -1 where it abstains.
 
-    It does unless, were the two classes with the most votes equally likely, their difference would come up with a
-    probability of at most ``alpha``. This asks for far fewer samples than `certify`, since it compares p with the
-    runner-up and not with 1/2. Arguments are as there.
+    It abstains where two equally likely classes would differ by as many votes as the two with the most, with a
+    probability above ``alpha``. This asks for far fewer samples than `certify`, since it compares p with the runner-up
+    and not with 1/2. Arguments are as there.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
     >>> net[1].weight.data = torch.tensor([[1.0], [0.0]])
