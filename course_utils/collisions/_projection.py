@@ -37,7 +37,7 @@ def check_pair(images: Tensor, others: Tensor, name: str) -> None:
         raise ValueError(f"{name} are {theirs}, images {ours}: give one for each image, of the same shape and type")
 
 
-def exact(values: Tensor) -> Tensor:
+def as_float64(values: Tensor) -> Tensor:
     """In float64, where the values are, or on the CPU if there is no float64 there."""
     return values.to("cpu" if values.device.type == "mps" else values.device, torch.float64)
 
@@ -75,7 +75,7 @@ def project_to_logits(points: Tensor, matrix: Tensor, values: Tensor) -> Tensor:
         return x, height, (free > 0) & (free < 1)
 
     kind, device = points.dtype, points.device
-    points, matrix, values = map(exact, (points, matrix, values))
+    points, matrix, values = map(as_float64, (points, matrix, values))
     ridge = RIDGE * torch.diag_embed((matrix.square().sum(2).amax(1) + 1e-20)[:, None].expand_as(values))
     multipliers = torch.zeros_like(values)
     x, height, inside = at(multipliers)

@@ -26,12 +26,7 @@ LEAST = 1e-3  # fraction of a step of Newton's below which it gives up
 
 
 def match_logits(
-    model: nn.Module,
-    images: Tensor,
-    others: Tensor,
-    *,
-    steps: int = 20,
-    progress: bool = True,
+    model: nn.Module, images: Tensor, others: Tensor, *, steps: int = 20, progress: bool = True
 ) -> Collision:
     """Change each image as little as it takes to have the logits of another image, to 1e-4.
 
@@ -65,7 +60,7 @@ def match_logits(
                     fraction = FIRST / (turn + 1) * (1 - step / steps)
                     x = torch.lerp(x, tangent_step(model, x, start, wanted), fraction)
                     bar.update()
-                x = _newton(model, x, wanted, TOLERANCE / 2)
+                x = _newton(model, x, wanted)
                 good = met(x)
                 better = ~found | good & (length(x - start) < length(best - start))
                 best, found = torch.where(spread(better, x), x, best), found | good
@@ -85,13 +80,13 @@ def tangent_step(model: nn.Module, images: Tensor, points: Tensor, wanted: Tenso
     return project_to_logits(points.flatten(1), slopes, values).view_as(images)
 
 
-def _newton(model: nn.Module, images: Tensor, wanted: Tensor, tolerance: float) -> Tensor:
+def _newton(model: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:
     """Damped Gauss-Newton steps until each image has the wanted logits: the best images met."""
     best, rows = images.clone(), torch.arange(len(images), device=images.device)
     logits = answers(model, images)
     fraction = torch.ones_like(logits[:, 0])  # of the gap that a step tries to close
     for _ in range(NEWTON):
-        rows = rows[((logits[rows] - wanted[rows]).abs().amax(1) > tolerance) & (fraction[rows] > LEAST)]
+        rows = rows[((logits[rows] - wanted[rows]).abs().amax(1) > TOLERANCE / 2) & (fraction[rows] > LEAST)]
         if not len(rows):
             break
         gap = wanted[rows] - logits[rows]

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation
-from course_utils.collisions._projection import Collision, answers, check_pair, exact, project_to_logits
+from course_utils.collisions._projection import Collision, answers, as_float64, check_pair, project_to_logits
 from course_utils.collisions.match_logits import tangent_step
 from course_utils.core.checks import check_shape
 from course_utils.core.tensors import length, spread
@@ -86,7 +86,7 @@ def row_and_null_space(weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not isinstance(weight, Tensor) or weight.ndim != 2:
         raise ValueError("want a matrix (M, D), as first_layer_matrix(layer, shape) returns it")
-    small = exact(weight.detach())
+    small = as_float64(weight.detach())
     if len(small) > small.shape[1]:
         small = torch.linalg.qr(small, mode="r").R  # the same null space, in fewer rows
     _, stretch, rows = torch.linalg.svd(small)

@@ -104,24 +104,10 @@ def _summary(
 
 def _exactly(model: nn.Module, image: Tensor, label: int, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
     """The bad intervals of a piecewise linear network: pixels ``(B,)``, where they start and where they end."""
-    x = image.to(evaluation.device_of(model)).contiguous()
-    layers = segment_bound.with_margins(model, evaluation.ask(model, x).shape[1], label)
-    pixel = torch.arange(x.numel(), device=x.device)
-    start, end = torch.full_like(x.flatten(), low), torch.full_like(x.flatten(), high)
-    most = portion(x, cost=20)
-    for turn in range(HALVINGS + 1):
-        unsure = []
-        for part in zip(*(each.split(most) for each in (pixel, start, end)), strict=True):
-            margin, scale = segment_bound.least_margin(layers, *(_with_pixel(x, part[0], t) for t in part[1:]), label)
-            unsure.append(~(margin > SLACK * scale))
-        pixel, start, end = (each[torch.cat(unsure)] for each in (pixel, start, end))
-        if not len(pixel):
-            break
-        if turn < HALVINGS:
-            middle = (start + end) / 2
-            pixel, start, end = pixel.repeat(2), torch.cat([start, middle]), torch.cat([middle, end])
-    layers, x = pieces.prepare(model, image)
-    pixel, start, end = pixel.to(x.device), start.to(x), end.to(x)
+    segments = _undecided(model, image.to(evaluation.device_of(model)).contiguous(), label, low, high)
+    layers, x = pieces.copy_layers(model, image)
+    pixel, start, end = (each.to(x.device) for each in segments)
+    start, end = start.to(x), end.to(x)
     if not len(pixel):
         return pixel, start, end
     ends = (_with_pixel(x, pixel, value) for value in (start, end))
@@ -130,6 +116,25 @@ def _exactly(model: nn.Module, image: Tensor, label: int, low: float, high: floa
     number, first, last = number[1:][bad], at[:-1][bad], at[1:][bad]
     length = (end - start)[number]
     return pixel[number], start[number] + first * length, start[number] + last * length
+
+
+def _undecided(model: nn.Module, x: Tensor, label: int, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The intervals that the bound leaves open, halved a few times: pixels ``(B,)``, where they start and end."""
+    layers = segment_bound.with_margins(model, evaluation.ask(model, x).shape[1], label)
+    pixel = torch.arange(x.numel(), device=x.device)
+    start, end = torch.full_like(x.flatten(), low), torch.full_like(x.flatten(), high)
+    for turn in range(HALVINGS + 1):
+        if turn:
+            middle = (start + end) / 2
+            pixel, start, end = pixel.repeat(2), torch.cat([start, middle]), torch.cat([middle, end])
+        unsure = []
+        for part in zip(*(each.split(portion(x, cost=20)) for each in (pixel, start, end)), strict=True):
+            margin, scale = segment_bound.least_margin(layers, *(_with_pixel(x, part[0], t) for t in part[1:]), label)
+            unsure.append(~(margin > SLACK * scale))
+        pixel, start, end = (each[torch.cat(unsure)] for each in (pixel, start, end))
+        if not len(pixel):
+            break
+    return pixel, start, end
 
 
 def _by_samples(model: nn.Module, image: Tensor, label: int, low: float, high: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -12,7 +12,7 @@ from course_utils.dimensions.regions import in_a_plane, segment_bound
 from course_utils.dimensions.regions.around_an_image import alignment, nearest_faces, region_faces, units
 from course_utils.dimensions.regions.in_a_plane import arrangement, montufar, planar
 from course_utils.dimensions.regions.on_a_line import crossings
-from course_utils.dimensions.regions.pieces import piecewise_linear, prepare
+from course_utils.dimensions.regions.pieces import copy_layers, piecewise_linear
 
 AXES = torch.eye(2).view(2, 1, 1, 1, 2)
 ORIGIN = torch.zeros(1, 1, 1, 2)
@@ -151,7 +151,7 @@ def test_lenet_has_one_pattern_a_piece_and_another_in_the_next(net):
     edges = torch.cat([line.at.new_zeros(1), line.at[:400]])
     wide = edges.diff() > 1e-9
     inside = [edges[:-1] + share * edges.diff() for share in (0.01, 0.5, 0.99)]
-    exact = nn.Sequential(*prepare(net, start)[0])
+    exact = nn.Sequential(*copy_layers(net, start)[0])
     early, middle, late = (pattern(exact, on_the_way(start[0], end[0], t)) for t in inside)
     assert torch.equal(early[wide], middle[wide]) and torch.equal(late[wide], middle[wide])
     assert (middle[1:] != middle[:-1]).any(1).all()

@@ -75,7 +75,7 @@ def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
     """
     if len(pieces.check_points("image", image)) != 1:
         raise ValueError(f"image has shape {tuple(image.shape)}: want one image (1, C, H, W), write images[:1]")
-    layers, x = pieces.prepare(model, image, image.dtype)
+    layers, x = pieces.copy_layers(model, image, image.dtype)
     return _faces(layers, x)[0]
 
 
@@ -100,7 +100,7 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
     >>> print(f"{found.decision.item():.2f}", found.face.item(), found.inside.item())
     1.40 inf True
     """
-    layers, images = pieces.prepare(model, pieces.check_points("images", images))
+    layers, images = pieces.copy_layers(model, pieces.check_points("images", images))
     found = []
     with runtime.progress(len(images), "faces", progress) as bar:
         for image in images.split(1):
@@ -141,7 +141,7 @@ def units(model: nn.Module, images: Tensor) -> int:
     >>> units(models.FC(100, 50), torch.zeros(1, 1, 28, 28))
     150
     """
-    layers, x = pieces.prepare(model, pieces.check_points("images", images)[:1])
+    layers, x = pieces.copy_layers(model, pieces.check_points("images", images)[:1])
     number = 0
     for layer in layers:
         x = layer(x)

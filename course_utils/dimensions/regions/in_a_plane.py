@@ -82,7 +82,7 @@ def planar(
             raise ValueError(f"{name} has shape {tuple(image.shape)}: want one image (1, C, H, W), as is the origin")
     if not 0 < extent < float("inf"):
         raise ValueError(f"extent={extent}: want a finite number above 0")
-    layers, origin = pieces.prepare(model, origin)
+    layers, origin = pieces.copy_layers(model, origin)
     right, up = right.to(origin), up.to(origin)
     lengths = right.norm() * up.norm()
     if not lengths > 0 or (right * up).sum().abs() > (1 - 1e-9) * lengths:

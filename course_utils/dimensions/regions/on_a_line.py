@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.core.tensors import portion, spread
-from course_utils.dimensions.regions.pieces import CHOICES, COST, Decide, check_points, members, prepare, winners
+from course_utils.dimensions.regions.pieces import CHOICES, COST, Decide, check_points, copy_layers, members, winners
 
 SAME = 1e-12  # faces that are nearer to each other than this, as a fraction of the line, count as one
 
@@ -59,7 +59,7 @@ def crossings(model: nn.Module, start: Tensor, end: Tensor) -> list[Line]:
     """
     if check_points("start", start).shape != check_points("end", end).shape:
         raise ValueError(f"start has shape {tuple(start.shape)}, end {tuple(end.shape)}: give one end for each start")
-    layers, start = prepare(model, start)
+    layers, start = copy_layers(model, start)
     lines, at, logits = walk(layers, start, end.to(start))
     cut = _put_together(_walk([Decide()], lines, at, logits))
     found = []
@@ -76,7 +76,7 @@ def crossings(model: nn.Module, start: Tensor, end: Tensor) -> list[Line]:
 def walk(layers: list[nn.Module], start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """All faces on several lines, as points sorted by line and t: lines ``(P,)``, t ``(P,)``, logits ``(P, K)``.
 
-    Both ends of each line are among the points. ``layers`` are those of `prepare`.
+    Both ends of each line are among the points. ``layers`` are those of `copy_layers`.
     """
     found = []
     most = portion(start, COST)

@@ -80,7 +80,7 @@ def without_constant(layer: nn.Module) -> nn.Module:
     return layer
 
 
-def prepare(model: nn.Module, images: Tensor, dtype: torch.dtype = torch.float64) -> tuple[list[nn.Module], Tensor]:
+def copy_layers(model: nn.Module, images: Tensor, dtype: torch.dtype = torch.float64) -> tuple[list[nn.Module], Tensor]:
     """The layers of a piecewise linear model, copied in this precision and in evaluation mode, and the images."""
     evaluation.initialise(model, images[:1])
     layers = list(piecewise_linear(model))
