@@ -58,8 +58,8 @@ def gradient_masking(
     Raises:
         ValueError: a report of other images, or one that was interrupted.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    >>> x = torch.rand(5, 1, 2, 2)
+    >>> _ = torch.manual_seed(0)
+    >>> model, x = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), torch.rand(5, 1, 2, 2)
     >>> [c.name for c in gradient_masking(model, x, model(x).argmax(1), eps=0.1, progress=False) if not c.passed]
     []
     """
