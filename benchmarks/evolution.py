@@ -2,7 +2,7 @@
 
 usage: python benchmarks/evolution.py [--quick]
 
-CaffeLeNet as `mnist.trained` makes it, populations of 200. Passes are timed inside the run that they belong to; the
+CaffeLeNet as `zoo.load` gives it, populations of 200. Passes are timed inside the run that they belong to; the
 peers run in turn, a piece at a time, and the medians of the pieces are compared. --quick takes fewer seeds, generations
 and turns.
 """
@@ -133,10 +133,10 @@ def by_pyribs(net, generations, every_class=False):
             children = emitter.ask() if every_class else scheduler.ask()
             with torch.no_grad():
                 images = torch.as_tensor(children, dtype=torch.float32, device=device).view(-1, 1, 28, 28)
-                shares = net(images).softmax(1)
-            confidence, named = shares.max(1)
+                confidences = net(images).softmax(1)
+            confidence, named = confidences.max(1)
             if every_class:
-                archive.add(children.repeat(10, axis=0), shares.flatten().cpu().numpy(), every)
+                archive.add(children.repeat(10, axis=0), confidences.flatten().cpu().numpy(), every)
             else:
                 scheduler.tell(confidence.cpu().numpy(), named[:, None].cpu().numpy())
 

@@ -73,7 +73,7 @@ def painting(model, photos):
 
 
 def attacks(model, photos):
-    """`expectation` and `decision` beside the passes in them."""
+    """EOT and Hop Skip Jump beside the passes in them."""
     goal = torch.tensor([859])
 
     def plain(canvas, number, generator):
@@ -85,14 +85,14 @@ def attacks(model, photos):
     quiet = dict(steps=1, batch=BATCH, progress=False)
     sides = {
         "gradient of the batch": lambda: gradient(model, photos),
-        "expectation, nothing happens": lambda: eot(model, plain, photos[:1], goal, **quiet),
-        "expectation, all of WORLD": lambda: eot(model, world, photos[:1], goal, **quiet),
+        "EOT, nothing happens": lambda: eot(model, plain, photos[:1], goal, **quiet),
+        "EOT, all of WORLD": lambda: eot(model, world, photos[:1], goal, **quiet),
     }
     print(seconds(sides, "gradient of the batch"))
     labels = evaluation.predict(model, photos[:2]).labels
     asks = {
         "200 forward passes, 2 at once": lambda: [model(photos[:2]) for _ in range(100)],
-        "decision, 100 questions for 2": lambda: hop_skip_jump(
+        "Hop Skip Jump, 100 questions for 2": lambda: hop_skip_jump(
             model, photos[:2], labels, queries=100, detail=14, progress=False
         ),
     }

@@ -65,20 +65,20 @@ def read(file: Path) -> Archive:
 
 
 def store(archive: Archive, file: Path) -> None:
-    """Pack the genomes, with scores in float32 and a thinned history of median, mean and share at 99 % or more."""
+    """Pack the genomes, with scores in float32 and a thinned history of median, mean and fraction at 99 % or more."""
     own = evaluation.logits(zoo.load("mobilenet_v2"), archive.images, batch=16).softmax(1).diagonal()
     every = torch.linspace(0, len(archive.history) - 1, min(POINTS, len(archive.history))).round().long()
     history = archive.history[every]
     passes = POPULATION * (2 + every)
-    share = (history >= 0.99).float().mean(1)
-    curve = torch.stack([passes.float(), history.median(1).values, history.mean(1), share], 1)
+    fraction = (history >= 0.99).float().mean(1)
+    curve = torch.stack([passes.float(), history.median(1).values, history.mean(1), fraction], 1)
     notes = {
         "network": "mobilenet_v2, bfloat16 while breeding",
         "recipe": f"map_elites, {len(archive.history)} generations after the random one",
         "population": POPULATION,
         "seed": SEED,
         "passes": POPULATION * (1 + len(archive.history)),
-        "history": "forward passes, median, mean and share at 99 % or more of the 1000 confidences in bfloat16",
+        "history": "forward passes, median, mean and fraction at 99 % or more of the 1000 confidences in bfloat16",
         "confidence": "of each class in float32, images in 256 levels",
     }
     file.parent.mkdir(exist_ok=True)

@@ -25,7 +25,7 @@ from course_utils.widgets.base import Widget, to_bytes
 LONG = 320  # pixels along the longer side of what the detector sees
 PHOTOS = ("coffee", "astronaut", "camera")  # of scikit-image; no face, and one in each of the others
 START = {"hangs": "nothing", "size": 0.6, "across": 0.5, "down": 0.5}
-STILLS = (("astronaut", "nothing"), ("coffee", "nothing"), ("coffee", "plain noise"), ("coffee", "climbed noise"))
+STILLS = (("astronaut", "nothing"), ("coffee", "nothing"), ("coffee", "plain noise"), ("coffee", "attacked noise"))
 
 Detector = Callable[[Tensor], Sequence[faces.Faces]]
 Place = tuple[int, int, int, int]  # left, top, right, bottom in pixels
@@ -53,7 +53,7 @@ def face_camera(canvas: Tensor | None = None, *, detect: Detector | None = None)
     noise = torch.rand(shape, generator=runtime.ensure_generator(), dtype=torch.float32)
     things = {"nothing": None, "plain noise": noise}
     if canvas is not None:
-        things["climbed noise"] = canvas.detach().float().cpu()
+        things["attacked noise"] = canvas.detach().float().cpu()
     if detect is None:
         cascade = functools.cache(faces.nets)  # read with the first picture
 
@@ -96,7 +96,7 @@ class FaceCamera(Widget):
 
     @staticmethod
     def still(detect: Detector, things: Things) -> figures.Picture:
-        """A face, and a photo without one in which nothing, plain noise and climbed noise hang."""
+        """A face, and a photo without one in which nothing, plain noise and attacked noise hang."""
         sights = {}
         for photo, hangs in STILLS:
             if hangs in things:

@@ -82,21 +82,25 @@ class SceneCamera(Widget):
         for axis in axes[:, 5]:
             axis.remove()
         plot = canvas.add_subplot(axes[0, 0].get_gridspec()[:, 5])
-        plot.scatter(*plane.cloud.T, s=3, color="#BBBBBB", linewidths=0)
         lengths = [_sweep(plane, name, row, plot) for name, row in zip(SWEEPS, axes, strict=True)]
-        x, y = plane.project(plane.home)[0].tolist()
-        plot.plot(x, y, "o", mfc="white", color="black", ms=7)
-        plot.annotate("home", (x, y), xytext=(8, -12), textcoords="offset points")
+        _cloud(plane, plot)
         plot.set_title("A sweep of the camera is a curve:\n" + "\n".join(lengths), fontsize=10)
-        plot.set_aspect("equal")
-        first, second = map(figures.percent, plane.explained)
-        plot.set(xlabel=f"first principal component ({first} of the variance)", ylabel=f"second ({second})")
         return figures.picture(
             canvas,
             f"Views of a scene along three sweeps of the camera, {', '.join(SWEEPS)}, and the curves that they draw in "
             f"the plane where {VIEWS:,} random views, grey, spread most. From end to end, over all pixels: "
             f"{'; '.join(lengths)}. Two random views lie {plane.usual:.1f} apart on average.",
         )
+
+    def picture(self) -> figures.Picture:
+        """The view, and its trail in the plane."""
+        canvas, (view, plot) = figures.figure(6.0, 3.0, ncols=2, width_ratios=[2, 3])
+        figures.show(view, self.image[0], "the view")
+        plot.plot(*self.trail.T, color=figures.CLEAN)
+        plot.plot(*self.trail[-1].tolist(), "o", color=figures.CLEAN)
+        _cloud(self.plane, plot)
+        away = f"{(self.image - self.plane.home).norm():.2f} from home"
+        return figures.picture(canvas, f"The view of a camera, {away}, and its trail among {VIEWS:,} random views.")
 
     def obey(self, do: str, sliders: list[float] = ()) -> tuple[dict, list[bytes]]:
         """Do what the page asks for, and describe the result.
@@ -144,6 +148,17 @@ def readout(name: str, value: float) -> str:
         return f"× {math.exp(value):.2f}"
     text = f"{value:+.2f} units" if name in scenes.POSE[3:6] else f"{math.degrees(value):+.0f}°"
     return text.replace("-", "−") if abs(value) > 1e-6 else text.replace("+", "").replace("0.00", "0")
+
+
+def _cloud(plane: ViewPlane, plot) -> None:
+    """The random views in the plane, and home."""
+    plot.scatter(*plane.cloud.T, s=3, color="#BBBBBB", linewidths=0, zorder=0)
+    x, y = plane.project(plane.home)[0].tolist()
+    plot.plot(x, y, "o", mfc="white", color="black", ms=7)
+    plot.annotate("home", (x, y), xytext=(8, -12), textcoords="offset points")
+    plot.set_aspect("equal")
+    first, second = map(figures.percent, plane.explained)
+    plot.set(xlabel=f"first principal component ({first} of the variance)", ylabel=f"second ({second})")
 
 
 def _sweep(plane: ViewPlane, name: str, row, plot) -> str:

@@ -17,7 +17,7 @@ from course_utils.widgets.surveillance import LONG, PHOTOS, START, hang, see, sm
 from tests.stage import CHROMIUM, ask, show, stored
 
 CANVAS = torch.tensor([1.0, 0.0, 1.0]).view(1, 3, 1, 1).expand(1, 3, 40, 40)  # nothing else here is so magenta
-CENTRE = dict(hangs="climbed noise", size=0.5, across=0.5, down=0.5)
+CENTRE = dict(hangs="attacked noise", size=0.5, across=0.5, down=0.5)
 
 
 def detect(images):
@@ -53,7 +53,7 @@ def frame(colour, kind="jpeg", size=(320, 240)):
 def test_it_starts_with_a_photo_and_nothing_in_it(guard):
     answer, buffers = ask(guard, "show")
     assert (answer["photo"], answer["photos"]) == (PHOTOS[0], list(PHOTOS))
-    assert answer["things"] == ["nothing", "plain noise", "climbed noise"]
+    assert answer["things"] == ["nothing", "plain noise", "attacked noise"]
     assert answer["settings"] == START and (answer["place"], answer["marks"]) == (None, [])
     assert answer["camera"] is False
     seen = shown(answer, buffers)
@@ -80,7 +80,7 @@ def test_what_hangs_there_is_seen_and_found(guard):
 def test_what_is_shown_is_what_the_detector_saw(live):
     seen = []
     widget = face_camera(torch.rand(1, 3, 37, 37), detect=lambda images: seen.append(images) or detect(images))
-    for hangs in ("nothing", "plain noise", "climbed noise"):
+    for hangs in ("nothing", "plain noise", "attacked noise"):
         shot = shown(*look_at(widget, hangs=hangs, size=0.7))
         assert torch.equal(seen[-1], (shot / 255).permute(2, 0, 1)[None])
 
@@ -158,7 +158,7 @@ def test_a_photo_of_ones_own_joins_the_others(guard):
         ("upload", dict(name="a.png", data=""), "^a.png is empty"),
         ("photo", dict(name="dog"), "^KeyError: 'dog'"),
         ("look", dict(settings=START | {"hangs": "plain noise", "size": 0}), "^size=0, across=0.5"),
-        ("look", dict(settings=START | {"hangs": "climbed noise", "across": 2}), "across=2"),
+        ("look", dict(settings=START | {"hangs": "attacked noise", "across": 2}), "across=2"),
         ("look", dict(settings=START | {"hangs": "a poster"}), "KeyError: 'a poster'"),
         ("look", dict(frame="aGVsbG8="), "^the camera's picture cannot be read"),
     ],
@@ -207,14 +207,14 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
     assert isinstance(first, figures.Picture)
     assert first.png == second.png
     assert torch.equal(torch.get_rng_state(), state)
-    assert first.alt.endswith("coffee with plain noise in it: no face; coffee with climbed noise in it: 99.8 %.")
-    assert "climbed" not in face_camera(detect=detect).alt
+    assert first.alt.endswith("coffee with plain noise in it: no face; coffee with attacked noise in it: 99.8 %.")
+    assert "attacked" not in face_camera(detect=detect).alt
 
 
 def test_a_page_without_a_kernel_shows_what_was_there(guard):
     ask(guard, "photo", name="astronaut")
     look_at(guard, **CENTRE)
-    assert guard.picture().alt.endswith("astronaut with climbed noise in it: 99.8 %.")
+    assert guard.picture().alt.endswith("astronaut with attacked noise in it: 99.8 %.")
 
 
 @pytest.mark.slow
@@ -297,9 +297,9 @@ def test_hang_drag_and_slide_in_a_browser(guard, stage):
     view = page.locator("canvas").first
     size = page.get_by_role("slider", name="its size").first
     assert size.is_disabled()  # of nothing
-    page.get_by_label("what hangs in the picture").first.select_option("climbed noise")
-    says(page, "One face found: 99.8 % (on the climbed noise).", FOUND)
-    assert page.get_by_label("what hangs in the picture").last.input_value() == "climbed noise"  # the other view
+    page.get_by_label("what hangs in the picture").first.select_option("attacked noise")
+    says(page, "One face found: 99.8 % (on the attacked noise).", FOUND)
+    assert page.get_by_label("what hangs in the picture").last.input_value() == "attacked noise"  # the other view
     assert "One face found" in view.get_attribute("aria-label")
     before = page.answers[-1]["place"]
     size.press("ArrowRight")
@@ -332,7 +332,7 @@ def test_hang_drag_and_slide_in_a_browser(guard, stage):
 @pytest.mark.slow
 def test_the_camera_in_a_browser(guard, stage):
     page = stage(guard)
-    page.get_by_label("what hangs in the picture").select_option("climbed noise")
+    page.get_by_label("what hangs in the picture").select_option("attacked noise")
     says(page, "One face", FOUND)
     page.get_by_role("button", name="Use the camera").press("Enter")
     says(page, "The camera is on")

@@ -158,6 +158,12 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
     assert f"yaw {along:.1f} along the curve, {straight:.1f} straight" in first.alt
 
 
+def test_a_page_without_a_kernel_shows_what_was_there(live):
+    widget = scene_camera()
+    answer, _ = ask(widget, "move", sliders=only("yaw", 0.5))
+    assert f"{answer['moved']} from home" in widget.picture().alt
+
+
 def steps(page):
     return int(page.locator(".viewpoint-plot").first.get_attribute("aria-label").split(" steps")[0].split()[-1])
 
