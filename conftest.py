@@ -108,7 +108,7 @@ def pytest_terminal_summary(terminalreporter):
     seconds, memory = defaultdict(float), defaultdict(float)
     for report in itertools.chain(*terminalreporter.stats.values()):
         lesson = getattr(report, "nodeid", "").partition("::")[0]
-        if lesson.endswith(".ipynb") and report.when == "call":
+        if lesson.endswith(".ipynb") and getattr(report, "when", "") == "call":
             seconds[lesson] += report.duration
             memory[lesson] = max(memory[lesson], dict(report.user_properties).get("peak", 0.0))
     if not seconds:
