@@ -1,10 +1,14 @@
 """House rules of course_utils. Which room may import which is in pyproject.toml; `lint-imports` checks it."""
 
+import ast
+
 import pytest
 
 from tools.notebooks import ROOT
 
 PACKAGE = ROOT / "course_utils"
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 def test_the_root_holds_few_files():
@@ -14,3 +18,15 @@ def test_the_root_holds_few_files():
 @pytest.mark.parametrize("name", ["data.py", "models.py"])
 def test_only_the_package_itself_is_a_command(name):
     assert "__main__" not in (PACKAGE / name).read_text(encoding="utf-8")
+
+
+def test_no_function_hides_an_import_of_the_course():
+    hidden = {
+        f"{path.relative_to(ROOT)}:{line.lineno}"
+        for path, tree in TREES.items()
+        for function in ast.walk(tree)
+        if isinstance(function, FUNCTIONS)
+        for line in ast.walk(function)
+        if isinstance(line, ast.Import | ast.ImportFrom) and "course_utils" in ast.unparse(line)
+    }
+    assert not hidden
