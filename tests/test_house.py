@@ -1,6 +1,7 @@
 """House rules of course_utils. Which room may import which is in pyproject.toml; `lint-imports` checks it."""
 
 import ast
+from collections import defaultdict
 
 import pytest
 
@@ -30,3 +31,16 @@ def test_no_function_hides_an_import_of_the_course():
         if isinstance(line, ast.Import | ast.ImportFrom) and "course_utils" in ast.unparse(line)
     }
     assert not hidden
+
+
+def test_no_two_public_things_share_a_name():
+    places = defaultdict(list)
+    for path, tree in TREES.items():
+        for thing in tree.body:
+            if (
+                isinstance(thing, FUNCTIONS | ast.ClassDef)
+                and not thing.name.startswith("_")
+                and "bank" not in path.parts
+            ):
+                places[thing.name].append(str(path.relative_to(PACKAGE)))
+    assert not {name: files for name, files in places.items() if len(files) > 1}
