@@ -44,3 +44,14 @@ def test_no_two_public_things_share_a_name():
             ):
                 places[thing.name].append(str(path.relative_to(PACKAGE)))
     assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
+def lines(pattern, *left_out):
+    """The lines of the files of that pattern outside some folders."""
+    files = [path for path in PACKAGE.rglob(pattern) if path.relative_to(PACKAGE).parts[0] not in left_out]
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+
+
+def test_the_house_stays_small():
+    assert lines("*.py", "exercises", "studies") < 14_500
+    assert lines("*.js") + lines("*.css") < 2_200
