@@ -27,10 +27,7 @@ KEPT = {"numpy", "torch", "torchvision"}
 def pyproject(root: Path | None = None) -> dict:
     """The contents of a checkout's ``pyproject.toml``, by default of the checkout that this file lies in.
 
-    Raises:
-        FileNotFoundError: there is no such file, as where the course was installed without ``-e``.
-
-    >>> project()["project"]["name"]
+    >>> pyproject()["project"]["name"]
     'deep-flaw'
     """
     root = root or Path(__file__).resolve().parents[1]
@@ -47,11 +44,7 @@ def absent(requirements: list[str]) -> list[Requirement]:
 
 
 def install_missing() -> None:
-    """Install the packages of the course that are absent, and say which ones are too old.
-
-    Raises:
-        SystemExit: numpy, torch or torchvision is absent, or pip failed; the message says what to do.
-    """
+    """Install the packages of the course that are absent, and say which ones are too old."""
     requirements = pyproject()["project"]["dependencies"]
     missing = absent(requirements)
     if kept := sorted(KEPT & {r.name for r in missing}):

@@ -12,14 +12,14 @@ from course_utils.data import Split
 
 
 class Prediction(NamedTuple):
-    """The class that a model names, int64 ``(N,)``, and its softmax confidence in [0, 1], ``(N,)``."""
+    """The predicted class of each image, int64 ``(N,)``, and its softmax confidence in [0, 1], ``(N,)``."""
 
     labels: Tensor
     confidences: Tensor
 
 
 def accuracy(model: nn.Module, split: Split) -> float:
-    """The share of ``split`` that ``model`` names correctly, in [0, 1].
+    """The fraction of ``split`` that ``model`` classifies correctly, in [0, 1].
 
     >>> 0 <= accuracy(models.LeNet5(), data.mnist().test[:100]) <= 1
     True
@@ -30,7 +30,7 @@ def accuracy(model: nn.Module, split: Split) -> float:
 
 
 def predict(model: nn.Module, images: Tensor) -> Prediction:
-    """The class that ``model`` names for each image, and how sure its softmax is.
+    """The class that ``model`` predicts for each image, and how sure its softmax is.
 
     >>> predict(models.LeNet5(), torch.rand(3, 1, 28, 28)).confidences.shape
     torch.Size([3])
@@ -47,10 +47,6 @@ def logits(model: nn.Module, images: Tensor, *, batch: int = 1000, least: int = 
     Args:
         batch: images that go through at once.
         least: how many logits an image has to have: two for classes, one where logits are only compared.
-
-    Raises:
-        TypeError, ValueError: images outside the convention; a model that does not fit them, or that returns NaN,
-            probabilities, or anything but one row an image.
 
     >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape
     torch.Size([3, 10])
@@ -89,10 +85,7 @@ def ask(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def check_logits(outputs: Tensor, number: int, least: int = 2) -> Tensor:
-    """Return ``outputs`` if they are ``number`` rows of ``least`` finite logits or more.
-
-    Raises:
-        ValueError: another shape, too few logits, NaN or infinity, or rows that are probabilities already.
+    """Return ``outputs`` if they are ``number`` rows of ``least`` finite logits or more, and no probabilities.
 
     >>> check_logits(torch.tensor([[0.25, 0.75]]), 1)
     Traceback (most recent call last):
@@ -102,14 +95,11 @@ def check_logits(outputs: Tensor, number: int, least: int = 2) -> Tensor:
     if not isinstance(outputs, Tensor):
         raise ValueError(f"the model returns a {type(outputs).__name__}, not a tensor of logits")
     if outputs.ndim != 2 or len(outputs) != number:
-        raise ValueError(
-            f"the model returns shape {tuple(outputs.shape)} for {number} images, not ({number}, K) logits"
-        )
+        shape = tuple(outputs.shape)
+        raise ValueError(f"the model returns shape {shape} for {number} images, not ({number}, K) logits")
     if outputs.shape[1] < least:
-        raise ValueError(
-            "the model returns one logit an image, and there have to be at least 2 classes: for a yes or no, return "
-            "two logits"
-        )
+        hint = "there have to be at least 2 classes: for a yes or no, return two logits"
+        raise ValueError(f"the model returns one logit an image, and {hint}")
     if not outputs.isfinite().all():
         raise ValueError("the model returns NaN or infinity: did its training diverge (a high learning rate)?")
     if outputs.shape[1] > 1 and outputs.min() >= 0 and torch.allclose(outputs.sum(1), torch.ones_like(outputs[:, 0])):
@@ -118,11 +108,7 @@ def check_logits(outputs: Tensor, number: int, least: int = 2) -> Tensor:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """The device of the model's parameters; a model without any computes on the CPU.
-
-    Raises:
-        TypeError: a function or something else that is no model.
-    """
+    """The device of the model's parameters; a model without any computes on the CPU."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"the model is a {type(model).__name__}, not an nn.Module: wrap it in one")
     parameter = next(model.parameters(), None)
@@ -155,10 +141,7 @@ class NoGradient(ValueError):
 def gradient(value: Tensor, images: Tensor, weights: Tensor | None = None, **options) -> Tensor:
     """The gradient of a value that a model made of ``images`` in these alone, so that no parameter gets one.
 
-    ``weights`` and ``options`` are those of ``torch.autograd.grad``.
-
-    Raises:
-        NoGradient: none flows to the images, or it is not finite.
+    ``weights`` and ``options`` are those of ``torch.autograd.grad``. `NoGradient`: none flows, or it is not finite.
     """
     found = None
     if value.requires_grad:

@@ -32,7 +32,7 @@ HARMLESS = {  # what a subclass may define anew without computing anything else
 def flattened(model: nn.Module) -> Iterator[nn.Module]:
     """The layers of a network in their order. Each ``nn.Sequential`` that is no more than that is taken apart.
 
-    >>> [type(layer).__name__ for layer in unpack(nn.Sequential(nn.Flatten(), nn.Sequential(nn.ReLU())))]
+    >>> [type(layer).__name__ for layer in flattened(nn.Sequential(nn.Flatten(), nn.Sequential(nn.ReLU())))]
     ['Flatten', 'ReLU']
     """
     if oddity(model, [nn.Sequential]):
@@ -45,8 +45,7 @@ def flattened(model: nn.Module) -> Iterator[nn.Module]:
 def oddity(module: nn.Module, kinds: Collection[type]) -> str:
     """Why ``module`` may not compute what exactly one of ``kinds`` computes in evaluation mode; "" where it does.
 
-    Args:
-        kinds: classes of layers, or ``nn.Sequential``, whose layers are not looked at.
+    ``kinds`` are classes of layers, or ``nn.Sequential``, whose layers are not looked at.
 
     >>> oddity(nn.Linear(2, 2), [nn.Linear])
     ''

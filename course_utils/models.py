@@ -18,9 +18,6 @@ class Normalise(nn.Module):
     Args:
         mean, std: one number for each channel, in pixel units [0, 1]; a single number serves all channels.
 
-    Raises:
-        ValueError: different lengths, or a ``std`` that is not positive.
-
     >>> Normalise([0.5], [0.25])(torch.ones(1, 1, 2, 2)).unique()
     tensor([2.])
     """
@@ -106,9 +103,6 @@ def FC(*hidden: int, activation: Callable[[], nn.Module] = nn.ReLU) -> nn.Sequen
     """A net of dense layers of the given widths, and ten outputs. Pixels are used as they are.
 
     ``FC()`` is softmax regression, the FC10 of Szegedy et al. 2013, whose FC100-100-10 has sigmoid units.
-
-    Raises:
-        ValueError: a width that is no whole number above 0.
 
     >>> [layer.out_features for layer in FC(100, 100, activation=nn.Sigmoid) if isinstance(layer, nn.Linear)]
     [100, 100, 10]

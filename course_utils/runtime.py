@@ -1,4 +1,4 @@
-"""The machine under the lesson: device, seed, folders, progress, and a doctor that says what is wrong."""
+"""The machine under the lesson: device, seed, progress, and what its output can write."""
 
 import os
 import random
@@ -23,9 +23,6 @@ SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false":
 def switch(name: str) -> bool | None:
     """Whether an environment variable is on; None where it is unset or empty. Case and blanks around it do not matter.
 
-    Raises:
-        ValueError: it holds another word; the message names those that there are.
-
     >>> switch("COURSE_NO_SUCH_SWITCH") is None
     True
     """
@@ -41,19 +38,12 @@ def device() -> torch.device:
 
     The environment variable ``COURSE_DEVICE`` overrides the choice; case and blanks around it do not matter.
 
-    Raises:
-        ValueError: ``COURSE_DEVICE`` names no device of this machine.
-
     >>> device().type in {"cuda", "mps", "cpu"}
     True
     """
-    available = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
-    asked = os.environ.get("COURSE_DEVICE", "").strip().lower()
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     names = [name for name, there in available.items() if there]
+    asked = os.environ.get("COURSE_DEVICE", "").strip().lower()
     if not asked:
         return torch.device(names[0])
     kind, colon, number = asked.partition(":")
@@ -66,9 +56,7 @@ def device() -> torch.device:
 def seed(number: int) -> torch.Generator:
     """Seed Python, NumPy and torch, and return a CPU generator with the same seed.
 
-    >>> a = torch.rand(2, generator=seed(0))
-    >>> b = torch.rand(2, generator=seed(0))
-    >>> torch.equal(a, b)
+    >>> torch.equal(torch.rand(2, generator=seed(0)), torch.rand(2, generator=seed(0)))
     True
     """
     random.seed(number)

@@ -12,10 +12,7 @@ from torch import Tensor
 
 
 def check_count(name: str, number: int) -> int:
-    """A number of steps, generations and the like as an int.
-
-    Raises:
-        ValueError: not whole, or below 1.
+    """A number of steps, generations and the like as an int, at least 1.
 
     >>> check_count("steps", 5)
     5
@@ -40,10 +37,7 @@ def no_such(kind: str, name: str, known: Collection[str], otherwise: str = "") -
 
 
 def check_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The shape of an image as a tuple (C, H, W) of ints.
-
-    Raises:
-        ValueError: another number of sides, sides that are not whole and at least 1, or neither 1 nor 3 channels.
+    """The shape of an image as a tuple (C, H, W) of ints, with 1 or 3 channels.
 
     >>> check_shape(torch.zeros(1, 28, 28).shape)
     (1, 28, 28)
@@ -60,10 +54,6 @@ def check_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
 
 def check_images(images: Tensor) -> Tensor:
     """Return ``images`` unchanged if they are floats ``(N, C, H, W)`` in [0, 1].
-
-    Raises:
-        TypeError: no tensor, or a tensor of integers.
-        ValueError: wrong shape, no images, NaN, or pixels outside [0, 1].
 
     >>> check_images(torch.rand(2, 1, 28, 28)).shape
     torch.Size([2, 1, 28, 28])
@@ -109,10 +99,6 @@ def levels(images: Tensor) -> Tensor:
 
 def check_labels(labels: Tensor, number: int, classes: int | None = None) -> Tensor:
     """Return ``labels`` unchanged if they are ``number`` int64 class numbers, below ``classes`` where that is given.
-
-    Raises:
-        TypeError: no tensor, or not int64.
-        ValueError: wrong shape, or a class that does not exist.
 
     >>> check_labels(torch.tensor([3, 1]), number=2, classes=10)
     tensor([3, 1])

@@ -28,11 +28,8 @@ TIMEOUT = 20  # seconds without an answer
 def from_url(url: str, file: Path, sha256: str) -> None:
     """Download ``file``, with a progress bar; it appears whole and checked, or not at all.
 
-    Args:
-        sha256: the expected checksum, or its first digits.
-
-    Raises:
-        OSError: no way to ``url``, no answer, or another checksum: what a portal or proxy sends in its place.
+    ``sha256`` is the expected checksum, or its first digits. Another one is an OSError as no answer is, not a
+    `DamagedFile`: portals and proxies send pages in the place of what they hold back.
     """
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)

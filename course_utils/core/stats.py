@@ -25,9 +25,6 @@ def clopper_pearson(k: int | Tensor, n: int | Tensor, level: float = 0.95) -> tu
     Returns:
         The two ends in [0, 1]: floats for numbers, float64 tensors on the CPU for tensors.
 
-    Raises:
-        ValueError: more events than draws, negative or broken numbers, no draws, a level outside (0, 1).
-
     >>> low, high = clopper_pearson(3, 1000)
     >>> f"{low:.5f} {high:.5f}"
     '0.00062 0.00874'
