@@ -73,8 +73,7 @@ def check_images(images: Tensor) -> Tensor:
         raise ValueError(f"images have shape {tuple(images.shape)}, not (N, C, H, W)" + (f": {hint}" if hint else ""))
     if images.numel() == 0:
         raise ValueError(f"images have shape {tuple(images.shape)}: the batch is empty, check how it was selected")
-    low, high = torch.aminmax(images)
-    low, high = low.item(), high.item()
+    low, high = torch.stack(torch.aminmax(images)).tolist()  # a GPU is waited for once
     if not (low == low and high == high):
         raise ValueError("images hold NaN: look for a division by zero or a logarithm of zero before this call")
     if low < 0 or high > 1:
@@ -111,9 +110,10 @@ def check_labels(labels: Tensor, number: int, classes: int | None = None) -> Ten
         raise ValueError(f"labels have shape {tuple(labels.shape)}, not ({number},): {hint}")
     if labels.dtype != torch.int64:
         raise TypeError(f"labels are {labels.dtype}, not int64 class numbers: convert with labels.long()")
-    if classes is not None and number and not (labels.min() >= 0 and labels.max() < classes):
-        low, high = labels.min().item(), labels.max().item()
-        raise ValueError(f"labels run from {low} to {high}, but the classes are 0 to {classes - 1}")
+    if classes is not None and number:
+        low, high = torch.stack(torch.aminmax(labels)).tolist()
+        if low < 0 or high >= classes:
+            raise ValueError(f"labels run from {low} to {high}, but the classes are 0 to {classes - 1}")
     return labels
 
 

@@ -85,8 +85,8 @@ ATTACKS = {
     "square": Row(partial(attacks.square, queries=30), 0.1, wide=0.4, gradient=False, draws=True, alone=None),
     "hop_skip_jump": Row(partial(attacks.hop_skip_jump, queries=120), **ANSWERS),
     "hop_skip_jump coarse": Row(partial(attacks.hop_skip_jump, queries=120, detail=1), **ANSWERS),
-    "universal": Row(partial(universal, steps=10), 0.1, **MANY),
-    "universal l2": Row(partial(universal, steps=10, norm="l2"), 2.0, "l2", **MANY),
+    "universal": Row(partial(universal, steps=10, batch=2), 0.1, **MANY),
+    "universal l2": Row(partial(universal, steps=10, batch=2, norm="l2"), 2.0, "l2", **MANY),
     "random_noise": Row(attacks.random_noise, 0.1, **NOISE),
     "random_noise, best of 5": Row(partial(attacks.random_noise, draws=5), 0.1, **NOISE),
     "eot": Row(partial(eot, steps=5, batch=2), 0.1, **MANY),
@@ -243,7 +243,7 @@ def test_a_seed_repeats_a_run_and_another_seed_does_not(name):
 
     def run(seed=None, targets=None):
         generator = None if seed is None else torch.Generator().manual_seed(seed)
-        return attack(name, model, images, labels, targets, generator=generator)
+        return attack(name, Steep(model, factor=20), images, labels, targets, generator=generator)
 
     assert torch.equal(run(), run()) and torch.equal(run(3), run(3))
     assert torch.equal(run(3), run(4)) != row.draws
