@@ -88,9 +88,7 @@ class MNIST(NamedTuple):
 def mnist(device: torch.device | str | None = None) -> MNIST:
     """The full MNIST on ``device`` (None takes `runtime.device`).
 
-    Raises:
-        DamagedFile: a file has the wrong checksum. It is left as it is.
-        OSError: the files are neither here nor to be downloaded, `storage.Missing`.
+    `storage.DamagedFile`: a checksum is wrong. `storage.Missing`: the files are neither here nor to be downloaded.
 
     >>> digits = mnist()
     >>> digits.train.images.shape, digits.test.labels[:3].tolist()

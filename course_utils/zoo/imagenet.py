@@ -132,9 +132,6 @@ def _agree(conv: nn.Conv2d, norm: nn.BatchNorm2d, folded: nn.Conv2d) -> bool:
 def top(model: nn.Module, images: Tensor, k: int = 5) -> list[list[tuple[str, float]]]:
     """The ``k`` classes that ``model`` holds most likely, with its confidences: one list of pairs an image.
 
-    Raises:
-        TypeError, ValueError: a model without ``classes``; images that `evaluation.logits` refuses.
-
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     >>> model.classes = ("cat", "dog")
     >>> [len(pairs) for pairs in top(model, torch.rand(3, 1, 2, 2), k=1)]
@@ -152,9 +149,7 @@ def top(model: nn.Module, images: Tensor, k: int = 5) -> list[list[tuple[str, fl
 def fetch(name: str = "mobilenet_v2") -> Path:
     """The file of a torchvision classifier's weights in torch hub's cache; it is downloaded when it is not there.
 
-    Raises:
-        ValueError: no such classifier.
-        OSError: the package holds other weights; or no way to them works, `storage.Missing`. Nothing is left behind.
+    `storage.DamagedFile`: the package holds other weights. `storage.Missing`: no way to them works.
     """
     url = _weights(name).url
     file = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
