@@ -67,6 +67,8 @@ def robustness_trial(
 class Robustness(Widget):
     """The trial, and where its controls stand."""
 
+    plain = (ValueError,)
+
     def __init__(self, trial: Trial):
         super().__init__()
         self.trial = trial

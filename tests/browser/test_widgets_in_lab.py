@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import socket
 import statistics
 import subprocess
@@ -15,17 +14,13 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.stage import CHROMIUM
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
 pytest.importorskip("jupyterlab", reason="needs jupyterlab: pip install -e '.[lab]'")
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM, reason="needs chromium on the PATH, or its path in the variable CHROMIUM"),
-]
+pytestmark = pytest.mark.slow
 
 CELLS = [
     """
@@ -164,16 +159,15 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(lab):
-    """The notebook in a browser, with all cells run but the two reveals."""
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *CAMERA])
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.add_init_script(SPY)
-        visit(page, lab)
-        run(page, [index for index in range(len(CELLS)) if index not in REVEALS])
-        yield page
-        browser.close()
+def page(lab, browser):
+    """The notebook in a browser with a camera, with all cells run but the reveals."""
+    own = browser.browser_type.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", *CAMERA])
+    page = own.new_page(viewport={"width": 1200, "height": 900})
+    page.add_init_script(SPY)
+    visit(page, lab)
+    run(page, [index for index in range(len(CELLS)) if index not in REVEALS])
+    yield page
+    own.close()
 
 
 def visit(page, address):

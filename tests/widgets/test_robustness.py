@@ -264,13 +264,13 @@ def test_each_attacker_looks_different_and_noise_is_grey(net, digits):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        (dict(net="LeNet", attacker="FGSM", eps=0.7), r"^ValueError: eps=0.7: want a number from 0 to 0.4"),
-        (dict(net="LeNet", attacker="FGSM", eps=-0.1), "^ValueError: eps=-0.1"),
-        (dict(net="LeNet", attacker="FGSM", eps=float("nan")), "^ValueError: eps=nan"),
-        (dict(net="VGG", attacker="FGSM", eps=0.1), "^ValueError: there is no net 'VGG' here: choose among LeNet"),
+        (dict(net="LeNet", attacker="FGSM", eps=0.7), r"^eps=0.7: want a number from 0 to 0.4"),
+        (dict(net="LeNet", attacker="FGSM", eps=-0.1), "^eps=-0.1"),
+        (dict(net="LeNet", attacker="FGSM", eps=float("nan")), "^eps=nan"),
+        (dict(net="VGG", attacker="FGSM", eps=0.1), "^there is no net 'VGG' here: choose among LeNet"),
         (
             dict(net="LeNet", attacker="C&W", eps=0.1),
-            "^ValueError: there is no attacker 'C&W' here: choose among noise, FGSM",
+            "^there is no attacker 'C&W' here: choose among noise, FGSM",
         ),
         (dict(net="LeNet"), "^KeyError: 'attacker'"),
     ],
