@@ -12,7 +12,7 @@ from course_utils.data import Split
 
 
 class Prediction(NamedTuple):
-    """The predicted class of each image, int64 ``(N,)``, and its softmax confidence in [0, 1], ``(N,)``."""
+    """The class of each image, int64 ``(N,)``, and its softmax confidence in [0, 1], ``(N,)``."""
 
     labels: Tensor
     confidences: Tensor
@@ -30,7 +30,7 @@ def accuracy(model: nn.Module, split: Split) -> float:
 
 
 def predict(model: nn.Module, images: Tensor) -> Prediction:
-    """The class that ``model`` predicts for each image, and how sure its softmax is.
+    """The class that ``model`` gives each image, and its confidence.
 
     >>> predict(models.LeNet5(), torch.rand(3, 1, 28, 28)).confidences.shape
     torch.Size([3])
@@ -42,11 +42,8 @@ def predict(model: nn.Module, images: Tensor) -> Prediction:
 def logits(model: nn.Module, images: Tensor, *, batch: int = 1000, least: int = 2) -> Tensor:
     """The outputs of ``model`` for images of any number, ``(N, K)``, computed in batches, in evaluation mode.
 
-    The model's mode and gradients are left as they were. The result lives on the model's device.
-
-    Args:
-        batch: images that go through at once.
-        least: how many logits an image has to have: two for classes, one where logits are only compared.
+    The result lives on the model's device. ``least`` is how many logits an image has to have: two for classes, one
+    where logits are only compared.
 
     >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape
     torch.Size([3, 10])
@@ -75,8 +72,6 @@ def naming(model: nn.Module, images: Tensor):
 def ask(model: nn.Module, images: Tensor) -> Tensor:
     """What ``model`` makes of a copy of ``images``: one that works in place must not change what somebody still needs.
 
-    Gradients flow through the copy to ``images``.
-
     >>> images = torch.full((1, 1, 1, 2), -1.0)
     >>> ask(nn.ReLU(inplace=True), images).sum().item(), images.sum().item()
     (0.0, -2.0)
@@ -85,7 +80,7 @@ def ask(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def check_logits(outputs: Tensor, number: int, least: int = 2) -> Tensor:
-    """Return ``outputs`` if they are ``number`` rows of ``least`` finite logits or more, and no probabilities.
+    """Return ``outputs`` if they are ``number`` rows of ``least`` finite logits or more.
 
     >>> check_logits(torch.tensor([[0.25, 0.75]]), 1)
     Traceback (most recent call last):
@@ -98,8 +93,8 @@ def check_logits(outputs: Tensor, number: int, least: int = 2) -> Tensor:
         shape = tuple(outputs.shape)
         raise ValueError(f"the model returns shape {shape} for {number} images, not ({number}, K) logits")
     if outputs.shape[1] < least:
-        hint = "there have to be at least 2 classes: for a yes or no, return two logits"
-        raise ValueError(f"the model returns one logit an image, and {hint}")
+        several = "there have to be at least 2 classes: for a yes or no, return two logits"
+        raise ValueError(f"the model returns one logit an image, and {several}")
     if not outputs.isfinite().all():
         raise ValueError("the model returns NaN or infinity: did its training diverge (a high learning rate)?")
     if outputs.shape[1] > 1 and outputs.min() >= 0 and torch.allclose(outputs.sum(1), torch.ones_like(outputs[:, 0])):
@@ -108,7 +103,7 @@ def check_logits(outputs: Tensor, number: int, least: int = 2) -> Tensor:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """The device of the model's parameters; a model without any computes on the CPU."""
+    """The device of the model's parameters; a model without any computes on the CPU. A function is no model."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"the model is a {type(model).__name__}, not an nn.Module: wrap it in one")
     parameter = next(model.parameters(), None)
@@ -122,13 +117,7 @@ def dtype_of(model: nn.Module) -> torch.dtype:
 
 
 def initialise(model: nn.Module, images: Tensor) -> None:
-    """Show lazy layers what they are to take, so that they get their weights; without any, nothing happens.
-
-    >>> model = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
-    >>> initialise(model, torch.zeros(1, 1, 28, 28))
-    >>> model[1].weight.shape
-    torch.Size([10, 784])
-    """
+    """Show lazy layers what they are to take, so that they get their weights; without any, nothing happens."""
     if any(map(is_lazy, (*model.parameters(), *model.buffers()))):
         with torch.inference_mode(False), torch.no_grad(), mode(model, False), naming(model, images):
             ask(model, images.to(device_of(model), dtype_of(model)))
@@ -141,19 +130,17 @@ class NoGradient(ValueError):
 def gradient(value: Tensor, images: Tensor, weights: Tensor | None = None, **options) -> Tensor:
     """The gradient of a value that a model made of ``images`` in these alone, so that no parameter gets one.
 
-    ``weights`` and ``options`` are those of ``torch.autograd.grad``. `NoGradient`: none flows, or it is not finite.
+    ``weights`` and ``options`` are those of ``torch.autograd.grad``. Raises `NoGradient` where none flows.
     """
     found = None
     if value.requires_grad:
         (found,) = torch.autograd.grad(value, images, weights, allow_unused=True, **options)
     if found is None:
-        raise NoGradient(
-            "no gradient flows from the model's logits to the images: look for detach, no_grad, argmax, rounding"
-        )
+        where = "detach, no_grad, argmax, rounding"
+        raise NoGradient(f"no gradient flows from the model's logits to the images: look for {where}")
     if not found.isfinite().all():
-        raise NoGradient(
-            "the gradient holds NaN or infinity: look for a root, logarithm or division at 0 in the model or a penalty"
-        )
+        where = "a root, logarithm or division at 0 in the model or a penalty"
+        raise NoGradient(f"the gradient holds NaN or infinity: look for {where}")
     return found
 
 

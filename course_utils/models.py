@@ -15,8 +15,7 @@ MNIST_MEAN, MNIST_STD = 0.1307, 0.3081  # of the 47 million training pixels
 class Normalise(nn.Module):
     """``(x - mean) / std``, channel by channel, with constants that travel with the model and are never trained.
 
-    Args:
-        mean, std: one number for each channel, in pixel units [0, 1]; a single number serves all channels.
+    ``mean`` and ``std`` are in pixel units [0, 1]; a single number serves all channels.
 
     >>> Normalise([0.5], [0.25])(torch.ones(1, 1, 2, 2)).unique()
     tensor([2.])
@@ -31,7 +30,6 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std)[:, None, None])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Shape in, shape out."""
         return (images - self.mean) / self.std
 
 
@@ -78,22 +76,21 @@ def CaffeLeNet() -> nn.Sequential:
     )
 
 
-def Strided() -> nn.Sequential:
+def Strided(width: int = 16) -> nn.Sequential:
     """A small net for defenses: strides take the place of pooling, so a training step costs little. 166,406 parameters.
 
-    Its layers are convolutions, ReLUs and dense layers, through which bounds can be carried. Pixels are used as they
-    are.
+    Bounds can be carried through all of its layers. Pixels are used as they are.
 
     >>> sum(p.numel() for p in Strided().parameters())
     166406
     """
     return nn.Sequential(
-        nn.Conv2d(1, 16, 4, stride=2, padding=1),  # (N, 16, 14, 14)
+        nn.Conv2d(1, width, 4, stride=2, padding=1),  # (N, 16, 14, 14)
         nn.ReLU(),
-        nn.Conv2d(16, 32, 4, stride=2, padding=1),  # (N, 32, 7, 7)
+        nn.Conv2d(width, 2 * width, 4, stride=2, padding=1),  # (N, 32, 7, 7)
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(1568, 100),
+        nn.Linear(98 * width, 100),
         nn.ReLU(),
         nn.Linear(100, 10),
     )

@@ -9,8 +9,9 @@ into batches. AdamW with the one-cycle schedule (Smith and Topin, arXiv 1708.071
 two or three epochs.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ from course_utils.evaluation import device_of, initialise, logits, mode
 
 @dataclass
 class History:
-    """What a training saw: the loss of each step in nats, and whether it ran to its end."""
+    """The loss of each step of a training, in nats, and whether it ran to its end."""
 
     losses: list[float] = field(default_factory=list)
     finished: bool = False
@@ -81,33 +82,29 @@ def fit(
     Interrupting the kernel ends the training and leaves the best weights so far in the model.
 
     Args:
-        model: maps images ``(N, C, H, W)`` in [0, 1] to logits ``(N, K)``; it takes the type of the images.
+        model: it is moved to the device of the images, and takes their type.
         split: images and labels; ``Split(images, others)`` where other images, or these, are to be made of them.
         loss: of the network, some images and their labels: a number. It may ask for gradients in the images, too.
-        epochs: rounds through the split.
         lr: the highest learning rate of the one-cycle schedule.
         batch: images in a step. One that would be left alone at the end of a round joins the step before.
-        decay: AdamW's own.
-        penalty: a number to add to the loss of each step, such as `weight_decay`. It takes the place of ``decay``.
+        penalty: a number to add to the loss of each step, such as `weight_decay`. It takes AdamW's ``decay``'s place.
         generator: draws the order of the images, and what the loss draws, on the CPU; None takes torch's own.
         on_report: called with the `History` so far after each ``every`` steps, for live curves; None is once a round.
 
     Raises:
-        TypeError, ValueError: images, labels or settings that cannot be trained on.
         FloatingPointError: the loss became NaN or infinite; the model keeps the best weights before that.
 
     >>> from course_utils import data, models
-    >>> digits = data.mnist().train[:256]
-    >>> history = fit(models.LeNet5(), digits, epochs=1, progress=False)
-    >>> len(history.losses), history.finished
-    (2, True)
+    >>> len(fit(models.LeNet5(), data.mnist().train[:256], epochs=1, progress=False).losses)
+    2
     """
     _prepare(model, split)
     if epochs < 1 or batch < 1 or not 0 < lr < 1:
         raise ValueError(f"epochs={epochs}, batch={batch}, lr={lr}: want at least 1, at least 1, and between 0 and 1")
     generator = torch.default_generator if generator is None else generator
     device = device_of(model)
-    steps = epochs * steps_of(len(split), batch)
+    cuts = range(batch, len(split) - 1 if batch > 1 else len(split), batch)
+    steps = epochs * (len(cuts) + 1)
     every = every or steps // epochs
     how = dict(weight_decay=decay if penalty is None else 0.0, fused=device.type in ("cpu", "cuda"))
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, **how)
@@ -117,7 +114,7 @@ def fit(
     try:
         bar = runtime.progress(steps, "training", progress)
         with torch.enable_grad(), mode(model, True), _fast_matmul(device), bar:
-            for step, rows in enumerate(_batches(len(split), epochs, batch, generator), start=1):
+            for step, rows in enumerate(_batches(len(split), epochs, cuts, generator), start=1):
                 value = _ask(loss, model, split[rows.to(device)], Moment(step, steps, generator))
                 if penalty is not None:
                     value = value + penalty(model)
@@ -157,49 +154,33 @@ def weight_decay(model: nn.Module, lambdas: Sequence[float]) -> Tensor:
         lambda / 2, with the biases     6.6    9.9   21.3
         lambda / k, as quoted           6.2    8.3   15.6
 
-    Raises:
-        ValueError: more lambdas than dense layers, or fewer.
-
     >>> layer = nn.Linear(3, 2)
-    >>> _ = nn.init.ones_(layer.weight), nn.init.ones_(layer.bias)
-    >>> weight_decay(layer, [1.0]).item()
-    4.0
+    >>> torch.equal(weight_decay(layer, [2.0]), layer.weight.square().sum() + layer.bias.square().sum())
+    True
     """
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if len(layers) != len(lambdas) or not layers:
         raise ValueError(f"{len(lambdas)} lambdas for {len(layers)} dense layers: give one a layer, 0 for no decay")
-    numbers = [[layer.weight] if layer.bias is None else [layer.weight, layer.bias] for layer in layers]
-    costs = [sum(each.square().sum() for each in both) / 2 for both in numbers]
-    return sum(number * cost for number, cost in zip(lambdas, costs, strict=True))
+    total = 0
+    for number, layer in zip(lambdas, layers, strict=True):
+        biases = 0 if layer.bias is None else layer.bias.square().sum()
+        total = total + number * ((layer.weight.square().sum() + biases) / 2)
+    return total
 
 
 @contextmanager
 def seeded(source: int | torch.Generator) -> Iterator[None]:
-    """In here torch draws from this seed, or from one that the generator draws; outside, nothing has been drawn.
-
-    >>> with seeded(3):
-    ...     net = nn.Linear(2, 2)
-    """
+    """In here torch draws from this seed, or from one that the generator draws; outside, nothing has been drawn."""
     with torch.random.fork_rng(devices=[]):
         drawn = isinstance(source, torch.Generator)
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=source)) if drawn else source)
         yield
 
 
-def steps_of(number: int, batch: int) -> int:
-    """How many batches a round through ``number`` rows has. One row is no batch: it joins the last one.
-
-    >>> steps_of(256, batch=128), steps_of(257, batch=128), steps_of(258, batch=128)
-    (2, 2, 3)
-    """
-    return max(1, -(-(number - 1) // batch)) if batch > 1 else number
-
-
-def _batches(number: int, epochs: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Row numbers, batch by batch, in a new random order each epoch."""
-    cuts = tuple(range(batch, batch * steps_of(number, batch), batch))
+def _batches(number: int, epochs: int, cuts: range, generator: torch.Generator) -> Iterator[Tensor]:
+    """Row numbers, batch by batch, in a new random order each round."""
     for _ in range(epochs):
-        yield from torch.randperm(number, generator=generator, device="cpu").tensor_split(cuts)
+        yield from torch.randperm(number, generator=generator, device="cpu").tensor_split(tuple(cuts))
 
 
 def _ask(loss: Loss, model: nn.Module, part: Split, moment: Moment) -> Tensor:
@@ -229,31 +210,20 @@ def _prepare(model: nn.Module, split: Split) -> None:
     model.to(image.device, image.dtype if image.dtype in (torch.float32, torch.float64) else None)
     if not (isinstance(split.labels, Tensor) and split.labels.ndim == 4):  # then there is no class to name
         initialise(model, image)
-        check_labels(split.labels, len(split), _fastest_layout(model, image).shape[1])
-
-
-def _fastest_layout(model: nn.Module, image: Tensor) -> Tensor:
-    """Bring ``model`` into the layout that is fastest for convolutions if it takes that; its logits of one image."""
-    model.to(memory_format=torch.channels_last)
-    try:
-        return logits(model, image)
-    except ValueError:  # a forward with .view() wants the ordinary layout
-        model.to(memory_format=torch.contiguous_format)
-        return logits(model, image)
+        try:
+            outputs = logits(model.to(memory_format=torch.channels_last), image)  # fastest for convolutions
+        except ValueError:  # a forward with .view() wants the ordinary layout
+            outputs = logits(model.to(memory_format=torch.contiguous_format), image)
+        check_labels(split.labels, len(split), outputs.shape[1])
 
 
 class _Kept:
     """The weights with the lowest training loss so far, or the latest where losses cannot be compared."""
 
     def __init__(self, model: nn.Module, which: str):
-        self.model, self.loss, self.which = model, float("inf"), which
-        self.keep()
-
-    def keep(self) -> None:
-        self.weights = {key: value.clone() for key, value in self.model.state_dict().items()}
+        self.model, self.which, self.loss, self.weights = model, which, float("inf"), copy.deepcopy(model.state_dict())
 
     def offer(self, loss: float) -> None:
-        """Keep the present weights if they are what is wanted; refuse a loss that is not a number."""
         if not abs(loss) < float("inf"):
             self.restore()
             raise FloatingPointError(
@@ -261,8 +231,7 @@ class _Kept:
                 f"The model holds its {self.which} weights before that"
             )
         if loss < self.loss or self.which == "latest":
-            self.loss = loss
-            self.keep()
+            self.loss, self.weights = loss, copy.deepcopy(self.model.state_dict())
 
     def restore(self) -> None:
         self.model.load_state_dict(self.weights)
@@ -271,16 +240,13 @@ class _Kept:
 @contextmanager
 def _fast_matmul(device: torch.device):
     """TF32 products on an NVIDIA GPU: 10 bits of mantissa are plenty for training, and several times faster."""
-    if device.type != "cuda":
-        yield
-        return
-    try:
-        before = torch.get_float32_matmul_precision()
-    except RuntimeError:  # set by torch's newer switches: then it is the user's choice
-        yield
-        return
-    torch.set_float32_matmul_precision("high")
+    before = None
+    if device.type == "cuda":
+        with suppress(RuntimeError):  # set by torch's newer switches: then it is the user's choice
+            before = torch.get_float32_matmul_precision()
+            torch.set_float32_matmul_precision("high")
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        if before:
+            torch.set_float32_matmul_precision(before)

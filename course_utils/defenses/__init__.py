@@ -4,9 +4,6 @@
 another network's soft answers, on bounds, in noise. `null_class` trains on fooling images as a class of their own,
 `squeezing` rounds the input. `smoothing` and `intervals` prove what no attack within a ball can change. `evaluate`
 measures robust accuracy, `masking` looks for signs of gradient masking.
-
-``generator`` draws what is drawn; None starts a new one from seed 0. Images, labels and models keep to the convention
-of the course, and what does not is a TypeError or ValueError that says what to do.
 """
 
 from course_utils.defenses import (
@@ -20,13 +17,4 @@ from course_utils.defenses import (
     squeezing,
 )
 
-__all__ = [
-    "adversarial",
-    "distillation",
-    "evaluate",
-    "intervals",
-    "masking",
-    "null_class",
-    "smoothing",
-    "squeezing",
-]
+__all__ = ["adversarial", "distillation", "evaluate", "intervals", "masking", "null_class", "smoothing", "squeezing"]

@@ -37,6 +37,7 @@ class _Adversarial(TimedLoss):
     eps: float
     warmup: float = 0.3
     steps = 1
+    way = 2.5  # the length of all steps, in units of eps: a net may learn to stop few long ones and not many short ones
     keep = "latest"  # while the budget grows the loss does too
 
     def __post_init__(self):
@@ -44,11 +45,6 @@ class _Adversarial(TimedLoss):
         check_count("steps", self.steps)
         if not 0 <= self.warmup <= 1:
             raise ValueError(f"warmup={self.warmup}: want the part of the training in which eps grows, from 0 to 1")
-
-    @property
-    def length(self) -> float:
-        """Of a step, in units of the budget: few are long, and a net may learn to stop these and not short ones."""
-        return 2.5 / self.steps
 
     def attacked(self, model: nn.Module, images: Tensor, value: Callable[[Tensor], Tensor], moment: Moment) -> Tensor:
         """Images within the budget of this moment, where ``value(logits)`` is larger, in evaluation mode."""
@@ -59,7 +55,7 @@ class _Adversarial(TimedLoss):
         with evaluation.mode(model, False):
             for _ in range(self.steps):
                 gradient = evaluation.gradient(value(evaluation.ask(model, x.requires_grad_())), x)
-                x = project(x.detach() + self.length * eps * gradient.sign(), images, eps, "linf")
+                x = project(x.detach() + self.way / self.steps * eps * gradient.sign(), images, eps, "linf")
         return x
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
@@ -76,7 +72,7 @@ class OneStep(_Adversarial):
     True
     """
 
-    length = 1.25
+    way = 1.25
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,7 @@ from course_utils.training import History, Loss, fit
 
 
 def softened_loss(temperature: float, teacher: nn.Module | None = None) -> Loss:
-    """The loss above, for `training.fit`; without a teacher the labels are the answers, as when one is trained.
-
-    >>> from course_utils import data, models
-    >>> digits, teacher = data.mnist().train[:256], models.FC()
-    >>> fit(models.FC(), digits, loss=softened_loss(20.0, teacher), epochs=1, progress=False).finished
-    True
-    """
+    """The loss above, for `training.fit`; without a teacher the labels are the answers, as when one is trained."""
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature={temperature}: want a finite number above 0, such as 100.0")
 

@@ -20,24 +20,21 @@ from course_utils import evaluation, runtime
 from course_utils.attacks import base, distances, fgsm, pgd, random_noise, square
 from course_utils.core import checks
 from course_utils.core.checks import check_images, check_labels
+from course_utils.data import Split
 from course_utils.figures import Table
 
 Attack = Callable[[Tensor, Tensor], Tensor]
 
-DRAWS = 10  # of random signs
 ROUNDING = 1e-6  # by which float32 may leave the ball
 
 
 @dataclass
 class RobustnessReport:
-    """What a model keeps under each attack.
+    """What a model keeps under each attack within ``eps``: which images it still classifies correctly, bool ``(N,)``.
 
-    Attributes:
-        eps: the radius of the ball, in pixel units.
-        per_attack: which images the model still classifies correctly, bool ``(N,)``. An attacker may leave an image as
-            it is: one that is misclassified without an attack is so under each.
-        images: ``(N, C, H, W)``, for each image the perturbed one that fooled the model, or else came nearest.
-        notes: what has to be said of an attack, such as that it found no gradient.
+    An attacker may leave an image as it is: one that is misclassified without an attack is so under each. ``images``
+    are the perturbed ones that fooled the model, or else came nearest; ``notes`` say what has to be said of an attack,
+    such as that it found no gradient.
     """
 
     eps: float
@@ -89,18 +86,13 @@ def robust_accuracy(
     one draw, too good or too bad, and a note says so: average a few draws inside the model first.
 
     Args:
-        eps: radius of the ball in pixel units, largest change of a pixel.
         source: another net, or a smooth stand-in for this one, whose images are tried on the model; None leaves
             "transfer" out.
         nearest: so many wrong classes for "margin", those with the highest logits.
         queries: of `attacks.square`, for each image. ``nearest=1, queries=200`` is a third of the work.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    >>> x = torch.rand(5, 1, 2, 2)
-    >>> report = robust_accuracy(model, x, model(x).argmax(1), eps=0.1, queries=10, progress=False)
-    >>> list(report.per_attack)
-    ['clean', 'noise', 'fgsm', 'pgd-10', 'pgd-40', 'pgd-100', 'margin', 'square']
-    >>> report.accuracy()["clean"]
+    >>> model, x = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), torch.rand(5, 1, 2, 2)
+    >>> robust_accuracy(model, x, model(x).argmax(1), eps=0.1, queries=10, progress=False).accuracy()["clean"]
     1.0
     """
     checks.check_budget(eps, "linf")
@@ -108,9 +100,8 @@ def robust_accuracy(
     if source is model:
         raise ValueError("source is the model itself: give another net, or None to leave the transfer out")
     outputs = evaluation.logits(model, check_images(images))
-    check_labels(labels, *outputs.shape)
-    labels = labels.to(images.device)
-    correct, margins = _outcome(outputs, labels)
+    split = Split(images, check_labels(labels, *outputs.shape).to(images.device))
+    correct, margins = _outcome(outputs, split.labels)
     report = RobustnessReport(eps, {"clean": correct}, images.detach().clone())
     if changing := fraction_changing(model, images):
         report.notes["clean"] = f"asked twice, the model gives other logits for {changing:.0%} of the images"
@@ -120,7 +111,7 @@ def robust_accuracy(
         with bar, base.reraise_interrupts():
             for name, attack in attacks.items():
                 bar.set_postfix_str(name)
-                _run(report, name, attack, model, images, labels, margins)
+                _run(report, name, attack, model, split, margins)
                 bar.update()
     except KeyboardInterrupt:
         print("Interrupted: these are the attacks so far.")
@@ -134,7 +125,7 @@ def _attacks(
         return lambda x, y: pgd(net, x, y, eps, steps=steps, generator=generator, progress=False, **settings)
 
     attacks = {
-        "noise": lambda x, y: random_noise(model, x, y, eps, draws=DRAWS, generator=generator),
+        "noise": lambda x, y: random_noise(model, x, y, eps, draws=10, generator=generator),
         "fgsm": lambda x, y: fgsm(model, x, y, eps),
         "pgd-10": ascent(model, 10),
         "pgd-40": ascent(model, 40),
@@ -147,30 +138,29 @@ def _attacks(
     return attacks
 
 
-def _run(
-    report: RobustnessReport,
-    name: str,
-    attack: Attack,
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    margins: Tensor,
-) -> None:
+def _run(report: RobustnessReport, name: str, attack: Attack, model: nn.Module, split: Split, margins: Tensor) -> None:
     """Enter what ``attack`` leaves of the images that are classified correctly without it, and the worst so far."""
     correct = report.per_attack["clean"].clone()
     rows = correct.nonzero()[:, 0]
+    images, labels = split.images[rows], split.labels[rows]
     try:
-        attacked = attack(images[rows], labels[rows]) if len(rows) else images[rows]
+        attacked = attack(images, labels) if len(rows) else images
     except evaluation.NoGradient as error:
         report.notes[name] = f"could not be run: {str(error).partition(':')[0]}"
-    else:
-        if len(rows):
-            _check_inside(name, attacked, images[rows], report.eps)
-            held = report.worst[rows]
-            still, found = _outcome(evaluation.logits(model, attacked), labels[rows])
-            worse = ~still & held | (still == held) & (found < margins[rows])
-            report.images[rows[worse]], margins[rows[worse]] = attacked[worse], found[worse]
-            correct[rows] = still
+        attacked = images[:0]
+    if len(attacked):
+        low, high = (bound.item() for bound in torch.aminmax(attacked))
+        far = distances.linf(images.double(), attacked.double()).max().item()
+        if not (low >= 0 and high <= 1 and far <= report.eps + ROUNDING):  # its figure would mean nothing
+            raise RuntimeError(
+                f"the attack {name!r} left its bounds: pixels from {low:.4g} to {high:.4g}, changed by up to {far:.4g} "
+                f"where eps is {report.eps:g}"
+            )
+        held = report.worst[rows]
+        still, found = _outcome(evaluation.logits(model, attacked), labels)
+        worse = ~still & held | (still == held) & (found < margins[rows])
+        report.images[rows[worse]], margins[rows[worse]] = attacked[worse], found[worse]
+        correct[rows] = still
     report.per_attack[name] = correct
 
 
@@ -193,7 +183,7 @@ def _towards_each(
 
 
 def _outcome(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether each image is classified correctly, and its margin: bool and float ``(N,)``."""
+    """Whether each image is classified correctly, and its margin."""
     logits = logits.to(labels.device)
     return logits.argmax(1) == labels, evaluation.margin(logits, labels)
 
@@ -202,14 +192,3 @@ def fraction_changing(model: nn.Module, images: Tensor) -> float:
     """The fraction of images that get other logits when the model is asked again."""
     first, second = (evaluation.logits(model, images) for _ in range(2))
     return (first != second).any(1).float().mean().item()
-
-
-def _check_inside(name: str, attacked: Tensor, images: Tensor, eps: float) -> None:
-    """Refuse what an attack hands back if it is not in [0, 1] and within ``eps``: its figure would mean nothing."""
-    low, high = (bound.item() for bound in torch.aminmax(attacked))
-    far = distances.linf(images.double(), attacked.double()).max().item()
-    if not (low >= 0 and high <= 1 and far <= eps + ROUNDING):
-        raise RuntimeError(
-            f"the attack {name!r} left its bounds: pixels from {low:.4g} to {high:.4g}, changed by up to {far:.4g} "
-            f"where eps is {eps:g}"
-        )

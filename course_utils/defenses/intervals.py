@@ -24,7 +24,6 @@ left out.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -45,35 +44,15 @@ COST = 13  # of a box beside an image, in `core.tensors.portion`: 100 digits go 
 
 
 def Provable() -> nn.Sequential:
-    """The net that the course trains to be proved: `models.Strided`, half as wide again. 255,198 parameters.
-
-    >>> sum(p.numel() for p in Provable().parameters())
-    255198
-    """
-    return nn.Sequential(
-        nn.Conv2d(1, 24, 4, stride=2, padding=1),  # (N, 24, 14, 14)
-        nn.ReLU(),
-        nn.Conv2d(24, 48, 4, stride=2, padding=1),  # (N, 48, 7, 7)
-        nn.ReLU(),
-        nn.Flatten(),
-        nn.Linear(2352, 100),
-        nn.ReLU(),
-        nn.Linear(100, 10),
-    )
+    """The net that the course trains to be proved: `models.Strided`, half as wide again. 255,198 parameters."""
+    return models.Strided(24)
 
 
 def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """Lower and upper bounds of each logit, ``(N, K)`` twice, over all images within ``eps`` of each image and [0, 1].
 
-    Args:
-        model: a net of the course's layers one after the other: ``Normalise``, ``Conv2d``, ``Linear``, ``ReLU``,
-            ``Sigmoid``, ``Tanh``, ``MaxPool2d``, ``AvgPool2d``, ``BatchNorm2d``, ``Dropout``, ``Flatten``,
-            ``Identity`` and ``Sequential``. It is taken in evaluation mode. A layer that may compute anything else than
-            these do, by a ``forward`` of its own or a hook, is refused.
-        eps: the largest change of a pixel, in pixel units.
-
-    Raises:
-        ValueError: a layer through which no box can be carried.
+    The model is a sequence of `LINEAR`, `CURVED` and `RISING` layers, and taken in evaluation mode. A layer that may
+    compute anything else than these do, by a ``forward`` of its own or a hook, is refused with a ValueError.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
     >>> net[1].weight.data = torch.tensor([[1.0, -2.0]])
@@ -82,32 +61,26 @@ def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor
     [-1.6, -1.1]
     """
     layers = _checked_layers(model, images, eps)
+    images = images.detach().to(evaluation.device_of(model))
     with torch.no_grad(), evaluation.mode(model, False):
-        boxes = [_through(layers, *_box(part, eps)) for (part,) in _portions(model, images)]
-    return torch.cat([low for low, _ in boxes]), torch.cat([high for _, high in boxes])
+        lows, highs = zip(*(_through(layers, *_box(part, eps)) for (part,) in portions(images, cost=COST)), strict=True)
+    return torch.cat(lows), torch.cat(highs)
 
 
 def margins(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
-    """Lower bounds of f_y - f_j for the label y and each class j, ``(N, K)``, with 0 for j = y; else as `bounds`.
-
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data = torch.tensor([[1.0], [-1.0]])  # class 0 has a margin of 2 x
-    >>> margins(net, torch.tensor([[[[0.75]]]]), torch.tensor([0]), eps=0.25).round(decimals=3)
-    tensor([[0., 1.]])
-    """
+    """Lower bounds of f_y - f_j for the label y and each class j, ``(N, K)``, with 0 for j = y; else as `bounds`."""
     layers = _checked_layers(model, images, eps)
     classes = evaluation.logits(model, images[:1]).shape[1]
     labels = check_labels(labels, len(images), classes).to(evaluation.device_of(model))
     with torch.no_grad(), evaluation.mode(model, False):
-        parts = _portions(model, images, labels)
+        parts = portions(images.detach().to(labels.device), labels, cost=COST)
         return torch.cat([_margins(layers, *_box(part, eps), own) for part, own in parts])
 
 
 def verified(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
     """Whether it is proved that ``model`` gives each image its label within all of ``eps``: bool ``(N,)``.
 
-    False says that there is no proof, which need not be a mistake: there may be no attack either. Else as `bounds`, for
-    a net with at least two logits.
+    False says that there is no proof, which need not be a mistake: there may be no attack either. Else as `bounds`.
     """
     found = margins(model, images, labels, eps)
     return ((found > 0).sum(1) == found.shape[1] - 1).to(images.device)
@@ -120,17 +93,9 @@ class IntervalLoss(TimedLoss):
     In the first ``warmup`` part of the steps e grows from 0 to ``eps`` and k falls from 1 to ``kappa``; with the whole
     box from the start, the bounds of a fresh net are so wide that it learns to answer the same to all images.
 
-    Args:
-        eps: the largest change of a pixel, in pixel units. Some more than the eps of the proofs makes these easier.
-        warmup, kappa: in [0, 1].
-        shift: each batch is moved as a whole by up to so many pixels along both axes; where this uncovers something,
-            the edge is repeated. A net proves fewer digits that it has not seen than digits of its training, and moving
-            them narrows that gap.
-
-    >>> from course_utils import data, training
-    >>> digits = data.mnist("cpu").train[:256]
-    >>> training.fit(models.Strided(), digits, loss=IntervalLoss(0.1), epochs=1, decay=0, progress=False).finished
-    True
+    Somewhat more ``eps`` than that of the proofs makes these easier. Each batch is moved as a whole by up to ``shift``
+    pixels along both axes; where this uncovers something, the edge is repeated. A net proves fewer digits that it has
+    not seen than digits of its training, and moving them narrows that gap.
     """
 
     eps: float
@@ -187,10 +152,6 @@ def _checked_layers(model: nn.Module, images: Tensor, eps: float) -> list[nn.Mod
     return layers
 
 
-def _portions(model: nn.Module, images: Tensor, *labels: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    return portions(images.detach().to(evaluation.device_of(model)), *labels, cost=COST)
-
-
 def _box(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     """The lowest and the highest pixels within ``eps`` and [0, 1], one unit in the last place farther than that."""
     eps = eps + torch.finfo(images.dtype).eps
@@ -198,22 +159,20 @@ def _box(images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 
 
 def _through(layers: list[nn.Module], low: Tensor, high: Tensor, rounding: bool = True) -> tuple[Tensor, Tensor]:
-    """The box that leaves ``layers`` when the given one enters."""
     for layer in layers:
         if isinstance(layer, LINEAR):
-            centre, radius = _linear(layer, low, high, rounding)
-            low, high = centre - radius, centre + radius
+            low, high = _linear(layer, low, high, rounding)
         else:
             low, high = layer(low), layer(high)
             if isinstance(layer, CURVED) and rounding:
-                slack = _slack(1, low)
+                slack = _slack(layer, low)
                 low, high = low - slack * low.abs(), high + slack * high.abs()
     return low, high
 
 
 def _linear(layer: nn.Module, low: Tensor, high: Tensor, rounding: bool) -> tuple[Tensor, Tensor]:
-    """The centre and the radius of the box that leaves a linear layer."""
-    slack = _slack(_terms(layer), low) if rounding else 0.0
+    """The box that leaves a linear layer."""
+    slack = _slack(layer, low) if rounding else 0.0
     centre = torch.lerp(low, high, 0.5)
     radius = high - centre
     size = {name: weights.abs() for name, weights in layer.named_parameters()}
@@ -225,7 +184,8 @@ def _linear(layer: nn.Module, low: Tensor, high: Tensor, rounding: bool) -> tupl
         radius.mul_(1 + slack).add_(centre.abs(), alpha=slack)
         if isinstance(layer, nn.BatchNorm2d):  # W (x - mean) + b
             radius.add_(layer.running_mean.abs()[:, None, None], alpha=slack)
-    return layer(centre), functional_call(layer, size, radius)
+    centre, radius = layer(centre), functional_call(layer, size, radius)
+    return centre - radius, centre + radius
 
 
 def _margins(layers: list[nn.Module], low: Tensor, high: Tensor, labels: Tensor, rounding: bool = True) -> Tensor:
@@ -242,20 +202,18 @@ def _margins(layers: list[nn.Module], low: Tensor, high: Tensor, labels: Tensor,
     lower = logits.gather(1, own) - logits - (apart @ radius[:, :, None])[:, :, 0]
     if rounding:
         size = F.linear(centre.abs() + radius, weight.abs(), None if head.bias is None else head.bias.abs())
-        lower = lower - _slack(_terms(head), low) * (size.gather(1, own) + size)
+        lower = lower - _slack(head, low) * (size.gather(1, own) + size)
     return lower.scatter(1, own, 0.0)
 
 
-def _terms(layer: nn.Module) -> int:
-    """How many products a linear layer adds up for one output."""
+def _slack(layer: nn.Module, values: Tensor) -> float:
+    """By how much of |W| |x| + |b| a box grows, so that the sums of products stay in it as they are computed."""
+    terms = 1
     if isinstance(layer, nn.AvgPool2d):
         sides = layer.kernel_size
-        return sides**2 if isinstance(sides, int) else math.prod(sides)
-    return 1 if isinstance(layer, nn.BatchNorm2d) else layer.weight[0].numel()
-
-
-def _slack(terms: int, values: Tensor) -> float:
-    """By how much of |W| |x| + |b| a box grows, so that sums of ``terms`` products stay in it as they are computed."""
+        terms = sides**2 if isinstance(sides, int) else math.prod(sides)
+    elif isinstance(layer, nn.Linear | nn.Conv2d):
+        terms = layer.weight[0].numel()
     slack = 2 * (terms + 8) * torch.finfo(values.dtype).eps
     if values.is_cuda and values.dtype == torch.float32:
         slack += 2**-7  # TF32 keeps 10 bits of each factor

@@ -6,7 +6,6 @@ section 4.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -21,10 +20,7 @@ SLACK = 0.02  # fraction of the images by which two attacks may differ by chance
 
 
 class MaskingCheck(NamedTuple):
-    """One check of whether attacks found what there was to find.
-
-    ``measured`` is a fraction of the images, in [0, 1], or a difference of two such fractions; the larger, the worse.
-    """
+    """Whether attacks found what there was to find; the larger ``measured``, a fraction or a difference, the worse."""
 
     name: str
     passed: bool
@@ -48,20 +44,8 @@ def gradient_masking(
     A check fails where the attack that ought to be weaker leaves less, by more than 2 % of the images and more than two
     of them. Failing one proves that the stronger attack was misled; passing all proves nothing.
 
-    Args:
-        model, images, labels, eps, source, generator: as for `robust_accuracy`. 100 images are enough.
-        report: what that found for just these; None runs it here.
-
-    Returns:
-        Every check, passed or not.
-
-    Raises:
-        ValueError: a report of other images, or one that was interrupted.
-
-    >>> _ = torch.manual_seed(0)
-    >>> model, x = nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), torch.rand(5, 1, 2, 2)
-    >>> [c.name for c in gradient_masking(model, x, model(x).argmax(1), eps=0.1, progress=False) if not c.passed]
-    []
+    Every check is returned, passed or not. 100 images are enough. ``report`` is what `robust_accuracy` found for just
+    these, ``source`` as there; None runs it here.
     """
     generator = runtime.ensure_generator(generator)
     if report is None:
@@ -104,35 +88,23 @@ class _Case(NamedTuple):
         correct = evaluation.predict(self.model, attacked).labels.to(self.labels.device) == self.labels
         return correct.sum().item() / len(self.report.images)
 
+    def random_answers(self) -> float:
+        return fraction_changing(self.model, self.images)
 
-def _random_answers(case: _Case) -> float:
-    return fraction_changing(case.model, case.images)
+    def flat_loss(self) -> float:
+        try:
+            with base.attack_context(self.model, self.images, self.labels) as task:
+                _, _, slope = task.gradient(task.images, task.cross_entropy, task.rows)
+        except evaluation.NoGradient:
+            return 1.0
+        return (slope == 0).flatten(1).all(1).float().mean().item()
 
+    def more_steps(self) -> float:
+        return max(self.under("pgd-40") - self.under("pgd-10"), self.under("pgd-100") - self.under("pgd-40"))
 
-def _flat_loss(case: _Case) -> float:
-    try:
-        with base.attack_context(case.model, case.images, case.labels) as task:
-            _, _, slope = task.gradient(task.images, task.cross_entropy, task.rows)
-    except evaluation.NoGradient:
-        return 1.0
-    return (slope == 0).flatten(1).all(1).float().mean().item()
-
-
-def _more_steps(case: _Case) -> float:
-    return _largest_rise(*(case.under(name) for name in ("pgd-10", "pgd-40", "pgd-100")))
-
-
-def _larger_balls(case: _Case) -> float:
-    eps = case.report.eps
-    return _largest_rise(case.within(eps / 2), case.under("pgd-40"), case.within(2 * eps))
-
-
-def _whole_box(case: _Case) -> float:
-    return case.within(1.0)
-
-
-def _largest_rise(*accuracies: float) -> float:
-    return max(after - before for before, after in pairwise(accuracies))
+    def larger_balls(self) -> float:
+        small, own, large = self.within(self.report.eps / 2), self.under("pgd-40"), self.within(2 * self.report.eps)
+        return max(own - small, large - own)
 
 
 def _beaten(stronger: tuple[str, ...], by: str) -> Callable[[_Case], float]:
@@ -142,13 +114,14 @@ def _beaten(stronger: tuple[str, ...], by: str) -> Callable[[_Case], float]:
 
 RANDOM = "the model's answers are random: average many in the model, then attack that"
 FLAT = "the loss is flat or has no gradient: look for rounding, and attack the margin"
+EVERYTHING = "PGD fails although any image at all is allowed"
 CHECKS = [  # what should hold, by how much it does not, and what that means
-    ("the same answer twice", _random_answers, RANDOM),
-    ("a gradient everywhere", _flat_loss, FLAT),
+    ("the same answer twice", _Case.random_answers, RANDOM),
+    ("a gradient everywhere", _Case.flat_loss, FLAT),
     ("many steps beat one", _beaten(("pgd-40",), "fgsm"), "one step does better than many: the gradient misleads"),
-    ("more steps, more fooled", _more_steps, "more steps do worse than fewer"),
-    ("a larger ball, more fooled", _larger_balls, "a larger eps fools fewer images"),
-    ("all fooled where all is allowed", _whole_box, "PGD fails although any image at all is allowed"),
+    ("more steps, more fooled", _Case.more_steps, "more steps do worse than fewer"),
+    ("a larger ball, more fooled", _Case.larger_balls, "a larger eps fools fewer images"),
+    ("all fooled where all is allowed", lambda case: case.within(1.0), EVERYTHING),
     ("gradients beat noise", _beaten(("pgd-40",), "noise"), "random signs do better than gradients"),
     ("gradients beat squares", _beaten(WHITE_BOX, "square"), "an attack that asks for no gradient does better"),
 ]

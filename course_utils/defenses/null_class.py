@@ -25,19 +25,13 @@ from course_utils.layers import oddity
 
 Breed = Callable[[nn.Module, torch.Generator], Tensor]
 
-BRED = 0.25  # the fraction of bred images in a training
-
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """One network, and what was bred against it.
+    """One network, and what was bred against it. Number 1 is the network as given; from 2 on it has the null class.
 
-    Attributes:
-        number: 1 is the network as it was given.
-        model: the network of this round, in evaluation mode; from round 2 on its last class is "none of these".
-        images: bred against it, ``(N, C, H, W)``: the first for class 0, the next for class 1, and after K again for 0.
-        confidences: the softmax output of the class that each image was bred for, ``(N,)``.
-        accuracy: on the test split; a digit that is called "none of these" is an error.
+    ``images`` were bred for class 0, 1 and so on, after K again for 0; ``confidences`` ``(N,)`` are the softmax outputs
+    of these classes. ``accuracy`` is on the test split, where a digit that is called "none of these" is an error.
     """
 
     number: int
@@ -48,7 +42,6 @@ class Round:
 
     @property
     def median(self) -> float:
-        """The median of the confidences."""
         return self.confidences.double().quantile(0.5).item()
 
 
@@ -56,29 +49,24 @@ def with_null_class(model: nn.Sequential) -> nn.Sequential:
     """A copy of ``model`` with one more output, the last.
 
     The new row of weights is the mean of the old ones. So the new logit is the mean of the others, and no label
-    changes until the copy is trained. The model has to end in a dense layer.
+    changes until the copy is trained.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
     >>> with_null_class(model)(torch.rand(2, 1, 2, 2)).shape
     torch.Size([2, 4])
     """
-    last = model[-1] if isinstance(model, nn.Sequential) and len(model) else None
-    if last is None or (reason := oddity(model, [nn.Sequential]) or oddity(last, [nn.Linear])):
+    reason = oddity(model, [nn.Sequential]) or (oddity(model[-1], [nn.Linear]) if len(model) else "it is empty")
+    if reason:
         raise TypeError(
             f"the model is a {type(model).__name__}: want an nn.Sequential that ends in nn.Linear, such as "
-            "models.LeNet5(), for only there a row can be added" + ("" if last is None else f" ({reason})")
+            f"models.LeNet5(), for only there a row can be added ({reason})"
         )
-    if last.out_features < 2:
-        raise ValueError(
-            "the model returns one logit an image, and there have to be at least 2 classes before the new one"
-        )
-    wide, old = copy.deepcopy(model), model[-1]
-    size = old.in_features, old.out_features + 1
-    last = nn.utils.skip_init(nn.Linear, *size, bias=old.bias is not None, dtype=old.weight.dtype)
-    with torch.no_grad():
-        for name, rows in old.named_parameters():
-            getattr(last, name).copy_(torch.cat([rows, rows.mean(0, keepdim=True)]))
-    wide[-1] = last.to(old.weight.device).train(old.training)
+    if model[-1].out_features < 2:
+        raise ValueError("the model returns one logit an image, and there have to be at least 2 classes to begin with")
+    wide = copy.deepcopy(model)
+    wide[-1].out_features += 1
+    for name, rows in model[-1].named_parameters():
+        setattr(wide[-1], name, nn.Parameter(torch.cat([rows, rows.mean(0, keepdim=True)]).detach()))
     return wide
 
 
@@ -96,28 +84,14 @@ def null_class_rounds(
     """Breed, train, breed again: an iterator over `Round`, which does the work of one when asked for it.
 
     Args:
-        model: the network to start from, K classes; it stays as it is.
+        model: the network to start from, the first of ``rounds``, K classes; it stays as it is.
         split: what it was trained on. Each round continues with ``digits`` of these images, drawn anew, and with bred
             ones, a quarter of the whole. All images of all rounds so far are repeated equally often, but for one, until
             they fill it; where there are more, as many as fit are drawn.
         breed: ``breed(model, generator)`` returns images for the classes 0 ... K - 1 in this order, once or several
             times. It meets models with K and with K + 1 outputs.
-        test: digits for the accuracy.
-        rounds: how many networks; the first is ``model`` itself.
-        generator: draws the digits and their order, and is handed to ``breed``; it lives on the CPU.
         settings: of each training, as in `training.fit`, but for one epoch with ``lr=2e-3``. Interrupting a training
             ends the iterator.
-
-    Raises:
-        TypeError, ValueError: from ``breed``, images outside the convention, or not a multiple of K.
-
-    >>> from course_utils import data, models
-    >>> digits = data.mnist().train[:500]
-    >>> def breed(net, generator):
-    ...     return torch.rand(20, 1, 28, 28, generator=generator)
-    >>> found = null_class_rounds(models.Strided(), digits, breed, test=digits, rounds=2, progress=False)
-    >>> [len(each.images) for each in found]
-    [20, 20]
     """
     if isinstance(model, nn.Module) and isinstance(split, Split):
         evaluation.initialise(model, split.images[:1])
@@ -139,7 +113,12 @@ def _rounds(
     classes, bred, generator = model[-1].out_features, [], settings["generator"]
     net = copy.deepcopy(model).to(split.images.dtype).eval()
     for current in range(1, number + 1):
-        images = _check_bred(breed(net, generator), classes)
+        images = check_images(breed(net, generator))
+        if len(images) % classes:
+            raise ValueError(
+                f"breed returned {len(images)} images for {classes} classes: want as many for each, and none for 'none "
+                f"of these' (of an archive, images[:{classes}])"
+            )
         outputs = evaluation.logits(net, images.to(split.images.dtype))
         aims = (torch.arange(len(images)) % classes).to(outputs.device)
         confidences = outputs.softmax(1).gather(1, aims[:, None])[:, 0]
@@ -153,20 +132,10 @@ def _rounds(
                 return
 
 
-def _check_bred(images: Tensor, classes: int) -> Tensor:
-    """The images that ``breed`` returned, if they are some for each class."""
-    if len(check_images(images)) % classes:
-        raise ValueError(
-            f"breed returned {len(images)} images for {classes} classes: want as many for each, and none for 'none of "
-            f"these' (of an archive, images[:{classes}])"
-        )
-    return images
-
-
 def _mixture(split: Split, bred: Tensor, digits: int, classes: int, generator: torch.Generator) -> Split:
-    """So many ``digits`` of the split, and bred images of class ``classes`` that make up `BRED` of the whole."""
+    """So many ``digits`` of the split, and bred images of class ``classes`` that make up a quarter of the whole."""
     rows = torch.randperm(len(split), generator=generator)[:digits].to(split.labels.device)
-    wanted = max(1, round(digits * BRED / (1 - BRED)))
+    wanted = max(1, round(digits / 3))
     order = torch.randperm(len(bred), generator=generator).to(bred.device)
     images = bred[order.repeat(-(-wanted // len(bred)))[:wanted]]
     none = torch.full((wanted,), classes, device=split.labels.device)

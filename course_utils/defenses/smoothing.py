@@ -31,22 +31,16 @@ from course_utils.training import Moment, TimedLoss
 
 
 class Certificate(NamedTuple):
-    """The class of each image, int64 ``(N,)``, -1 where the classifier abstains, and the radius ``(N,)`` of its proof.
+    """The class of each image, -1 where the classifier abstains, and the Euclidean radius ``(N,)`` of its proof, or 0.
 
-    Radii are Euclidean, in pixel units; 0 where it abstains. Each single certificate is wrong with a probability of at
-    most ``alpha``.
+    Each single certificate is wrong with a probability of at most ``alpha``.
     """
 
     labels: Tensor
     radii: Tensor
 
     def accuracy(self, labels: Tensor, radius: float = 0.0) -> float:
-        """The certified accuracy: the fraction of images proved to keep their right label within ``radius``.
-
-        >>> found = Certificate(torch.tensor([3, -1, 7]), torch.tensor([0.5, 0.0, 1.0]))
-        >>> [round(found.accuracy(torch.tensor([3, 1, 7]), radius), 2) for radius in (0.0, 0.6)]
-        [0.67, 0.33]
-        """
+        """The certified accuracy: the fraction of images proved to keep their right label within ``radius``."""
         right = self.labels == check_labels(labels, len(self.labels)).to(self.labels.device)
         return (right & (self.radii >= radius)).double().mean().item()
 
@@ -68,15 +62,10 @@ def certify(
     reach 3.20. After an interrupt, images without all of their draws abstain.
 
     Args:
-        model: maps images to logits ``(N, K)``; it will see pixels below 0 and above 1.
+        model: it will see pixels below 0 and above 1.
         sigma: the deviation of the noise, in pixel units.
-        first: draws that choose the class.
-        samples: further draws, that bound its probability.
+        first, samples: draws that choose the class, and further draws that bound its probability.
         alpha: the probability that a certificate is wrong, for each image, in (0, 0.5).
-        generator: draws the noise, on the model's device.
-
-    Raises:
-        ValueError: too few samples for any certificate.
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
     >>> net[1].weight.data = torch.tensor([[1.0], [0.0]])  # class 0 where the pixel is above 0
@@ -119,11 +108,6 @@ def predict_smoothed(
     It abstains where two equally likely classes would differ by as many votes as the two with the most, with a
     probability above ``alpha``. This asks for far fewer samples than `certify`, since it compares p with the runner-up
     and not with 1/2. Arguments are as there.
-
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
-    >>> net[1].weight.data = torch.tensor([[1.0], [0.0]])
-    >>> predict_smoothed(net, torch.tensor([[[[0.0]]], [[[0.8]]]]), sigma=0.5, progress=False)
-    tensor([-1,  0])
     """
     _check_alpha(alpha)
     samples = check_count("samples", samples)
@@ -164,11 +148,7 @@ def votes(
 
 
 def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
-    """``images + sigma * z`` with z normal, not cut off at 0 and 1.
-
-    >>> noisy(torch.zeros(1, 1, 2, 2), 0.5, torch.Generator().manual_seed(0)).min() < 0
-    tensor(True)
-    """
+    """``images + sigma * z`` with z normal, not cut off at 0 and 1."""
     noise = torch.randn(images.shape, generator=generator, device=generator.device, dtype=images.dtype)
     return torch.add(images, noise.to(images.device), alpha=sigma)
 
@@ -192,7 +172,6 @@ class Smoothed(nn.Module):
         self.model, self.sigma, self.samples = model, sigma, check_count("samples", samples)
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> ``(N, K)``."""
         noise = torch.zeros(self.samples, *images.shape[1:], dtype=images.dtype)
         noise = noisy(noise, self.sigma, torch.Generator().manual_seed(0)).to(images.device)
         copies = (images[:, None] + noise).flatten(0, 1)
@@ -202,13 +181,7 @@ class Smoothed(nn.Module):
 
 @dataclass(frozen=True)
 class NoisyLoss(TimedLoss):
-    """A loss for `training.fit`: the cross-entropy in normal noise, drawn anew for each image and step.
-
-    >>> from course_utils import data, models, training
-    >>> digits = data.mnist("cpu").train[:256]
-    >>> training.fit(models.Strided(), digits, loss=NoisyLoss(0.25), epochs=1, progress=False).finished
-    True
-    """
+    """A loss for `training.fit`: the cross-entropy in normal noise, drawn anew for each image and step."""
 
     sigma: float
 

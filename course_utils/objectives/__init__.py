@@ -5,9 +5,6 @@ every attack runs on it. `train` trains a network by any loss: `map_criterion` a
 functions of `rbf_lenet` and `shallow_rbf`, `hinge` and `large_margin`. `linear_svm` and `rbf_svm` are scikit-learn's,
 `NearestDigit` keeps the digits themselves, `Gaussians` one density a class. `calibrate` brings logits of any unit to
 one scale.
-
-Splits, images and labels keep to the convention of the course, and what does not is a TypeError or ValueError that says
-what to do. ``generator=None`` starts a new one from seed 0.
 """
 
 from course_utils.objectives.fitting import train

@@ -1,8 +1,4 @@
-"""Train a fresh network by any loss, and what the objectives of this package share.
-
-The network, the data and the optimiser are those of `training.fit`, and only the loss is another, so that what differs
-between two networks is their objective.
-"""
+"""Train a fresh network by any loss, and only the loss is another; and what the objectives of this package share."""
 
 from collections.abc import Callable
 
@@ -24,19 +20,12 @@ def train(
     generator: torch.Generator | None = None,
     **settings,
 ) -> nn.Module:
-    """A fresh network, trained to make ``loss`` small on ``split``, where the split lives; in evaluation mode.
+    """The network that ``build()`` makes, trained by `training.fit` with ``loss`` and ``settings``, in evaluation mode.
 
-    Args:
-        build: makes the network, with random weights, such as `models.LeNet5`.
-        loss, settings: as in `training.fit`, and so are errors and what an interrupt does.
-        generator: draws the first weights, the order of the images and what is dropped out, on the CPU.
+    ``generator`` draws the first weights, the order of the images and what is dropped out, on the CPU.
 
-    >>> from course_utils import data, models
-    >>> from course_utils.objectives.margin import hinge
-    >>> digits = data.mnist("cpu").train[:256]
-    >>> net = train(models.LeNet5, digits, lambda net, x, y: hinge(net(x), y), epochs=1, progress=False)
-    >>> net(digits.images[:3]).shape
-    torch.Size([3, 10])
+    >>> from course_utils import data, models, training
+    >>> _ = train(models.LeNet5, data.mnist("cpu").train[:256], training.cross_entropy, epochs=1, progress=False)
     """
     check_split(split)
     generator = runtime.ensure_generator(generator)
@@ -50,11 +39,7 @@ def train(
 
 
 def check_split(split: Split, every: bool = False) -> int:
-    """The number of classes of a split in order; with ``every``, each has to have two images at least.
-
-    >>> check_split(Split(torch.zeros(4, 1, 2, 2), torch.tensor([0, 1, 0, 1])), every=True)
-    2
-    """
+    """The number of classes of a split in order; with ``every``, each has to have two images at least."""
     if not isinstance(split, Split):
         raise TypeError(f"want a Split, such as data.mnist().train[:10_000], not a {type(split).__name__}")
     check_labels(split.labels, len(check_images(split.images)))

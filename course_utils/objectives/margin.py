@@ -49,9 +49,9 @@ def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float 
         images = images.detach().requires_grad_()
         logits = evaluation.ask(model, images)
         _check(logits, labels, "gamma", gamma)
-        lead = evaluation.margin(logits, labels)
-        slope = evaluation.gradient(lead.sum(), images, create_graph=True)
-        distance = lead / (slope.flatten(1).norm(dim=1) + FLAT)
+        margin = evaluation.margin(logits, labels)
+        slope = evaluation.gradient(margin.sum(), images, create_graph=True)
+        distance = margin / (slope.flatten(1).norm(dim=1) + FLAT)
         return (gamma - distance).relu().mean()
 
 

@@ -18,7 +18,7 @@ from course_utils.objectives.fitting import check_split, flat, frozen
 class NearestDigit(nn.Module):
     """Logits are distances to the nearest kept image of each class, with a minus, in pixel units. Nothing is trained.
 
-    The nearest images are looked up without a gradient; the distance to them has one. Each class needs two images.
+    The nearest images are looked up without a gradient; the distance to them has one.
 
     >>> kept = Split(torch.tensor([0.0, 0.1, 0.9, 1.0]).view(4, 1, 1, 1), torch.tensor([0, 0, 1, 1]))
     >>> NearestDigit(kept)(torch.tensor([[[[0.4]]]]))
@@ -31,7 +31,6 @@ class NearestDigit(nn.Module):
         self.points = nn.ParameterList(frozen(pixels[split.labels == k]) for k in range(classes))
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> ``(N, K)``."""
         pixels = flat(images, self.points[0])
         return -torch.stack([self._distances(pixels, points) for points in self.points], dim=1)
 

@@ -49,11 +49,7 @@ DRAWINGS = """
 
 
 def bitmaps() -> Tensor:
-    """The drawings of the ten digits, 12 rows of 7 pixels, of -1 (paper) and +1 (ink): ``(10, 84)``.
-
-    >>> bitmaps().shape, bitmaps().unique().tolist()
-    (torch.Size([10, 84]), [-1.0, 1.0])
-    """
+    """The drawings of the ten digits, 12 rows of 7 pixels, of -1 (paper) and +1 (ink): ``(10, 84)``."""
     rows = [line.split() for line in DRAWINGS.split("\n") if line]
     return torch.tensor([[1.0 if p == "#" else -1.0 for row in rows for p in row[k]] for k in range(10)])
 
@@ -79,9 +75,6 @@ class ShallowRBF(nn.Module):
     """One function a class: logits ``-|B_k (x - mu_k)|^2``, which is beta_k = -B_k^T B_k, of rank 40 at most.
 
     ``means``, where mu_k starts, are ``(K, D)`` in pixel units.
-
-    >>> ShallowRBF(torch.zeros(3, 4))(torch.zeros(1, 1, 2, 2)).abs().max().item()
-    0.0
     """
 
     def __init__(self, means: Tensor):
@@ -91,7 +84,6 @@ class ShallowRBF(nn.Module):
         self.directions = nn.Parameter(scale * torch.randn(len(means), RANK, means.shape[1]).to(means))
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> ``(N, K)``, 0 or less."""
         offsets = flat(images, self.means) - self.means[:, None]
         return -torch.bmm(offsets, self.directions.mT).square().sum(2).T.contiguous()
 
@@ -143,11 +135,6 @@ def rbf_lenet(split: Split, *, epochs: int = 5, lr: float = 8e-3, **settings) ->
 
     Features, pooling and optimiser are those of `models.LeNet5`, so that only the objective differs. ``settings`` are
     those of `train`.
-
-    >>> from course_utils import data
-    >>> net = rbf_lenet(data.mnist("cpu").train[:256], epochs=1, progress=False)
-    >>> net(torch.rand(2, 1, 28, 28)).shape
-    torch.Size([2, 10])
     """
 
     def build():
@@ -160,11 +147,6 @@ def shallow_rbf(split: Split, *, epochs: int = 5, lr: float = 8e-3, **settings) 
     """Goodfellow's shallow net, from the mean images of the classes on, trained by `bernoulli`.
 
     The paper does not say how its own was trained. ``settings`` are those of `train`.
-
-    >>> images = torch.rand(64, 1, 2, 2, generator=torch.Generator().manual_seed(0))
-    >>> net = shallow_rbf(Split(images, (images.mean((1, 2, 3)) > 0.5).long()), epochs=1, progress=False)
-    >>> net(images).max().item() <= 0
-    True
     """
     classes, pixels = check_split(split, every=True), split.images.flatten(1)
     means = torch.stack([pixels[split.labels == k].mean(0) for k in range(classes)])

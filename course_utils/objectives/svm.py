@@ -41,7 +41,6 @@ class KernelMachine(nn.Module):
         self.weights, self.biases = frozen(weights), frozen(biases)
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> ``(N, K)``, the decision values."""
         offsets = flat(images, self.centre) - self.centre
         squares = offsets.square().sum(1, keepdim=True) + self.supports.square().sum(1)
         distances = torch.addmm(squares, offsets, self.supports.T, alpha=-2)
@@ -51,8 +50,7 @@ class KernelMachine(nn.Module):
 def linear_svm(split: Split, *, C: float = 0.01) -> nn.Sequential:
     """One linear machine for each class of ``split``, by ``sklearn.svm.LinearSVC`` with its squared hinge loss.
 
-    A network of one layer, on the device and in the type of the images; logits are the decision values. ``C`` is what a
-    violated margin costs, for each image. Each class needs two images.
+    A network of one layer, whose logits are the decision values. ``C`` is what a violated margin costs, for each image.
 
     >>> split = Split(torch.tensor([0.0, 0.2, 0.8, 1.0]).view(4, 1, 1, 1), torch.tensor([0, 0, 1, 1]))
     >>> linear_svm(split, C=100.0)(split.images).argmax(1)
@@ -66,8 +64,8 @@ def linear_svm(split: Split, *, C: float = 0.01) -> nn.Sequential:
     weights, biases = torch.tensor(machine.coef_), torch.tensor(machine.intercept_)
     if len(weights) == 1:  # for two classes it fits only the second
         weights, biases = torch.cat([-weights, weights]), torch.cat([-biases, biases])
-    layer = nn.utils.skip_init(nn.Linear, weights.shape[1], len(weights), dtype=weights.dtype)
-    layer.load_state_dict(dict(weight=weights, bias=biases))
+    layer = nn.Linear(weights.shape[1], len(weights), device="meta")
+    layer.load_state_dict(dict(weight=weights, bias=biases), assign=True)
     return nn.Sequential(nn.Flatten(), layer).to(split.images).eval()
 
 
@@ -77,16 +75,8 @@ def rbf_svm(split: Split, *, C: float = 10.0, gamma: float | None = None, progre
     The kernel of all pairs is computed once for all machines. The time grows with the square of the number of images,
     at least: a second for 2,000 digits, about ten for 10,000.
 
-    Args:
-        split, C: as for `linear_svm`; at most 20,000 images.
-        gamma: of the kernel; None takes 1 / (D times the variance of all pixels), scikit-learn's "scale".
-
-    Raises:
-        KeyboardInterrupt: some classes would have no machine.
-
-    >>> split = Split(torch.tensor([0.0, 0.2, 0.8, 1.0]).view(4, 1, 1, 1), torch.tensor([0, 0, 1, 1]))
-    >>> rbf_svm(split)(split.images).argmax(1)
-    tensor([0, 0, 1, 1])
+    ``gamma`` None takes 1 / (D times the variance of all pixels), scikit-learn's "scale". An interrupt goes on to the
+    caller: some classes would have no machine.
     """
     from sklearn.svm import SVC
 

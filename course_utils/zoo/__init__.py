@@ -8,6 +8,7 @@ zoo.load("mobilenet_v2")        trained on ImageNet, by others: any classifier o
 import torch
 from torch import nn
 
+from course_utils import runtime
 from course_utils.core.checks import no_such
 from course_utils.zoo import imagenet, mnist, robust
 
@@ -17,24 +18,24 @@ __all__ = ["imagenet", "load", "mnist", "robust"]
 def load(name: str, *, seed: int = 0, device: torch.device | str | None = None, progress: bool = True) -> nn.Sequential:
     """A network by its name, in evaluation mode on ``device``; None is `runtime.device`.
 
-    Args:
-        seed: of the first weights and of the order of the images, for a network that is trained here: another seed is
-            another network.
-
-    Raises:
-        ValueError: no such network; a seed for one that is not trained here.
-        OSError: its file is damaged or missing, and not to be had; the message says what to do.
+    ``seed`` is for a network that is trained here: another one, of first weights and of the order of the images, is
+    another network. An OSError says what to do where a file is damaged, or missing and not to be had.
 
     >>> load("lenet-5")
     Traceback (most recent call last):
     ...
     ValueError: no network is called 'lenet-5'; did you mean 'lenet5'?
     """
+    device = runtime.device() if device is None else torch.device(device)
     if name in mnist.RECIPES:
-        return mnist.trained(name, seed=seed, device=device, progress=progress)
+        return _ready(mnist.trained(name, seed=seed, device=device, progress=progress), device)
     ours = [*mnist.RECIPES, *robust.RECIPES]
     if name not in ours and name not in imagenet.names():
         raise no_such("network", name, ours + imagenet.names(), f"there are {', '.join(ours)} and torchvision's")
     if seed:
         raise ValueError(f"seed={seed}: {name!r} is stored as one network; seeds are for {', '.join(mnist.RECIPES)}")
-    return robust.load(name, device=device) if name in ours else imagenet.classifier(name, device=device)
+    return _ready(robust.load(name) if name in ours else imagenet.classifier(name), device)
+
+
+def _ready(net: nn.Sequential, device: torch.device) -> nn.Sequential:
+    return net.to(device, memory_format=torch.channels_last).eval()

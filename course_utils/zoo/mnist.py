@@ -3,14 +3,12 @@
 import hashlib
 import warnings
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from course_utils import data, models, runtime
 from course_utils.core import storage
-from course_utils.core.checks import no_such
 from course_utils.data import Split
 from course_utils.training import History, fit, weight_decay
 from course_utils.zoo.recipe import Recipe
@@ -67,35 +65,26 @@ RECIPES = {
 
 
 @runtime.float32()
-def trained(name: str, *, seed: int = 0, device: torch.device | str | None = None, progress: bool = True) -> nn.Module:
+def trained(name: str, *, seed: int, device: torch.device, progress: bool) -> nn.Module:
     """A network trained on MNIST by its recipe: from the user's cache, or trained now and kept there.
 
     A file that is damaged, or was written by another recipe, is reported and replaced. An interrupted training is
-    returned, but not kept. Another ``seed``, of the first weights and of the order of the images, is another network.
+    returned, but not kept.
     """
-    if name not in RECIPES:
-        raise no_such("network", name, RECIPES)
     recipe, stamp = RECIPES[name], RECIPES[name].stamp(seed)
-    device = runtime.device() if device is None else torch.device(device)
     file = storage.home("models") / f"{name}-{seed}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}.safetensors"
     model = recipe.fresh(seed)
-    if not _load(model, file, stamp):
-        generator = torch.Generator().manual_seed(seed)
-        if recipe.train(model, data.mnist(device).train, generator=generator, progress=progress).finished:
-            try:
-                storage.store(model, file, stamp)
-            except OSError as error:
-                warnings.warn(f"the network works but could not be kept ({error})", stacklevel=3)
-    return model.to(device, memory_format=torch.channels_last).eval()
-
-
-def _load(model: nn.Module, file: Path, stamp: str) -> bool:
-    """Fill ``model`` from ``file`` if that is whole and of this recipe. Says what is wrong with it if not."""
     try:
         storage.restore(model, file, stamp)
+        return model
     except FileNotFoundError:
-        return False
+        pass
     except (OSError, ValueError) as error:
         warnings.warn(f"the saved network {file.name} cannot be used ({error}); training it again", stacklevel=4)
-        return False
-    return True
+    generator = torch.Generator().manual_seed(seed)
+    if recipe.train(model, data.mnist(device).train, generator=generator, progress=progress).finished:
+        try:
+            storage.store(model, file, stamp)
+        except OSError as error:
+            warnings.warn(f"the network works but could not be kept ({error})", stacklevel=4)
+    return model

@@ -12,13 +12,7 @@ from course_utils.training import seeded
 
 @dataclass(frozen=True)
 class Recipe:
-    """A network with fresh weights, and its training.
-
-    Args:
-        build: makes the network.
-        train: called as ``train(model, split, generator=..., progress=...)``, returns a `training.History`; such as
-            ``partial(training.fit, epochs=3)``.
-    """
+    """``build()`` makes the network, and ``train(model, split, generator=..., progress=...)`` trains it."""
 
     build: Callable[[], nn.Module]
     train: partial
@@ -33,7 +27,6 @@ class Recipe:
         return f"{_text(self.build)}, {_text(self.train)}, seed {seed}"
 
     def fresh(self, seed: int = 0) -> nn.Module:
-        """The network before its training."""
         with seeded(seed), runtime.float32():
             return self.build()
 

@@ -35,14 +35,10 @@ JUDGED, WATCHED = slice(1000), slice(5000, 5300)  # of the test digits: for `Rob
 
 @dataclass(frozen=True)
 class RobustRecipe(Recipe):
-    """A recipe, and what its network could do when it was shipped.
+    """A recipe with a note on what its network is for, and what that could do when it was shipped.
 
-    Args:
-        note: one sentence on what the network is for.
-        measure: ``measure(model, split)`` gives fractions in [0, 1] by name, "clean" among them.
-        measured: what it gave for the file that is shipped, on the first 1,000 test digits.
-        watch: the budget in pixel units at which the training is looked at after each round, for `history`; 0 for a
-            training without.
+    ``measured`` is what ``measure(model, split)`` gave for the first 1,000 test digits: fractions in [0, 1]. ``watch``
+    is the budget at which the training is looked at after each round, for `history`; 0 is a training without.
     """
 
     note: str
@@ -52,10 +48,7 @@ class RobustRecipe(Recipe):
 
 
 def under_attack(model: nn.Module, split: Split, *, eps: float) -> dict[str, float]:
-    """The accuracy of ``model``: "clean", under "pgd-100", and under the "worst" of all attacks.
-
-    By `robust_accuracy` with one restart and 500 queries an image.
-    """
+    """The accuracy of ``model``: "clean", under "pgd-100", and under the "worst" of all attacks."""
     report = robust_accuracy(model, split.images, split.labels, eps, queries=500, progress=False)
     return {name: report.accuracy()[name] for name in ("clean", "pgd-100", "worst")}
 
@@ -67,10 +60,7 @@ def proved(model: nn.Module, split: Split, *, eps: float) -> dict[str, float]:
 
 
 def certified(model: nn.Module, split: Split, *, sigma: float) -> dict[str, float]:
-    """The accuracy of ``model``: "clean"; and smoothed and "certified" for a radius of ``sigma``.
-
-    The second is of the first 200 images, with the noise that `smoothing.certify` draws by itself.
-    """
+    """The accuracy of ``model``: "clean"; and of the first 200, smoothed and "certified" for a radius of ``sigma``."""
     few = split[:200]
     found = certify(model, few.images, sigma, progress=False)
     return {"clean": evaluation.accuracy(model, split), "certified": found.accuracy(few.labels, radius=sigma)}
@@ -137,16 +127,9 @@ RECIPES = {
 }
 
 
-def load(name: str, *, device: torch.device | str | None = None) -> nn.Module:
-    """A shipped network, a key of `RECIPES`, in evaluation mode.
-
-    Raises:
-        FileNotFoundError: its file is missing; the message says how to get it back.
-        OSError: its file is damaged, or another recipe made it; likewise.
-    """
-    model, _ = _open(name)
-    device = runtime.device() if device is None else torch.device(device)
-    return model.to(device, memory_format=torch.channels_last).eval()
+def load(name: str) -> nn.Module:
+    """A shipped network, a key of `RECIPES`. An OSError says how to get its file back, or a whole one."""
+    return _open(name)[0]
 
 
 def history(name: str) -> dict[str, list[float]]:
@@ -161,11 +144,7 @@ def history(name: str) -> dict[str, list[float]]:
 
 
 def retrain(name: str, *, device: torch.device | str | None = None, progress: bool = True) -> dict[str, float]:
-    """Train a shipped network again by its recipe, put it in the place of its file, and say what was measured.
-
-    Raises:
-        KeyboardInterrupt: the training was interrupted; the file is as it was.
-    """
+    """Train a shipped network again by its recipe, put it in the place of its file, and say what was measured."""
     recipe, device = recipe_of(name), runtime.device() if device is None else torch.device(device)
     digits, model, generator = data.mnist(device), recipe.fresh(), torch.Generator().manual_seed(0)
     few, seen = digits.test[WATCHED], {"clean": [], "fgsm": [], "pgd": []}
@@ -189,7 +168,6 @@ def retrain(name: str, *, device: torch.device | str | None = None, progress: bo
 
 
 def weights_file(name: str) -> Path:
-    """The file of a shipped network."""
     return FOLDER / f"{name}.safetensors"
 
 
@@ -200,7 +178,6 @@ def recipe_of(name: str) -> RobustRecipe:
 
 
 def _open(name: str) -> tuple[nn.Module, dict[str, str]]:
-    """The network from its file, and the notes beside the weights."""
     recipe, file = recipe_of(name), weights_file(name)
     again = f"`git checkout -- data/models/{file.name}` brings it back, `deep-flaw retrain {name}` trains it again"
     model = recipe.fresh()

@@ -26,11 +26,6 @@ def learn_codes(
     """Train ``encoder`` in place, from the pixels of an image to the units of the code.
 
     The decoder starts as its transpose, and is thrown away at the end. ``settings`` are those of `training.fit`.
-
-    >>> from course_utils import data
-    >>> encoder = nn.Linear(784, 16)
-    >>> learn_codes(encoder, data.mnist().train.images[:250], epochs=1, lr=0.01, progress=False).finished
-    True
     """
     size = check_images(images)[0].numel()
     evaluation.initialise(encoder, images[:1].flatten(1))
