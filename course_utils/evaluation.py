@@ -21,6 +21,7 @@ class Prediction(NamedTuple):
 def accuracy(model: nn.Module, split: Split) -> float:
     """The fraction of ``split`` that ``model`` classifies correctly, in [0, 1].
 
+    >>> from course_utils import data, models
     >>> 0 <= accuracy(models.LeNet5(), data.mnist().test[:100]) <= 1
     True
     """
@@ -32,6 +33,7 @@ def accuracy(model: nn.Module, split: Split) -> float:
 def predict(model: nn.Module, images: Tensor) -> Prediction:
     """The class that ``model`` gives each image, and its confidence.
 
+    >>> from course_utils import models
     >>> predict(models.LeNet5(), torch.rand(3, 1, 28, 28)).confidences.shape
     torch.Size([3])
     """
@@ -45,6 +47,7 @@ def logits(model: nn.Module, images: Tensor, *, batch: int = 1000, least: int = 
     The result lives on the model's device. ``least`` is how many logits an image has to have: two for classes, one
     where logits are only compared.
 
+    >>> from course_utils import models
     >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape
     torch.Size([3, 10])
     """

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from course_utils import data
-from tools.books import ROOT
+from tools.notebooks import ROOT
 
 HEAVY = ("torchvision.ops", "scipy.special", "sklearn.base", "skimage.data", "matplotlib", "pandas")
 MODULES = sorted(
