@@ -15,7 +15,7 @@ from course_utils.core import storage
 from course_utils.doctor import doctor
 from course_utils.zoo import imagenet, robust
 
-FETCHED = {"imagenet": imagenet.fetch, "faces": faces.fetch}
+FETCHED = {"imagenet": imagenet.fetch_weights, "faces": faces.fetch}
 
 
 def main(arguments: list[str] | None = None) -> int:

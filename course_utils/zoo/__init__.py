@@ -34,7 +34,7 @@ def load(name: str, *, seed: int = 0, device: torch.device | str | None = None, 
         raise no_such("network", name, ours + imagenet.names(), f"there are {', '.join(ours)} and torchvision's")
     if seed:
         raise ValueError(f"seed={seed}: {name!r} is stored as one network; seeds are for {', '.join(mnist.RECIPES)}")
-    return _ready(robust.load(name) if name in ours else imagenet.classifier(name), device)
+    return _ready(robust.shipped(name) if name in ours else imagenet.classifier(name), device)
 
 
 def _ready(net: nn.Sequential, device: torch.device) -> nn.Sequential:

@@ -41,7 +41,7 @@ def classifier(name: str = "mobilenet_v2") -> nn.Sequential:
         net, weights = _lite(), _weights("mobilenet_v2")  # the thousand names are the same, in the same order
         normalise = models.Normalise([127 / 255] * 3, [128 / 255] * 3)  # (255 x - 127) / 128
     else:
-        file, weights = fetch(name), _weights(name)
+        file, weights = fetch_weights(name), _weights(name)
         try:
             torch.load(file, map_location="cpu", weights_only=True)  # so that torchvision will read weights, no code
             with torch.random.fork_rng(devices=[]):
@@ -93,7 +93,7 @@ def top(model: nn.Module, images: Tensor, k: int = 5) -> list[list[tuple[str, fl
     return [[(model.classes[c], p) for c, p in zip(*row, strict=True)] for row in rows]
 
 
-def fetch(name: str = "mobilenet_v2") -> Path:
+def fetch_weights(name: str = "mobilenet_v2") -> Path:
     """The file of a torchvision classifier's weights in torch hub's cache; it is downloaded when it is not there."""
     url = _weights(name).url
     file = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])

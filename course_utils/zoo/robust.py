@@ -127,7 +127,7 @@ RECIPES = {
 }
 
 
-def load(name: str) -> nn.Module:
+def shipped(name: str) -> nn.Module:
     """A shipped network, a key of `RECIPES`. An OSError says how to get its file back, or a whole one."""
     return _open(name)[0]
 

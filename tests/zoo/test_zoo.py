@@ -10,7 +10,7 @@ from course_utils.zoo import imagenet, mnist, robust
 
 def test_each_name_leads_to_its_room(monkeypatch):
     asked = []
-    for room, function in ((mnist, "trained"), (robust, "load"), (imagenet, "classifier")):
+    for room, function in ((mnist, "trained"), (robust, "shipped"), (imagenet, "classifier")):
         note = f"{room.__name__.rpartition('.')[2]}.{function}"
 
         def answer(name, note=note, **how):
@@ -24,7 +24,7 @@ def test_each_name_leads_to_its_room(monkeypatch):
     assert not zoo.load("efficientnet_lite0", device="cpu").training
     assert asked == [
         ("mnist.trained", "lenet5", dict(seed=3, device=torch.device("cpu"), progress=False)),
-        ("robust.load", "small-fast", {}),
+        ("robust.shipped", "small-fast", {}),
         ("imagenet.classifier", "mobilenet_v2", {}),
         ("imagenet.classifier", "efficientnet_lite0", {}),
     ]
