@@ -52,13 +52,11 @@ def doctor(seconds: float = 3.0) -> Diagnosis:
             switch(name)
         except ValueError as error:
             findings.append((False, "settings", str(error)))
-    with tqdm(total=len(topics), desc="looking", delay=0.5) as bar:
-        for topic, look in topics.items():
-            try:
-                findings.append((True, topic, look()))
-            except Exception as error:  # a doctor reports every failure and goes on
-                findings.append((False, topic, f"{type(error).__name__}: {error}"))
-            bar.update()
+    for topic, look in tqdm(topics.items(), desc="looking", delay=0.5):
+        try:
+            findings.append((True, topic, look()))
+        except Exception as error:  # a doctor reports every failure and goes on
+            findings.append((False, topic, f"{type(error).__name__}: {error}"))
     return Diagnosis(findings)
 
 
@@ -92,35 +90,32 @@ def _memory() -> str:
 
 
 def _cache() -> str:
-    """Try the course's two folders as it uses them."""
+    """Try the course's two folders as it uses them: lock, write twice, read back."""
     folder, record = home(), record_folder()
     if os.environ.get("COURSE_HOME", "").strip():
         shown, own = "$COURSE_HOME", ""
     else:
         shown, beside = (str(place).replace(str(Path.home()), "~") for place in (folder, record))
         own = f"; your record is in {beside}"
-    locked = all([_keeps_files(place, shown) for place in (folder, record)])
+    alone = ""
+    for note in (folder / "doctor.txt", record / "doctor.txt"):
+        try:
+            with lock(note) as held:
+                for content in (b"", b"kept"):
+                    write_atomically(note, content)
+                kept = note.read_bytes()
+                note.unlink()
+        except OSError as error:
+            hint = "set COURSE_HOME to another folder, and restart"
+            raise OSError(f"{shown} keeps no files ({error}): {hint}") from error
+        if kept != content:
+            raise OSError(f"{shown} gave back other bytes than were written: set COURSE_HOME to another folder")
+        if not held:
+            alone = "; files cannot be locked there: run one lesson at a time"
     free = shutil.disk_usage(folder).free
     if free < 2**29:
         raise OSError(f"only {free / 2**20:.0f} MiB of disk left for trained networks: free some, or move COURSE_HOME")
-    alone = "" if locked else "; files cannot be locked there: run one lesson at a time"
     return f"{shown} is writable, {free / 2**30:.0f} GiB free{own}{alone}"
-
-
-def _keeps_files(folder: Path, shown: str) -> bool:
-    """Lock, write twice, read back; whether the lock was to be had."""
-    note, words = folder / "doctor.txt", b"kept"
-    try:
-        with lock(note) as held:
-            for content in (b"", words):
-                write_atomically(note, content)
-            kept = note.read_bytes()
-            note.unlink()
-    except OSError as error:
-        raise OSError(f"{shown} keeps no files ({error}): set COURSE_HOME to another folder, and restart") from error
-    if kept != words:
-        raise OSError(f"{shown} gave back other bytes than were written: set COURSE_HOME to another folder")
-    return held
 
 
 def _data() -> str:
@@ -128,8 +123,9 @@ def _data() -> str:
     damaged = [name for name, state in states.items() if state.startswith("damaged")]
     if damaged:
         raise OSError(f"{', '.join(damaged)} damaged: `deep-flaw verify` says how")
-    missing = [name for name, state in states.items() if state == "missing"]
-    return "MNIST is not beside the course and will be downloaded" if missing else "MNIST is here, checksums right"
+    if "missing" in states.values():
+        return "MNIST is not beside the course and will be downloaded"
+    return "MNIST is here, checksums right"
 
 
 def _smoke(seconds: float) -> str:

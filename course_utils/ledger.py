@@ -5,6 +5,7 @@ measured thing; running a lesson again replaces its rows. `report` makes one pag
 """
 
 import textwrap
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -12,21 +13,14 @@ from course_utils import figures
 from course_utils.core.storage import JsonStore
 from course_utils.figures import Picture, Table
 
-VERDICTS = ("holds", "fails", "depends", "undecided")
 WAITING = "not measured yet"
-SIGNS = {
-    "holds": ("✓", figures.CLEAN),
-    "depends": ("~", figures.NOISE),
-    "undecided": ("?", figures.THEORY),
-    "fails": ("✗", figures.ADVERSARIAL),
+VERDICTS = {  # the sign of each, its colour, and its claims in a sentence
+    "holds": ("✓", figures.CLEAN, "hold in every row"),
+    "depends": ("~", figures.NOISE, "depend, or differ by row"),
+    "undecided": ("?", figures.THEORY, "are undecided in every row"),
+    "fails": ("✗", figures.ADVERSARIAL, "fail in every row"),
 }
-MARKS = {
-    "P": "the paper's own",
-    "S": "as quoted by later texts",
-    "M": "reported, unchecked",
-    "C": "computed",
-    "": "",
-}
+MARKS = {"P": "the paper's own", "S": "as quoted by later texts", "M": "reported, unchecked", "C": "computed", "": ""}
 
 
 class Claim(NamedTuple):
@@ -130,9 +124,6 @@ def record(
         condition: for what it was seen: which network, how many images and seeds; or on what it depends.
         reported: the number in the literature.
         mark: how far that can be trusted: "P" read in the paper, "S" in a later text, "M" recalled, "C" computed.
-
-    Raises:
-        ValueError: unknown claim, verdict or mark, no condition, or a report without a mark.
     """
     _require_claim(claim)
     if verdict not in VERDICTS:
@@ -152,23 +143,16 @@ def record(
 
 def rows() -> list[Row]:
     """All rows that you have recorded, in the order of the claims."""
-    order = list(CLAIMS)
-    known = [Row(**entry) for entry in STORE.read() if entry["claim"] in CLAIMS]
-    return sorted(known, key=lambda row: order.index(row.claim))
+    entries = STORE.read()
+    return [Row(**entry) for claim in CLAIMS for entry in entries if entry["claim"] == claim]
 
 
 def table(*claims: str) -> Table:
-    """The ledger as a table: the rows recorded so far, and a line for each claim that still waits for its lesson.
-
-    Raises:
-        ValueError: one of ``claims`` is not in the ledger.
-    """
+    """The ledger as a table: the rows recorded so far, and a line for each claim that still waits for its lesson."""
     for claim in claims:
         _require_claim(claim)
-    found = rows()
-    missing = [claim for claim in CLAIMS if claim not in {row.claim for row in found}]
-    chosen = claims or tuple(CLAIMS)
-    return _table([row for row in found if row.claim in chosen], [claim for claim in missing if claim in chosen])
+    chosen = [row for row in rows() if row.claim in (claims or CLAIMS)]
+    return _table(chosen, (set(claims) or CLAIMS.keys()) - {row.claim for row in chosen})
 
 
 def standing() -> dict[str, str]:
@@ -177,45 +161,34 @@ def standing() -> dict[str, str]:
     >>> set(standing().values()) <= {*VERDICTS, "waiting"}
     True
     """
-    said = {claim: set() for claim in CLAIMS}
+    states = dict.fromkeys(CLAIMS, "waiting")
     for row in rows():
-        said[row.claim].add(row.verdict)
-    return {
-        claim: "waiting" if not verdicts else verdicts.pop() if len(verdicts) == 1 else "depends"
-        for claim, verdicts in said.items()
-    }
+        states[row.claim] = row.verdict if states[row.claim] in ("waiting", row.verdict) else "depends"
+    return states
 
 
 def overview() -> Picture:
     """All claims at one glance: a sign for each row that you have of each, and the lessons that test it."""
-    found, stand = rows(), standing()
+    found = rows()
     canvas, axis = figures.figure(figures.ROW, 0.7 + 0.21 * len(CLAIMS))
     for y, (claim, about) in enumerate(CLAIMS.items()):
         label = textwrap.shorten(about.text, 80, placeholder=" …")
         axis.text(-0.9, y, claim, ha="left", va="center", fontsize=8.5, weight="bold")
         axis.text(-0.2, y, label, ha="left", va="center", fontsize=8.5)
-        verdicts = sorted((row.verdict for row in found if row.claim == claim), key=list(SIGNS).index)
+        verdicts = sorted((row.verdict for row in found if row.claim == claim), key=list(VERDICTS).index)
         for x, verdict in enumerate(verdicts):
-            sign, color = SIGNS[verdict]
+            sign, color, _ = VERDICTS[verdict]
             box = dict(boxstyle="square,pad=0.15", fc=color, ec="white", lw=1)
             axis.text(8.3 + 0.42 * x, y, sign, ha="center", va="center", fontsize=8.5, color="white", bbox=box)
         axis.text(14, y, about.lessons, ha="right", va="center", fontsize=8.5, color="#595959")
         axis.axhline(y + 0.5, color="#DDDDDD", lw=0.6)
-    words = {
-        "holds": "hold in every row",
-        "depends": "depend, or differ by row",
-        "undecided": "are undecided in every row",
-        "fails": "fail in every row",
-        "waiting": "wait for a lesson",
-    }
-    parts = []
-    for state, said in words.items():
-        claims = [claim for claim, how in stand.items() if how == state]
-        names = f": {', '.join(claims)}" if claims else ""
-        parts.append(f"{len(claims)} {said}{names}")
-    title = "one sign for each row:   " + "   ".join(f"{sign} {verdict}" for verdict, (sign, _) in SIGNS.items())
+    parts, words = [], {verdict: said for verdict, (_, _, said) in VERDICTS.items()}
+    for state, said in (words | {"waiting": "wait for a lesson"}).items():
+        claims = [claim for claim, how in standing().items() if how == state]
+        parts.append(f"{len(claims)} {said}: {', '.join(claims)}".rstrip(": "))
+    signs = [f"{sign} {verdict}" for verdict, (sign, _, _) in VERDICTS.items()]
     axis.set(xlim=(-1, 14), ylim=(len(CLAIMS) - 0.4, -0.6))
-    axis.set_title(title, fontsize=10, loc="left")
+    axis.set_title("   ".join(["one sign for each row:", *signs]), fontsize=10, loc="left")
     axis.set_title("lessons that test it", fontsize=8.5, loc="right", color="#595959")
     axis.axis("off")
     return figures.picture(canvas, f"Of {len(CLAIMS)} claims, " + "; ".join(parts) + ".")
@@ -226,7 +199,7 @@ def _require_claim(claim: str) -> None:
         raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
 
 
-def _table(found: list[Row], waiting: list[str] = ()) -> Table:
+def _table(found: list[Row], waiting: Collection[str] = ()) -> Table:
     lines = []
     for row in found:
         reported = f"{row.reported} ({MARKS[row.mark]})" if row.reported else "-"

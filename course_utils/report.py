@@ -33,40 +33,33 @@ def write_report(path: Path | str | None = None, *, essay: str = "", tables: Map
         path: of the file, which is replaced; None is ``report.html`` in the folder of the notebook.
         essay: your text; an empty line begins a paragraph.
         tables: title -> more tables, such as the board of the arena.
-
-    Raises:
-        OSError: it cannot be written there.
     """
-    file, shown = Path("report.html" if path is None else path).expanduser(), ledger.table()
-    measured = len({row.claim for row in ledger.rows()})
+    file = Path("report.html" if path is None else path).expanduser()
+    rows, overview = ledger.rows(), ledger.overview()
     note = [
         datetime.date.today().isoformat(),
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores; Python {platform.python_version()}, "
         f"torch {torch.__version__} on {runtime.device().type}",
-        f"{len(ledger.rows())} rows; {measured} of {len(ledger.CLAIMS)} claims measured.",
+        f"{len(rows)} rows; {len({row.claim for row in rows})} of {len(ledger.CLAIMS)} claims measured.",
     ]
     paragraphs = re.split(r"\n\n+", "\n".join(line.strip() for line in essay.strip().splitlines()))
-    overview = ledger.overview()
-    page = _template().render(
+    folder = jinja2.FileSystemLoader(Path(__file__).parent, encoding="utf-8")
+    strict = dict(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    guessed = [[question, said, measured or "-"] for question, said, measured in guesses.guesses()]
+    page = jinja2.Environment(loader=folder, **strict).get_template("report.html")
+    text = page.render(
         title="A Deep Flaw? The claims ledger",
         note=" · ".join(note),
         essay=[part.splitlines() for part in paragraphs if part],
         overview=overview,
         picture=base64.b64encode(overview.png).decode(),
-        ledger=shown,
+        ledger=ledger.table(),
         waiting=ledger.WAITING,
         tables=tables or {},
-        guesses=Table(["question", "guess", "measured"], [[q, said, was or "-"] for q, said, was in guesses.guesses()]),
+        guesses=Table(["question", "guess", "measured"], guessed),
     )
     try:
-        storage.write_atomically(file, page.encode())
+        storage.write_atomically(file, text.encode())
     except OSError as error:
         raise OSError(f"the report cannot be written to {file} ({error}): name another place, path=...") from error
     return file
-
-
-def _template() -> "jinja2.Template":
-    folder = jinja2.FileSystemLoader(Path(__file__).parent, encoding="utf-8")
-    environment = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.trim_blocks = environment.lstrip_blocks = True
-    return environment.get_template("report.html")

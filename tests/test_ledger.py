@@ -38,7 +38,7 @@ def test_show_lists_every_claim_and_says_where_the_rest_is_tested():
     ("change", "message"),
     [
         (dict(claim="Z9"), "there is no claim 'Z9'"),
-        (dict(verdict="true"), "holds, fails, depends"),
+        (dict(verdict="true"), "holds, depends, undecided, fails"),
         (dict(mark=""), "needs one of P, S, M, C"),
         (dict(mark="Q"), "needs one of P, S, M, C"),
         (dict(reported=""), "needs one of P, S, M, C"),

@@ -29,8 +29,8 @@ many names until it is lucky (the board counts the trials of a name and shows th
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
+from statistics import mean
 from typing import NamedTuple
 
 import torch
@@ -75,58 +75,38 @@ def roster() -> list[Contestant]:
         ("distilled", 0.1, "LeNet-5, distilled at temperature 100"),
     ]
     nets = [Contestant(name, eps, what, partial(zoo.load, name)) for name, eps, what in known]
-    what = "rounds to 4 grey levels before it looks"
-    return [*nets, Contestant("squeezed", 0.2, what, lambda: Squeezed(zoo.load("noise-0.25"), 4))]
+    squeezed = "squeezed", 0.2, "rounds to 4 grey levels before it looks"
+    return [*nets, Contestant(*squeezed, lambda: Squeezed(zoo.load("noise-0.25"), 4))]
 
 
 # The judge. ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Score:
-    """What one network kept.
+class Score(NamedTuple):
+    """What one network kept: its accuracy on the images as they are, and which fraction of these stayed ``correct``.
 
-    Attributes:
-        accuracy: on the images as they are, in [0, 1].
-        correct: the fraction of the correctly classified ones that still are after the attack.
-        passes: for each image.
-        notes: what has to be said.
+    ``passes`` are for each image; ``notes`` are what has to be said.
     """
 
     eps: float
     accuracy: float
     correct: float
     passes: float
-    notes: list[str] = field(default_factory=list)
+    notes: list[str]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A trial: a `Score` for each network, by its letter."""
+class Verdict(Table):
+    """A trial: a row and a `Score` for each network, by its letter; ``correct`` is the mean, the lower the better."""
 
-    name: str
-    images: int
-    scores: dict[str, Score]
-
-    @property
-    def correct(self) -> float:
-        """The mean of `Score.correct` over the networks: the lower, the better the attack."""
-        return sum(score.correct for score in self.scores.values()) / len(self.scores)
-
-    def table(self) -> Table:
-        """A row for each network."""
+    def __init__(self, name: str, images: int, scores: dict[str, Score]):
+        self.name, self.images, self.scores = name, images, scores
+        self.correct = mean(score.correct for score in scores.values())
         headers = ["net", "eps", "accuracy", "of these, still correct", "passes an image", "the judge's remarks"]
         rows = [
             [net, f"{s.eps:g}", f"{s.accuracy:.0%}", f"{s.correct:.0%}", f"{s.passes:.0f}", "; ".join(s.notes) or "-"]
-            for net, s in self.scores.items()
+            for net, s in scores.items()
         ]
-        return Table(headers, [*rows, ["mean", "", "", f"{self.correct:.1%}", "", ""]])
-
-    def __repr__(self) -> str:
-        return repr(self.table())
-
-    def _repr_html_(self) -> str:
-        return self.table()._repr_html_()
+        super().__init__(headers, [*rows, ["mean", "", "", f"{self.correct:.1%}", "", ""]])
 
 
 def judge(
@@ -145,7 +125,6 @@ def judge(
 
     Raises:
         ValueError: a function that cannot be sent to another process.
-        KeyboardInterrupt: as you wished; nothing is entered.
     """
     name = _titled(name or getattr(attack, "__name__", "attack"))
     with Worker(attack, seconds=seconds, memory=MEMORY) as worker:
@@ -175,7 +154,8 @@ def references(*, images: int = 100, progress: bool = True) -> Table:
 def score(model: nn.Module, clean: Split, given: Tensor | None, eps: float) -> tuple[Tensor, Tensor, list[str]]:
     """Which images are classified correctly before and after, bool ``(N,)`` each, and remarks on what does not count.
 
-    ``given`` are the attack's images, or None where there are none; ``clean`` is the judge's own copy.
+    ``given`` are the attack's images, or None where there are none; ``clean`` is the judge's own copy, which stands in
+    the place of each image that breaks a rule.
 
     >>> digits = Split(torch.full((2, 1, 1, 2), 0.25), torch.tensor([0, 0]))
     >>> tilted = digits.images + torch.tensor([-0.1, 0.1])
@@ -184,29 +164,22 @@ def score(model: nn.Module, clean: Split, given: Tensor | None, eps: float) -> t
     >>> score(nn.Flatten(), digits, tilted, eps=0.05)
     (tensor([True, True]), tensor([True, True]), ['2 images left the ball, by 0.05 at most: they count as unchanged'])
     """
-    attacked, notes = clean.images, []
-    if given is not None:
-        attacked, notes = _legal(clean.images, given, eps)
-    device = evaluation.device_of(model)
-    before, after = (
-        evaluation.predict(model, images.to(device)).labels.cpu() == clean.labels for images in (clean.images, attacked)
-    )
-    return before, before & after, notes
-
-
-def _legal(images: Tensor, given: Tensor, eps: float) -> tuple[Tensor, list[str]]:
-    """The attack's images, with the clean one in the place of each that breaks a rule, and what was broken."""
-    infinite = ~given.isfinite().flatten(1).all(1)
-    numbers = torch.where(infinite[:, None, None, None], images, given)
-    over = ((numbers - images).abs() - eps).flatten(1).amax(1)
-    outside = torch.maximum(-numbers, numbers - 1).flatten(1).amax(1)
-    notes = [f"{infinite.sum()} images hold NaN or infinity: they count as unchanged"] if infinite.any() else []
-    for what, far in (("the ball", over), ("the box [0, 1]", outside)):
+    images = clean.images
+    given = images if given is None else given
+    wrong = ~given.isfinite().flatten(1).all(1)
+    notes = [f"{wrong.sum()} images hold NaN or infinity: they count as unchanged"] if wrong.any() else []
+    numbers = torch.where(wrong[:, None, None, None], images, given)
+    distances = {"the ball": (numbers - images).abs() - eps, "the box [0, 1]": torch.maximum(-numbers, numbers - 1)}
+    for what, distance in distances.items():
+        far = distance.flatten(1).amax(1)
         if number := (far > ROUNDING).sum().item():
             notes.append(f"{number} images left {what}, by {far.max():.1g} at most: they count as unchanged")
-    wrong = infinite | (over > ROUNDING) | (outside > ROUNDING)
+        wrong = wrong | (far > ROUNDING)
     inside = numbers.clamp(images - eps, images + eps).clamp(0, 1)
-    return torch.where(wrong[:, None, None, None], images, inside), notes
+    attacked = torch.where(wrong[:, None, None, None], images, inside)
+    device = evaluation.device_of(model)
+    before, after = (evaluation.predict(model, x.to(device)).labels.cpu() == clean.labels for x in (images, attacked))
+    return before, before & after, notes
 
 
 def draw(number: int) -> Split:
@@ -234,23 +207,16 @@ def _trial(name: str, visit: Callable, images: int, progress: bool) -> Verdict:
             if trouble.startswith("OutOfBudget"):
                 trouble += f": `model.left` tells what is left of {BUDGET} an image"
             if given is not None and given.shape != digits.images.shape:
-                given, trouble = None, f"handed back shape {tuple(given.shape)}"
+                shapes = tuple(given.shape), tuple(digits.images.shape)
+                given, trouble = None, "the attack returned shape {}, not {}".format(*shapes)
             before, after, notes = score(model, digits, given, net.eps)
             if trouble:
                 notes = [f"{NOTHING}: {trouble}", *notes]
-            used = BUDGET - counter.left / len(digits)
             correct = after.sum().item() / max(1, before.sum().item())
+            used = BUDGET - counter.left / len(digits)
             scores[letter] = Score(net.eps, before.float().mean().item(), correct, used, notes)
             bar.update()
     return Verdict(name, images, scores)
-
-
-def _enter(verdict: Verdict, reference: bool) -> None:
-    scores = verdict.scores
-    passes = sum(score.passes for score in scores.values()) / len(scores)
-    entry = dict(name=verdict.name, reference=reference, images=verdict.images, correct=verdict.correct, passes=passes)
-    entry["accuracy"] = {letter: score.correct for letter, score in scores.items()}
-    scoreboard.enter(_stamp(), "attacks", entry)
 
 
 def _here(
@@ -258,6 +224,13 @@ def _here(
 ) -> tuple[Tensor, str]:
     """A visit by code of the course's own."""
     return attack(RemoteModel(counter.answer, counter.left).eval(), images.clone(), labels.clone(), eps, budget), ""
+
+
+def _enter(verdict: Verdict, reference: bool) -> None:
+    passes = mean(score.passes for score in verdict.scores.values())
+    entry = dict(name=verdict.name, reference=reference, images=verdict.images, correct=verdict.correct, passes=passes)
+    entry["accuracy"] = {letter: score.correct for letter, score in verdict.scores.items()}
+    scoreboard.enter(_stamp(), "attacks", entry)
 
 
 # The other side. ----------------------------------------------------------------------------------------------------
@@ -273,23 +246,22 @@ def defend(
 ) -> evaluate.RobustnessReport:
     """Put your own network before the attacks of `defenses.evaluate`, and enter it on the board.
 
-    Args:
-        build: a function without arguments that returns the network: digits ``(N, 1, 28, 28)`` to logits ``(N, 10)``.
-        name: on the board; None takes the function's own.
-        eps: the radius that you claim.
-        images: test digits, drawn anew.
-
-    Returns:
-        The report, for a look at its ``table()``. An interrupted one is not entered.
+    ``build`` is a function without arguments that returns the network, from digits ``(N, 1, 28, 28)`` to logits
+    ``(N, 10)``; ``eps`` is the radius that you claim, and ``images`` digits are drawn anew. Returns the report, for a
+    look at its ``table()``. An interrupted one is not entered.
     """
+    if isinstance(build, nn.Module) or not callable(build):
+        raise TypeError(f"defend takes a function that returns a network, and got a {type(build).__name__}")
     name = _titled(name or getattr(build, "__name__", "net"))
-    digits = draw(check_count("images", images))
-    model = _built(build, digits.images[:2])
+    model, digits = build(), draw(check_count("images", images))
     device = evaluation.device_of(model)
     asked = digits.images.to(device), digits.labels.to(device)
+    logits = evaluation.logits(model, asked[0])
+    if logits.shape[1] != 10:
+        raise ValueError(f"the network has {logits.shape[1]} outputs, not one for each of the ten digits")
+    if not (logits.argmax(1) == asked[1]).any():
+        raise ValueError(f"the network classifies none of the {images} digits correctly: is it trained?")
     with evaluation.mode(model, False):
-        if not (evaluation.predict(model, asked[0]).labels == asked[1]).any():
-            raise ValueError(f"the network classifies none of the {images} digits correctly: is it trained?")
         report = evaluate.robust_accuracy(model, *asked, eps, progress=progress)
         if "square" not in report.per_attack:  # interrupted, which it has said
             return report
@@ -303,24 +275,6 @@ def defend(
     return report
 
 
-def _built(build: Callable[[], nn.Module], images: Tensor) -> nn.Module:
-    """The network that ``build`` makes, if it is one."""
-    if isinstance(build, nn.Module) or not callable(build):
-        raise TypeError(f"defend takes a function that returns a network, and got a {type(build).__name__}")
-    model = build()
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"{getattr(build, '__name__', 'build')} returned a {type(model).__name__}, not an nn.Module")
-    try:
-        outputs = evaluation.logits(model, images.to(evaluation.device_of(model)))
-    except (TypeError, ValueError):
-        raise
-    except Exception as error:
-        raise ValueError(f"the network fails on two digits ({type(error).__name__}: {error})") from error
-    if outputs.shape[1] != 10:
-        raise ValueError(f"the network has {outputs.shape[1]} outputs, not one for each of the ten digits")
-    return model
-
-
 # The board. ---------------------------------------------------------------------------------------------------------
 
 
@@ -328,9 +282,6 @@ def board(side: str = "attacks") -> Table:
     """The score board on this computer: the "attacks", best first, or the "defenses", largest eps first.
 
     Attacks that were tried on fewer than 50 images a network stand below the others.
-
-    Raises:
-        ValueError: another side.
     """
     if side not in scoreboard.SIDES:
         raise ValueError(f'side={side!r}: want "attacks" or "defenses"')
@@ -355,7 +306,7 @@ def board(side: str = "attacks") -> Table:
 
 def reveal() -> Table:
     """Which network was which, and what did most to it on the board. From now on the board names them."""
-    kept, rows = scoreboard.mark_revealed(_stamp()), []
+    kept, rows = scoreboard.read(_stamp(), lambda board: board.update(revealed=True)), []
     for letter, net in _lettered(kept["secret"]).items():
         best = min(kept["attacks"], key=lambda entry: (entry["images"] < FEW, entry["accuracy"][letter]), default=None)
         shown = [f"{best['accuracy'][letter]:.0%}", best["name"]] if best else ["-", "-"]

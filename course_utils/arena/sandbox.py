@@ -17,7 +17,6 @@ What it does not do: it is no jail. The worker has your own rights on this compu
 It guards a measurement against mistakes and tricks, not a computer against an enemy.
 """
 
-import contextlib
 import hashlib
 import json
 import math
@@ -30,8 +29,9 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from linecache import getline
 from pathlib import Path
 from types import ModuleType
@@ -78,7 +78,7 @@ class QueryCounter:
 
     def __init__(self, model: nn.Module, passes: int, shape: tuple[int, int, int]):
         self.model, self.left, self.shape = model, passes, tuple(shape)
-        self.device, self._latest, self._asked = device_of(model), None, set()
+        self._latest, self._asked = None, set()
 
     def answer(self, images: Tensor, weights: Tensor | None = None, keep: bool = False) -> Tensor:
         """Logits ``(N, K)``; or with ``weights`` ``(N, K)`` the gradient of ``sum(weights * logits)`` in the images.
@@ -98,24 +98,22 @@ class QueryCounter:
             raise OutOfBudget(f"{passes} more passes were asked for, and {self.left} are left")
         self.left -= passes
         self._asked.add(known)
+        latest, self._latest = self._latest, None
+        if weights is None or latest is None or not torch.equal(latest[0], images):
+            differentiable = keep or weights is not None
+            with torch.set_grad_enabled(differentiable):
+                x = images.detach().to(device_of(self.model)).requires_grad_(differentiable)
+                latest = images, x, self.model(x.clone())  # one that works in place must not change what is kept
+        _, x, logits = latest
         if weights is None:
-            return self._forward(images, keep).detach().cpu()
-        if self._latest is None or not torch.equal(self._latest[0], images):
-            self._forward(images, True)
-        (_, x, logits), self._latest = self._latest, None
+            self._latest = latest if keep else None
+            return logits.detach().cpu()
         if weights.shape != logits.shape:
             raise ValueError(f"the gradient has shape {tuple(weights.shape)} for logits of {tuple(logits.shape)}")
         found = None
         if logits.requires_grad:
             (found,) = torch.autograd.grad(logits, x, weights.to(logits), allow_unused=True)
         return (torch.zeros_like(x) if found is None else found).detach().cpu()
-
-    def _forward(self, images: Tensor, keep: bool) -> Tensor:
-        with torch.set_grad_enabled(keep):
-            x = images.detach().to(self.device).requires_grad_(keep)
-            logits = self.model(x.clone())  # one that works in place must not change what is kept
-        self._latest = (images, x, logits) if keep else None
-        return logits
 
 
 class RemoteModel(nn.Module):
@@ -195,11 +193,10 @@ class Worker:
         )
         own = dict(COURSE_HOME=self._folder.name, COURSE_DEVICE="cpu", COURSE_STATIC="1", CUDA_VISIBLE_DEVICES="")
         own |= dict(OMP_NUM_THREADS="1", PYTHONIOENCODING="utf-8:replace", PYTHONPATH=os.path.dirname(COURSE))
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self._process = subprocess.Popen(
             [sys.executable, "-c", start, *folders],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **pipes,
             env=os.environ | own,
             cwd=self._folder.name,
             start_new_session=os.name == "posix",
@@ -215,7 +212,7 @@ class Worker:
         self._clerk.shutdown()
         self._listener.join(1)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 pipe.close()
         self._folder.cleanup()
 
@@ -234,25 +231,29 @@ class Worker:
         """
         if self.trouble:
             return None, f"not reached: {self.trouble}"
-        if not self._base and (trouble := self._watch(self._start)[1]):
-            self.trouble = trouble
-            return None, trouble
-        return self._watch(self._talk, counter, images, labels.tolist(), eps, budget)
+        task = {"labels": labels.tolist(), "eps": eps, "budget": budget, "passes": counter.left}
+        talk = self._clerk.submit(self._talk, counter, task, images)
+        try:
+            while not wait([talk], LOOK).done:
+                self._limit()
+            return talk.result()
+        except (EOFError, OSError):
+            code = self._stop()
+            self.trouble = self.trouble or f"its process ended (exit code {code}): does the code call exit?"
+        except NO_MESSAGE as error:
+            self._stop()
+            self.trouble = f"its process wrote to the judge's pipe by itself ({type(error).__name__}: {error})"
+        except BaseException:  # an interrupt
+            self._stop()
+            raise
+        return None, self.trouble
 
-    def _start(self) -> tuple[None, str]:
-        """Wait for the process, then let it load the function."""
-        _receive(self._process.stdout)
-        self._base = _used(self._process.pid)
-        self._until = time.monotonic() + self.seconds
-        _send(self._process.stdin, {"kind": "load"})
-        head, _ = _receive(self._process.stdout)
-        return None, _told(head) if head["kind"] == "failed" else ""
-
-    def _talk(
-        self, counter: QueryCounter, images: Tensor, labels: list, eps: float, budget: int
-    ) -> tuple[Tensor | None, str]:
-        """One visit: answer questions until the images come back."""
-        task = {"labels": labels, "eps": eps, "budget": budget, "passes": counter.left}
+    def _talk(self, counter: QueryCounter, task: dict, images: Tensor) -> tuple[Tensor | None, str]:
+        """Answer questions until the images come back."""
+        if not self._base:
+            _receive(self._process.stdout)  # it has started
+            self._base = _used(self._process.pid)
+            self._until = time.monotonic() + self.seconds
         _send(self._process.stdin, task, images)
         while True:
             head, tensors = _receive(self._process.stdout)
@@ -267,25 +268,8 @@ class Worker:
             else:
                 _send(self._process.stdin, {"refused": ""}, answer)
 
-    def _watch(self, work: Callable, *arguments) -> tuple[Tensor | None, str]:
-        """Do it on a thread and wait for its end, good or bad; end what takes too long or too much."""
-        done = self._clerk.submit(work, *arguments)
-        try:
-            while not wait([done], LOOK).done:
-                self._limit()
-            return done.result()
-        except (EOFError, OSError):
-            code = self._stop()
-            self.trouble = self.trouble or f"its process ended (exit code {code}): does the code call exit?"
-        except NO_MESSAGE as error:
-            self._stop()
-            self.trouble = f"its process wrote to the judge's pipe by itself ({type(error).__name__}: {error})"
-        except BaseException:  # an interrupt
-            self._stop()
-            raise
-        return None, self.trouble
-
     def _limit(self) -> None:
+        """End what takes too long or too much."""
         if time.monotonic() > self._until:
             limit = self.seconds if self._base else STARTUP
             self.trouble = f"stopped after {limit:g} s: is there a loop that never ends?"
@@ -299,22 +283,21 @@ class Worker:
         if self._process.returncode is not None:  # its number may be another's by now
             return self._process.returncode
         children = []
-        with contextlib.suppress(psutil.Error):
+        with suppress(psutil.Error):
             children = psutil.Process(self._process.pid).children(recursive=True)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            if not self.trouble:  # it may be on its way out: its own exit code says more
+        if not self.trouble:  # it may be on its way out: its own exit code says more
+            with suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.2)
-        self._process.kill()
-        for child in children:
-            with contextlib.suppress(psutil.Error):
-                child.kill()
+        for each in (self._process, *children):
+            with suppress(psutil.Error):
+                each.kill()
         if os.name == "posix":  # orphans are in its group still
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         return self._process.wait()
 
     def _listen(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):
             while said := self._process.stderr.read1(2**16):
                 self._said = (self._said + said)[-KEPT:]
 
@@ -322,14 +305,19 @@ class Worker:
 def _packed(attack: Callable) -> bytes:
     if not callable(attack) or isinstance(attack, nn.Module):
         raise ValueError(f"the attack is a {type(attack).__name__}: pass the function itself, without brackets")
+    lost = _lost()
+    for module in lost:
+        cloudpickle.register_pickle_by_value(module)
     try:
-        with _carried():
-            load = cloudpickle.dumps(attack)
+        load = cloudpickle.dumps(attack)
     except Exception as error:  # whatever the objects that it refers to raise
         raise ValueError(
             f"the attack cannot be sent to a process of its own ({type(error).__name__}: {error}): keep what it refers "
             "to plain: functions, numbers, tensors, modules"
         ) from error
+    finally:
+        for module in lost:
+            cloudpickle.unregister_pickle_by_value(module)
     if len(load) > LOAD:
         raise ValueError(
             f"the attack carries {len(load) / 2**20:.0f} MB with it, and {LOAD / 2**20:.0f} are allowed: it refers to "
@@ -338,9 +326,8 @@ def _packed(attack: Callable) -> bytes:
     return load
 
 
-@contextlib.contextmanager
-def _carried() -> Iterator[None]:
-    """While it lasts, modules that an import would not find any more travel with what refers to them."""
+def _lost() -> list[ModuleType]:
+    """The modules that an import would not find any more: they travel with what refers to them."""
     lost = []
     for name, module in sys.modules.copy().items():
         file = getattr(module, "__file__", None) or ""  # a module that was made in memory has none
@@ -351,13 +338,7 @@ def _carried() -> Iterator[None]:
             file = os.path.realpath(file) if file else "".join(places[:1])
             if not any(file == place or file.startswith(os.path.join(place, "")) for place in places):
                 lost.append(module)
-    for module in lost:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in lost:
-            cloudpickle.unregister_pickle_by_value(module)
+    return lost
 
 
 def _places(name: str) -> list[str]:
@@ -366,7 +347,7 @@ def _places(name: str) -> list[str]:
         home = str(getattr(finder, "__module__", ""))
         if not home.startswith(("_frozen_importlib", "__editable__")):  # a hook of this process alone
             continue
-        with contextlib.suppress(Exception):  # whatever finders say to odd names
+        with suppress(Exception):  # whatever finders say to odd names
             if found := finder.find_spec(name, None):
                 return [*(found.submodule_search_locations or [found.origin or ""])]
     return []
@@ -383,9 +364,8 @@ def _used(pid: int) -> int:
 
 def _told(head: dict) -> str:
     """An error in the worker, at the line of its own code: the text of that line is known here, not there."""
-    what, frames = str(head["error"]), head["frames"]
-    if frames:
-        file, number, name = frames[-1]
+    what = str(head["error"])
+    for file, number, name in head["frames"][-1:]:
         line = getline(str(file), int(number)).strip()
         what += f" (line {number} of {name}" + (f": `{line}`)" if line else ")")
     return what + ANEW if head["importing"] else what
@@ -404,36 +384,26 @@ def _send(pipe: BinaryIO, head: dict, *tensors: Tensor) -> None:
 
 def _receive(pipe: BinaryIO) -> tuple[dict, list[Tensor]]:
     """The next message. Whoever wrote it is not trusted: EOFError is the end, NO_MESSAGE what came and is none."""
-    size = int.from_bytes(_exactly(pipe, 8), "little")
+    prefix = pipe.read(8)
+    size = int.from_bytes(prefix, "little")
     if size > LARGEST:
         raise ValueError(f"a message of {size} bytes")
-    parts = safetensors.torch.load(_exactly(pipe, size))
+    content = pipe.read(size)
+    if len(prefix) < 8 or len(content) < size:
+        raise EOFError
+    parts = safetensors.torch.load(content)
     head = json.loads(parts.pop("head").numpy().tobytes())
     return head, [parts[str(i)].float() for i in range(len(parts))]
-
-
-def _exactly(pipe: BinaryIO, size: int) -> bytes:
-    content = pipe.read(size)
-    if len(content) < size:
-        raise EOFError
-    return content
 
 
 # The other side: what runs in the process of its own. ---------------------------------------------------------------
 
 
 def _serve(seconds: float, memory: int) -> None:
-    """Take the function, then run it on each task that comes."""
+    """Run the function on each task that comes; the first loads it."""
     inlet, outlet = _pipes()
     _restrict(seconds, memory)
     _send(outlet, {"kind": "ready"})
-    _receive(inlet)
-    try:
-        attack = cloudpickle.loads(Path("attack").read_bytes())
-    except BaseException as error:
-        _send(outlet, _failure(error) | {"importing": True})
-        return
-    _send(outlet, {"kind": "loaded"})
 
     def ask(*tensors, keep=False):
         _send(outlet, {"kind": "ask", "keep": keep}, *tensors)
@@ -442,6 +412,7 @@ def _serve(seconds: float, memory: int) -> None:
             raise (OutOfBudget if head["spent"] else ValueError)(head["refused"])
         return answer[0]
 
+    attack = None
     while True:
         try:
             task, (images,) = _receive(inlet)
@@ -449,10 +420,24 @@ def _serve(seconds: float, memory: int) -> None:
             return
         model, labels = RemoteModel(ask, task["passes"]).eval(), torch.tensor(task["labels"])
         try:
+            attack = attack or cloudpickle.loads(Path("attack").read_bytes())
             result = attack(model, images.clone(), labels, task["eps"], task["budget"])
-            _send(outlet, {"kind": "done"}, _checked(result, images))
+            if result is None:
+                raise TypeError("the attack returned None: is the `return` missing?")
+            if not isinstance(result, Tensor):
+                raise TypeError(f"the attack returned a {type(result).__name__}, not a tensor of images")
+            if result.dtype != images.dtype:
+                raise TypeError(f"the attack returned {result.dtype}, not {images.dtype}: end with .float()")
+            _send(outlet, {"kind": "done"}, result)
         except BaseException as error:
-            _send(outlet, _failure(error))
+            frames = [
+                (frame.filename, frame.lineno, frame.name)
+                for frame in traceback.extract_tb(error.__traceback__)
+                if not frame.filename.startswith((COURSE, *LIBRARIES, "<string>"))
+            ]
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"[:1000].rstrip(": ")
+            importing = attack is None or isinstance(error, ImportError)
+            _send(outlet, {"kind": "failed", "error": what, "frames": frames[-1:], "importing": importing})
 
 
 def _pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -481,30 +466,5 @@ def _restrict(seconds: float, memory: int) -> None:
         resource.RLIMIT_CORE: 0,
     }
     for kind, limit in limits.items():
-        with contextlib.suppress(ValueError, OSError):
+        with suppress(ValueError, OSError):
             resource.setrlimit(kind, (limit, limit))
-
-
-def _checked(result: object, images: Tensor) -> Tensor:
-    """What the function returned, if it has the form of images; an error says what is wrong."""
-    if result is None:
-        raise TypeError("the attack returned None: is the `return` missing?")
-    if not isinstance(result, Tensor):
-        raise TypeError(f"the attack returned a {type(result).__name__}, not a tensor of images")
-    if result.shape != images.shape:
-        raise ValueError(f"the attack returned shape {tuple(result.shape)}, not {tuple(images.shape)}")
-    if result.dtype != images.dtype:
-        raise TypeError(f"the attack returned {result.dtype}, not {images.dtype}: end with .float()")
-    return result
-
-
-def _failure(error: BaseException) -> dict:
-    """An error as a message: what it says, and where in the worker's own code it happened."""
-    frames = [
-        (frame.filename, frame.lineno, frame.name)
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith((COURSE, *LIBRARIES, "<string>"))
-    ]
-    text = " ".join(str(error).split())
-    what = f"{type(error).__name__}: {text}"[:1000].rstrip(": ")
-    return {"kind": "failed", "error": what, "frames": frames[-1:], "importing": isinstance(error, ImportError)}

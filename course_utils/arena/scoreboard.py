@@ -6,7 +6,7 @@ luck as much as skill. It also holds the secret number that decides which networ
 
 import secrets
 import time
-from functools import partial
+from collections.abc import Callable
 
 from course_utils.core.storage import JsonStore
 
@@ -39,19 +39,24 @@ def _adopt(_: dict, stem: str, board: dict) -> dict:
 STORE = JsonStore("arena", fresh=dict, check=_check, former="arena.json", adopt=_adopt)
 
 
-def read(stamp: str) -> dict:
-    """The board as a dictionary: "attacks", "defenses", "secret", "revealed".
+def read(stamp: str, *changes: Callable[[dict], object]) -> dict:
+    """The board as a dictionary, after ``changes`` to it: "attacks", "defenses", "secret", "revealed".
 
     ``stamp`` says which networks the arena has. Attacks on others cannot be compared: if it has changed, they are gone,
     and the letters are dealt anew.
 
     >>> board = read("six nets")
-    >>> board["attacks"], board["revealed"]
-    ([], False)
-    >>> read("six nets")["secret"] == board["secret"]
-    True
+    >>> board["attacks"], read("six nets")["secret"] == board["secret"]
+    ([], True)
     """
-    return STORE.update(partial(_deal, stamp, secrets.randbits(32)))
+    secret = secrets.randbits(32)
+
+    def deal(board: dict) -> None:
+        if board.get("stamp") != stamp:
+            board.setdefault("defenses", [])
+            board.update(stamp=stamp, secret=secret, revealed=False, attacks=[])
+
+    return STORE.update(deal, *changes)
 
 
 def enter(stamp: str, side: str, entry: dict) -> None:
@@ -67,16 +72,4 @@ def enter(stamp: str, side: str, entry: dict) -> None:
         board[side] = [other for other in board[side] if other not in before]
         board[side].append(entry | {"trials": trials, "date": time.strftime("%Y-%m-%d")})
 
-    STORE.update(partial(_deal, stamp, secrets.randbits(32)), put)
-
-
-def mark_revealed(stamp: str) -> dict:
-    """The board, from now on with the names of the networks."""
-    return STORE.update(partial(_deal, stamp, secrets.randbits(32)), lambda board: board.update(revealed=True))
-
-
-def _deal(stamp: str, secret: int, board: dict) -> None:
-    """Clear the attacks and deal the letters anew if the networks are others."""
-    if board.get("stamp") != stamp:
-        board.setdefault("defenses", [])
-        board.update(stamp=stamp, secret=secret, revealed=False, attacks=[])
+    read(stamp, put)

@@ -28,8 +28,7 @@ def memory() -> Memory:
     True
     """
     machine = psutil.virtual_memory()
-    found = [Memory(machine.available, machine.total, MACHINE), *_process_limits(), *_group_limits()]
-    return min(found, key=lambda each: each.free)
+    return min([Memory(machine.available, machine.total, MACHINE), *_process_limits(), *_group_limits()])
 
 
 def _process_limits() -> Iterator[Memory]:
@@ -47,11 +46,9 @@ def _process_limits() -> Iterator[Memory]:
 
 def _group_limits() -> Iterator[Memory]:
     """The limits of the control groups that this process is in, version 1 or 2; what the system can drop is free."""
-    try:
-        lines = OWN_CGROUPS.read_text(encoding="utf-8").splitlines()
-    except OSError:  # not Linux
+    if not OWN_CGROUPS.exists():  # not Linux
         return
-    for line in lines:
+    for line in OWN_CGROUPS.read_text(encoding="utf-8").splitlines():
         _, controllers, group = line.split(":", 2)
         if not controllers:
             base, limits, used, cache = CGROUPS, ("memory.max", "memory.high"), "memory.current", "inactive_file"
@@ -62,16 +59,11 @@ def _group_limits() -> Iterator[Memory]:
             continue
         inside = PurePosixPath(group)
         for each in (inside, *inside.parents):  # in a container, the outer names may be missing
+            folder, cached = base / each.relative_to("/"), 0
+            with suppress(OSError, ValueError):
+                stat = dict(row.split() for row in (folder / "memory.stat").read_text().splitlines())
+                cached = int(stat.get(cache, 0))  # of files, which the system can drop
             for name in limits:
                 with suppress(OSError, ValueError):  # "max" is no limit
-                    folder = base / each.relative_to("/")
                     limit, taken = (int((folder / file).read_text()) for file in (name, used))
-                    yield Memory(max(0, limit - max(0, taken - _cached(folder, cache))), limit, GROUP)
-
-
-def _cached(folder: Path, name: str) -> int:
-    """Bytes of files that a control group keeps in memory, and that the system can drop."""
-    with suppress(OSError, ValueError):
-        rows = (row.split() for row in (folder / "memory.stat").read_text().splitlines())
-        return next((int(value) for key, value in rows if key == name), 0)
-    return 0
+                    yield Memory(max(0, limit - max(0, taken - cached)), limit, GROUP)

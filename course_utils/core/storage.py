@@ -24,25 +24,19 @@ from torch import Tensor, nn
 
 PATIENCE = 5  # seconds to wait for a lock
 FORMAT = 1  # of the learner's record
-DAMAGE = (ValueError, TypeError, KeyError, AttributeError)  # raised by contents that are not what they should be
 
 
 def home(*parts: str) -> Path:
     """A folder for what can be had again, made when missing: trained networks, MNIST. ``~`` is the user's own folder.
 
     Raises:
-        ValueError: the path is not a full one, so that each notebook would have another folder.
-        OSError: the folder cannot be made; the message says how to choose another.
+        ValueError, OSError: the path is not a full one; the folder cannot be made.
     """
     return _folder(platformdirs.user_cache_dir("deep-flaw"), *parts)
 
 
 def record_folder() -> Path:
-    """The folder of the learner's record, made when missing.
-
-    Raises:
-        ValueError, OSError: as for `home`.
-    """
+    """The folder of the learner's record, made as `home` is."""
     return _folder(platformdirs.user_data_dir("deep-flaw"), "record")
 
 
@@ -65,27 +59,17 @@ def _folder(default: str, *parts: str) -> Path:
 
 
 class Missing(OSError):
-    """Something that is neither here nor to be had from here.
-
-    A notebook shows the message alone, without a traceback: nothing is broken, and what stands below may be worth
-    reading all the same.
-    """
+    """Something that is neither here nor to be had from here. A notebook shows the message alone, no traceback."""
 
     def _render_traceback_(self) -> list[str]:
-        return [
-            f"Not here: {self}",
-            "",
-            "The run stops at this cell. The cells below still show what they showed when the lesson was stored: read "
-            "on, and run it again from here when there is a network.",
-        ]
+        after = "The run stops at this cell. The cells below still show what they showed when the lesson was stored: "
+        return [f"Not here: {self}", "", after + "read on, and run it again from here when there is a network."]
 
 
 def write_atomically(file: Path, content: bytes) -> None:
     """Write a file in one step: whoever reads it sees the old content or the new, never half.
 
     Where a drive has no permissions, or cannot put one file in the place of another, the content is what counts.
-
-    >>> write_atomically(home() / "note.txt", b"done")
     """
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:
@@ -105,12 +89,7 @@ def write_atomically(file: Path, content: bytes) -> None:
 
 
 def put_aside(file: Path, suffix: str) -> Path:
-    """Keep a file that is not used any more under a free name that ends in ``suffix``, and return its new path.
-
-    >>> write_atomically(home() / "odd.json", b"{")
-    >>> put_aside(home() / "odd.json", ".damaged").name
-    'odd.damaged'
-    """
+    """Keep a file that is not used any more under a free name that ends in ``suffix``, and return its new path."""
     taken = len(list(file.parent.glob(f"{file.stem}{suffix}*")))
     aside = file.with_suffix(f"{suffix}-{taken + 1}" if taken else suffix)
     write_atomically(aside, file.read_bytes())
@@ -123,10 +102,6 @@ def lock(file: Path) -> Iterator[bool]:
     """Keep other kernels from ``file`` meanwhile, by a file ``.lock`` beside it; False where the lock is not to be had.
 
     The work goes on without: on some drives nothing can be locked, and a kernel that was stopped may never let go.
-
-    >>> with lock(home() / "note.txt") as held:
-    ...     held
-    True
     """
     guard = FileLock(f"{file}.lock", timeout=PATIENCE)
     with suppress(OSError, NotImplementedError):
@@ -147,7 +122,7 @@ class JsonStore:
 
     Args:
         fresh: makes the contents to begin with: list or dict.
-        check: raises one of `DAMAGE` if contents are not what they should be.
+        check: raises ValueError, TypeError, KeyError or AttributeError if contents are not what they should be.
         former: pattern of the files in `home` that held this before there was a record. They are taken over once, by
             ``adopt(contents, stem, document)``, which returns the contents with one of them added.
 
@@ -207,29 +182,24 @@ class JsonStore:
     def _load(self, file: Path) -> Any:
         if not file.exists():
             return self._taken_over(file) if self.former else self.fresh()
-        try:
+        with _damaged_aside(file):
             document = json.loads(file.read_text(encoding="utf-8"))
-            if document["format"] <= FORMAT:
-                self.check(document[self.name])
-                return document[self.name]
-        except DAMAGE as error:
-            _put_aside_damaged(file, error)
-            return self.fresh()
-        raise RuntimeError(
-            f"{file} was written by a newer version of the course: update this one, or set the environment variable "
-            "COURSE_HOME to another folder, and restart the kernel"
-        )
+            if document["format"] > FORMAT:
+                raise RuntimeError(
+                    f"{file} was written by a newer version of the course: update this one, or set the environment "
+                    "variable COURSE_HOME to another folder, and restart the kernel"
+                )
+            self.check(document[self.name])
+            return document[self.name]
+        return self.fresh()
 
     def _taken_over(self, file: Path) -> Any:
         """What the course kept in its cache folder before there was a record."""
         contents, found = self.fresh(), []
         for old in sorted(home().glob(self.former), key=lambda old: (old.stat().st_mtime, old.name)):
-            try:
+            with _damaged_aside(old):
                 grown = self.adopt(contents, old.stem, json.loads(old.read_text(encoding="utf-8")))
                 self.check(grown)
-            except DAMAGE as error:
-                _put_aside_damaged(old, error)
-            else:
                 contents, found = grown, [*found, old]
         if found:
             with suppress(OSError):  # then they are taken over another time
@@ -239,9 +209,14 @@ class JsonStore:
         return contents
 
 
-def _put_aside_damaged(file: Path, error: Exception) -> None:
-    aside = put_aside(file, ".damaged")
-    warnings.warn(f"{file} could not be read ({error!r}); it now lies in {aside}, a new one begins", stacklevel=5)
+@contextmanager
+def _damaged_aside(file: Path) -> Iterator[None]:
+    """A file that turns out not to hold what it should is put aside, with a warning."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        aside = put_aside(file, ".damaged")
+        warnings.warn(f"{file} could not be read ({error!r}); it now lies in {aside}, a new one begins", stacklevel=6)
 
 
 def restore(model: nn.Module, file: Path, stamp: str) -> dict[str, str]:

@@ -38,10 +38,7 @@ def guess(question: str, *, unit: str = "", choices: Sequence[str] | None = None
     Args:
         question: a sentence; code stands between backticks. The guess is kept under it, so ask each thing once.
         unit: of the number, such as ``"digits"``; with ``"%"``, numbers run up to 100.
-        choices: two or more answers to choose from, in place of a number.
-
-    Raises:
-        ValueError: fewer than two choices, or two that are the same.
+        choices: two or more different answers to choose from, in place of a number.
 
     >>> mine = guess("How many of the 10,000 test digits does it get wrong?", unit="digits")
     Predict: How many of the 10,000 test digits does it get wrong? (digits)
@@ -60,11 +57,7 @@ def guess(question: str, *, unit: str = "", choices: Sequence[str] | None = None
 
 
 def guesses() -> list[tuple[str, str, str]]:
-    """All guesses that were locked in on this machine: question, guess, and the result, "" before it was revealed.
-
-    >>> all(len(guess) == 3 for guess in guesses())
-    True
-    """
+    """All guesses that were locked in on this machine: question, guess, and the result, "" before it was revealed."""
     return [(question, one["said"], one["measured"]) for question, one in STORE.read().items()]
 
 
@@ -73,8 +66,7 @@ class Guess:
 
     def __init__(self, question: str, unit: str, choices: Sequence[str] | None):
         self.question, self.unit, self.choices = question, unit, choices
-        self.value: float | str | None = None
-        self.revealed = False
+        self.value, self.revealed = None, False
         self.form = Form(self) if runtime.front_end() else None
 
     @property
@@ -84,16 +76,9 @@ class Guess:
         return f"Predict: {self.question} ({answers})" if answers else f"Predict: {self.question}"
 
     def reveal(self, result) -> figures.Picture | None:
-        """Say how far the guess was from the result, and close the guess.
+        """Say how far the guess was from the result, close it, and draw both on a line if they are two numbers.
 
-        Args:
-            result: a number in the question's unit, which may be a tensor or array of one element; or the right choice.
-
-        Returns:
-            Guess and result on a number line, or None where there are no two numbers to compare.
-
-        Raises:
-            ValueError: ``result`` is no number, or none of the choices.
+        ``result`` is a number in the question's unit, also a tensor or array of one element, or the right choice.
         """
         result = self._valid(result)
         if self.value is None:
@@ -104,15 +89,10 @@ class Guess:
         self._keep(self.value, revealed=True, measured=self.text(result))
         verdict = self._verdict(result)
         runtime.say(verdict)
-        numbers = self.choices is None and math.isfinite(result)
-        return _number_line(self, result, verdict) if numbers else None
+        return _number_line(self, result, verdict) if self.choices is None and math.isfinite(result) else None
 
     def lock(self, value: float | str) -> None:
-        """Take ``value`` as the guess, and keep it for later sessions.
-
-        Raises:
-            ValueError: it is not a finite number, or none of the choices.
-        """
+        """Take ``value``, a finite number or one of the choices, as the guess, and keep it for later sessions."""
         value = self._valid(value)
         if self.choices is None and not math.isfinite(value):
             raise ValueError(f"{value} is no guess: give a finite number")
@@ -149,7 +129,8 @@ class Guess:
         off = f"{gap:.3g} points" if self.unit == "%" else self.text(gap)
         if self.unit != "%" and min(self.value, result) > 0:
             ratio = max(self.value, result) / min(self.value, result)
-            off = f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.2g} times" if ratio >= 1.1 else off
+            if ratio >= 1.1:
+                off = f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.2g} times"
         return f"You said {said}, measured {measured}: {off} too {'high' if self.value > result else 'low'}."
 
     def _valid(self, value) -> float | str:
@@ -191,7 +172,7 @@ class Form(Widget):
         self.guess = guess
 
     def obey(self, do: str, guess: str) -> tuple[dict, list[bytes]]:
-        """Lock in what was typed, the only thing that the page asks for; or say what is wrong with it."""
+        """Lock in what was typed; or say what is wrong with it."""
         try:
             self.guess.lock(guess)
         except (ValueError, OSError) as error:
@@ -233,15 +214,8 @@ def _number_line(guess: Guess, result: float, alt: str) -> figures.Picture:
     for name, value, height, color, style in lines:
         axis.axvline(value, color=color, linestyle=style)
         right = axis.transAxes.inverted().transform(axis.transData.transform((value, 0)))[0] > 0.5
-        axis.annotate(
-            f"{name} {guess.text(value)}",
-            (value, height),
-            (-7 if right else 7, 0),
-            xycoords=axis.get_xaxis_transform(),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="center",
-            color=color,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-        )
+        place, side = ((-7, 0), "right") if right else ((7, 0), "left")  # of the line, in points
+        how = dict(xycoords=axis.get_xaxis_transform(), textcoords="offset points", ha=side, va="center", color=color)
+        box = dict(facecolor="white", edgecolor="none", pad=1.5)
+        axis.annotate(f"{name} {guess.text(value)}", (value, height), place, bbox=box, **how)
     return figures.picture(canvas, alt)

@@ -54,18 +54,12 @@ def human_quiz(
 ):
     """Flash pictures in random order, ask what they were and how sure you are, and compare with ``model``.
 
+    Returns the live widget, with `results`; without a front end its static twin, a `figures.Picture`.
+
     Args:
-        pictures: in [0, 1], ``(N, C, H, W)``.
         truths: N right answers, or None where there is none and "none of them" is sensible.
         kinds: N words such as "digit" or "fooling". Within a kind, either all pictures have a right answer or none has.
-        model: maps the pictures to logits ``(N, K)`` with 2 to 10 classes, the digits from 0.
-        generator: chooses the order; None starts a new one from seed 0.
-
-    Returns:
-        The live widget, with `results`; without a front end its static twin, a `figures.Picture`.
-
-    Raises:
-        TypeError, ValueError: what does not fit, with what to do.
+        model: has 2 to 10 classes, the digits from 0.
 
     >>> from course_utils import models
     >>> still = human_quiz(torch.rand(2, 1, 28, 28), [None, None], ["noise", "noise"], models.LeNet5())
@@ -73,7 +67,20 @@ def human_quiz(
     confidence = evaluation.logits(model, pictures).cpu().double().softmax(1)
     truths = [None if truth is None else int(truth) for truth in truths]
     kinds = list(kinds)
-    _check(truths, kinds, *confidence.shape)
+    number, classes = confidence.shape
+    if not 2 <= classes <= 10:
+        raise ValueError(f"the model has {classes} classes: the quiz has keys for 2 to 10 of them")
+    for name, given in (("truths", truths), ("kinds", kinds)):
+        if len(given) != number:
+            raise ValueError(f"{len(given)} {name} for {number} pictures: give one for each")
+    answered = {(kind, truth is not None) for kind, truth in zip(kinds, truths, strict=True)}
+    for kind in kinds:
+        if {(kind, True), (kind, False)} <= answered:
+            raise ValueError(f"some pictures of kind {kind!r} have a right answer and some None: give them two kinds")
+    for truth in truths:
+        if truth not in (None, *range(classes)):
+            known = f"the classes 0 to {classes - 1}"
+            raise ValueError(f"the right answer {truth} is none of {known}: None means no answer")
     source = runtime.ensure_generator(generator)
     order = torch.randperm(len(pictures), generator=source, device=source.device).tolist()
     game = dict(pictures=pictures.detach().cpu(), truths=truths, kinds=kinds, confidence=confidence, order=order)
@@ -90,7 +97,10 @@ class Quiz(Widget):
         self.pictures, self.truths, self.kinds, self.order = pictures, truths, kinds, order
         self.confidence, self.said = (values.tolist() for values in confidence.max(1))
         self.classes = confidence.shape[1]
-        self._load()
+        try:  # what was kept for these pictures
+            self.answers = self._valid(STORE.read().get(self._key, []))
+        except (ValueError, TypeError, KeyError) as error:
+            warnings.warn(f"earlier answers do not fit this quiz and are left out ({error!r})", stacklevel=2)
 
     @staticmethod
     def still(pictures: Tensor, truths: list, kinds: list, confidence: Tensor, order: list) -> figures.Picture:
@@ -107,10 +117,8 @@ class Quiz(Widget):
         """The comparison once all is answered; before that the pictures, which give nothing away."""
         if len(self.answers) == len(self.order):
             return self.compare()
-        blanks = ["you: ____"] * len(self.order)
-        return figures.images(
-            self.pictures[self.order], blanks, alt="The pictures of the quiz, with blanks for answers."
-        )
+        alt = "The pictures of the quiz, with blanks for answers."
+        return figures.images(self.pictures[self.order], ["you: ____"] * len(self.order), alt=alt)
 
     @property
     def results(self) -> list[dict]:
@@ -123,38 +131,21 @@ class Quiz(Widget):
         return [one | {name: values[one["picture"]] for name, values in known.items()} for one in self.answers]
 
     def compare(self) -> figures.Picture:
-        """You against the network, by kind, over the pictures that you have answered.
-
-        Raises:
-            ValueError: there is no answer yet.
-        """
+        """You against the network, by kind, over the pictures that you have answered."""
         if not self.answers:
             raise ValueError("there are no answers yet: press Start in the quiz first")
         return quiz_scores.compare(self.pictures, sorted(self.results, key=lambda one: one["picture"]))
 
     def obey(self, do: str, answers: Sequence[dict] = ()) -> tuple[dict, list[bytes]]:
-        """Do "show", or "keep" all ``answers``: returns what to write, and one buffer, the pictures.
-
-        Once all is answered, the comparison is among it, as HTML.
-        """
+        """Do "show", or "keep" all ``answers``: returns what to write, and one buffer, the pictures."""
         if do == "keep":
-            self._keep(answers)
+            answers = self._valid(answers)
+            STORE.update(lambda quizzes: quizzes.update({self._key: answers}))
+            self.answers = answers
         done = len(self.answers) == len(self.order)
         texts = {"times": TIMES, "sure": quiz_scores.SURE, "classes": self.classes, "trouble": STORE.trouble}
         state = {"order": self.order, "answers": self.answers, "shape": list(self.pictures.shape[1:])}
         return {**texts, **state, "comparison": img(self.compare()) if done else ""}, [to_bytes(self.pictures)]
-
-    def _keep(self, answers: list[dict]) -> None:
-        answers = self._valid(answers)
-        STORE.update(lambda quizzes: quizzes.update({self._key: answers}))
-        self.answers = answers
-
-    def _load(self) -> None:
-        """Take up the answers that were kept for these pictures."""
-        try:
-            self.answers = self._valid(STORE.read().get(self._key, []))
-        except (ValueError, TypeError, KeyError) as error:
-            warnings.warn(f"earlier answers do not fit this quiz and are left out ({error!r})", stacklevel=3)
 
     def _valid(self, answers: list[dict]) -> list[dict]:
         valid = {}
@@ -173,17 +164,3 @@ class Quiz(Widget):
         """What the answers are kept under: a hash of all that was asked."""
         asked = json.dumps([self.truths, self.kinds, self.classes, list(self.pictures.shape)]).encode()
         return hashlib.sha256(asked + to_bytes(self.pictures)).hexdigest()[:16]
-
-
-def _check(truths: list, kinds: list, number: int, classes: int) -> None:
-    if not 2 <= classes <= 10:
-        raise ValueError(f"the model has {classes} classes: the quiz has keys for 2 to 10 of them")
-    for name, given in (("truths", truths), ("kinds", kinds)):
-        if len(given) != number:
-            raise ValueError(f"{len(given)} {name} for {number} pictures: give one for each")
-    for kind in dict.fromkeys(kinds):
-        of = [truth for truth, other in zip(truths, kinds, strict=True) if other == kind]
-        if None in of and set(of) != {None}:
-            raise ValueError(f"some pictures of kind {kind!r} have a right answer and some None: give them two kinds")
-    if wrong := [truth for truth in truths if truth is not None and truth not in range(classes)]:
-        raise ValueError(f"the right answer {wrong[0]} is none of the classes 0 to {classes - 1}: None means no answer")

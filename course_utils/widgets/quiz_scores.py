@@ -20,14 +20,10 @@ SHOWN = 30  # pictures at most that somebody got wrong
 
 
 def score_quiz(results: Sequence[dict]) -> dict[str, dict]:
-    """Fractions by kind, each as ``(fraction, low, high)`` with its 95 % confidence interval.
+    """Fractions by kind, each as ``(fraction, low, high)`` with its 95 % confidence interval; see `quiz.Quiz.results`.
 
-    Args:
-        results: answers as in `quiz.Quiz.results`.
-
-    Returns:
-        kind -> ``number``; ``you`` and ``network``, who gave the right answer: where there is none, for you "none of
-        them", and None for the network; ``you certain`` and ``network certain``, of whatever was said.
+    For each kind: ``number``; ``you`` and ``network``, who gave the right answer: where there is none, for you "none of
+    them", and None for the network; ``you certain`` and ``network certain``, of whatever was said.
 
     >>> one = dict(kind="noise", truth=None, label=None, sure=4, network=8, confidence=0.7)
     >>> fraction, low, high = score_quiz([one])["noise"]["you"]
@@ -51,18 +47,17 @@ def score_quiz(results: Sequence[dict]) -> dict[str, dict]:
 
 
 def compare(pictures: Tensor, results: Sequence[dict]) -> figures.Picture:
-    """The scores by kind, and below them the pictures on which you or the network erred.
-
-    Args:
-        pictures: all pictures of the quiz, ``(N, C, H, W)``.
-        results: at least one answer, as in `quiz.Quiz.results`.
-    """
+    """The scores by kind, and below them those of all ``pictures`` on which you or the network erred."""
     shown = sorted(one["shown"] for one in results)
     stood = f"shown for {shown[0]:.0f} to {shown[-1]:.0f} ms, median {statistics.median(shown):.0f} ms"
     parts = {f"You against the network: {len(results)} pictures, {stood}": _chart(score_quiz(results))}
     wrong = [one for one in results if not one["label"] == one["truth"] == one["network"]][:SHOWN]
     if wrong:
-        captions = [f"{_said(one)}\nyou: {_name(one['label'])}\nnetwork: {one['network']}" for one in wrong]
+        captions = []
+        for one in wrong:
+            shown = one["kind"] if one["truth"] is None else f"{one['kind']}: {one['truth']}"
+            you = "none" if one["label"] is None else one["label"]
+            captions.append(f"{shown}\nyou: {you}\nnetwork: {one['network']}")
         alt = "; ".join(caption.replace("\n", ", ") for caption in captions) + "."
         grid = figures.images(pictures[[one["picture"] for one in wrong]], captions, alt=alt)
         parts["On these you or the network erred: a wrong digit, or a digit where there is none"] = grid
@@ -71,11 +66,8 @@ def compare(pictures: Tensor, results: Sequence[dict]) -> figures.Picture:
 
 def _chart(scores: dict[str, dict]) -> figures.Picture:
     canvas, axes = figures.figure(figures.ROW, 1.4 + 0.5 * len(scores), ncols=2, sharey=True)
-    panels = {
-        "": "right, or “none” where nothing is",
-        " certain": f"certain (the network: at least {figures.percent(CERTAIN)})",
-    }
-    for axis, (ending, title) in zip(axes, panels.items(), strict=True):
+    certain = f"certain (the network: at least {figures.percent(CERTAIN)})"
+    for axis, ending, title in zip(axes, ("", " certain"), ("right, or “none” where nothing is", certain), strict=True):
         for who, color, marker, lift in (("you", figures.CLEAN, "o", -0.13), ("network", figures.NOISE, "s", 0.13)):
             for row, one in enumerate(scores.values()):
                 if one[who + ending] is None:
@@ -89,18 +81,9 @@ def _chart(scores: dict[str, dict]) -> figures.Picture:
     axes[0].set_yticks(range(len(scores)), [f"{kind} ({one['number']})" for kind, one in scores.items()])
     axes[0].set_ylim(len(scores) - 0.5, -0.5)
     canvas.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    told = []
+    alt = ""
     for kind, one in scores.items():
-        fractions = [figures.percent(one[name][0]) if one[name] else "cannot be" for name in EVENTS]
-        told.append(
-            "{}: right were you {}, the network {}; certain were you {}, the network {}".format(kind, *fractions)
-        )
-    return figures.picture(canvas, ". ".join(told) + ".")
-
-
-def _said(one: dict) -> str:
-    return one["kind"] if one["truth"] is None else f"{one['kind']}: {one['truth']}"
-
-
-def _name(label: int | None) -> str:
-    return "none" if label is None else str(label)
+        said = [figures.percent(one[name][0]) if one[name] else "cannot be" for name in EVENTS]
+        alt += f"{kind}: right were you {said[0]}, the network {said[1]}; "
+        alt += f"certain were you {said[2]}, the network {said[3]}. "
+    return figures.picture(canvas, alt.strip())
