@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import pytest
-from tools.books import ROOT
 
 from course_utils import data
 from tools.notebooks import ROOT

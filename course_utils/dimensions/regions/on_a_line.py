@@ -112,7 +112,7 @@ def _walk(
 
 
 def _cut(layer: nn.Module, length: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """Where winners change: the old piece of each new one ``(Q,)``, and its ends, as fractions of the old ``(Q, 2)``."""
+    """Where winners change: the old piece of each new one ``(Q,)``, and its ends, as fractions of that ``(Q, 2)``."""
     left, right = ends.unbind(1)
     piece, unit = (winners(layer, left) != winners(layer, right)).nonzero(as_tuple=True)
     fraction = _envelope(members(layer, left, piece, unit), members(layer, right, piece, unit))

@@ -62,9 +62,9 @@ def piecewise_linear(model: nn.Module) -> Iterator[nn.Module]:
         name = f"layer {number}, {' '.join(str(layer).split())}"
         if reason := oddity(layer, KNOWN):
             raise ValueError(f"{name}, is not piecewise linear, or not known to be: {reason}")
-        if isinstance(layer, nn.MaxPool2d):
-            if layer.padding not in (0, (0, 0)) or layer.dilation not in (1, (1, 1)) or layer.ceil_mode:
-                raise ValueError(f"{name}: max-pooling is known here without padding, dilation, ceil_mode")
+        pools = isinstance(layer, nn.MaxPool2d)
+        if pools and (layer.padding not in (0, (0, 0)) or layer.dilation not in (1, (1, 1)) or layer.ceil_mode):
+            raise ValueError(f"{name}: max-pooling is known here without padding, dilation, ceil_mode")
         yield layer
 
 
@@ -116,7 +116,7 @@ def winners(layer: nn.Module, values: Tensor) -> Tensor:
 
 
 def affine(layer: nn.Module, maps: Tensor) -> Tensor:
-    """An affine layer on functions ``a + u b + v c + ...``, ``(P, n, ...)``: itself on a, its linear part on the rest."""
+    """An affine layer on functions ``a + u b + v c + ..``, ``(P, n, ...)``: itself on a, its linear part on the rest."""
     rest = without_constant(layer)(maps[:, 1:].flatten(0, 1)).unflatten(0, (len(maps), -1))
     return torch.cat([layer(maps[:, 0])[:, None], rest], 1)
 
