@@ -116,7 +116,7 @@ def winners(layer: nn.Module, values: Tensor) -> Tensor:
 
 
 def affine(layer: nn.Module, maps: Tensor) -> Tensor:
-    """An affine layer on functions ``a + u b + v c + ..``, ``(P, n, ...)``: itself on a, its linear part on the rest."""
+    """An affine layer on functions ``a + u b + ...``, ``(P, n, ...)``: itself on a, its linear part on the rest."""
     rest = without_constant(layer)(maps[:, 1:].flatten(0, 1)).unflatten(0, (len(maps), -1))
     return torch.cat([layer(maps[:, 0])[:, None], rest], 1)
 
