@@ -44,25 +44,16 @@ def appear(
 ) -> Tensor:
     """Perturb pictures until the face detector sees a face in the middle of each, with 0.8 of its shorter side.
 
+    All steps are taken, also with a face found early: more make it surer. Each pixel comes back on one of 256 levels
+    where such a level lies within ``eps``, whether a face is seen or not.
+
     Args:
-        start: noise or photos, ``(N, 3, H, W)`` in [0, 1], or ``(N, 1, H, W)`` if they are to stay grey.
-        eps: largest perturbation of a pixel, in pixel units; None sets no limit.
-        cascade: the networks; None takes the trained ones, to the device of the pictures, or says that it cannot.
-        steps: all are taken, also with a face found early: more make it surer.
-        generator: places the windows; None starts a new one from seed 0.
-
-    Returns:
-        Pictures of the same shape, type and device, within ``eps`` and [0, 1], whether a face is seen or not. Each
-        pixel is on one of 256 levels where such a level lies within ``eps``.
-
-    >>> untrained = Cascade(detector.PNet(), detector.RNet(), detector.ONet())
-    >>> noise = torch.rand(2, 3, 40, 40)
-    >>> changed = appear(noise, eps=8 / 255, cascade=untrained, steps=3)
-    >>> changed.shape, bool((changed - noise).abs().max() <= 8 / 255 + 1e-6)
-    (torch.Size([2, 3, 40, 40]), True)
+        start: noise or photos, ``(N, 3, H, W)``, or ``(N, 1, H, W)`` if they are to stay grey.
+        eps: None sets no limit.
+        cascade: the networks; None takes the trained ones.
     """
     eps = 1.0 if eps is None else eps
-    _check(start, eps, steps)
+    detector.check_pictures(start, detector.SMALLEST)
     height, width = start.shape[2:]
     side = max(detector.SMALLEST, round(0.8 * min(height, width)))
     squares = [(number, (width - side) // 2, (height - side) // 2, side) for number in range(len(start))]
@@ -73,7 +64,6 @@ def appear(
         latest = pictures
         return squares
 
-    cascade = detector.nets(start.device) if cascade is None else cascade
     _search(start, eps, cascade, steps, look, True, generator, progress)
     return latest
 
@@ -87,32 +77,24 @@ def vanish(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Perturb photos until the face detector finds no face in them.
+    """Perturb photos, as `appear` takes them, until the face detector finds no face in them.
 
-    Args:
-        images, eps, cascade, generator: as for `appear`.
-        steps: at most this many; an image without faces is left as it is from then on.
-
-    Returns:
-        Images as `appear` returns them. One without faces from the start comes back on its nearest levels, and one that
-        keeps its faces as it was after the last step.
-
-    >>> untrained = Cascade(detector.PNet(), detector.RNet(), detector.ONet())
-    >>> vanish(torch.rand(2, 1, 40, 50), eps=8 / 255, cascade=untrained, steps=2).shape
-    torch.Size([2, 1, 40, 50])
+    An image without faces is left as it is from then on; one that keeps its faces comes back as after the last step.
     """
-    _check(images, eps, steps)
+    detector.check_pictures(images, detector.SMALLEST)
     latest, seen = images.clone(), torch.arange(len(images))
 
     def look(pictures: Tensor) -> list[Square]:
         nonlocal seen
         latest[seen] = pictures[seen]
-        found = detector.detect(latest[seen], cascade)
-        squares = [(int(row), *_about(box)) for row, one in zip(seen, found, strict=True) for box in one.boxes]
+        squares = []
+        for row, found in zip(seen.tolist(), detector.detect(latest[seen], cascade), strict=True):
+            for left, top, right, bottom in found.boxes.tolist():
+                side = max(right - left, bottom - top)
+                squares.append((row, (left + right - side) / 2, (top + bottom - side) / 2, side))
         seen = torch.tensor(sorted({number for number, *_ in squares}), dtype=torch.int64)
         return squares
 
-    cascade = detector.nets(images.device) if cascade is None else cascade
     _search(images, eps, cascade, steps, look, False, generator, progress)
     return latest
 
@@ -120,7 +102,7 @@ def vanish(
 def _search(
     start: Tensor,
     eps: float,
-    cascade: Cascade,
+    cascade: Cascade | None,
     steps: int,
     look: Callable[[Tensor], list[Square]],
     face: bool,
@@ -128,6 +110,9 @@ def _search(
     progress: bool,
 ) -> None:
     """Descend in the pixels. Now and then, and at the end, ``look`` takes the pictures and says where to go on."""
+    check_budget(eps, "linf")
+    check_count("steps", steps)
+    cascade = detector.nets(start.device) if cascade is None else cascade
     generator, squares = runtime.ensure_generator(generator), []
     bar = runtime.progress(steps, "appear" if face else "vanish", progress)
     with torch.inference_mode(False), torch.enable_grad(), bar:
@@ -177,16 +162,3 @@ def _levels(x: Tensor, start: Tensor, eps: float) -> Tensor:
     too_far = (level - 255 * start).abs() > 255 * eps + 1e-3
     level = level - too_far * (level - 255 * start).sign()
     return project(level / 255, start, eps, "linf")
-
-
-def _check(pictures: Tensor, eps: float, steps: int) -> None:
-    detector.check_pictures(pictures, detector.SMALLEST)
-    check_budget(eps, "linf")
-    check_count("steps", steps)
-
-
-def _about(box: Tensor) -> tuple[float, float, float]:
-    """The square about a box ``(4,)`` with its longer side: left, top, side."""
-    left, top, right, bottom = box.tolist()
-    side = max(right - left, bottom - top)
-    return (left + right - side) / 2, (top + bottom - side) / 2, side

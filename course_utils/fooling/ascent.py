@@ -50,25 +50,13 @@ def ascend(
     """Go from noise, even in [0, 1], to an image of each target class.
 
     Args:
-        targets: the class that each image is to get, int64 ``(N,)``.
-        regularizer: None; "l2", which likes black; "total_variation", which likes smooth; or a function from images
-            to one penalty each, ``(N,)``.
+        regularizer: one of `REGULARIZERS`, or a function from images to one penalty each, ``(N,)``.
         strength: of the penalty, in nats for each unit of it.
-        shape: ``(C, H, W)`` of an image.
         step_size: of Adam, about how far a pixel moves in a step at first.
         on_step: called before each step with the confidence in each target, ``(N,)``, for curves.
 
-    Returns:
-        Images in [0, 1], ``(N, C, H, W)``, on the model's device. An interrupted run returns what it has.
-
-    Raises:
-        TypeError, ValueError: a model without logits or gradients; a regularizer that does not return one penalty an
-            image, or whose gradient is NaN.
-
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     >>> images = ascend(model, torch.tensor([0, 1, 2]), steps=50, shape=(1, 4, 4))
-    >>> evaluation.predict(model, images).labels
-    tensor([0, 1, 2])
     """
     if not callable(regularizer) and regularizer not in (None, *REGULARIZERS):
         raise ValueError(f"there is no regularizer {regularizer!r}: choose among {', '.join(REGULARIZERS)}, or None")

@@ -36,18 +36,11 @@ HELD = {1: 0.25, 3: 1.0}  # cost of a number held while rendering, by channels: 
 
 
 class Graph(NamedTuple):
-    """One genome as a graph: the inputs, and the nodes that reach an output.
+    """One genome as a graph: the inputs, and the nodes that reach an output."""
 
-    Attributes:
-        nodes: node -> what it is: an input of `INPUTS`, or a function of `FUNCTIONS`.
-        depths: node -> how many links the longest way to it has; at least 1, but for the inputs.
-        links: (source, target) -> weight.
-        outputs: the nodes that are read.
-    """
-
-    nodes: dict[int, str]
-    depths: dict[int, int]
-    links: dict[tuple[int, int], float]
+    nodes: dict[int, str]  # node -> its input, or its function
+    depths: dict[int, int]  # node -> links on the longest way to it; at least 1, but for the inputs
+    links: dict[tuple[int, int], float]  # (source, target) -> weight
     outputs: tuple[int, ...]
 
 
@@ -60,9 +53,8 @@ class CPPN:
         hidden: the most hidden nodes that a genome may have; where all are taken, none is added.
 
     >>> encoding = CPPN((1, 28, 28))
-    >>> genomes = encoding.random(5, generator=torch.Generator().manual_seed(0))
-    >>> encoding.render(genomes).shape, encoding.render(genomes, size=(512, 512)).shape
-    (torch.Size([5, 1, 28, 28]), torch.Size([5, 1, 512, 512]))
+    >>> encoding.render(encoding.random(5, generator=torch.Generator()), size=(512, 512)).shape
+    torch.Size([5, 1, 512, 512])
     """
 
     shape: tuple[int, int, int] = (1, 28, 28)
@@ -75,9 +67,8 @@ class CPPN:
     def random(self, number: int, *, generator: torch.Generator, device: torch.device | str = "cpu") -> Genomes:
         """``number`` perceptrons: every input linked to every output, weights drawn evenly from [-10, 10].
 
-        Returns:
-            ``weights`` and ``linked``, both ``(P, N, N)`` from the last axis to the one before; ``function``
-            ``(P, N)``, places in `FUNCTIONS`; ``used`` ``(P, N)``, the nodes that exist.
+        ``weights`` and ``linked`` are ``(P, N, N)``, from the last axis to the one before; ``function``, places in
+        `FUNCTIONS`, and ``used``, the nodes that exist, ``(P, N)``.
         """
         device, first, last = torch.device(device), len(INPUTS), len(INPUTS) + self.shape[0]
         nodes = last + self.hidden
@@ -122,12 +113,9 @@ class CPPN:
         plan = Plan(one, self.shape[0])
         nodes = dict(enumerate(INPUTS)) | {node: kinds[int(one["function"][0, node])] for node in plan.nodes.tolist()}
         links = zip(*(each.tolist() for each in plan.links), strict=True)
-        return Graph(
-            nodes=nodes,
-            depths={node: int(plan.depth[node]) for node in nodes},
-            links={(source, target): weight for target, source, weight in links},
-            outputs=tuple(range(len(INPUTS), len(INPUTS) + self.shape[0])),
-        )
+        links = {(source, target): weight for target, source, weight in links}
+        outputs = tuple(range(len(INPUTS), len(INPUTS) + self.shape[0]))
+        return Graph(nodes, {node: int(plan.depth[node]) for node in nodes}, links, outputs)
 
     def _places(self, height: int, width: int, like: Tensor) -> Tensor:
         """The inputs at every pixel, ``(4, H * W)``: columns and rows count the pixels of ``shape``, from 0."""
@@ -141,7 +129,7 @@ class CPPN:
 
 
 def _mutate(child: Genomes, generator: torch.Generator) -> None:
-    """Mutate each weight and each function with chance 0.1."""
+    """Mutate each weight and each function with chance `RATE`."""
     function, links = child["function"].view(-1), child["linked"].nonzero()
     device = function.device
     links = links[happens(len(links), RATE, generator=generator, device=device)].unbind(1)
@@ -152,17 +140,13 @@ def _mutate(child: Genomes, generator: torch.Generator) -> None:
 
 
 def _add_link(child: Genomes, rows: Tensor, outputs: int, generator: torch.Generator) -> None:
-    """Link a random node to a random one that it does not depend on, so that no loop is closed."""
+    """Link a random node to one that it does not depend on, so that no loop is closed."""
     linked, used = child["linked"][rows], child["used"][rows]
     place = torch.arange(used.shape[1], device=used.device)
     inputs = place < len(INPUTS)
     source = choose(used & (inputs | (place >= len(INPUTS) + outputs)), generator=generator)
-    ways = linked.float()
-
-    def earlier(nodes: Tensor) -> Tensor:
-        return torch.baddbmm(nodes[:, None], nodes[:, None], ways)[:, 0].clamp_max(1)
-
-    before = _settle(earlier, F.one_hot(source, len(place)).float())
+    ways, start = linked.float(), F.one_hot(source, len(place)).float()[:, None]
+    before = _settle(lambda nodes: torch.baddbmm(nodes, nodes, ways).clamp_max(1), start)[:, 0]
     every = torch.arange(len(rows), device=rows.device)
     free = used & ~inputs & ~before.bool() & ~linked[every, :, source]
     target = choose(free, generator=generator)
@@ -174,7 +158,6 @@ def _add_link(child: Genomes, rows: Tensor, outputs: int, generator: torch.Gener
 
 
 def _delete_link(child: Genomes, rows: Tensor, outputs: int, generator: torch.Generator) -> None:
-    """Delete a random link."""
     child["linked"][_some_link(child, rows, generator)] = False
 
 
@@ -208,30 +191,23 @@ MUTATIONS = ((_add_link, 0.5), (_delete_link, 0.3), (_add_node, 0.5), (_delete_n
 
 def _some_link(child: Genomes, rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Rows that have links, and target and source of a random one of each."""
-    linked = child["linked"][rows]
-    place = choose(linked.flatten(1), generator=generator)
-    there = linked.flatten(1).any(1)
-    return rows[there], place[there] // linked.shape[1], place[there] % linked.shape[1]
+    linked, width = child["linked"][rows].flatten(1), child["linked"].shape[1]
+    place, there = choose(linked, generator=generator), linked.any(1)
+    return rows[there], place[there] // width, place[there] % width
 
 
 def _functions(*shape: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Functions drawn evenly, as places in `FUNCTIONS`."""
-    draws = torch.randint(len(FUNCTIONS), shape, generator=generator, device=generator.device, dtype=torch.uint8)
-    return draws.to(device)
+    how = dict(generator=generator, device=generator.device, dtype=torch.uint8)
+    return torch.randint(len(FUNCTIONS), shape, **how).to(device)
 
 
 class Plan:
     """How a population is computed: one row of values for each node, in groups of rows that can be computed at once.
 
-    The nodes of all genomes are numbered through. Only those that reach an output are computed.
-
-    Attributes:
-        nodes: the node of each row after the inputs', which come first.
-        depth: of every node, the links on the longest way from an input.
-        links: (target, source, weight) of each link that is used.
-        groups: (function, first row, row after the last, most links of a row).
-        sources, weights: ``(rows, F)``, the rows that a row is computed from, padded with weights of 0.
-        outputs: the rows that are read.
+    The nodes of all genomes are numbered through. Only those that reach an output are computed. ``links`` are (target,
+    source, weight) of these, ``depth`` the links on the longest way from an input to a node, ``nodes`` those of the
+    rows after the inputs'. Each of ``groups`` is (function, first row, row after the last, most links of a row);
+    ``sources`` and ``weights`` ``(rows, F)`` are what a row is computed from, padded with weights of 0.
     """
 
     def __init__(self, genomes: Genomes, outputs: int):
@@ -244,10 +220,7 @@ class Plan:
         weight = genomes["weights"][genome, target, source]
         target, source = genome * width + target, genome * width + source
 
-        def reach(needed: Tensor) -> Tensor:
-            return needed.index_fill(0, source[needed[target]], True)
-
-        needed = _settle(reach, read)
+        needed = _settle(lambda needed: needed.index_fill(0, source[needed[target]], True), read)
         target, source, weight = (each[needed[target]] for each in (target, source, weight))
         self.links = target, source, weight
         self.depth = _settle(lambda depth: depth.scatter_reduce(0, target, depth[source] + 1, "amax"), (~inputs).long())

@@ -25,9 +25,7 @@ class Direct:
         shape: ``(C, H, W)`` of the images. With C = 3 the genes are hue, lightness and saturation.
         crossover: whether each pair of parents is crossed with chance 0.5 (simulated binary crossover, eta 10).
 
-    >>> encoding = Direct((1, 28, 28))
-    >>> genomes = encoding.random(5, generator=torch.Generator().manual_seed(0))
-    >>> encoding.render(genomes).shape
+    >>> Direct((1, 28, 28)).random(5, generator=torch.Generator())["pixels"].shape
     torch.Size([5, 1, 28, 28])
     """
 
@@ -56,15 +54,11 @@ class Direct:
 
     def render(self, genomes: Genomes) -> Tensor:
         """The images in [0, 1], ``(P, C, H, W)``."""
-        pixels = genomes["pixels"]
-        return hls_to_rgb(pixels) if self.shape[0] == 3 else pixels
+        return hls_to_rgb(genomes["pixels"]) if self.shape[0] == 3 else genomes["pixels"]
 
 
 def _cross(pixels: Tensor, generator: torch.Generator) -> Tensor:
-    """Simulated binary crossover inside [0, 1] (Deb and Agrawal 1995), of half the pairs and half of their genes.
-
-    Two children lie about as far apart as their parents, around the same middle.
-    """
+    """Simulated binary crossover inside [0, 1] (Deb and Agrawal 1995), of half the pairs and half of their genes."""
     first, second = pixels[0::2], pixels[1::2]
     low, high = torch.minimum(first, second), torch.maximum(first, second)
     gap, middle = high - low, (low + high) / 2

@@ -1,7 +1,5 @@
 """Pictures of a CPPN: the network that paints."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from course_utils.figures import CLEAN, NOISE, ROW, THEORY, Picture, figure, picture, show
@@ -13,8 +11,7 @@ def graph(network: Graph, *, image: Tensor | None = None, title: str = "", alt: 
 
     Links are as thick as their weights are large, full where these are positive and dashed where they are negative.
 
-    Args:
-        image: what the network paints, shown beside it, ``(C, H, W)`` in [0, 1].
+    What it paints, ``(C, H, W)``, is shown beside it.
 
     >>> graph(Graph({0: "x", 1: "sine"}, {0: 0, 1: 1}, {(0, 1): -2.0}, (1,)), alt="x leads to a sine.")
     x leads to a sine.
@@ -24,7 +21,8 @@ def graph(network: Graph, *, image: Tensor | None = None, title: str = "", alt: 
     columns = [[node for node in nodes if depths[node] == depth] for depth in sorted(set(depths.values()))]
     place = {}
     for column, members in enumerate(columns):
-        members.sort(key=lambda node: _mean([place[a][1] for a, b in links if b == node and a in place]))
+        heights = {node: [place[a][1] for a, b in links if b == node and a in place] or [0.5] for node in members}
+        members.sort(key=lambda node: sum(heights[node]) / len(heights[node]))
         for i, node in enumerate(members):
             place[node] = (column, (i + 0.5) / len(members) + 0.04 * (column % 2) - 0.02)
     high = max(2.4, 0.5 * max(map(len, columns)))
@@ -45,7 +43,3 @@ def graph(network: Graph, *, image: Tensor | None = None, title: str = "", alt: 
     if image is not None:
         show(axes[1], image)
     return picture(canvas, alt)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.5

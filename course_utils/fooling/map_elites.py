@@ -27,23 +27,14 @@ Encoding = Direct | CPPN
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """The map: what evolution has found, one elite for each of K classes.
+    """The map: what evolution has found, one elite for each of K classes."""
 
-    Attributes:
-        images: ``(K, C, H, W)`` in [0, 1], with 256 grey levels.
-        confidence: the softmax output of each elite's class, ``(K,)`` in [0, 1].
-        genomes: a dict of tensors with K rows, to be rendered by the encoding.
-        born: the generation that found each elite, int64 ``(K,)``; 0 is the random population.
-        history: the elites' confidence after each generation, ``(generations, K)``.
-        encoding: the encoding, as text.
-    """
-
-    images: Tensor
-    confidence: Tensor
-    genomes: Genomes = field(repr=False)
-    born: Tensor
-    history: Tensor
-    encoding: str
+    images: Tensor  # (K, C, H, W) in [0, 1], with 256 grey levels
+    confidence: Tensor  # the softmax output of each elite's class, (K,)
+    genomes: Genomes = field(repr=False)  # K rows, to be rendered by the encoding
+    born: Tensor  # the generation that found each elite, int64 (K,); 0 is the random population
+    history: Tensor  # the elites' confidence after each generation, (generations, K)
+    encoding: str  # as text
     random_state: Tensor = field(repr=False)
     random_device: str = "cpu"
 
@@ -67,7 +58,6 @@ def map_elites(
     """Breed one image for each class of ``model``, to the highest confidence that evolution finds.
 
     Args:
-        encoding: `Direct` or `CPPN`, for images that the model takes.
         generations: how many, after the random population; with ``resume``, how many more.
         population: children in a generation, and size of the random population.
         generator: None starts a new one from seed 0 on the model's device.
@@ -75,17 +65,9 @@ def map_elites(
             an interrupt keeps the archive.
         resume: an archive to go on from, with its own random state. The result is the same as without the break.
 
-    Returns:
-        The archive, on the model's device. An interrupted run returns what it has.
-
-    Raises:
-        TypeError, ValueError: a model that does not take these images or does not return logits; an archive of another
-            encoding or network, or a generator beside it.
-
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
-    >>> archive = map_elites(model, Direct((1, 4, 4)), generations=5, population=10)
-    >>> archive.images.shape, archive.history.shape
-    (torch.Size([3, 1, 4, 4]), torch.Size([5, 3]))
+    >>> map_elites(model, Direct((1, 4, 4)), generations=5, population=10).history.shape
+    torch.Size([5, 3])
     """
     generations, population = check_count("generations", generations), check_count("population", population)
     if not isinstance(encoding, Encoding):
@@ -119,7 +101,7 @@ def map_elites(
 
 
 def _begin(model: nn.Module, encoding: Encoding, population: int, generator: torch.Generator) -> Archive:
-    """The archive of a random population: for each class the best of it, so that one image may stand for several."""
+    """The archive of a random population: the best of it for each class, so that one image may stand for several."""
     genomes = encoding.random(population, generator=generator, device=evaluation.device_of(model))
     genomes = typed(genomes, evaluation.dtype_of(model))
     evaluation.logits(model, encoding.render(take(genomes, torch.arange(1))))  # says what is wrong with the model
@@ -148,9 +130,8 @@ def _continue(model: nn.Module, encoding: Encoding, archive: Archive) -> tuple[A
     own, before = confidences.diagonal(), archive.confidence.to(confidences.device)
     same = len(own) == confidences.shape[1] == len(confidences)
     if not same or not torch.allclose(own, before, atol=1e-3):
-        raise ValueError(
-            "the archive was bred on another network: this one gives its images other confidences, or others each time"
-        )
+        found = "this one gives its images other confidences, or others each time"
+        raise ValueError(f"the archive was bred on another network: {found}")
     try:
         generator = torch.Generator(archive.random_device)
     except RuntimeError as error:

@@ -25,7 +25,7 @@ LINKS = ("genome", "target", "source", "weight")  # a column each; ``function`` 
 
 
 class Packed(NamedTuple):
-    """What `unpack` finds: genomes, the encoding that renders them, notes, and further tables by name."""
+    """What `unpack` finds."""
 
     genomes: Genomes
     encoding: CPPN
@@ -39,16 +39,6 @@ def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tabl
     Args:
         notes: what else there is to know, such as recipe and seed: anything that JSON can hold.
         tables: further numbers to keep, such as a history.
-
-    Raises:
-        ValueError: more nodes than a byte can number, or a table named like a part of the genomes.
-
-    >>> encoding = CPPN((3, 8, 8), hidden=4)
-    >>> genomes = encoding.random(5, generator=torch.Generator().manual_seed(0))
-    >>> pack(storage.home() / "five.safetensors", genomes, encoding, {"seed": 0})
-    >>> found = unpack(storage.home() / "five.safetensors")
-    >>> found.encoding, found.notes, torch.equal(encoding.render(found.genomes), encoding.render(genomes))
-    (CPPN(shape=(3, 8, 8), hidden=4), {'seed': 0}, True)
     """
     width = genomes["used"].shape[1]
     if width > 256:
@@ -65,12 +55,7 @@ def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tabl
 
 
 def unpack(file: str | Path, device: torch.device | str = "cpu") -> Packed:
-    """Read what `pack` wrote.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file holds something else, or is damaged.
-    """
+    """Read what `pack` wrote. A file that holds something else, or is damaged, is a ValueError."""
     try:
         with safetensors.safe_open(Path(file).expanduser(), "pt") as opened:
             texts = opened.metadata() or {}

@@ -26,22 +26,25 @@ from course_utils.core.checks import check_count, check_images
 def shuffle(images: Tensor, parts: int, *, generator: torch.Generator | None = None) -> Tensor:
     """The images with their ``parts`` x ``parts`` patches in another order, for each image its own.
 
-    All orders but the true one are equally likely. Where a side does not divide by ``parts``, the rows and columns that
-    are left over, at the bottom and at the right, stay where they are. One part changes nothing.
+    All orders but the true one are equally likely. Rows and columns that are left over, at the bottom and at the right,
+    stay where they are.
 
     >>> shuffle(torch.rand(2, 1, 28, 28), 4).shape
     torch.Size([2, 1, 28, 28])
     """
-    patches = _cut(images, parts)
-    order = _orders(len(images), parts**2, generator).to(images.device)
-    moved = patches.flatten(1, 2)[torch.arange(len(images), device=images.device)[:, None], order]
+    patches, number = _cut(images, parts), len(images)
+    generator = runtime.ensure_generator(generator)
+    order = places(number, parts, generator=generator).flatten(1)
+    while parts > 1 and len(same := (order == torch.arange(parts**2, device=order.device)).all(1).nonzero()[:, 0]):
+        order[same] = places(len(same), parts, generator=generator).flatten(1)
+    moved = patches.flatten(1, 2)[torch.arange(number)[:, None], order.to(images.device)]
     return _join(moved.view_as(patches), images)
 
 
 def mirror(images: Tensor, parts: int) -> Tensor:
     """The images with every other patch, as on a chessboard, mirrored left to right in its place.
 
-    The control for `shuffle`: it too cuts the image along all seams, but each part stays where it was.
+    The control for `shuffle`: the image is cut along the same seams, but each part stays where it was.
 
     >>> mirror(torch.tensor([[[[0.1, 0.2, 0.3, 0.4]] * 2]]), 2)[0, 0]
     tensor([[0.1000, 0.2000, 0.4000, 0.3000],
@@ -49,7 +52,7 @@ def mirror(images: Tensor, parts: int) -> Tensor:
     """
     patches = _cut(images, parts)
     number = torch.arange(parts, device=images.device)
-    black = ((number[:, None] + number) % 2 == 1)[:, :, None, None, None]
+    black = ((number[:, None] + number) % 2 == 1)[..., None, None, None]
     return _join(torch.where(black, patches.flip(-1), patches), images)
 
 
@@ -76,21 +79,19 @@ def paste(backgrounds: Tensor, element: Tensor, corners: Tensor | Sequence[int],
             f"an element of {layer.shape[2]} x {layer.shape[3]} pixels at {corners.tolist()} sticks out of images of "
             f"{height} x {width}: rows run from 0 to {room[0]}, columns from 0 to {room[1]}"
         )
-    placed, number = [], len(backgrounds)
-    for one, (row, column) in zip(layer.expand(number, -1, -1, -1), corners.expand(number, 2).tolist(), strict=True):
-        placed.append(F.pad(one, (column, room[1] - column, row, room[0] - row)))
+    layers, number = layer.expand(len(backgrounds), -1, -1, -1), len(backgrounds)
+    corners = corners.expand(number, 2).tolist()
+    placed = [F.pad(one, (x, room[1] - x, y, room[0] - y)) for one, (y, x) in zip(layers, corners, strict=True)]
     return _lay(backgrounds, torch.stack(placed))
 
 
 def places(number: int, grid: int, *, generator: torch.Generator | None = None) -> Tensor:
     """The cells of a grid, numbered at random from 0: int64 ``(number, grid, grid)``, each row with its own order.
 
-    ``places(1, 3) < 4`` are four cells of nine. ``places(1, 3) < 3`` are the same less one: a copy removed. Another
-    draw puts the copies elsewhere.
+    ``places(1, 3) < 4`` are four cells of nine. ``places(1, 3) < 3`` are the same less one: a copy removed.
 
-    >>> cells = places(2, 3) < 4
-    >>> cells.shape, cells.sum((1, 2)).tolist()
-    (torch.Size([2, 3, 3]), [4, 4])
+    >>> (places(2, 3) < 4).sum((1, 2)).tolist()
+    [4, 4]
     """
     number, grid = check_count("number", number), check_count("grid", grid)
     generator = runtime.ensure_generator(generator)
@@ -101,17 +102,16 @@ def places(number: int, grid: int, *, generator: torch.Generator | None = None) 
 def repeat(backgrounds: Tensor, element: Tensor, cells: Tensor) -> Tensor:
     """The backgrounds with a copy of an element in every cell that is True, as large as a cell. Gradients flow to both.
 
-    Cells are ``H // grid`` x ``W // grid`` pixels; what is left over at the bottom and at the right stays background.
-
-    Args:
-        element: as for `paste`.
-        cells: bool ``(N, grid, grid)``. With a single background, N is the number of sets of cells.
+    Cells are bool ``(N, grid, grid)``, of ``H // grid`` x ``W // grid`` pixels; what is left over at the bottom and at
+    the right stays background. With a single background, N is the number of sets of cells.
 
     >>> dot = torch.ones(1, 2, 8, 8)
     >>> fewer_and_fewer = places(1, 2) < torch.tensor([4, 3, 2, 1, 0]).view(-1, 1, 1)
     >>> repeat(torch.zeros(1, 1, 28, 28), dot, fewer_and_fewer).mean((1, 2, 3))
     tensor([1.0000, 0.7500, 0.5000, 0.2500, 0.0000])
     """
+    from torchvision.transforms.v2.functional import center_crop
+
     given = isinstance(cells, Tensor)
     if not given or cells.dtype != torch.bool or cells.ndim != 3 or cells.shape[1] != cells.shape[2]:
         found = f"{cells.dtype} {tuple(cells.shape)}" if given else type(cells).__name__
@@ -123,8 +123,7 @@ def repeat(backgrounds: Tensor, element: Tensor, cells: Tensor) -> Tensor:
     grid = cells.shape[1]
     high, wide = height // grid, width // grid
     layer = _resize(element, min(high / element.shape[2], wide / element.shape[3]))
-    down, right = high - layer.shape[2], wide - layer.shape[3]
-    layer = F.pad(layer, (right // 2, right - right // 2, down // 2, down - down // 2)).repeat(1, 1, grid, grid)
+    layer = center_crop(layer, [high, wide]).repeat(1, 1, grid, grid)
     there = cells[:, None].to(layer).repeat_interleave(high, 2).repeat_interleave(wide, 3)
     return _lay(backgrounds, F.pad(there * layer, (0, width - grid * wide, 0, height - grid * high)))
 
@@ -145,16 +144,6 @@ def _join(patches: Tensor, images: Tensor) -> Tensor:
     return torch.cat([torch.cat([inner, images[:, :, :height, width:]], 3), images[:, :, height:]], 2)
 
 
-def _orders(number: int, length: int, generator: torch.Generator | None) -> Tensor:
-    """Permutations of ``length`` things other than the identity, where there are others: ``(number, length)``."""
-    generator = runtime.ensure_generator(generator)
-    device = generator.device
-    orders = torch.rand(number, length, generator=generator, device=device).argsort(1)
-    while length > 1 and len(same := (orders == torch.arange(length, device=device)).all(1).nonzero()[:, 0]):
-        orders[same] = torch.rand(len(same), length, generator=generator, device=device).argsort(1)
-    return orders
-
-
 def _check_element(backgrounds: Tensor, element: Tensor, number: int) -> None:
     channels = check_images(backgrounds).shape[1] + 1
     if not isinstance(element, Tensor) or element.ndim != 4 or element.shape[1] != channels:
@@ -171,8 +160,6 @@ def _resize(element: Tensor, scale: float) -> Tensor:
     """The element at another size, its colours times alpha, so that what it was cut from does not seep in."""
     size = [max(1, round(scale * length)) for length in element.shape[2:]]
     layer = torch.cat([element[:, :-1] * element[:, -1:], element[:, -1:]], 1)
-    if size == list(element.shape[2:]):
-        return layer
     return F.interpolate(layer, size, mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)
 
 

@@ -56,9 +56,7 @@ NAMES = ("motorcycle", *TRACED)
 
 
 def cutout(name: str) -> Tensor:
-    """One thing: ``(1, 4, H, W)`` in [0, 1], red, green, blue and alpha, which is 1 where the thing is and 0 elsewhere.
-
-    H and W are those of the thing in its photograph, on `runtime.device`. `collage.paste` puts it before a background.
+    """One thing, as large as in its photograph, on `runtime.device`: ``(1, 4, H, W)`` in [0, 1], the last one alpha.
 
     >>> cutout("motorcycle").shape
     torch.Size([1, 4, 419, 594])

@@ -31,8 +31,8 @@ INK = 0.3  # fraction of the sheet under a blot
 OVERSAMPLING = 4  # of the tiling, so that its edges are soft
 LIGHT, DARK = 0.96, 0.06
 
-# The light bird flies right, from its tail (-1, 0) to its beak (1, 0), between the tips of its wings at (SWEEP, +-1).
-# These are the two free edges; the other two are theirs, mirrored: there begins the dark bird, which flies left.
+# The light bird, from its tail (-1, 0) to its beak (1, 0), between the tips of its wings at (SWEEP, +-1).
+# These are the two free edges; the other two are theirs, mirrored: there begins the dark bird.
 SWEEP = -0.5
 TAIL_TO_WING = ((-1, 0), (-0.8, -0.1), (-0.86, -0.2), (-0.62, -0.17), (-0.4, -0.22), (-0.36, -0.42), (-0.5, -1))
 BEAK_TO_WING = ((1, 0), (0.86, -0.09), (0.74, -0.17), (0.5, -0.22), (0.2, -0.25), (0.08, -0.5), (-0.16, -0.8))
@@ -48,11 +48,8 @@ DETAILS = (  # in the colour of the other kind: an eye, and the edges of two fea
 def autostereogram(depth: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
     """Random black and white dots in which two eyes see a relief: look at something behind the screen.
 
-    Args:
-        depth: ``(H, W)`` in [0, 1], 0 is the far plane and 1 the nearest; at least two `PERIOD` wide.
-
-    Returns:
-        ``(1, 1, H, W)``, pixels 0 or 1. The far plane repeats after `PERIOD` pixels, the nearest one after 4/5 of that.
+    From a depth ``(H, W)`` in [0, 1], 0 far and 1 near, at least two `PERIOD` wide, to ``(1, 1, H, W)``, pixels 0 or 1.
+    The far plane repeats after `PERIOD` pixels, the nearest one after 4/5 of that.
 
     >>> flat = autostereogram(torch.zeros(4, 100))
     >>> torch.equal(flat[..., PERIOD:], flat[..., :-PERIOD])  # nothing to see but a wall
@@ -61,7 +58,8 @@ def autostereogram(depth: Tensor, *, generator: torch.Generator | None = None) -
     if not isinstance(depth, Tensor) or depth.ndim != 2:
         raise ValueError("depth wants a tensor (H, W): for a digit write image[0]")
     check_images(depth[None, None])
-    height, width = _wide_enough(depth)
+    _wide_enough(depth)
+    height, width = depth.shape
     relief = depth.detach().cpu().double()
     apart = (2 * PERIOD * (1 - MU * relief) / (2 - MU * relief)).round().long()
     left = torch.arange(width) - apart // 2
@@ -74,7 +72,7 @@ def autostereogram(depth: Tensor, *, generator: torch.Generator | None = None) -
         edge = F.pad(relief, (step, step), value=0.0)
         seen &= (edge[:, : -2 * step] < line) & (edge[:, 2 * step :] < line)
     start = width * torch.arange(height)[:, None]
-    pairs = ((start + left)[seen].numpy(), (start + right)[seen].numpy())
+    pairs = (start + left)[seen].numpy(), (start + right)[seen].numpy()
     graph = scipy.sparse.coo_matrix((np.ones(len(pairs[0]), dtype=np.int8), pairs), shape=(depth.numel(),) * 2)
     number, component = scipy.sparse.csgraph.connected_components(graph, directed=False)
     generator = runtime.ensure_generator(generator)
@@ -87,9 +85,6 @@ def disparity(picture: Tensor) -> Tensor:
 
     Around each pixel, the distance of repetition is the one at which the picture agrees best with itself, in a window
     of 9 x 9. Half a period at the left and right edge is left at 0.
-
-    >>> disparity(autostereogram(torch.ones(20, 200)))[0, 0, 10, 100].item()
-    1.0
     """
     if check_images(picture).shape[1] != 1:
         raise ValueError(f"the picture has shape {tuple(picture.shape)}: want one channel")
@@ -106,25 +101,16 @@ def disparity(picture: Tensor) -> Tensor:
     return F.pad(relief[..., side:-side], (side, side))
 
 
-def _wide_enough(picture: Tensor) -> tuple[int, int]:
-    """Height and width, if two eyes find something to compare."""
-    height, width = picture.shape[-2:]
-    if width < 2 * PERIOD:
-        raise ValueError(f"{width} pixels wide: want at least two periods of picture, {2 * PERIOD}")
-    return height, width
+def _wide_enough(picture: Tensor) -> None:
+    if picture.shape[-1] < 2 * PERIOD:
+        raise ValueError(f"{picture.shape[-1]} pixels wide: want at least two periods of picture, {2 * PERIOD}")
 
 
 @runtime.float32()
 def ink_blots(number: int, *, size: int = 112, generator: torch.Generator | None = None) -> Tensor:
-    """Blots as of ink in a folded sheet: smooth noise, mirrored, dark where it is high.
+    """Blots as of ink in a folded sheet, smooth noise, mirrored, dark where it is high: ``(number, 1, size, size)``.
 
-    Returns:
-        ``(number, 1, size, size)`` in [0, 1] on the generator's device, dark on white; ``1 - blots`` is chalk on a
-        board, as digits are. The size is at least 16.
-
-    >>> blots = ink_blots(2, size=28)
-    >>> torch.equal(blots, blots.flip(3))
-    True
+    They are dark on white, on the generator's device; ``1 - blots`` is chalk on a board, as digits are.
     """
     if check_count("size", size) < 16:
         raise ValueError(f"size={size}: want at least 16 pixels")
@@ -139,9 +125,8 @@ def ink_blots(number: int, *, size: int = 112, generator: torch.Generator | None
     smooth = smooth + smooth.flip(3)
     smooth = smooth / smooth.std(dim=(2, 3), keepdim=True)
     line = torch.linspace(-1, 1, size, device=device)
-    rim = (line[:, None] ** 4 + line**4) ** 0.5  # the sheet's border stays white
     height = (smooth[:, :3] * torch.tensor([1.0, 0.6, 0.3], device=device)[:, None, None]).sum(1, keepdim=True)
-    height = height - 3 * rim
+    height = height - 3 * (line[:, None] ** 4 + line**4) ** 0.5  # the sheet's border stays white
     height = height - height.flatten(2).quantile(1 - INK, dim=2)[..., None, None]
     cover = torch.sigmoid(size / 14 * height)
     wash = 0.55 + 0.42 * torch.sigmoid(1.5 * smooth[:, 3:] + 1.5 * height - 0.5)
@@ -155,15 +140,11 @@ def tiling(*, height: int = 200, width: int = 400, rows: int = 6, fade: bool = T
     the other, moved up by half a row; their areas are equal.
 
     Args:
-        height, width: in pixels. A bird spans ``height / rows`` pixels, at least 8, and is 8/5 of that long.
-        rows: of birds of one kind, from top to bottom.
+        rows: of birds of one kind. A bird spans ``height / rows`` pixels, at least 8, and is 8/5 of that long.
         fade: fields below turn into birds, by day at the left and by night at the right. False is the plain tiling.
 
-    Returns:
-        ``(1, 1, height, width)`` in [0, 1].
-
-    >>> tiling(height=50, width=80, rows=1, fade=False).mean().sub(0.51).abs().lt(0.01).item()
-    True
+    >>> tiling(height=50, width=80, rows=1).shape
+    torch.Size([1, 1, 50, 80])
     """
     if check_count("height", height) < 8 * check_count("rows", rows):
         raise ValueError(f"height={height}, rows={rows}: a bird wants at least 8 pixels")
@@ -176,15 +157,13 @@ def tiling(*, height: int = 200, width: int = 400, rows: int = 6, fade: bool = T
     light = np.zeros((tall, wide), dtype=bool)
     for row in range(-1, rows + 1):
         for column in range(-math.ceil(wide / a / 4) - 1, math.ceil(wide / a / 4) + 2):
-            for flip in (1, -1):  # the light bird, and the dark one at its wing
-                dark = 1 if flip < 0 else 0
+            for flip, dark in ((1, 0), (-1, 1)):  # the light bird, and the dark one at its wing
                 centre = wide / 2 + (2 * column + (1 + SWEEP) * dark) * a, (2 * row + dark + 1) * b
                 grown = [_growth((centre[1] + side * b / 2) / tall, fade) for side in (-1, 1)]
                 grown_up = min(grown) > 0.95
                 forward = flip * (centre[0] / wide - 0.5)
                 front = 0.3 + 0.25 * centre[1] / tall if fade and grown_up else 1e9  # beyond it there is open sky
-                ahead = forward > front
-                if (flip > 0) != ahead:
+                if (flip > 0) != (forward > front):
                     _fill(light, _outline(*grown), centre, (flip * a, b))
                 if grown_up and -forward < front >= forward:
                     for shape in DETAILS:
@@ -195,7 +174,7 @@ def tiling(*, height: int = 200, width: int = 400, rows: int = 6, fade: bool = T
 
 
 def _growth(y: np.ndarray | float, fade: bool) -> np.ndarray | float:
-    """How much of a bird there is at height y, counted from 0 at the top to 1: 0 is a field."""
+    """How much of a bird there is at height y, from 0 at the top to 1: 0 is a field."""
     part = np.clip((1 - y) / 0.55, 0, 1) if fade else np.ones_like(y)
     return part * part * (3 - 2 * part)
 

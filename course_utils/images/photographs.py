@@ -23,8 +23,7 @@ def photo(name: str) -> Tensor:
 def raw_photo(name: str) -> np.ndarray:
     """A photograph of `PHOTOS` in its own size, as uint8 ``(height, width, 3)``, or ``(height, width)`` if it is grey.
 
-    They come with installed packages: scikit-learn has the dahlia and the pagoda, matplotlib the officer (Grace Hopper,
-    who wrote one of the first compilers), scikit-image all others.
+    The officer is Grace Hopper, who wrote one of the first compilers.
 
     >>> raw_photo("coffee").shape
     (400, 600, 3)
@@ -45,11 +44,7 @@ def raw_photo(name: str) -> np.ndarray:
 def crop(pixels: np.ndarray) -> Tensor:
     """What a classifier sees of a photograph: the shorter side becomes 256, the middle 224 x 224 pixels are cut out.
 
-    Args:
-        pixels: uint8, ``(height, width)`` for grey or ``(height, width, 3)`` for colour.
-
-    Returns:
-        ``(1, 3, 224, 224)`` in [0, 1], on `runtime.device`.
+    From uint8 ``(height, width)`` or ``(height, width, 3)`` to ``(1, 3, 224, 224)`` in [0, 1], on `runtime.device`.
 
     >>> crop(np.zeros((300, 400), dtype=np.uint8)).shape
     torch.Size([1, 3, 224, 224])
@@ -57,12 +52,9 @@ def crop(pixels: np.ndarray) -> Tensor:
     from torchvision.transforms.v2.functional import center_crop, resize
 
     pixels = np.asarray(pixels)
-    if pixels.ndim == 2:
-        pixels = pixels[..., None].repeat(3, axis=2)
+    pixels = skimage.color.gray2rgb(pixels) if pixels.ndim == 2 else pixels
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
-        raise ValueError(
-            f"a photo of {pixels.dtype} and shape {pixels.shape}: want uint8 grey levels of shape (height, width) or "
-            '(height, width, 3); PIL\'s image.convert("RGB") gives them'
-        )
+        hint = "want uint8 grey levels (height, width) or (height, width, 3); PIL's image.convert('RGB') gives them"
+        raise ValueError(f"a photo of {pixels.dtype} and shape {pixels.shape}: {hint}")
     picture = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
     return center_crop(resize(picture, [256], antialias=True), [SIDE, SIDE]).clamp(0, 1).to(runtime.device())

@@ -12,7 +12,7 @@ The camera is that of `scenes`, with the same numbers for a pose. A sheet lies i
 sheet's own pixels.
 
 How strong a thing is, is a number; or one number for each image, ``(N,)``; or a pair ``(low, high)`` between which each
-image draws its own. torchvision has most of these with one strength for a whole batch, drawn from the global generator.
+image draws its own, where torchvision draws one for a whole batch from the global generator.
 """
 
 import io
@@ -41,10 +41,10 @@ Strength = float | Tensor | tuple[float, float]
 def blur(images: Tensor, sigma: Strength, *, generator: torch.Generator | None = None) -> Tensor:
     """Each image under a Gaussian of standard deviation ``sigma`` in pixels; beyond the edge, its edge goes on.
 
-    >>> blur(torch.eye(5)[None, None], 0.0).equal(torch.eye(5)[None, None])
-    True
+    >>> blur(torch.eye(3)[None, None], 9.0).std() < 0.1
+    tensor(True)
     """
-    sigma = _strengths("sigma", sigma, check_images(images), generator)
+    sigma = _strengths("sigma", sigma, images, generator)
     n, c, h, w = images.shape
     reach = math.ceil(3 * sigma.max().item())
     if reach == 0:
@@ -60,13 +60,11 @@ def blur(images: Tensor, sigma: Strength, *, generator: torch.Generator | None =
 def rotate(images: Tensor, degrees: Strength, *, generator: torch.Generator | None = None) -> Tensor:
     """Each image, turned anticlockwise in its plane; what comes into view is a grey wall.
 
-    >>> x = torch.rand(1, 3, 8, 8)
-    >>> torch.allclose(rotate(x, 90.0), x.rot90(1, (2, 3)), atol=1e-4)
-    True
+    >>> rotate(torch.ones(1, 1, 8, 8), 45.0)[0, 0, 0, 0]
+    tensor(0.5000)
     """
-    poses = check_images(images).new_zeros(len(images), 7)
-    poses[:, 2] = _strengths("degrees", degrees, images, generator, least=-math.inf).deg2rad()
-    return view(images, poses)
+    turn = _strengths("degrees", degrees, images, generator, least=-math.inf).deg2rad()
+    return view(images, F.pad(turn[:, None], (2, 4)))
 
 
 def expose(
@@ -78,20 +76,16 @@ def expose(
     tensor([0.2500])
     """
     generator = runtime.ensure_generator(generator)
-    brightness = spread(_strengths("brightness", brightness, check_images(images), generator), images)
+    brightness = spread(_strengths("brightness", brightness, images, generator), images)
     contrast = spread(_strengths("contrast", contrast, images, generator), images)
     mean = images.mean((1, 2, 3), keepdim=True)
     return (brightness * (mean + contrast * (images - mean))).clamp(0, 1)
 
 
 def sensor_noise(images: Tensor, sigma: Strength, *, generator: torch.Generator | None = None) -> Tensor:
-    """What a sensor adds: at each pixel an independent normal number of standard deviation ``sigma``.
-
-    >>> sensor_noise(torch.rand(2, 3, 8, 8), 0.1).shape
-    torch.Size([2, 3, 8, 8])
-    """
+    """What a sensor adds: at each pixel an independent normal number of standard deviation ``sigma``."""
     generator = runtime.ensure_generator(generator)
-    sigma = _strengths("sigma", sigma, check_images(images), generator)
+    sigma = _strengths("sigma", sigma, images, generator)
     draws = torch.randn(images.shape, generator=generator, device=generator.device)
     return (images + spread(sigma, images) * draws.to(images)).clamp(0, 1)
 
@@ -102,7 +96,7 @@ def eight_bits(images: Tensor) -> Tensor:
     >>> eight_bits(torch.full((1, 1, 1, 1), 0.5)) * 255
     tensor([[[[128.]]]])
     """
-    return _straight_through(images, levels(check_images(images).detach()) / 255)
+    return levels(check_images(images).detach()) / 255 + (images - images.detach())
 
 
 def jpeg(images: Tensor, quality: Strength = 75, *, generator: torch.Generator | None = None) -> Tensor:
@@ -120,7 +114,8 @@ def jpeg(images: Tensor, quality: Strength = 75, *, generator: torch.Generator |
         file = io.BytesIO()
         Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(file, "JPEG", quality=q)
         read.append(np.asarray(Image.open(file)).reshape(pixels.shape))
-    return _straight_through(images, torch.from_numpy(np.stack(read)).movedim(3, 1).to(images) / 255)
+    values = torch.from_numpy(np.stack(read)).movedim(3, 1).to(images) / 255
+    return values + (images - images.detach())
 
 
 def ink(images: Tensor) -> Tensor:
@@ -129,36 +124,29 @@ def ink(images: Tensor) -> Tensor:
     >>> ink(torch.zeros(1, 1, 4, 4)).unique()
     tensor([0.0500])
     """
-    darkest, lightest = INK
-    return darkest + (lightest - darkest) * blur(images, 0.5) ** GAMMA
+    return INK[0] + (INK[1] - INK[0]) * blur(images, 0.5) ** GAMMA
 
 
 def view(sheets: Tensor, poses: Tensor) -> Tensor:
-    """What the camera of `scenes` sees of each flat sheet, before a grey wall.
+    """What the camera of `scenes` sees of each flat, square sheet, before a grey wall.
 
-    At a pose of zeros it sees the sheet, the whole sheet and nothing but the sheet. Gradients flow to the sheets.
+    At a pose of zeros, see `scenes.Scene.render`, it sees the sheet, the whole sheet and nothing but the sheet, as
+    bright as it is. Gradients flow to the sheets.
 
-    Args:
-        sheets: square ones, ``(N, C, H, H)``.
-        poses: the numbers of `scenes.POSE`, ``(N, 7)`` or ``(N, 9)``; at zeros all is as bright as the sheet.
-
-    >>> sheet = torch.rand(1, 3, 8, 8)
-    >>> torch.allclose(view(sheet, torch.zeros(1, 7)), sheet, atol=1e-5)
+    >>> torch.allclose(view(torch.eye(8)[None, None], torch.zeros(1, 7)), torch.eye(8), atol=1e-5)
     True
     """
     paper = F.pad(check_images(sheets), (0, 0, 0, 0, 0, 1), value=1.0)  # one channel more, which tells where it is
     seen, there = _sample(paper, poses, sheets.shape[2]).split([sheets.shape[1], 1], 1)
-    return ((seen + (1 - there) * WALL.background) * _lit(poses.to(sheets))).clamp(0, 1)
+    poses = poses.to(sheets)
+    home, here = (scenes.brightness(scenes.light_from(each)[:, 2]) for each in (poses[:, :7], poses))
+    return ((seen + (1 - there) * WALL.background) * spread(here / home, seen)).clamp(0, 1)
 
 
 def photograph(sheets: Tensor, poses: Tensor | None = None, *, generator: torch.Generator | None = None) -> Tensor:
     """Print each sheet, hang it before a grey wall, and take a picture of it: ink, pose, light, sensor, 8 bits.
 
-    Args:
-        sheets, poses: as for `view`; None draws poses even within half of `scenes.REACH`.
-
-    >>> photograph(torch.rand(2, 3, 32, 32)).shape
-    torch.Size([2, 3, 32, 32])
+    Without ``poses`` they are drawn evenly within half of `scenes.REACH`.
     """
     generator = runtime.ensure_generator(generator)
     if poses is None:
@@ -167,11 +155,7 @@ def photograph(sheets: Tensor, poses: Tensor | None = None, *, generator: torch.
 
 
 def disc(canvas: Tensor) -> Tensor:
-    """The largest disc of each square canvas, as a thing for `stick`: colours, and 1 where the disc is.
-
-    >>> round(disc(torch.rand(1, 3, 100, 100))[:, 3].mean().item(), 3)  # pi / 4
-    0.786
-    """
+    """The largest disc of each square canvas, as a thing for `stick`: colours, and 1 where the disc is."""
     side = _side(check_images(canvas), "canvases")
     middles = (torch.arange(side).to(canvas) * 2 + 1) / side - 1
     radius = torch.hypot(middles[:, None], middles)
@@ -185,12 +169,10 @@ def framed(thing: Tensor, side: int = 224) -> Tensor:
     >>> framed(torch.ones(1, 4, 30, 40), 20)[0, 3].sum().item()  # a quarter of 20 x 20 stays empty
     300.0
     """
-    height, width = check_images(thing).shape[2:]
-    longer = max(height, width)
-    down, right = longer - height, longer - width
-    square = F.pad(thing, (right // 2, right - right // 2, down // 2, down - down // 2))
-    size = (check_count("side", side),) * 2
-    return F.interpolate(square, size, mode="bilinear", antialias=True).clamp(0, 1)
+    from torchvision.transforms.v2.functional import center_crop, resize
+
+    longer = max(check_images(thing).shape[2:])
+    return resize(center_crop(thing, [longer] * 2), [check_count("side", side)] * 2, antialias=True).clamp(0, 1)
 
 
 def stick(
@@ -216,11 +198,11 @@ def stick(
     0.1
     """
     generator = runtime.ensure_generator(generator)
-    shapes = tuple(check_images(things).shape), tuple(check_images(onto).shape)
-    if shapes[0][:2] != (shapes[1][0], shapes[1][1] + 1):
+    number, channels = check_images(onto).shape[:2]
+    if check_images(things).shape[:2] != (number, channels + 1):
         raise ValueError(
-            f"things of shape {shapes[0]} on pictures of {shapes[1]}: want as many, and one channel more, which is 1 "
-            "where the thing is; physical.disc adds it to a canvas, and .expand(number, -1, -1, -1) makes them many"
+            f"things of shape {tuple(things.shape)} on pictures of {tuple(onto.shape)}: want as many, and one channel "
+            "more, 1 where the thing is: physical.disc adds it, and .expand(number, -1, -1, -1) makes one thing many"
         )
     _side(onto, "pictures")
     area = _strengths("area", area, onto, generator, least=1e-6)
@@ -230,9 +212,8 @@ def stick(
     cover = things[:, -1:].detach()
     side = (area / cover.mean((1, 2, 3)).clamp_min(1e-6)).sqrt()  # of the thing's square, in sides of the picture
     room = (1 / side - 1).clamp_min(0)
-    poses = onto.new_zeros(len(onto), 7)
-    poses[:, 2], poses[:, 6] = turn.deg2rad(), side.log()
-    poses[:, 3], poses[:, 4] = -right * room, -up * room
+    home = torch.zeros_like(side)
+    poses = torch.stack([home, home, turn.deg2rad(), -right * room, -up * room, home, side.log()], 1)
     seen = _sample(torch.cat([things[:, :-1] * cover, cover], 1), poses, onto.shape[2])
     return (seen[:, :-1] + (1 - seen[:, -1:]) * onto).clamp(0, 1)
 
@@ -248,11 +229,7 @@ WORLD = {  # what can happen to a picture, each with the strengths that it has i
 
 
 def world(images: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
-    """All that `WORLD` knows, one after the other.
-
-    >>> world(torch.rand(2, 3, 32, 32)).shape
-    torch.Size([2, 3, 32, 32])
-    """
+    """All that `WORLD` knows, one after the other."""
     generator = runtime.ensure_generator(generator)
     for happen in WORLD.values():
         images = happen(images, generator=generator)
@@ -283,28 +260,15 @@ def _side(images: Tensor, name: str) -> int:
     return images.shape[2]
 
 
-def _lit(poses: Tensor) -> Tensor:
-    """How bright a sheet is under the light of each pose, as a multiple of home's: ``(N, 1, 1, 1)``."""
-    home, here = (scenes.brightness(scenes.light_from(each)[:, 2]) for each in (poses[:, :7], poses))
-    return (here / home).view(-1, 1, 1, 1)
-
-
-def _straight_through(images: Tensor, values: Tensor) -> Tensor:
-    """The ``values``, with the gradient of ``images``."""
-    return values + (images - images.detach())
-
-
 def _strengths(name: str, strength: Strength, images: Tensor, generator, least: float = 0.0) -> Tensor:
     """One strength for each image, ``(N,)``."""
-    number = len(images)
+    number = len(check_images(images))
     if isinstance(strength, tuple) and len(strength) == 2:
         generator = runtime.ensure_generator(generator)
         low, high = strength
         strength = low + (high - low) * torch.rand(number, generator=generator, device=generator.device)
     values = torch.as_tensor(strength).to(images)
     if values.ndim > 1 or values.shape not in ((), (number,)) or not (values >= least).all() or values.isinf().any():
-        raise ValueError(
-            f"{name}={strength}: want a number, at least {least:g}; or {number} of them, one an image; or a pair "
-            "(low, high) to draw from"
-        )
+        hint = f"a number, at least {least:g}; or {number} of them, one an image; or a pair (low, high) to draw from"
+        raise ValueError(f"{name}={strength}: want {hint}")
     return values.expand(number)

@@ -12,6 +12,7 @@ the pose and has derivatives of every order (compare Liu et al. 2019, arXiv 1904
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import torch
@@ -23,23 +24,21 @@ from course_utils.core.checks import check_count
 from course_utils.core.tensors import portion
 
 POSE = ("yaw", "pitch", "roll", "right", "up", "forward", "zoom", "light azimuth", "light elevation")
-_REACH = (0.6, 0.6, 0.6, 0.3, 0.3, 0.6, 0.3, 0.8, 0.5)
-REACH = torch.tensor(_REACH, dtype=torch.float32)  # of `random_poses`, in the units of `render`
+REACH = torch.tensor((0.6, 0.6, 0.6, 0.3, 0.3, 0.6, 0.3, 0.8, 0.5), dtype=torch.float32)  # of `random_poses`
 LIGHT = (-0.5, 0.6)  # azimuth and elevation of the light, in radians, where the pose says 0
 AMBIENT = 0.3  # the fraction of the light that comes from everywhere
 RELIEF = 0.8  # how far a pattern goes towards black or white, whichever is nearer
 FAR = -60.0  # h / softness of a ray that misses: it covers nothing, and the root of it still has a derivative
 HELD = 16  # numbers for each pixel that is rendered
-
 Triple = tuple[float, float, float]
+_dot = partial(torch.linalg.vecdot, dim=2)
 
 
 @dataclass(frozen=True)
 class Solid:
     """A ball, stretched to ``radii``, turned by three angles in radians, and moved to ``centre``.
 
-    Its surface has a mean ``grey`` in [0, 1] and a pattern, the product of two sines with these wave vectors, in
-    radians over a radius.
+    Its surface has a mean ``grey`` and a pattern: the product of two sines, wave vectors in radians over a radius.
     """
 
     centre: Triple
@@ -71,20 +70,15 @@ class Scene:
 
     def __post_init__(self):
         if not self.solids or not 0 <= self.background <= 1 or not min(self.softness, self.focal) > 0:
-            raise ValueError(
-                f"{len(self.solids)} solids, background={self.background}, softness={self.softness}, "
-                f"focal={self.focal}: want a solid at least, a background in [0, 1], and the last two above 0"
-            )
+            raise ValueError(f"{self}: want a solid at least, a background in [0, 1], softness and focal above 0")
 
     def render(self, poses: Tensor, size: int = 28) -> Tensor:
         """What the camera sees: poses ``(N, 7)`` or ``(N, 9)`` -> images ``(N, 1, size, size)`` in [0, 1].
 
-        Device and dtype (float32 or float64) are those of the poses, and gradients flow to them.
-
-        Args:
-            poses: the numbers of `POSE`. Yaw, pitch and roll turn the scene about its origin, in radians; right, up
-                and forward move the camera, in units of length, but never into the scene; zoom is the logarithm of what
-                the focal length is multiplied by; the last two turn the light, in radians. Zeros are home.
+        Poses are the numbers of `POSE`; zeros are home. Yaw, pitch and roll turn the scene about its origin, in
+        radians; right, up and forward move the camera, in units of length, but never into the scene; zoom is the
+        logarithm of what the focal length is multiplied by; the last two turn the light, in radians. Device and dtype
+        (float32 or float64) are those of the poses, and gradients flow to them.
 
         >>> DESK.render(torch.zeros(2, 7)).shape
         torch.Size([2, 1, 28, 28])
@@ -94,7 +88,10 @@ class Scene:
         return torch.cat([self._render(part, size) for part in poses.split(at_once)])
 
     def _render(self, poses: Tensor, size: int) -> Tensor:
-        radii, turns, centres, waves, greys = self._tensors(poses)
+        radii, turns, centres, waves, greys = (
+            poses.new_tensor([getattr(solid, name) for solid in self.solids])
+            for name in ("radii", "turn", "centre", "waves", "grey")
+        )
         axes = rotations(turns).mT / radii[:, :, None]  # A of each of the M solids, (M, 3, 3)
         turn, camera, _, lens = self.camera(poses)
         into = torch.einsum("mij, nkj -> nmik", axes, turn)  # from the camera's axes to those of A
@@ -127,34 +124,22 @@ class Scene:
         """Raise what `render` raises for poses that it cannot take."""
         if not isinstance(poses, Tensor) or poses.dtype not in (torch.float32, torch.float64):
             kind = getattr(poses, "dtype", type(poses).__name__)
-            raise TypeError(
-                f"poses are {kind}, not a tensor of float32 or float64: convert with torch.tensor(...).float()"
-            )
+            raise TypeError(f"poses are {kind}, not a float32 or float64 tensor: write torch.tensor(...).float()")
         if poses.ndim != 2 or poses.shape[1] not in (7, 9) or len(poses) == 0:
             hint = "for one pose write pose[None]" if poses.ndim == 1 else "7 numbers a pose, or 9 with the light"
             raise ValueError(f"poses have shape {tuple(poses.shape)}, not (N, 7) or (N, 9): {hint}")
-        room = max(math.hypot(*solid.centre) + max(solid.radii) for solid in self.solids)
+        begins = self.distance - max(math.hypot(*solid.centre) + max(solid.radii) for solid in self.solids)
         try:
-            fine = poses.isfinite().all() and (poses[:, 5] < self.distance - room).all()
+            fine = poses.isfinite().all() and (poses[:, 5] < begins).all()
         except RuntimeError:  # under torch.func.vmap nobody can look at values
             return
         if not fine:
-            raise ValueError(
-                f"forward goes to {poses[:, 5].max():.2g}, or a pose holds NaN: the scene begins at "
-                f"{self.distance - room:.2g}, so keep forward below {self.distance - room:.2g}"
-            )
-
-    def _tensors(self, like: Tensor) -> tuple[Tensor, ...]:
-        """The solids' numbers, M rows each, with the device and dtype of ``like``."""
-        names = ("radii", "turn", "centre", "waves", "grey")
-        return tuple(like.new_tensor([getattr(solid, name) for solid in self.solids]) for name in names)
+            found = f"forward goes to {poses[:, 5].max():.2g}, or a pose holds NaN"
+            raise ValueError(f"{found}: keep forward below {begins:.2g}, where the scene begins")
 
 
 def _visible(cover: Tensor, depth: Tensor, blur: float) -> tuple[Tensor, Tensor]:
-    """The fractions of a pixel in which each solid is seen ``(N, M, P)``, and in which none is ``(N, P)``.
-
-    ``cover`` is how much of the pixel each solid covers, and ``depth`` how deep it lies, both ``(N, M, P)``.
-    """
+    """From cover and depth ``(N, M, P)`` the fractions of a pixel in which each solid is seen, and in which none is."""
     seen = list(cover.unbind(1))
     for i, j in combinations(range(len(seen)), 2):
         behind = ((depth[:, i] - depth[:, j]) / blur).sigmoid()  # how surely i lies behind j
@@ -164,9 +149,7 @@ def _visible(cover: Tensor, depth: Tensor, blur: float) -> tuple[Tensor, Tensor]
     return seen / total[:, None], free / total
 
 
-def random_poses(
-    number: int, free: int = 7, *, spread: float = 1.0, generator: torch.Generator | None = None
-) -> Tensor:
+def random_poses(number: int, free: int = 7, *, spread: float = 1, generator: torch.Generator | None = None) -> Tensor:
     """Poses ``(number, 9)``: the first ``free`` numbers of `POSE` are even within ``spread`` times `REACH`, the rest 0.
 
     >>> random_poses(5, free=2)[:, 2:].abs().max()
@@ -209,12 +192,7 @@ def light_from(poses: Tensor) -> Tensor:
     """The direction to the light, of length 1, ``(N, 3)``."""
     angles = poses.new_tensor(LIGHT) + (poses[:, 7:9] if poses.shape[1] == 9 else 0)
     azimuth, elevation = angles.expand(len(poses), 2).unbind(1)
-    parts = [azimuth.sin() * elevation.cos(), elevation.sin(), azimuth.cos() * elevation.cos()]
-    return torch.stack(parts, 1)
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).sum(2)
+    return torch.stack([azimuth.sin() * elevation.cos(), elevation.sin(), azimuth.cos() * elevation.cos()], 1)
 
 
 DESK = Scene(

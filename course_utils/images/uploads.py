@@ -19,15 +19,10 @@ LEAST = 32  # along the shorter
 
 
 def read_upload(file: bytes | str, name: str = "the file") -> np.ndarray:
-    """The picture in a file, as colours: uint8 ``(height, width, 3)``, upright and on white paper.
-
-    Args:
-        file: its bytes, or these in base64, as the page sends them.
-        name: what the messages call it.
+    """The picture in a file, bytes or these in base64, as uint8 ``(height, width, 3)``, upright and on white paper.
 
     Raises:
-        ValueError: it is empty, none of `KINDS`, cut off, or less than 32 pixels wide or high once it is at most 1,024
-            long.
+        ValueError: it is empty, none of `KINDS`, cut off, or less than 32 pixels wide or high once at most 1,024 long.
 
     >>> stored = io.BytesIO()
     >>> Image.new("L", (80, 60), 255).save(stored, "png")
@@ -43,19 +38,21 @@ def read_upload(file: bytes | str, name: str = "the file") -> np.ndarray:
         picture.draft("RGB", (2 * MOST, 2 * MOST))  # a JPEG is decoded smaller, in less memory
         if picture.mode.startswith(("I", "F")):
             bits = getattr(picture, "tag_v2", {}).get(258, (16,))[0]  # BitsPerSample of a TIFF
-            upright = ImageOps.exif_transpose(picture)
-            picture = _grey(np.asarray(upright), 2**bits - 1 if bits < 16 else None)
+            picture = _grey(np.asarray(ImageOps.exif_transpose(picture)), 2**bits - 1 if bits < 16 else None)
         else:
-            picture = _opaque(ImageOps.exif_transpose(picture))
+            picture = ImageOps.exif_transpose(picture)
+            if {"A", "a"} & set(picture.getbands()) or "transparency" in picture.info:
+                paper = Image.new("RGBA", picture.size, "white")
+                picture = Image.alpha_composite(paper, picture.convert("RGBA"))
+            picture = picture.convert("RGB")
     except Exception as error:  # Pillow raises OSError, SyntaxError, struct.error, DecompressionBombError and others
         why = str(error)
         if content[4:8] == b"ftyp" and content[8:12] in HEIC:
             why = "HEIC, as iPhones store photos, is not known here"
         elif isinstance(error, UnidentifiedImageError):
             why = "it is of no kind known here"
-        raise ValueError(
-            f"{name} cannot be read as a picture ({why}): save it as PNG or JPEG, and try again"
-        ) from error
+        message = f"{name} cannot be read as a picture ({why}): save it as PNG or JPEG, and try again"
+        raise ValueError(message) from error
     picture.thumbnail((MOST, MOST))
     if min(picture.size) < LEAST:
         raise ValueError(f"{name} is too small or too narrow: {picture.width} x {picture.height} pixels, want {LEAST}")
@@ -75,11 +72,3 @@ def _grey(levels: np.ndarray, most: int | None) -> Image.Image:
     elif most is None:
         most = next((2**bits - 1 for bits in DEPTHS if largest <= 1.05 * (2**bits - 1)), largest)
     return Image.fromarray((levels.clip(0, most) * (255 / most)).round().astype(np.uint8)).convert("RGB")
-
-
-def _opaque(picture: Image.Image) -> Image.Image:
-    """Red, green and blue, as on white paper."""
-    if {"A", "a"} & set(picture.getbands()) or "transparency" in picture.info:
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-    return picture.convert("RGB")

@@ -29,22 +29,12 @@ def photo_attack(model: nn.Module, photos: Mapping[str, Tensor] | None = None, *
 
     Args:
         model: a network of ImageNet from `zoo.load`, or another one with ``classes``, the tuple of its names.
-        photos: name -> image ``(1, C, H, W)`` in [0, 1]; None takes those of `photographs.PHOTOS`.
+        photos: name -> image ``(1, C, H, W)``; None takes those of `photographs.PHOTOS`.
         target: the class to start with.
-
-    Raises:
-        TypeError, ValueError: a model without names, no such class, images that the model cannot take.
-
-    >>> model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 3))
-    >>> model.classes = ("cat", "dog", "ostrich")
-    >>> noise = torch.rand(1, 3, 32, 32)
-    >>> target = model.classes[evaluation.logits(model, noise).argmin()]
-    >>> still = photo_attack(model, {"noise": noise}, target=target)
     """
     if not hasattr(model, "classes"):
-        raise TypeError(
-            "the model has no names for its classes: want one of ImageNet, such as zoo.load('mobilenet_v2')"
-        )
+        hint = "want one of ImageNet, such as zoo.load('mobilenet_v2')"
+        raise TypeError(f"the model has no names for its classes: {hint}")
     if target not in model.classes:
         close = difflib.get_close_matches(str(target), model.classes, n=3)
         raise ValueError(f"no class is called {target!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
@@ -88,15 +78,9 @@ class PhotoAttack(Widget):
         return _picture(self.network, {(self.photo, eps): images}, what)
 
     def obey(self, do: str, name: str = "", data: str = "", **settings: int) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for, and describe the result.
+        """ "show"; "photo", with its ``name``; "upload" a file with ``name`` and ``data``; "attack" with ``settings``.
 
-        Args:
-            do: "show"; "photo", with its ``name``; "upload" a file with ``name`` and ``data`` in base64; "attack" with
-                ``target``, the number of a class, ``eps`` in levels of 255, and ``steps``.
-
-        Returns:
-            What to write, and the photo as bytes ``(H, W, C)``; after an attack also the photo attacked, the one
-            with random signs, and the difference that the attack made, times 8, about grey.
+        The buffers are the photo; after an attack also that attacked, that with random signs, and the `difference`.
         """
         if do == "photo":
             self._choose(name)
@@ -129,21 +113,7 @@ def attempt(
 ) -> Tensor:
     """An image ``(1, C, H, W)``, the same after a targeted attack, and with random signs of the same size.
 
-    Args:
-        target: number of the class that the model is to name.
-        eps: the largest perturbation of a channel of a pixel, 0 to 16 of 255 levels.
-
-    Returns:
-        ``(3, C, H, W)`` in 256 levels, on the model's device.
-
-    Raises:
-        ValueError: the model names the target already; a setting outside its range.
-
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(48, 3))
-    >>> image = torch.rand(1, 3, 4, 4)
-    >>> other = (evaluation.predict(model, image).labels.item() + 1) % 3
-    >>> attempt(model, image, other, eps=4, steps=2).shape
-    torch.Size([3, 3, 4, 4])
+    They are in 256 levels, of which ``eps`` is a number up to 16. A class that is predicted already is refused.
     """
     for name, value in (("eps", eps), ("steps", steps)):
         if value not in RANGES[name]:

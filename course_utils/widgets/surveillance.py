@@ -33,19 +33,14 @@ Things = Mapping[str, Tensor | None]  # what can hang in a picture: name -> imag
 
 
 def face_camera(canvas: Tensor | None = None, *, detect: Detector | None = None):
-    """Look for faces in the camera's picture or a photo, while ``canvas`` hangs in it; without a front end, in stills.
+    """Look for faces in the camera's picture or a photo, while noise hangs in it; without a front end, in stills.
 
     Args:
-        canvas: noise that the detector takes for a face, ``(1, C, h, w)`` in [0, 1] with 1 or 3 channels; None offers
-            nothing and plain noise alone.
+        canvas: noise that the detector takes for a face, ``(1, 1, h, w)`` or ``(1, 3, h, w)``; None offers plain noise.
         detect: finds the faces in images ``(N, 3, H, W)``; None takes `faces.detect`.
 
     Raises:
         OSError: the detector's weights cannot be had. The live widget says so in the page instead.
-
-    >>> def sees_nothing(images):
-    ...     return [faces.Faces(torch.empty(0, 4), torch.empty(0), torch.empty(0, 5, 2)) for _ in images]
-    >>> still = face_camera(torch.rand(1, 3, 40, 40), detect=sees_nothing)
     """
     if canvas is not None and (len(check_images(canvas)) != 1 or canvas.shape[1] not in (1, 3)):
         raise ValueError(f"the canvas has shape {tuple(canvas.shape)}: want one image, (1, 3, h, w) or (1, 1, h, w)")
@@ -54,13 +49,8 @@ def face_camera(canvas: Tensor | None = None, *, detect: Detector | None = None)
     things = {"nothing": None, "plain noise": noise}
     if canvas is not None:
         things["attacked noise"] = canvas.detach().float().cpu()
-    if detect is None:
-        cascade = functools.cache(faces.nets)  # read with the first picture
-
-        def detect(images: Tensor) -> Sequence[faces.Faces]:
-            return faces.detect(images, cascade())
-
-    return FaceCamera.show(detect, things)
+    cascade = functools.cache(faces.nets)  # read with the first picture
+    return FaceCamera.show(detect or (lambda images: faces.detect(images, cascade())), things)
 
 
 class Sight(NamedTuple):
@@ -76,8 +66,7 @@ class Sight(NamedTuple):
         left, top, right, bottom = self.place or (0, 0, -1, -1)
         marks = []
         for box, probability in zip(self.found.boxes.tolist(), self.found.probabilities, strict=True):
-            x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-            on = left <= x <= right and top <= y <= bottom
+            on = left <= (box[0] + box[2]) / 2 <= right and top <= (box[1] + box[3]) / 2 <= bottom
             marks.append({"box": box, "text": figures.percent(probability), "on": on})
         return marks
 
@@ -112,15 +101,9 @@ class FaceCamera(Widget):
     def obey(
         self, do: str, name: str = "", data: str = "", frame: str = "", settings: dict | None = None
     ) -> tuple[dict, list[bytes]]:
-        """Look at what the page wants looked at, and say what was seen.
+        """ "show"; "photo", with its ``name``; "upload" a file with ``name`` and ``data``; "look" with ``settings``.
 
-        Args:
-            do: "show"; "photo", with its ``name``; "upload" a file with ``name`` and ``data`` in base64; "look" with
-                ``settings`` as `START` has them, at the photo, or at the camera's ``frame``, a JPEG in base64, which is
-                forgotten with the answer.
-
-        Returns:
-            What to write, and one buffer: the picture as the detector saw it, bytes ``(H, W, 3)``.
+        ``frame`` is the camera's picture, forgotten with the answer, which holds what the detector saw.
         """
         photos, photo, settings = self.photos, self.photo, settings or self.settings
         if do == "upload":
@@ -131,52 +114,33 @@ class FaceCamera(Widget):
         scene = small(uploads.read_upload(frame, "the camera's picture")) if frame else photos[photo]
         sight = see(self.detect, self.things, scene, **settings)
         self.photos, self.photo, self.settings = photos, photo, settings
-        said = {
-            "photos": list(photos),
-            "photo": photo,
-            "things": list(self.things),
-            "settings": settings,
-            "camera": bool(frame),
-            "shape": list(sight.picture.shape[1:]),
-            "marks": sight.marks,
-            "place": sight.place,
-        }
+        said = {"photos": list(photos), "photo": photo, "things": list(self.things), "settings": settings}
+        said |= {"camera": bool(frame), "shape": list(sight.picture.shape[1:])}
+        said |= {"marks": sight.marks, "place": sight.place}
         return said, [to_bytes(sight.picture)]
 
 
 def see(detect: Detector, things: Things, scene: Tensor, hangs: str, size: float, across: float, down: float) -> Sight:
     """Hang one of the things into a scene ``(1, 3, H, W)``, and look for faces."""
-    thing, place = things[hangs], None
-    if thing is not None:
-        scene, place = hang(thing, scene, size, across, down)
+    thing = things[hangs]
+    scene, place = (scene, None) if thing is None else hang(thing, scene, size, across, down)
     scene = levels(scene) / 255
     with runtime.one_thread():
         return Sight(scene, place, detect(scene)[0])
 
 
 def small(colours: np.ndarray) -> Tensor:
-    """A photo, uint8 ``(H, W)`` or ``(H, W, 3)``, at most 320 pixels long: ``(1, 3, h, w)`` in [0, 1].
-
-    >>> small(np.zeros((480, 640), dtype=np.uint8)).shape
-    torch.Size([1, 3, 240, 320])
-    """
-    colours = np.atleast_3d(colours)
-    picture = torch.from_numpy(colours.copy()).permute(2, 0, 1)[None].expand(1, 3, -1, -1).float() / 255
+    """A photo, uint8 ``(H, W)`` or ``(H, W, 3)``, at most 320 pixels long: ``(1, 3, h, w)`` in [0, 1]."""
+    picture = torch.from_numpy(np.atleast_3d(colours).copy()).permute(2, 0, 1)[None].expand(1, 3, -1, -1).float() / 255
     scale = min(1, LONG / max(picture.shape[2:]))
     sides = [max(1, round(scale * side)) for side in picture.shape[2:]]
     return F.interpolate(picture, sides, mode="area")
 
 
 def hang(thing: Tensor, scene: Tensor, size: float, across: float, down: float) -> tuple[Tensor, Place]:
-    """Paste one picture into another.
+    """Paste a thing into a scene; returns it, and the place of the thing.
 
-    Args:
-        thing, scene: ``(1, C, h, w)`` and ``(1, 3, H, W)`` in [0, 1].
-        size: of the thing, as a fraction of the largest that fits, above 0 and up to 1.
-        across, down: where it hangs, from 0, at the left or top edge, to 1, at the right or bottom edge.
-
-    Returns:
-        The scene with the thing in it, and its place.
+    ``size`` is a fraction of the largest that fits; across and down are 0 at the left or top edge, 1 at the other.
 
     >>> hang(torch.ones(1, 1, 8, 8), torch.zeros(1, 3, 20, 40), size=0.5, across=1, down=0)[1]
     (30, 0, 40, 10)

@@ -25,27 +25,16 @@ GROUPS |= {"Lens": scenes.POSE[6:7], "Light": scenes.POSE[7:]}
 
 
 def scene_camera(scene: scenes.Scene = scenes.DESK):
-    """A slider for each number of the camera and the light, the picture, and its trail among 1,000 random views.
-
-    >>> still = scene_camera(scenes.OBJECTS["top"])
-    """
+    """A slider for each number of the camera and the light, the picture, and its trail among 1,000 random views."""
     if not isinstance(scene, scenes.Scene):
-        raise TypeError(
-            f"the scene is a {type(scene).__name__}, not a Scene: pass scenes.DESK or one of scenes.OBJECTS"
-        )
+        hint = "pass scenes.DESK or one of scenes.OBJECTS"
+        raise TypeError(f"the scene is a {type(scene).__name__}, not a Scene: {hint}")
     with runtime.one_thread():
         return SceneCamera.show(ViewPlane(scene))
 
 
 class ViewPlane:
-    """A scene's pictures, and the plane of the first two principal components of random views of it.
-
-    Attributes:
-        cloud: where the random views lie in the plane, ``(VIEWS, 2)``.
-        explained: the fraction of the views' variance along each of the two components.
-        usual: the mean distance between two random views, over all pixels.
-        home: the picture from home, ``(1, 1, SIZE, SIZE)``.
-    """
+    """A scene's pictures, and the plane of the first two principal components of random views of it."""
 
     def __init__(self, scene: scenes.Scene):
         self.scene = scene
@@ -54,9 +43,9 @@ class ViewPlane:
         self.middle = views.mean(0)
         _, lengths, axes = torch.linalg.svd(views - self.middle, full_matrices=False)
         self.axes = axes[:2].T
-        self.explained = (lengths.square() / lengths.square().sum())[:2].tolist()
+        self.explained = (lengths.square() / lengths.square().sum())[:2].tolist()  # fractions of the variance
         self.cloud = (views - self.middle) @ self.axes
-        self.usual = torch.pdist(views).mean().item()
+        self.usual = torch.pdist(views).mean().item()  # distance of two random views
 
     def render(self, sliders: Tensor) -> Tensor:
         """Pictures for rows of slider positions in [-1, 1]."""
@@ -103,14 +92,7 @@ class SceneCamera(Widget):
         return figures.picture(canvas, f"The view of a camera, {away}, and its trail among {VIEWS:,} random views.")
 
     def obey(self, do: str, sliders: list[float] = ()) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for, and describe the result.
-
-        Args:
-            do: "show"; "move" to ``sliders``, nine numbers in [-1, 1]; "clear" the trail.
-
-        Returns:
-            What to write, and three buffers: the picture, bytes ``(H, W)``; trail and cloud, float32 ``(N, 2)``.
-        """
+        """ "show"; "move" to nine numbers in [-1, 1]; "clear" the trail. Buffers: picture, trail and cloud."""
         with runtime.one_thread():
             if do == "move":
                 self._move(self.sliders.new_tensor(sliders).clamp(-1, 1))
