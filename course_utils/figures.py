@@ -11,8 +11,8 @@ import inspect
 import io
 import textwrap
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,36 +27,23 @@ if TYPE_CHECKING:  # matplotlib and Pillow are loaded with the first figure
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CLEAN = "#0072B2"
-ADVERSARIAL = "#D55E00"
-NOISE = "#7F7F7F"
-FOOLING = "#CC79A7"
-DEFENDED = "#009E73"
-THEORY = "black"
-
+CLEAN, ADVERSARIAL = "#0072B2", "#D55E00"
+FOOLING, DEFENDED = "#CC79A7", "#009E73"
+NOISE, THEORY = "#7F7F7F", "black"
 PLOT, ROW = 6.4, 9.0  # widths in inches: a plot, a row of images
 DPI = 110
-UNSEEN = 1  # a change of that many of 255 levels is not seen
 LARGE = 60_000  # bytes of a picture that makes do with 256 colours of its own: photographs, so that lessons stay small
 
-STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "grid.color": "#DDDDDD",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-}
+STYLE = {"font.size": 10, "figure.facecolor": "white", "savefig.facecolor": "white"}
+STYLE |= {"axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True}
+STYLE |= {"axes.grid": False, "grid.color": "#DDDDDD", "grid.linewidth": 0.6}
 
 
 @dataclass(frozen=True)
 class Picture:
     """A finished picture: the bytes of a PNG file, and what it shows in one or two sentences."""
 
-    png: bytes = field(repr=False)
+    png: bytes
     alt: str
 
     def _repr_png_(self):
@@ -67,9 +54,7 @@ class Picture:
 
 
 class Table:
-    """Rows under headings, as a table in a notebook and as aligned text elsewhere.
-
-    Columns that hold texts stay as they are written, so that "0.090" keeps its last digit.
+    """Rows under headings: a table in a notebook, aligned text elsewhere. The text "0.090" keeps its last digit.
 
     >>> Table(["name", "error"], [["LeNet", 0.008]])
     name      error
@@ -80,27 +65,28 @@ class Table:
     def __init__(self, headers: Sequence[str], rows: Sequence[Sequence]):
         self.headers, self.rows = list(headers), [list(row) for row in rows]
 
-    def __repr__(self) -> str:
-        wrapped = [[_wrap(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows]
-        return Table([_wrap(str(header)) for header in self.headers], wrapped)._as_text()
+    def _written(self, layout: Callable[[str], str] = str, **form) -> str:
+        headers = [layout(str(header)) for header in self.headers]
+        rows = [[layout(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows]
+        columns = enumerate(zip(*rows, strict=True))
+        texts = [i for i, column in columns if any(isinstance(cell, str) for cell in column)]
+        return tabulate(rows, headers, disable_numparse=texts, **form)
 
-    def _as_text(self, **form) -> str:
-        columns = enumerate(zip(*self.rows, strict=True))
-        written = [i for i, column in columns if any(isinstance(cell, str) for cell in column)]
-        return tabulate(self.rows, self.headers, disable_numparse=written, **form)
+    def __repr__(self) -> str:
+        return self._written(_wrap)
 
     def _repr_html_(self) -> str:
-        html = self._as_text(tablefmt="html")
+        html = self._written(tablefmt="html")
         left = "text-align: left; vertical-align: top"
         return html.replace("<td>", f'<td style="{left}">').replace("<th>", f'<th style="{left}">')
 
 
-def _wrap(text: str, width: int = 28) -> str:
-    return "\n".join(textwrap.fill(line, width) for line in runtime.printable(text).split("\n"))
+def _wrap(text: str) -> str:
+    return "\n".join(textwrap.fill(line, 28) for line in runtime.printable(text).split("\n"))
 
 
 _turn = threading.RLock()  # matplotlib has one set of settings for all threads, and newer kernels draw on several
-_thread = threading.local()
+_looks = False
 
 
 @contextlib.contextmanager
@@ -111,15 +97,17 @@ def look() -> Iterator[None]:
     """
     import matplotlib.style
 
-    if getattr(_thread, "looks", False):
-        yield
-        return
-    with _turn, matplotlib.style.context(["default", STYLE]):
-        _thread.looks = True
-        try:
+    global _looks
+    with _turn:
+        if _looks:
             yield
-        finally:
-            _thread.looks = False
+            return
+        with matplotlib.style.context(["default", STYLE]):
+            _looks = True
+            try:
+                yield
+            finally:
+                _looks = False
 
 
 @functools.cache
@@ -171,38 +159,30 @@ def _compact(png: io.BytesIO) -> bytes:
     import PIL.Image
     import PIL.ImageChops
 
+    def encoded(pixels: PIL.Image.Image) -> bytes:
+        buffer = io.BytesIO()
+        pixels.save(buffer, "png", optimize=True, dpi=(DPI, DPI))
+        return buffer.getvalue()
+
     full = PIL.Image.open(png).convert("RGB")
     few = full.quantize(256, PIL.Image.Quantize.MAXCOVERAGE, dither=PIL.Image.Dither.NONE)
     change = PIL.ImageChops.difference(full, few.convert("RGB"))
-    if max(high for _, high in change.getextrema()) <= UNSEEN:
-        return _encoded(few)
-    whole = _encoded(full)
-    return whole if len(whole) <= LARGE else _encoded(full.quantize(256, PIL.Image.Quantize.MEDIANCUT))
-
-
-def _encoded(pixels) -> bytes:
-    buffer = io.BytesIO()
-    pixels.save(buffer, "png", optimize=True, dpi=(DPI, DPI))
-    return buffer.getvalue()
+    if max(high for _, high in change.getextrema()) <= 1:  # of 255 levels
+        return encoded(few)
+    whole = encoded(full)
+    return whole if len(whole) <= LARGE else encoded(full.quantize(256, PIL.Image.Quantize.MEDIANCUT))
 
 
 def images(
     batch: Tensor | Sequence[Tensor],
-    captions: Sequence[str] | None = None,
+    captions: Sequence[str] = (),
     *,
-    columns: int | None = None,
+    columns: int = 10,
     title: str = "",
     alt: str,
-    colors: Sequence[str] | None = None,
+    colors: Sequence[str] = (),
 ) -> Picture:
-    """A grid of images with a caption beneath each.
-
-    Args:
-        batch: images in [0, 1], shape ``(N, C, H, W)`` with C = 1 (grey) or 3 (colour).
-        captions, colors: N short texts, such as ``"7  99.3 %"``, and their colours, from the palette.
-        columns: images in a row; None takes up to ten.
-        title: the finding.
-        alt: the picture in words.
+    """A grid of images in [0, 1], grey or in colour, with a caption beneath each.
 
     >>> images(torch.rand(4, 1, 28, 28), list("abcd"), alt="Four squares of noise.")
     Four squares of noise.
@@ -213,11 +193,10 @@ def images(
     for name, given in (("captions", captions), ("colors", colors)):
         if len(given) != number:
             raise ValueError(f"{len(given)} {name} for {number} images: give one for each")
-    columns = min(columns or 10, number)
+    columns = min(columns, number)
     rows = -(-number // columns)
     cell = min(ROW / columns, 1.5)
-    lines = max(len(text.splitlines()) for text in captions)
-    height = rows * (cell + 0.2 * lines) + (0.4 if title else 0)
+    height = rows * (cell + 0.2 * max(len(text.splitlines()) for text in captions)) + (0.4 if title else 0)
     canvas, axes = figure(cell * columns, height, nrows=rows, ncols=columns, squeeze=False)
     for axis in axes.flat[number:]:
         axis.axis("off")
@@ -228,18 +207,17 @@ def images(
     return picture(canvas, alt)
 
 
-def show(axis: "Axes", image: Tensor, caption: str = "", *, title: str = "", color: str = "black") -> None:
-    """Draw one image ``(C, H, W)`` in [0, 1] on an axis: no ticks, nearest neighbour, black is 0 and white is 1."""
-    pixels = image.detach().float().cpu().clamp(0, 1).permute(1, 2, 0).numpy()
-    _draw(axis, pixels, caption, title, color=color, cmap="gray", vmin=0)
+def show(
+    axis: "Axes", image: Tensor, caption: str = "", *, title: str = "", color: str = "black", low: float = 0
+) -> None:
+    """Draw one image ``(C, H, W)`` in [0, 1] on an axis: no ticks, nearest neighbour, black is 0 and white is 1.
 
-
-def _draw(axis: "Axes", pixels: np.ndarray, caption: str, title: str, *, color: str = "black", **scale) -> None:
-    """In a thin frame without ticks, so that a black image has an edge on white paper and a white one too."""
-    axis.imshow(pixels, vmax=1, interpolation="nearest", **scale)
+    With ``low=-1`` it is a difference: grey is 0, red is up, blue is down. The thin frame shows where an image ends.
+    """
+    pixels = image.detach().float().cpu().clamp(low, 1).permute(1, 2, 0).numpy()
+    axis.imshow(pixels, cmap="RdBu_r" if low < 0 else "gray", vmin=low, vmax=1, interpolation="nearest")
     axis.set(xticks=[], yticks=[])
-    for spine in axis.spines.values():
-        spine.set(visible=True, color="#BBBBBB", linewidth=0.6)
+    axis.spines[:].set(visible=True, color="#BBBBBB", linewidth=0.6)
     axis.set_xlabel(caption, fontsize=9, color=color, labelpad=3)
     axis.set_title(title, fontsize=10, loc="center")
 
@@ -250,14 +228,13 @@ def confidence_bars(image: Tensor, confidence: Tensor, *, color: str = CLEAN) ->
     >>> confidence_bars(torch.rand(1, 28, 28), torch.full((10,), 0.1))
     An image beside bars: the network says 0 with 10.0 % confidence.
     """
-    image = _as_one(image)
     confidence = confidence.detach().flatten().tolist()
     total = sum(confidence)
     if not (abs(total - 1) < 1e-3 and min(confidence) >= 0):
         raise ValueError(f"confidences sum to {total:.3g}, not 1: pass softmax outputs of one image, not logits")
     canvas, (left, right) = figure(PLOT, 2.3, ncols=2, width_ratios=[1, 2.2])
     classes, best, sure = range(len(confidence)), confidence.index(max(confidence)), percent(max(confidence))
-    show(left, image, f"{best}  {sure}", color=color)
+    show(left, _as_one(image), f"{best}  {sure}", color=color)
     right.bar(classes, confidence, color=[color if k == best else NOISE for k in classes])
     right.set(ylim=(0, 1), ylabel="confidence", xlabel="class")
     right.set_xticks(classes[:: -(-len(classes) // 20)])
@@ -278,12 +255,10 @@ def curves(
     log: str = "",
     reported: Mapping[str, tuple[float, float]] | None = None,
 ) -> Picture:
-    """Up to five curves, each named at its right end.
+    """Up to five curves, each named at its right end; ``x`` counts from 1 if not given.
 
     Args:
-        series: name -> y values.
         bands: name of a curve -> ``(low, high)``, two sequences: its spread, over seeds for example.
-        x: the common x values; None counts from 1.
         log: axes on a logarithmic scale: ``""``, ``"x"``, ``"y"`` or ``"xy"``.
         reported: name -> (x, y) of points from a paper, drawn as open markers; put the trust mark into the name.
 
@@ -302,8 +277,8 @@ def curves(
         along = range(1, len(values) + 1) if x is None else x
         if len(along) != len(values):
             raise ValueError(f"curve {name!r} has {len(values)} points and x has {len(along)}")
-        dashed = "--" if palette[name] == THEORY else "-"
-        axis.plot(along, values, dashed, color=palette[name], marker="o" if len(values) < 13 else None, ms=4)
+        line, marker = "--" if palette[name] == THEORY else "-", "o" if len(values) < 13 else None
+        axis.plot(along, values, line, color=palette[name], marker=marker, ms=4)
         if values:
             ends[name] = (along[-1], values[-1])
         if name in (bands or {}):
@@ -332,11 +307,7 @@ def heatmap(
     title: str = "",
     alt: str,
 ) -> Picture:
-    """One or two tables of numbers as colours on one scale, with the numbers in the fields. NaN stays empty.
-
-    Args:
-        panels: title -> R x C numbers.
-        rows, columns: R and C names.
+    """One or two tables (title -> R x C numbers) as colours on one scale, with the numbers in them. NaN stays empty.
 
     >>> heatmap({"ours": [[1, 2]]}, ["a"], ["b", "c"], xlabel="x", ylabel="y", alt="Two fields, 1 and 2.")
     Two fields, 1 and 2.
@@ -348,15 +319,14 @@ def heatmap(
             raise ValueError(f"panel {name!r} has shape {values.shape} among {len(tables)} panels: want {want}")
     everything = np.stack(list(tables.values()))
     low, high = np.nanmin(everything), np.nanmax(everything)
-    height = 1.4 + 0.36 * len(rows)
-    canvas, axes = figure(ROW if len(tables) > 1 else PLOT, height, ncols=len(tables), squeeze=False)
+    width, height = PLOT if len(tables) == 1 else ROW, 1.4 + 0.36 * len(rows)
+    canvas, axes = figure(width, height, ncols=len(tables), squeeze=False)
     for axis, (name, values) in zip(axes.flat, tables.items(), strict=True):
         axis.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
         for i, j in np.ndindex(values.shape):
             if not np.isnan(values[i, j]):
-                dark = values[i, j] > (low + high) / 2
-                text = dict(ha="center", va="center", fontsize=8, color="white" if dark else "black")
-                axis.text(j, i, f"{values[i, j]:.0f}", **text)
+                color = "white" if values[i, j] > (low + high) / 2 else "black"
+                axis.text(j, i, f"{values[i, j]:.0f}", ha="center", va="center", fontsize=8, color=color)
         axis.set_xticks(range(len(columns)), columns, rotation=0 if max(map(len, columns)) < 4 else 30, fontsize=9)
         axis.set_yticks(range(len(rows)), rows, fontsize=9)
         axis.tick_params(length=0)
@@ -377,23 +347,20 @@ def triptych(
     titles: Sequence[str] = ("clean", "difference", "adversarial"),
     alt: str,
 ) -> Picture:
-    """A clean image, the difference made visible, and the adversarial image.
+    """A clean image, the difference times ``factor`` (grey is 0, red and blue are up and down), the adversarial image.
 
-    Args:
-        clean, adversarial: pixels in [0, 1], one image each, shape ``(C, H, W)`` or ``(1, C, H, W)``.
-        factor: the difference is shown multiplied by this; None takes a round factor that fills the range. It
-            stands in the middle title. Grey is 0; red and blue are up and down.
+    Each is ``(C, H, W)`` or ``(1, C, H, W)``. Without a factor a round one fills the range; the middle title states it.
     """
     clean, adversarial = _as_one(clean), _as_one(adversarial)
     if clean.shape != adversarial.shape:
         raise ValueError(f"the images differ in shape: {tuple(clean.shape)} and {tuple(adversarial.shape)}")
     change = adversarial - clean
-    change = change.gather(0, change.abs().argmax(dim=0, keepdim=True))[0]  # of three channels, the one that moved most
+    change = change.gather(0, change.abs().argmax(dim=0, keepdim=True))  # of three channels, the one that moved most
     largest = change.abs().max().item()
     factor = factor or (float(f"{1 / largest:.0e}") if largest > 0 else 1.0)
     canvas, axes = figure(6.6, 2.6, ncols=3)
     show(axes[0], clean, captions[0], title=titles[0], color=CLEAN)
-    _draw(axes[1], (change * factor).numpy(), captions[1], f"{titles[1]} × {factor:g}", cmap="RdBu_r", vmin=-1)
+    show(axes[1], change * factor, captions[1], title=f"{titles[1]} × {factor:g}", low=-1)
     show(axes[2], adversarial, captions[2], title=titles[2], color=ADVERSARIAL)
     return picture(canvas, alt)
 
@@ -448,7 +415,6 @@ def _as_batch(batch: Tensor | Sequence[Tensor]) -> Tensor:
 
 
 def _as_one(image: Tensor) -> Tensor:
-    """One image as ``(C, H, W)`` on the CPU."""
     shown = _as_batch(image[None] if image.ndim == 3 else image)
     if len(shown) != 1:
         raise ValueError(f"{len(shown)} images where one is shown: choose one, such as images[0]")
@@ -458,8 +424,7 @@ def _as_one(image: Tensor) -> Tensor:
 def _label_ends(axis: "Axes", ends: Mapping[str, tuple[float, float]], palette: Mapping[str, str]) -> None:
     """Name each curve at its right end, moved apart where two ends would collide."""
     axis.figure.draw_without_rendering()  # the layout settles here
-    gap = 13  # points between two lines of text
-    to_points = 72 / axis.figure.dpi
+    gap, to_points = 13, 72 / axis.figure.dpi  # a line of text in points
     placed = float("-inf")
     for name, point in sorted(ends.items(), key=lambda item: axis.transData.transform(item[1])[1]):
         height = axis.transData.transform(point)[1] * to_points
