@@ -21,17 +21,13 @@ from course_utils.core.checks import levels
 FOLDER = Path(__file__).parent
 STILL = """<div class="course-still">
 <style>.jp-OutputArea-child:has(+ * .course-still) > .jupyter-widgets:not(:has(*)) {{ display: none }}</style>
-<img style="max-width: 100%; padding: 4px; background: white" alt="{alt}" src="data:image/png;base64,{png}">
+{image}
 <p>This is a picture of it. Run the cell again to play.</p>
 </div>"""
 
 
 class Pictured:
     """What a live widget leaves behind in a lesson that is saved and opened again: its `picture`, and its words."""
-
-    def picture(self) -> figures.Picture:
-        """What a page shows in its place once the kernel is gone."""
-        raise NotImplementedError
 
     def _ipython_display_(self) -> None:
         """Show the widget; for JupyterLab the picture is an output of its own.
@@ -44,7 +40,7 @@ class Pictured:
         display(data, metadata=metadata, raw=True)
         if second:
             alt = metadata["image/png"]["alt"]
-            display({"text/html": STILL.format(alt=html.escape(alt), png=second), "text/plain": alt}, raw=True)
+            display({"text/html": STILL.format(image=_img(second, alt)), "text/plain": alt}, raw=True)
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         """The live view, and beside it a picture and its words, for a page that has no kernel."""
@@ -54,15 +50,16 @@ class Pictured:
             picture = self.picture()
         except Exception:  # the live widget says what is wrong
             return data, metadata
-        data |= {"text/plain": repr(picture), "image/png": base64.b64encode(picture.png).decode()}
+        data |= {"text/plain": repr(picture), "image/png": _base64(picture.png)}
         return data, metadata | {"image/png": {"alt": picture.alt}}
 
 
 class Widget(Pictured, anywidget.AnyWidget):
     """A widget in the page, its kernel side, and its static twin.
 
-    A subclass gives `obey` and, with the arguments of its ``__init__``, `still`. Its script and its style lie beside
-    its module: ``evolution.py``, ``evolution.js``, ``evolution.css``.
+    A subclass gives ``still(...)``, the static twin for the arguments of its ``__init__``: the same picture each time;
+    `picture`, unless the twin is drawn in a moment; and `obey`. Its script and its style lie beside its module:
+    ``evolution.py``, ``evolution.js``, ``evolution.css``.
     """
 
     scripts: tuple[str, ...] = ()  # what its own script needs besides page.js
@@ -88,18 +85,13 @@ class Widget(Pictured, anywidget.AnyWidget):
         widget.twin = partial(cls.still, *args, **kwargs)
         return widget
 
-    @staticmethod
-    def still(*args, **kwargs) -> figures.Picture:
-        """The static twin: the same picture each time."""
-        raise NotImplementedError
-
     def picture(self) -> figures.Picture:
         """The twin, or something like it that is drawn in a moment."""
         return self.twin()
 
     def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
         """Do what the page asks for. Returns what to write, and buffers; what is raised must have changed nothing."""
-        raise NotImplementedError
+        return {}, []
 
     def answer(self, message: dict) -> tuple[dict, list[bytes]]:
         """The answer to a message of the page, with its ``page``; an error becomes the answer."""
@@ -107,9 +99,12 @@ class Widget(Pictured, anywidget.AnyWidget):
         try:
             said, buffers = self.obey(**question)
         except (Exception, KeyboardInterrupt) as error:  # a learner's network may raise anything
-            words = str(error) if isinstance(error, self.plain) else f"{type(error).__name__}: {error}"
-            said, buffers = {"error": words}, []
+            said, buffers = {"error": self.words(error)}, []
         return {"page": message["page"], **said}, buffers
+
+    def words(self, error: BaseException) -> str:
+        """An error as a sentence."""
+        return str(error) if isinstance(error, self.plain) else f"{type(error).__name__}: {error}"
 
 
 def _joined(*files: Path) -> str:
@@ -121,13 +116,16 @@ def to_bytes(images: Tensor) -> bytes:
     return levels(images).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy().tobytes()
 
 
-def script(name: str) -> str:
-    """The JavaScript of a widget that does not yet build on `Widget`, after what all of them share."""
-    return _joined(FOLDER / "page.js", FOLDER / f"{name}.js")
-
-
 def img(picture: figures.Picture) -> str:
-    """An HTML image with alt text, which the ipywidget for images lacks; decoded before it replaces the last one."""
-    data = base64.b64encode(picture.png).decode()
+    """An HTML image with alt text, which the ipywidget for images lacks."""
+    return _img(_base64(picture.png), picture.alt)
+
+
+def _base64(png: bytes) -> str:
+    return base64.b64encode(png).decode()
+
+
+def _img(png: str, alt: str) -> str:
+    """It is decoded before it replaces the last one."""
     style = "max-width: 100%; background: white; padding: 4px"
-    return f'<img decoding="sync" style="{style}" alt="{html.escape(picture.alt)}" src="data:image/png;base64,{data}">'
+    return f'<img decoding="sync" style="{style}" alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'

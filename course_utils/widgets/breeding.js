@@ -8,10 +8,10 @@ const NOTE =
 
 export default () => {
   const breeding = shared({
-    keep: (message, buffers) => {
-      const pictures = buffers.length ? buffers.map(bytesOf) : breeding.now.pictures;
-      return { ...message, pictures };
-    },
+    keep: (message, buffers) => ({
+      ...message,
+      pictures: buffers.length ? buffers.map(bytesOf) : breeding.now.pictures,
+    }),
   });
   const { want, say } = breeding;
 
@@ -20,7 +20,7 @@ export default () => {
     const line = status(root);
     const grid = add(root, "div", "breeding-grid", { role: "group", "aria-label": "Nine pictures" });
     const tiles = Array.from({ length: 9 }, (_, place) => {
-      const tile = button(grid, "", () => want({ do: "mark", place }), "breeding-tile");
+      const tile = button(grid, "", () => want({ do: "mark", place }), "course-tile breeding-tile");
       const large = add(tile, "canvas", "breeding-large");
       const below = add(tile, "span", "breeding-line");
       const small = add(below, "canvas", "course-pixels breeding-small");
@@ -28,7 +28,7 @@ export default () => {
       const mark = add(tile, "span", "breeding-mark", { "aria-hidden": "true" });
       return { tile, large, small, says: add(opinion, "b"), text: add(opinion, "span"), mark };
     });
-    const buttons = add(root, "div", "course-row breeding-buttons");
+    const buttons = add(root, "div", "course-row");
     const breed = button(buttons, "Breed", () => want({ do: "breed" }), "course-first");
     const back = button(buttons, "Back", () => want({ do: "back" }));
     const over = button(buttons, "Start over", () => want({ do: "over" }));
@@ -50,11 +50,10 @@ export default () => {
       tiles.forEach(({ tile, large, small, says, text, mark }, i) => {
         if (drawn !== now.pictures) {
           const [channels, height, width] = now.shape;
-          const cut = (bytes) => bytes.subarray((i * bytes.length) / 9, ((i + 1) * bytes.length) / 9);
-          const [fine, coarse] = now.pictures.map(cut);
+          const [fine, coarse] = now.pictures;
           const times = Math.sqrt(fine.length / coarse.length);
-          paint(large, fine, [channels, times * height, times * width]);
-          paint(small, coarse, now.shape);
+          paint(large, fine, [channels, times * height, times * width], i);
+          paint(small, coarse, now.shape, i);
         }
         const favourite = now.favourites.includes(i);
         const parent = now.parents.includes(i);

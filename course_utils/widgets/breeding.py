@@ -27,13 +27,7 @@ FINE = 112  # pixels a side of the large pictures
 def breed(model: nn.Module):
     """Nine pictures to breed from, with the network's opinion of each; without a front end, three generations.
 
-    The first nine are perceptrons that were mutated 20 times at random.
-
-    Args:
-        model: maps images ``(N, 1, 28, 28)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
-
-    Raises:
-        ValueError: a model that takes other images, or returns anything but finite logits.
+    The first nine are perceptrons that were mutated 20 times at random. ``model`` takes images ``(N, 1, 28, 28)``.
 
     >>> still = breed(nn.Sequential(nn.Flatten(), nn.Linear(784, 3)))
     """
@@ -41,23 +35,19 @@ def breed(model: nn.Module):
 
 
 class Litter(NamedTuple):
-    """Nine pictures.
+    """Nine pictures, what paints them, and what the network says."""
 
-    Attributes:
-        genomes: a dict of tensors with nine rows.
-        images: as the network sees them, ``(9, C, H, W)`` in [0, 1].
-        says: the class that the network names for each, int64 ``(9,)``.
-        confidences: its confidence in it, ``(9,)``.
-        fine: the nine in fine, as the page paints them.
-        parents: places of those that were kept from the generation before.
-    """
+    genomes: dict[str, Tensor]  # nine rows each
+    images: Tensor  # as the network sees them, ``(9, C, H, W)`` in 256 grey levels
+    says: Tensor  # the class of each, int64 ``(9,)``
+    confidences: Tensor  # in that class, ``(9,)``
+    fine: bytes  # the nine in fine, as the page paints them
+    parents: tuple[int, ...] = ()  # places of those that were kept from the generation before
 
-    genomes: dict[str, Tensor]
-    images: Tensor
-    says: Tensor
-    confidences: Tensor
-    fine: bytes
-    parents: tuple[int, ...] = ()
+    def captions(self, favourites: Sequence[int]) -> list[str]:
+        opinions = zip(self.says.tolist(), self.confidences, strict=True)
+        captions = [f"{k}  {figures.percent(confidence)}" for k, confidence in opinions]
+        return [f"{text}\n(chosen)" if i in favourites else text for i, text in enumerate(captions)]
 
 
 class Breeder(Widget):
@@ -79,9 +69,9 @@ class Breeder(Widget):
         for _ in range(2):
             favourites = sorted(litter.confidences.argsort(stable=True)[:3].tolist())  # the least sure
             images.append(litter.images)
-            captions += _captions(litter, favourites)
+            captions += litter.captions(favourites)
             litter = following(network, litter, favourites, generator)
-        images, captions = torch.cat([*images, litter.images]), captions + _captions(litter, [])
+        images, captions = torch.cat([*images, litter.images]), captions + litter.captions([])
         said = ", ".join(captions).replace("\n", " ")
         title = "Three generations, one a row; chosen are the three that the network is least sure of"
         alt = f"Painted images in three rows of nine, and what the network says: {said}."
@@ -89,16 +79,13 @@ class Breeder(Widget):
 
     def picture(self) -> figures.Picture:
         """The nine of now."""
-        captions = _captions(self.litter, self.favourites)
+        captions = self.litter.captions(self.favourites)
         alt = f"Nine painted images, and what the network says: {', '.join(captions)}.".replace("\n", " ")
         return figures.images(self.litter.images.cpu(), captions, columns=NUMBER, alt=alt)
 
     def obey(self, do: str, place: int = 0) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for, and describe the result.
-
-        Args:
-            do: "show"; "mark" or unmark the picture at ``place``; "breed" from the favourites; "back" to the nine
-                before; start "over".
+        """Do "show"; "mark" or unmark the picture at ``place``; "breed" from the favourites; go "back" to the nine
+        before; or start "over".
 
         Returns:
             What to write, and two buffers: the nine pictures in fine, and as the network sees them, both as bytes
@@ -112,27 +99,26 @@ class Breeder(Widget):
         elif do == "breed" and len(self.favourites) == NUMBER:
             note = "All nine are chosen: leave out at least one, to make room for a child."
         elif do == "breed":
-            self._replace(following(self.network, self.litter, self.favourites, self.generator))
+            self.replace(following(self.network, self.litter, self.favourites, self.generator))
         elif do == "over":
-            self._replace(first(self.network, self.generator))
+            self.replace(first(self.network, self.generator))
         elif do == "back" and self.past:
             self.litter, self.favourites = self.past.pop()
-        fresh = do == "show" or self.litter is not shown
-        return {"note": note, **self._texts()}, [self.litter.fine, to_bytes(self.litter.images)] if fresh else []
-
-    def _replace(self, litter: Litter) -> None:
-        self.past.append((self.litter, self.favourites))
-        self.litter, self.favourites = litter, []
-
-    def _texts(self) -> dict:
-        return {
+        texts = {
+            "note": note,
             "says": self.litter.says.tolist(),
-            "texts": [figures.percent(share) for share in self.litter.confidences],
+            "texts": [figures.percent(confidence) for confidence in self.litter.confidences],
             "favourites": self.favourites,
             "parents": self.litter.parents,
             "back": bool(self.past),
             "shape": ENCODING.shape,
         }
+        fresh = do == "show" or self.litter is not shown
+        return texts, [self.litter.fine, to_bytes(self.litter.images)] if fresh else []
+
+    def replace(self, litter: Litter) -> None:
+        self.past.append((self.litter, self.favourites))
+        self.litter, self.favourites = litter, []
 
 
 @runtime.one_thread()
@@ -161,9 +147,8 @@ def following(model: nn.Module, litter: Litter, favourites: Sequence[int], gener
 
 
 def worth_showing(images: Tensor, number: int, beside: Sequence[Tensor] = ()) -> list[int]:
-    """Which images to show: the first that are neither blank nor like an earlier one or one of those ``beside``.
-
-    Where there are too few of them, others fill the places.
+    """Which images to show: the first that are neither blank nor like an earlier one or one of those ``beside``; then
+    others, where there are too few.
 
     >>> stripes = torch.tensor([0.0, 1.0]).repeat(1, 8, 4)
     >>> worth_showing(torch.stack([stripes, stripes, torch.zeros(1, 8, 8), 1 - stripes]), 2)
@@ -180,13 +165,6 @@ def worth_showing(images: Tensor, number: int, beside: Sequence[Tensor] = ()) ->
 
 
 def _judge(model: nn.Module, genomes: dict[str, Tensor], parents: tuple[int, ...] = ()) -> Litter:
-    """The nine in 256 grey levels, and the network's opinion of them."""
     images = (255 * ENCODING.render(genomes)).floor() / 255
     fine = to_bytes(ENCODING.render(genomes, size=(FINE, FINE)))
     return Litter(genomes, images, *evaluation.predict(model, images), fine, parents)
-
-
-def _captions(litter: Litter, favourites: Sequence[int]) -> list[str]:
-    opinions = zip(litter.says.tolist(), litter.confidences, strict=True)
-    marks = ["\n(chosen)" if place in favourites else "" for place in range(NUMBER)]
-    return [f"{k}  {figures.percent(share)}{mark}" for (k, share), mark in zip(opinions, marks, strict=True)]

@@ -101,19 +101,6 @@ function ticks(low, high) {
   return range(Math.floor(high / step + 1e-6) - first + 1, (i) => Number(((first + i) * step).toFixed(8)));
 }
 
-// A plot into `root`: `draw` gets maps of [0, 1] on it; ticks are [place in [0, 1], text].
-function frame(root, width, across, up, label, draw) {
-  const [left, bottom, edge] = [42, 36, 8];
-  const x = (at) => (left + at * (width - left - edge)).toFixed(1);
-  const y = (at) => (HEIGHT - bottom - at * (HEIGHT - bottom - edge)).toFixed(1);
-  const text = (px, py, what, anchor) => svg(root, "text", { x: px, y: py, "text-anchor": anchor }, what);
-  draw(x, y);
-  svg(root, "path", { class: "course-frame", d: `M${x(0)} ${y(1)}V${y(0)}H${x(1)}` });
-  for (const [at, what] of across) text(x(at), HEIGHT - bottom + 15, what, at > 0.97 ? "end" : "middle");
-  for (const [at, what] of up) text(left - 5, Number(y(at)) + 4, what, "end");
-  text((left + width) / 2, HEIGHT - 4, label, "middle");
-}
-
 function histogram(root, width, values, law, [low, high], at, label) {
   const bin = (high - low) / BINS;
   const counts = range(BINS, () => 0);
@@ -121,43 +108,36 @@ function histogram(root, width, values, law, [low, high], at, label) {
     if (value >= low && value <= high) counts[Math.min(Math.floor((value - low) / bin), BINS - 1)]++;
   }
   const bars = counts.map((count) => count / values.length);
-  const place = (i) => (i + 0.5 * 20) / (20 * BINS); // from the middle of the first bin to that of the last
-  const line = range(20 * (BINS - 1) + 1, (i) => {
-    const middle = low + place(i) * (high - low);
-    return law(middle + bin / 2) - law(middle - bin / 2 - 1e-12);
+  const expected = range(20 * (BINS - 1) + 1, (i) => { // from the middle of the first bin to that of the last
+    const place = (i + 0.5 * 20) / (20 * BINS);
+    const middle = low + place * (high - low);
+    return [place, law(middle + bin / 2) - law(middle - bin / 2 - 1e-12)];
   });
-  const most = 1.08 * Math.max(...bars, ...line);
+  const most = 1.08 * Math.max(...bars, ...expected.map(([, fraction]) => fraction));
   const across = at.map((tick) => [(tick - low) / (high - low), tick]);
   const up = ticks(0, most).map((tick) => [tick / most, `${digits(100 * tick)} %`]);
-  frame(root, width, across, up, label, (x, y) => {
-    const bar = (value, i) => `M${x(i / BINS)} ${y(0)}V${y(value / most)}H${x((i + 1) / BINS)}V${y(0)}z`;
-    const points = line.map((value, i) => `${x(place(i))},${y(value / most)}`).join(" ");
-    svg(root, "path", { class: "concentration-bars", d: bars.map(bar).join("") });
-    svg(root, "polyline", { class: "concentration-law", points });
-  });
+  const { x, y, path, line } = axes(root, width, HEIGHT, { across, up, label });
+  const bar = (value, i) => `M${x(i / BINS)} ${y(0)}V${y(value / most)}H${x((i + 1) / BINS)}V${y(0)}z`;
+  path("concentration-bars", bars.map(bar).join(""));
+  line("concentration-law", expected.map(([place, fraction]) => [place, fraction / most]));
 }
 
 // What survives n dimensions, for every n: exact, and in the sample.
 function survival(root, width, { left, fell }, n, eps) {
   const at = (k) => Math.log10(k) / 3;
   const across = [1, 10, 100, 1000].map((k) => [at(k), k]);
+  const up = [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]];
+  const { x, y, path, line, dot, text } = axes(root, width, HEIGHT, { across, up, label: "n" });
   const part = (ends, k) => ends.filter((end) => end > k).length / POINTS;
-  frame(root, width, across, [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]], "n", (x, y) => {
-    const line = (kind, height) => {
-      const points = stops().map((k) => `${x(at(k))},${y(height(k))}`).join(" ");
-      svg(root, "polyline", { class: `concentration-${kind}`, points });
-    };
-    const name = (kind, px, py, what, anchor) =>
-      svg(root, "text", { class: `concentration-${kind}`, x: px, y: py, "text-anchor": anchor }, what);
-    svg(root, "path", { class: "concentration-here", d: `M${x(at(n))} ${y(0)}V${y(1)}` });
-    line("seen", (k) => part(left, k));
-    line("seen concentration-above", (k) => part(fell, k));
-    line("law", (k) => 10 ** exact(k, eps).inside);
-    line("law", (k) => 10 ** exact(k, eps).above);
-    for (const ends of [left, fell]) svg(root, "circle", { cx: x(at(n)), cy: y(part(ends, n)), r: 4.5 });
-    name("blue", x(0.2), y(0.5), "in the ball", "start");
-    name("green", x(1), Number(y(1)) + 10, "all exceed eps", "end");
-  });
+  const over = (kind, height) => line(`concentration-${kind}`, stops().map((k) => [at(k), height(k)]));
+  path("course-here", `M${x(at(n))} ${y(0)}V${y(1)}`);
+  over("seen", (k) => part(left, k));
+  over("seen concentration-above", (k) => part(fell, k));
+  over("law", (k) => 10 ** exact(k, eps).inside);
+  over("law", (k) => 10 ** exact(k, eps).above);
+  for (const ends of [left, fell]) dot("", [at(n), part(ends, n)], 4.5);
+  text(x(0.2), y(0.5), "in the ball", "start", "course-blue");
+  text(x(1), y(1) + 10, "all exceed eps", "end", "course-green");
 }
 
 function words(seen, n, eps) {
@@ -183,12 +163,12 @@ function render({ el }) {
   const ns = stops();
   let [n, eps, seen, due, quiet] = [2, 0.01, null, 0, 0];
   const root = panel(el, "concentration");
-  const [above, beneath] = [add(root, "div", "concentration-row"), add(root, "div", "concentration-row")];
+  const [above, beneath] = [add(root, "div", "course-row"), add(root, "div", "course-row")];
   const first = slider(above, "dimension n", { max: ns.length - 1 }, (at) => set(ns[at], eps));
-  const jumps = add(above, "div", "concentration-jumps", { role: "group", "aria-label": "dimensions to jump to" });
+  const jumps = add(above, "div", "course-row", { role: "group", "aria-label": "dimensions to jump to" });
   for (const k of PRESETS) button(jumps, String(k), () => set(k, eps), "", { "aria-label": `n = ${k}` });
   const second = slider(beneath, "eps", { max: EPSILONS.length - 1 }, (at) => set(n, EPSILONS[at]));
-  const tick = add(beneath, "label", "concentration-tick");
+  const tick = add(beneath, "label", "course-choice");
   const zoom = add(tick, "input", "", { type: "checkbox" });
   add(tick, "span", "", {}, "zoom in");
   button(beneath, "Draw again", anew, "course-first");
@@ -199,7 +179,7 @@ function render({ el }) {
     ["What n dimensions leave", (box, width) => survival(box, width, seen, n, eps)],
   ].map(([title, draw]) => {
     const figure = add(panels, "figure");
-    add(figure, "div", "concentration-title", {}, title);
+    add(figure, "div", "course-title", {}, title);
     const plot = chart(figure, "", HEIGHT, (box, width) => seen && draw(box, width));
     return { plot, text: add(figure, "figcaption") };
   });

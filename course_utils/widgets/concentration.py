@@ -14,8 +14,10 @@ two normal vectors. The page, `concentration.js`, computes all of it by itself a
 """
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+import lazy_loader as lazy
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,6 +29,8 @@ from course_utils.widgets.base import Widget
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+special = lazy.load("scipy.special")
 
 MOST = 1000  # of the slider
 STILLS = (2, 10, 784)  # the dimensions of the static twin
@@ -51,12 +55,10 @@ class HighDimensions(Widget):
         """The three panels in a row for each of a few dimensions."""
         rows = len(dimensions)
         canvas, axes = figures.figure(figures.ROW, 2.3 * rows, nrows=rows, ncols=3, squeeze=False)
-        laws = [exact(n) for n in range(1, MOST + 1)]
-        texts = [_row(row, n, laws) for row, n in zip(axes, dimensions, strict=True)]
-        for axis, label in zip(
-            axes[-1], ("length of a point of the ball", "angle of two directions", "n"), strict=True
-        ):
-            axis.set_xlabel(label)
+        texts = [_row(row, n) for row, n in zip(axes, dimensions, strict=True)]
+        axes[-1, 0].set_xlabel("length of a point of the ball")
+        axes[-1, 1].set_xlabel("angle of two directions")
+        axes[-1, 2].set_xlabel("n")
         return figures.picture(canvas, f"Predictions, dashed, and samples: {'; '.join(texts)}.")
 
     def picture(self) -> figures.Picture:
@@ -64,36 +66,24 @@ class HighDimensions(Widget):
 
 
 class Exact(NamedTuple):
-    """What is known of n dimensions.
+    """What is known of n dimensions; the last two are logarithms to base 10."""
 
-    Attributes:
-        radius: half of the unit ball's volume lies outside it.
-        spread: the standard deviation of the angle between two random directions, in degrees; the mean is 90.
-        inside: the logarithm to base 10 of the fraction of the cube [-1, 1]^n that the ball fills.
-        above: the same of the probability that n uniform numbers all exceed eps.
-    """
-
-    radius: float
-    spread: float
-    inside: float
-    above: float
+    radius: float  # half of the unit ball's volume lies outside it
+    spread: float  # the standard deviation of the angle between two random directions, in degrees; the mean is 90
+    inside: float  # of the fraction of the cube [-1, 1]^n that the ball fills
+    above: float  # of the probability that n uniform numbers all exceed eps
 
 
 def exact(n: int, eps: float = EPS) -> Exact:
     """The exact numbers for n dimensions.
 
-    Raises:
-        ValueError: n is not a whole number of at least 1, or ``eps`` outside (0, 1).
-
     >>> round(exact(2).spread, 6)  # all angles from 0 to 180 degrees are equally likely: 180 / sqrt(12)
     51.961524
     """
-    from scipy.special import polygamma
-
     n = check_count("n", n)
     if not 0 < eps < 1:
         raise ValueError(f"eps={eps}: want a number between 0 and 1, such as 0.01")
-    spread = math.degrees(math.sqrt(polygamma(1, n / 2) / 2))
+    spread = math.degrees(math.sqrt(special.polygamma(1, n / 2) / 2))
     inside = (n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)) / math.log(10) - n * math.log10(2)
     return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-eps) / math.log(10))
 
@@ -104,12 +94,10 @@ def below(n: int, angle: Tensor) -> Tensor:
     >>> below(3, torch.tensor([60.0]))  # in space, cosines are uniform
     tensor([0.2500], dtype=torch.float64)
     """
-    from scipy.special import betainc
-
     if n == 1:  # the same direction, or the opposite one
         return torch.where(angle < 180, 0.5, 1.0).double()
     half = (n - 1) / 2
-    return torch.as_tensor(betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
+    return torch.as_tensor(special.betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
 
 
 class Sample(NamedTuple):
@@ -159,38 +147,42 @@ def radius_text(radius: float) -> str:
     return f"{radius:.{max(3, 1 - math.floor(math.log10(1 - radius)))}f}"
 
 
-def _row(row: "list[Axes]", n: int, laws: list[Exact]) -> str:
+def _row(row: "list[Axes]", n: int) -> str:
     """The three panels for n dimensions, and what they show."""
     known, drawn = exact(n), sample(n)
     radius, inside, above = radius_text(known.radius), fraction_text(known.inside), fraction_text(known.above)
-    _histogram(row[0], drawn.lengths, torch.linspace(0, 1, BINS + 1), lambda r: r.double() ** n)
-    _histogram(row[1], drawn.angles, torch.linspace(0, 180, BINS + 1), lambda angle: below(n, angle))
-    _against_n(row[2], n, drawn, laws)
-    row[0].set_title(f"half outside {radius}", fontsize=10)
-    row[1].set_title(f"90° ± {known.spread:.3g}°", fontsize=10)
-    row[2].set_title(f"ball {inside}, exceed {above}", fontsize=10)
-    row[0].set_ylabel(f"n = {n}\nfraction of {SAMPLES:,}")
+    _histogram(row[0], drawn.lengths, 1, lambda r: r.double() ** n)
+    _histogram(row[1], drawn.angles, 180, lambda angle: below(n, angle))
+    _against_n(row[2], n, drawn)
+    row[0].set(title=f"half outside {radius}", xticks=[0, 0.5, 1], ylabel=f"n = {n}\nfraction of {SAMPLES:,}")
+    row[1].set(title=f"90° ± {known.spread:.3g}°", xticks=[0, 60, 120, 180])
+    row[2].set(title=f"ball {inside}, exceed {above}")
+    for axis in row:
+        axis.title.set_fontsize(10)
     return (
         f"in {n} dimensions half of the ball lies outside radius {radius}, angles are 90° ± {known.spread:.3g}°, the "
         f"ball fills {inside} of the cube, and {n} numbers all exceed {EPS} with probability {above}"
     )
 
 
-def _histogram(axis: "Axes", values: Tensor, edges: Tensor, law) -> None:
-    """The fraction of the values in each bin, and in a bin of the same width anywhere by the exact law."""
-    width = (edges[1] - edges[0]).item()
-    fractions = torch.histogram(values.cpu(), edges)[0] / len(values)
+def _histogram(axis: "Axes", values: Tensor, most: float, law: Callable[[Tensor], Tensor]) -> None:
+    """The fraction of the values in each bin from 0 to ``most``, and in one of that width anywhere by the exact law."""
+    width = most / BINS
+    counts, edges = torch.histogram(values.cpu(), BINS, range=(0.0, most))
+    fractions = counts / len(values)
     axis.bar(edges[:-1].tolist(), fractions.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
-    middles = torch.linspace(width / 2, edges[-1].item() - width / 2, 20 * BINS)
+    middles = torch.linspace(width / 2, most - width / 2, 20 * BINS)
     expected = law(middles + width / 2) - law(middles - width / 2)
     axis.plot(middles.tolist(), expected.tolist(), "--", color=figures.THEORY, lw=1.2)
-    axis.set(xlim=(0, edges[-1].item()), xticks=edges[:: BINS // 3].tolist() if edges[-1] > 1 else [0, 0.5, 1])
+    axis.set_xlim(0, most)
 
 
-def _against_n(axis: "Axes", n: int, drawn: Sample, laws: list[Exact]) -> None:
+def _against_n(axis: "Axes", n: int, drawn: Sample) -> None:
     """The two fractions for every dimension, and what came in this one, with 95 % intervals."""
+    dimensions = range(1, MOST + 1)
     for name, color, count in (("inside", figures.CLEAN, drawn.inside), ("above", figures.DEFENDED, drawn.above)):
-        axis.plot(range(1, MOST + 1), [10 ** getattr(law, name) for law in laws], "--", color=figures.THEORY, lw=1.2)
+        fractions = [10 ** getattr(exact(k), name) for k in dimensions]
+        axis.plot(dimensions, fractions, "--", color=figures.THEORY, lw=1.2)
         low, high = clopper_pearson(count, SAMPLES)
         seen = count / SAMPLES
         axis.errorbar(n, seen, [[seen - low], [high - seen]], fmt="o", color=color, ms=5, capsize=3)

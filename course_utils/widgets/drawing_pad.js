@@ -1,42 +1,51 @@
 // The pad in the page. It sends the pen's path to the kernel and shows what comes back: the confidence of each class
 // and the image that the network saw. What is drawn while a question is on its way goes with the next.
 
-function build(el, side, classes) {
-  const root = panel(el, "drawing-pad");
-  const left = add(root, "div", "drawing-pad-left");
-  const label = "Drawing area. Draw a digit with mouse, pen or finger; the confidences beside it follow.";
-  const size = { width: 2 * side, height: 2 * side, role: "img", "aria-label": label };
-  const canvas = add(left, "canvas", "drawing-pad-canvas", size);
-  const buttons = add(left, "div", "drawing-pad-buttons");
-  const right = add(root, "div", "drawing-pad-right");
-  const readout = status(right, "drawing-pad-readout");
-  const answer = add(right, "div", "drawing-pad-answer");
+const LABEL = "Drawing area. Draw a digit with mouse, pen or finger; the confidences beside it follow.";
+
+function build(right, classes) {
+  const answer = add(right, "div", "course-beside");
   const bars = add(answer, "div", "drawing-pad-bars", { role: "list", "aria-label": "confidence of each class" });
   const rows = Array.from({ length: classes }, (_, k) => {
     const row = add(bars, "div", "drawing-pad-row", { role: "listitem" });
     add(row, "span", "drawing-pad-class", {}, k);
-    const bar = add(add(row, "span", "drawing-pad-track"), "span", "drawing-pad-bar");
+    const bar = add(add(row, "span", "course-track"), "span", "course-bar");
     return { row, bar, text: add(row, "span", "drawing-pad-text") };
   });
   const figure = add(answer, "figure", "drawing-pad-seen");
   const what = "The 28 by 28 pixels that the network sees";
-  const seen = add(figure, "canvas", "course-pixels", { width: 28, height: 28, role: "img", "aria-label": what });
+  const seen = add(figure, "canvas", "course-pixels", { role: "img", "aria-label": what });
   add(figure, "figcaption", "", {}, "what the network sees");
-  return { canvas, buttons, readout, rows, seen };
+  return { rows, seen };
 }
 
 function render({ model, el }) {
   const side = model.get("side");
-  const { canvas, buttons, readout, rows, seen } = build(el, side, model.get("classes"));
+  const root = panel(el, "course-beside drawing-pad");
+  const left = add(root, "div", "drawing-pad-left");
+  const size = { width: 2 * side, height: 2 * side };
+  const canvas = add(left, "canvas", "drawing-pad-canvas", { ...size, role: "img", "aria-label": LABEL });
+  const buttons = add(left, "div", "course-row drawing-pad-buttons");
   const undo = button(buttons, "Undo stroke", () => keep(strokes.slice(0, -1)));
   const clear = button(buttons, "Clear", () => keep([]));
+  const right = add(root, "div");
+  const readout = status(right, "drawing-pad-readout");
+  const { rows, seen } = build(right, model.get("classes"));
   const pen = canvas.getContext("2d");
   let strokes = []; // another view of the same pad has strokes of its own
   let pointer = null; // the finger that draws; a second one is ignored
-  let frame = null;
   let changed = false;
-  const { ask, initialize } = conversation(next, hear, (text) => say(text, true));
-  const end = initialize({ model });
+  let frame = null;
+  let drawn; // the answer beside the drawing
+  const pad = shared({
+    wishes: [],
+    keep: (message, [image], mine) => (mine && strokes.length ? { ...message, image: bytesOf(image) } : pad.now),
+    idle: () => {
+      if (!changed || !strokes.length) return null;
+      changed = false;
+      return { do: "look", strokes };
+    },
+  });
 
   function ink() {
     pen.setTransform(canvas.width / side, 0, 0, canvas.width / side, 0, 0);
@@ -52,51 +61,31 @@ function render({ model, el }) {
     }
   }
 
-  function show({ shares = [], texts = [], best = -1 }, image) {
+  function show() {
+    ink();
+    undo.disabled = clear.disabled = !strokes.length;
+    const answer = pad.trouble ? null : pad.now;
+    const { shares, texts, best, image = new Uint8Array(784) } = answer ?? {};
+    if (strokes.length) pad.say(readout, () => `The network says ${best} with ${texts[best]} confidence.`, pointer !== null);
+    else readout.textContent = "Draw a digit.";
+    if (drawn === answer) return;
+    drawn = answer;
     rows.forEach(({ row, bar, text }, k) => {
       row.classList.toggle("drawing-pad-best", k === best);
-      bar.style.width = `${100 * (shares[k] ?? 0)}%`;
-      text.textContent = texts[k] ?? "";
+      bar.style.width = `${100 * (shares?.[k] ?? 0)}%`;
+      text.textContent = texts?.[k] ?? "";
     });
-    paint(seen, image ? bytesOf(image) : new Uint8Array(784), [1, 28, 28]);
-  }
-
-  function say(text, trouble = false) {
-    readout.classList.toggle("course-trouble", trouble);
-    if (readout.textContent !== text) readout.textContent = text;
-  }
-
-  function next() {
-    if (!changed || !strokes.length) return null;
-    changed = false;
-    return { do: "look", strokes };
-  }
-
-  function hear(message, buffers, mine) {
-    if (!mine || !strokes.length) return;
-    show(message, buffers[0]);
-    if (message.error) say(message.error, true);
-    else say(`The network says ${message.best} with ${message.texts[message.best]} confidence.`);
-    ask();
-  }
-
-  function update() {
-    changed = true;
-    frame ??= requestAnimationFrame(() => {
-      frame = null;
-      ink();
-      undo.disabled = clear.disabled = !strokes.length;
-      if (!strokes.length) {
-        show({});
-        say("Draw a digit.");
-      }
-      ask();
-    });
+    paint(seen, image, [1, 28, 28]);
   }
 
   function keep(some) {
     strokes = some;
-    update();
+    changed = true;
+    if (!strokes.length) [pad.now, pad.trouble] = [null, ""];
+    frame ??= requestAnimationFrame(() => {
+      frame = null;
+      pad.update();
+    });
   }
 
   function draw(event) {
@@ -108,13 +97,13 @@ function render({ model, el }) {
       const last = stroke.at(-1);
       if (!last || Math.hypot(point[0] - last[0], point[1] - last[1]) >= 2) stroke.push(point);
     }
-    update();
+    keep(strokes);
   }
 
   function lift(event) {
     if (event.pointerId !== pointer) return;
     pointer = null;
-    readout.removeAttribute("aria-busy");
+    show(); // a screen reader waits for the end of the stroke
   }
 
   canvas.addEventListener("pointerdown", (event) => {
@@ -122,15 +111,14 @@ function render({ model, el }) {
     event.preventDefault();
     pointer = event.pointerId;
     canvas.setPointerCapture(pointer);
-    readout.setAttribute("aria-busy", "true"); // a screen reader waits for the end of the stroke
     strokes.push([]);
     draw(event);
   });
   canvas.addEventListener("pointermove", (event) => event.pointerId === pointer && draw(event));
   canvas.addEventListener("pointerup", lift);
   canvas.addEventListener("pointercancel", lift);
-  update();
-  return end;
+  pad.view(show);
+  return pad.initialize({ model });
 }
 
 export default { render };

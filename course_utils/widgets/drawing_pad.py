@@ -10,6 +10,7 @@ The pad in the page, `drawing_pad.js`, sends the pen's path and shows the answer
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import traitlets
@@ -28,14 +29,9 @@ Stroke = Sequence[tuple[float, float]]  # the points (x, y) of a pen's path in p
 def sketchpad(model: nn.Module):
     """A pad to draw on, with the confidences of ``model`` live beside it; without a front end, six drawings.
 
-    Args:
-        model: maps images ``(N, 1, 28, 28)`` in [0, 1] to logits ``(N, K)``. Its mode and device stay as they are.
+    ``model`` takes images ``(N, 1, 28, 28)``.
 
-    Raises:
-        ValueError: the model takes other images, or returns something else than finite logits.
-
-    >>> from course_utils import models
-    >>> pad = sketchpad(models.LeNet5())
+    >>> pad = sketchpad(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)))
     """
     return DrawingPad.show(model)
 
@@ -56,7 +52,7 @@ class DrawingPad(Widget):
         """The first of six drawings, and what the network says to each."""
         pictures = {}
         for name, strokes in list(DRAWINGS.items())[:number]:
-            image = mnist_like(rasterise([_rounded(stroke) for stroke in strokes]))
+            image = mnist_like(rasterise([rounded(stroke) for stroke in strokes]))
             pictures[name] = figures.confidence_bars(image, confidences(network, image))
         return figures.tile(pictures)
 
@@ -68,9 +64,8 @@ class DrawingPad(Widget):
         with runtime.one_thread():
             image = mnist_like(rasterise(strokes))
             confidence = confidences(self.network, image)
-        shares = confidence.tolist()
-        texts = [figures.percent(share) for share in shares]
-        return {"shares": shares, "texts": texts, "best": int(confidence.argmax())}, [to_bytes(image)]
+        texts = [figures.percent(one) for one in confidence.tolist()]
+        return {"shares": confidence.tolist(), "texts": texts, "best": int(confidence.argmax())}, [to_bytes(image)]
 
 
 def mnist_like(drawing: Tensor) -> Tensor:
@@ -82,9 +77,6 @@ def mnist_like(drawing: Tensor) -> Tensor:
     Returns:
         Image in [0, 1], shape ``(1, 1, 28, 28)``: the longer side of the ink measures 20 pixels, and its centre of mass
         lies in the pixel right below and right of the middle, unless the ink would stick out then.
-
-    Raises:
-        ValueError: wrong shape, values outside [0, 1], or no ink.
 
     >>> drawing = torch.zeros(280, 280)
     >>> drawing[30:230, 20:40] = 1  # a bar, 200 high and 20 wide
@@ -104,15 +96,13 @@ def mnist_like(drawing: Tensor) -> Tensor:
     ink = drawing[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].float().cpu()
     height, width = (max(1, round(20 * length / max(ink.shape))) for length in ink.shape)
     ink = F.interpolate(ink[None, None], (height, width), mode="area")[0, 0]
-    top = _corner(ink.sum(1))
-    left = _corner(ink.sum(0))
+    top, left = (_corner(profile) for profile in (ink.sum(1), ink.sum(0)))
     return F.pad(ink, (left, 28 - left - width, top, 28 - top - height))[None, None]
 
 
 def _corner(profile: Tensor) -> int:
     """Where ink with this profile along an axis starts, so that its centre of mass falls into pixel 14 of 28."""
-    middles = torch.arange(len(profile)) + 0.5
-    centre = ((profile * middles).sum() / profile.sum()).item()
+    centre = (profile * (torch.arange(len(profile)) + 0.5)).sum() / profile.sum()
     return min(max(14 - int(centre), 0), 28 - len(profile))
 
 
@@ -129,8 +119,7 @@ def rasterise(strokes: Sequence[Stroke]) -> Tensor:
         draw.line(points, fill=1, width=PEN)
         for x, y in points:
             draw.ellipse((x - PEN / 2, y - PEN / 2, x + PEN / 2, y + PEN / 2), fill=1)
-    ink = torch.frombuffer(bytearray(paper.convert("L").tobytes()), dtype=torch.uint8)
-    return ink.view(SIDE, SIDE).float() / 255
+    return torch.tensor(np.array(paper)).float()
 
 
 def confidences(model: nn.Module, image: Tensor) -> Tensor:
@@ -138,10 +127,10 @@ def confidences(model: nn.Module, image: Tensor) -> Tensor:
     return evaluation.logits(model, image.to(evaluation.dtype_of(model)))[0].cpu().double().softmax(0)
 
 
-def _rounded(stroke: Stroke, times: int = 3) -> Stroke:
-    """Cut the corners of a polyline (Chaikin 1974); a grid of 28 units becomes one of pixels."""
+def rounded(stroke: Stroke) -> Stroke:
+    """Cut the corners of a polyline three times (Chaikin 1974); a grid of 28 units becomes one of pixels."""
     points = torch.tensor(stroke) * SIDE / 28
-    for _ in range(times):
+    for _ in range(3):
         before, after = points[:-1], points[1:]
         cut = torch.stack([0.75 * before + 0.25 * after, 0.25 * before + 0.75 * after], dim=1).flatten(0, 1)
         points = torch.cat([points[:1], cut, points[-1:]])

@@ -11,25 +11,17 @@ function end(generation) {
   for (let power = 10; ; power *= 10) for (const n of [5, 10, 20]) if (generation <= n * power) return n * power;
 }
 
-function curves(root, lines, width) {
-  const [left, right, top, bottom] = [76, 14, 6, 40];
-  const last = end(lines[0].length);
-  const x = (generation) => left + ((width - left - right) * generation) / last;
-  const y = (nines) => HEIGHT - bottom - ((HEIGHT - top - bottom) * nines) / CEILING;
-  const text = (at, up, anchor, what) => svg(root, "text", { x: at, y: up, "text-anchor": anchor }, what);
-  TICKS.forEach((tick, n) => {
-    const kind = n === REPORTED ? "evolution-reported" : "course-grid";
-    svg(root, "path", { class: kind, d: `M${left} ${y(n)}H${width - right}` });
-    text(left - 8, y(n) + 4, "end", tick);
-  });
-  for (let i = 0; i <= 5; i++) text(x((i * last) / 5), HEIGHT - bottom + 18, "middle", (i * last) / 5);
-  text(left - 8, y(CEILING) + 5, "end", "confidence");
-  text((left + width - right) / 2, HEIGHT - 5, "middle", "generation");
-  for (const [name, values] of [["median", lines[1]], ["own", lines[0]]]) {
-    const points = Array.from(values, (nines, i) => `${x(i + 1).toFixed(1)},${y(nines).toFixed(1)}`);
-    const [cx, cy] = points.at(-1).split(",");
-    svg(root, "polyline", { class: `evolution-${name}`, points: points.join(" ") });
-    svg(root, "circle", { class: `evolution-${name}`, cx, cy, r: 3 });
+function curves(root, [own, median], width) {
+  const last = end(own.length);
+  const across = Array.from({ length: 6 }, (_, i) => [i / 5, (i * last) / 5]);
+  const up = [...TICKS.map((tick, n) => [n / CEILING, tick]), [1, "confidence"]];
+  const { x, y, path, line, dot } =
+    axes(root, width, HEIGHT, { across, up, label: "generation", left: 76, edge: 14, grid: true });
+  path("evolution-reported", `M${x(0)} ${y(REPORTED / CEILING)}H${x(1)}`);
+  for (const [kind, nines] of [["evolution-median", median], ["evolution-own", own]]) {
+    const points = Array.from(nines, (height, i) => [(i + 1) / last, height / CEILING]);
+    line(kind, points);
+    dot(kind, points.at(-1), 3);
   }
 }
 
@@ -49,18 +41,17 @@ export default () => {
     },
     closed: stop,
   });
-  const { want, draw, ask, say } = evolution;
+  const { want, update, say } = evolution;
 
   function play() {
     running = !running;
-    draw();
-    ask();
+    update();
   }
 
   function render({ el }) {
     const root = panel(el, "evolution");
     const controls = add(root, "div", "course-row");
-    const start = button(controls, "Start", play, "course-first evolution-start");
+    const start = button(controls, "Start", play, "course-first");
     const step = button(controls, "Step", () => want({ do: "step" }));
     const reset = button(controls, "Reset", () => want({ do: "reset" }));
     const encoding = choice(controls, "encoding", ["direct", "CPPN"], (name) => want({ do: "encode", encoding: name }));
@@ -68,12 +59,12 @@ export default () => {
     const line = status(root);
     const label = "The best image so far of each class";
     const elites = add(root, "div", "evolution-elites", { role: "group", "aria-label": label });
-    const below = add(root, "div", "evolution-below");
+    const below = add(root, "div", "course-beside");
     const figure = add(below, "figure", "evolution-large");
     const large = add(figure, "canvas", "course-pixels", { role: "img" });
     const caption = add(figure, "figcaption");
-    const right = add(below, "div", "evolution-right");
-    const legend = add(right, "div", "evolution-legend");
+    const right = add(below, "div");
+    const legend = add(right, "div", "course-legend");
     const own = add(legend, "span", "evolution-own");
     const median = add(legend, "span");
     const plot = chart(right, "evolution-plot", HEIGHT, (box, width) => now() && curves(box, now().lines, width));
@@ -83,14 +74,9 @@ export default () => {
       return evolution.now;
     }
 
-    function image(i) {
-      const size = now().shape.reduce((a, b) => a * b);
-      return now().images.subarray(i * size, (i + 1) * size);
-    }
-
     function fit() { // as many tiles and choices as there are classes
       tiles = now().texts.map((_, i) => {
-        const tile = button(elites, "", () => want({ do: "choose", class: now().first + i }), "evolution-elite");
+        const tile = button(elites, "", () => want({ do: "choose", class: now().first + i }), "course-tile evolution-elite");
         return { tile, canvas: add(tile, "canvas", "course-pixels"), name: add(tile, "b"), text: add(tile, "span") };
       });
       for (let k = 0; k < now().classes; k++) add(chosen, "option", "", { value: k }, k);
@@ -100,29 +86,29 @@ export default () => {
       start.textContent = running ? "Pause" : "Start";
       start.disabled = reset.disabled = !now();
       step.disabled = !now() || running;
-      line.setAttribute("aria-busy", running); // a screen reader waits for the pause
-      say(line, () => `Generation ${now().generation}: ${now().sure} of ${now().classes} classes at 99.99 % or more`);
+      const words = () => `Generation ${now().generation}: ${now().sure} of ${now().classes} classes at 99.99 % or more`;
+      say(line, words, running);
       if (!now()) return;
       if (!tiles.length) fit();
       const { generation, classes, first, texts, shape } = now();
       encoding.value = now().encoding;
       chosen.value = now().chosen;
       tiles.forEach(({ tile, canvas, name, text }, i) => {
-        paint(canvas, image(i), shape);
+        paint(canvas, now().images, shape, i);
         name.textContent = first + i;
         text.textContent = texts[i];
         tile.setAttribute("aria-pressed", first + i === now().chosen);
         tile.setAttribute("aria-label", `class ${first + i}, confidence ${texts[i]}`);
       });
       const text = texts[now().chosen - first];
-      paint(large, image(now().chosen - first), shape);
+      paint(large, now().images, shape, now().chosen - first);
       large.setAttribute("aria-label", `The image bred for class ${now().chosen}`);
       const born = now().born ? `since generation ${now().born}` : "from the random population";
       caption.textContent = `class ${now().chosen} at ${text}, ${born}`;
       own.textContent = `class ${now().chosen}`;
       median.textContent = `median of all ${classes} classes`;
-      const words = `class ${now().chosen} ${text}, median ${now().median}`;
-      plot.node.setAttribute("aria-label", `Confidence after ${generation} generations: ${words}.`);
+      const each = `class ${now().chosen} ${text}, median ${now().median}`;
+      plot.node.setAttribute("aria-label", `Confidence after ${generation} generations: ${each}.`);
       plot.draw();
     }
 

@@ -24,12 +24,8 @@ def watch_evolution(model: nn.Module, *, population: int = 200):
     """An evolution to start, pause and step through; without a front end, its elites after a few generations.
 
     Args:
-        model: maps images ``(N, 1, 28, 28)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
+        model: takes images ``(N, 1, 28, 28)``.
         population: children in a generation.
-
-    Raises:
-        ValueError: a population below 1; a model that takes other images, or returns anything but finite logits of two
-            classes or more.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
     >>> still = watch_evolution(model, population=10)
@@ -44,83 +40,69 @@ class Evolution(Widget):
         super().__init__()
         self.network, self.population = network, population
         self.chosen = 0  # class
-        self._begin("direct", seed=0)
+        self.begin("direct", seed=0)
 
     @staticmethod
     def still(network: nn.Module, population: int) -> figures.Picture:
         """The first ten elites of both encodings, after the first generation and after fifty."""
-        rows, settings = [], dict(population=population, progress=False)
+        archives, settings = [], dict(population=population, progress=False)
         for name, make in ENCODINGS.items():
-            archive = map_elites(network, make(), generations=1, **settings)
-            rows.append(_row(name, archive))
-            archive = map_elites(network, make(), generations=LATER - 1, resume=archive, **settings)
-            rows.append(_row(name, archive))
-        return _picture(rows)
+            first = map_elites(network, make(), generations=1, **settings)
+            later = map_elites(network, make(), generations=LATER - 1, resume=first, **settings)
+            archives += [(name, first), (name, later)]
+        return _picture(archives)
 
     def picture(self) -> figures.Picture:
         """The first ten elites of now: fifty generations would take seconds."""
-        return _picture([_row(self.encoding, self.archive)])
+        return _picture([(self.encoding, self.archive)])
 
     def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
-        """Do what the page asks for, and describe the result.
-
-        Args:
-            do: "show"; "step", to the next generation; "reset", to another random population; "encode", from the start
-                with ``encoding``; "choose" a ``class``.
+        """Do "show"; "step" to the next generation; "reset" to another random population; "encode" from the start with
+        another ``encoding``; or "choose" a ``class``.
 
         Returns:
             What to write, and two buffers: the images of the elites shown, bytes ``(N, H, W, C)``; and confidences
             in nines, float32 ``(2, generations)``, of the chosen class and of the median over all classes.
         """
         if do == "step":
-            self.archive = self._evolve(self.encoding, len(self.archive.history) + 1, resume=self.archive)
+            self.archive = self.evolve(self.encoding, len(self.archive.history) + 1, resume=self.archive)
         elif do == "reset":
-            self._begin(self.encoding, self.seed + 1)
+            self.begin(self.encoding, self.seed + 1)
         elif do == "encode":
-            self._begin(choice["encoding"], self.seed)
+            self.begin(choice["encoding"], self.seed)
         elif do == "choose":
             self.chosen = min(max(int(choice["class"]), 0), len(self.archive.confidence) - 1)
-        return self._texts(), [to_bytes(self.archive.images[self._shown]), self._lines()]
+        archive, classes = self.archive, len(self.archive.confidence)
+        first = max(min(self.chosen // SHOWN * SHOWN, classes - SHOWN), 0)  # ten side by side, with the chosen one
+        shown, history = slice(first, first + SHOWN), archive.history.cpu()
+        texts = {
+            "generation": len(history),
+            "encoding": self.encoding,
+            "classes": classes,
+            "sure": int((archive.confidence >= SURE).sum()),
+            "chosen": self.chosen,
+            "born": int(archive.born[self.chosen]),
+            "first": first,
+            "texts": [figures.percent(confidence) for confidence in archive.confidence[shown].tolist()],
+            "median": figures.percent(archive.confidence.quantile(0.5).item()),
+            "shape": list(archive.images.shape[1:]),
+        }
+        lines = nines(torch.stack([history[:, self.chosen], history.quantile(0.5, dim=1)]))
+        return texts, [to_bytes(archive.images[shown]), lines.numpy().tobytes()]
 
-    def _begin(self, encoding: str, seed: int) -> None:
+    def begin(self, encoding: str, seed: int) -> None:
         """A random population and the first generation after it."""
         generator = torch.Generator(evaluation.device_of(self.network)).manual_seed(seed)
-        archive = self._evolve(encoding, 1, generator=generator)
+        archive = self.evolve(encoding, 1, generator=generator)
         self.archive, self.encoding, self.seed = archive, encoding, seed
 
-    def _evolve(self, encoding: str, generation: int, **start) -> Archive:
+    def evolve(self, encoding: str, generation: int, **start) -> Archive:
         """The archive after this generation, the next one or the first."""
         settings = dict(generations=1, population=self.population, progress=False)
         archive = map_elites(self.network, ENCODINGS[encoding](), **settings, **start)
         if len(archive.history) < generation:
             raise KeyboardInterrupt("this generation was interrupted, Start goes on")
         return archive
-
-    @property
-    def _shown(self) -> range:
-        """The classes side by side: the ten that the chosen one belongs to, or the last ten."""
-        classes = len(self.archive.confidence)
-        first = max(min(self.chosen // SHOWN * SHOWN, classes - SHOWN), 0)
-        return range(first, min(first + SHOWN, classes))
-
-    def _texts(self) -> dict:
-        archive, shown = self.archive, self._shown
-        return {
-            "generation": len(archive.history),
-            "encoding": self.encoding,
-            "classes": len(archive.confidence),
-            "sure": int((archive.confidence >= SURE).sum()),
-            "chosen": self.chosen,
-            "born": int(archive.born[self.chosen]),
-            "first": shown.start,
-            "texts": [figures.percent(share) for share in archive.confidence[shown.start : shown.stop].tolist()],
-            "median": figures.percent(archive.confidence.quantile(0.5).item()),
-            "shape": list(archive.images.shape[1:]),
-        }
-
-    def _lines(self) -> bytes:
-        history = self.archive.history.cpu()
-        return nines(torch.stack([history[:, self.chosen], history.quantile(0.5, dim=1)])).numpy().tobytes()
 
 
 def nines(confidence: Tensor) -> Tensor:
@@ -132,18 +114,17 @@ def nines(confidence: Tensor) -> Tensor:
     return (1 - confidence.double()).log10().abs().clamp(max=CEILING).float()
 
 
-def _row(name: str, archive: Archive) -> tuple[Tensor, list[str], str]:
-    """The first ten elites, a caption for each, and what they are."""
-    texts = [f"{k}  {figures.percent(share)}" for k, share in enumerate(archive.confidence[:SHOWN].tolist())]
-    return archive.images[:SHOWN].cpu(), texts, f"{name}, generation {len(archive.history)}"
-
-
-def _picture(rows: list[tuple[Tensor, list[str], str]]) -> figures.Picture:
-    images, captions, names = zip(*rows, strict=True)
+def _picture(archives: list[tuple[str, Archive]]) -> figures.Picture:
+    """The first ten elites of each archive in a row, each with its class and confidence."""
+    names, captions = [], []
+    for name, archive in archives:
+        names.append(f"{name}, generation {len(archive.history)}")
+        elites = enumerate(archive.confidence[:SHOWN].tolist())
+        captions.append([f"{k}  {figures.percent(confidence)}" for k, confidence in elites])
     each = " ".join(f"{name}: {', '.join(row)}." for name, row in zip(names, captions, strict=True))
     return figures.images(
-        torch.cat(images),
-        [text for row in captions for text in row],
+        torch.cat([archive.images[:SHOWN].cpu() for _, archive in archives]),
+        [caption for row in captions for caption in row],
         columns=len(captions[0]),
         title="From top to bottom: " + "; ".join(names),
         alt=f"Bred images, each with its class and the confidence in it. {each}",

@@ -27,10 +27,7 @@ def attack_explorer(model: nn.Module):
     """Sliders for image, attack, eps and steps; below them the clean image, the difference, the adversarial image.
 
     "one step" and "pgd" keep to the budget ``eps``; "deepfool" and "carlini_wagner" look for the smallest perturbation
-    and ignore it. "one step" ignores ``steps``.
-
-    Args:
-        model: maps images ``(N, 1, 28, 28)`` in [0, 1] to logits ``(N, K)``. Its mode and gradients stay as they are.
+    and ignore it. "one step" ignores ``steps``. ``model`` takes images ``(N, 1, 28, 28)``.
 
     >>> from course_utils import models
     >>> still = attack_explorer(models.LeNet5())
@@ -43,12 +40,11 @@ def attack_explorer(model: nn.Module):
     def draw(image: int, attack: str, eps: float, steps: int) -> figures.Picture:
         clean, label = digits.images[image : image + 1], digits.labels[image : image + 1]
         with runtime.one_thread():
-            changed = run(model, clean, label, attack, eps, steps)
-            answers = evaluation.logits(model, torch.cat([clean, changed])).softmax(1).cpu()
-        return canvas.show(clean[0].cpu(), changed[0].cpu(), int(label), answers)
+            adversarial = run(model, clean, label, attack, eps, steps)
+            answers = evaluation.logits(model, torch.cat([clean, adversarial])).softmax(1).cpu()
+        return canvas.show(clean[0].cpu(), adversarial[0].cpu(), int(label), answers)
 
-    ranges = dict(image=(0, IMAGES - 1), attack=list(ATTACKS), eps=(0.0, 0.5, 0.01), steps=(1, 20))
-    return controls(draw, PRESETS, **ranges)
+    return controls(draw, PRESETS, image=(0, IMAGES - 1), attack=list(ATTACKS), eps=(0.0, 0.5, 0.01), steps=(1, 20))
 
 
 def run(model: nn.Module, images: Tensor, labels: Tensor, attack: str, eps: float, steps: int) -> Tensor:
@@ -83,16 +79,20 @@ class _Canvas:
         canvas.set_layout_engine("none")  # the layout stays as it has settled
         self.agg = FigureCanvasAgg(canvas)
 
-    def show(self, clean: Tensor, changed: Tensor, label: int, answers: Tensor) -> figures.Picture:
-        """The picture for one image, its changed twin, and the confidences ``(2, K)`` of the two."""
-        change = changed - clean
-        largest, length = change.abs().max().item(), change.norm().item()
+    def show(self, clean: Tensor, adversarial: Tensor, label: int, answers: Tensor) -> figures.Picture:
+        """The picture for one image before and after, and the confidences ``(2, K)`` in it."""
+        perturbation = adversarial - clean
+        largest, length = perturbation.abs().max().item(), perturbation.norm().item()
         named = answers.argmax(1).tolist()
         says = [f"{k}  {figures.percent(answers[i, k])}" for i, k in enumerate(named)]
-        shown = clean, (change.mean(0, keepdim=True) / max(largest, 1e-6) + 1) / 2, changed
-        colors = figures.CLEAN, "black", figures.ADVERSARIAL if named[1] != label else "black"
-        texts = says[0], f"largest {largest:.3f}, L2 {length:.2f}", says[1]
-        for axis, pixels, text, color in zip(self.images, shown, texts, colors, strict=True):
+        fooled = named[1] != label
+        grey = (perturbation.mean(0, keepdim=True) / max(largest, 1e-6) + 1) / 2
+        panels = [
+            (clean, says[0], figures.CLEAN),
+            (grey, f"largest {largest:.3f}, L2 {length:.2f}", "black"),
+            (adversarial, says[1], figures.ADVERSARIAL if fooled else "black"),
+        ]
+        for axis, (pixels, text, color) in zip(self.images, panels, strict=True):
             pixels = pixels.permute(1, 2, 0).squeeze(2).numpy()
             axis.images[0].set(data=pixels, extent=(-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5))
             axis.set_xlabel(text, fontsize=9, color=color)
@@ -102,10 +102,9 @@ class _Canvas:
                 bar.set_height(height)
         buffer = io.BytesIO()
         self.agg.print_png(buffer)  # savefig would draw twice
-        verdict = "is fooled" if named[1] != label else "is not fooled"
         alt = (
             f"A digit that the network calls {says[0]}, a perturbation whose largest pixel is {largest:.3f} and whose "
             f"Euclidean length is {length:.2f}, and the changed digit, called {says[1]}. The label is {label}: the "
-            f"network {verdict}."
+            f"network {'is fooled' if fooled else 'is not fooled'}."
         )
         return figures.Picture(buffer.getvalue(), alt)

@@ -2,29 +2,27 @@
 // travels in the same message as the click: with two messages, the kernel might see the click first.
 
 export default () => {
-  const views = new Set();
-  let state = {}; // what is locked in
-  let wish = null;
-  const { ask, initialize } = conversation(next, hear, (text) => tell(false, text));
+  let waiting = false;
+  const guess = shared({
+    wishes: [],
+    keep: (message) => {
+      waiting = false;
+      guess.trouble = message.trouble;
+      return message.locked ? message : guess.now;
+    },
+    failed: () => (waiting = false),
+  });
 
-  function next() {
-    const question = wish;
-    wish = null;
-    return question;
-  }
-
-  function tell(fresh, text) {
-    views.forEach((view) => view(fresh, text));
-  }
-
-  function hear({ locked, revealed, error, trouble = error }) {
-    if (locked) state = { locked, revealed };
-    tell(Boolean(locked), trouble);
+  function lock(text) {
+    [waiting, guess.trouble] = [true, ""];
+    guess.draw();
+    guess.want({ do: "lock", guess: text });
   }
 
   function render({ model, el }) {
     const root = panel(el, "guess");
     const name = `guess-${Math.random()}`;
+    let drawn = null;
     let line = null;
 
     function question() {
@@ -34,9 +32,9 @@ export default () => {
     }
 
     function answer() {
-      add(add(root, "p", "", { role: "status" }, "Locked in: "), "b", "", {}, state.locked);
-      if (!state.revealed) button(root, "Guess again", () => fill(true));
-      line = add(root, "p", "course-trouble", { role: "alert" });
+      const { locked, revealed } = guess.now;
+      add(add(root, "p", "", { role: "status" }, "Locked in: "), "b", "", {}, locked);
+      if (!revealed) button(root, "Guess again", () => fill(true));
     }
 
     function form() {
@@ -59,34 +57,29 @@ export default () => {
       };
       form.onsubmit = (event) => {
         event.preventDefault();
-        line.textContent = "Waiting for the kernel.";
-        wish = { do: "lock", guess: new FormData(form).get(name) ?? "" };
-        ask();
+        lock(new FormData(form).get(name) ?? "");
       };
-      line = add(root, "p", "course-trouble", { role: "status" });
     }
 
     function fill(again = false) {
+      drawn = guess.now;
       root.replaceChildren();
       question();
-      if (state.locked && !again) answer();
+      if (drawn.locked && !again) answer();
       else form();
+      line = add(root, "p", "", { role: "status" });
     }
 
-    function view(fresh, text) {
-      if (fresh) fill();
-      line.textContent = text;
-    }
-
-    views.add(view);
-    fill();
-    return () => views.delete(view);
+    return guess.view(() => {
+      if (drawn !== guess.now) fill();
+      guess.say(line, () => (waiting ? "Waiting for the kernel." : ""));
+    });
   }
 
   return {
     initialize({ model }) {
-      state = { locked: model.get("locked"), revealed: model.get("revealed") };
-      return initialize({ model });
+      guess.now = { locked: model.get("locked"), revealed: model.get("revealed") };
+      return guess.initialize({ model });
     },
     render,
   };

@@ -117,6 +117,25 @@ function chart(parent, className, height, fill) {
   return { node, draw, end: () => watch.disconnect() };
 }
 
+// The axes of a chart: maps of [0, 1] to its pixels, and what draws there. Ticks are pairs [place in [0, 1], text].
+function axes(root, width, height, { across = [], up = [], label, left = 42, bottom = 36, edge = 8, grid = false }) {
+  const tenth = (pixels) => Math.round(10 * pixels) / 10;
+  const x = (at) => tenth(left + at * (width - left - edge));
+  const y = (at) => tenth(height - bottom - at * (height - bottom - edge));
+  const path = (kind, d, parent = root) => svg(parent, "path", { class: kind, d });
+  const line = (kind, points, parent = root) =>
+    svg(parent, "polyline", { class: kind, points: points.map(([a, b]) => `${x(a)},${y(b)}`).join(" ") });
+  const dot = (kind, [a, b], r) => svg(root, "circle", { class: kind, cx: x(a), cy: y(b), r });
+  const text = (px, py, what, anchor = "middle", kind = "") =>
+    svg(root, "text", { x: px, y: py, "text-anchor": anchor, class: kind }, what);
+  if (grid) for (const [at] of up) path("course-grid", `M${x(0)} ${y(at)}H${x(1)}`);
+  path("course-frame", `M${x(0)} ${y(1)}V${y(0)}H${x(1)}`);
+  for (const [at, what] of across) text(x(at), height - bottom + 16, what, at > 0.97 ? "end" : "middle");
+  for (const [at, what] of up) text(left - 6, y(at) + 4, what, "end");
+  text((left + width) / 2, height - 4, label);
+  return { x, y, path, line, dot, text };
+}
+
 // The bytes of a buffer from the kernel: a DataView in JupyterLab, a Uint8Array in Colab, an ArrayBuffer elsewhere.
 function bytesOf(buffer) {
   const { buffer: whole = buffer, byteOffset, byteLength } = buffer;
@@ -127,83 +146,64 @@ function floatsOf(buffer) {
   return new Float32Array(bytesOf(buffer).slice().buffer); // a copy, which begins where a number may begin
 }
 
-// Fill a canvas with pixels, one byte a channel, grey or colour.
-function paint(canvas, bytes, [channels, height, width]) {
+// Fill a canvas with one of these images: pixels with one byte a channel, grey or colour.
+function paint(canvas, bytes, [channels, height, width], which = 0) {
   canvas.width = width;
   canvas.height = height;
   const pen = canvas.getContext("2d");
   const picture = pen.createImageData(width, height);
   for (let i = 0; i < width * height; i++) {
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = bytes[channels * i + (c % channels)];
+    const at = channels * (which * width * height + i);
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = bytes[at + (c % channels)];
     picture.data[4 * i + 3] = 255;
   }
   pen.putImageData(picture, 0, 0);
 }
 
-// A conversation with the kernel, one question at a time. `next` gives the next question, if there is one;
-// `heard(message, buffers, mine)` takes in an answer, to this page or to another one that shows the same widget, but no
-// error of another's; `late(text)` is called if none comes within 5 s, or if there is no kernel any more.
-function conversation(next, heard, late) {
+// What all views of a widget share: the last answer in `now`, `trouble` in words, and the `wishes` of the learner, which
+// the kernel gets as questions, one at a time. `keep(message, buffers, mine)` gives what to hold of an answer, to this
+// page or to another one that shows the same widget; `idle()` a question when there is no wish; `failed(text)` hears of
+// an error, and if no answer comes within 5 s, or there is no kernel any more; `closed()` of the last view's end.
+function shared({ keep, idle = () => null, failed = () => {}, closed = () => {}, wishes = [{ do: "show" }] }) {
   const page = Math.random();
+  const views = new Set();
+  const me = { now: null, trouble: "", wishes, want, ask, draw, update, fail, say, view, initialize };
   let waiting = null;
   let send = null;
-
-  function rest() {
-    clearTimeout(waiting);
-    waiting = null;
-  }
-
-  function fail(text) {
-    rest();
-    late(text);
-  }
-
-  function ask() {
-    const question = waiting ? null : next();
-    if (!question) return;
-    waiting = setTimeout(() => fail(NO_ANSWER), 5000);
-    try {
-      send({ page, ...question });
-    } catch {
-      fail(GONE);
-    }
-  }
-
-  function hear(message, buffers) {
-    const mine = message.page === page;
-    if (message.error && !mine) return;
-    if (mine) rest();
-    heard(message, buffers, mine);
-  }
-
-  function initialize({ model }) {
-    send = (message) => model.send(message);
-    model.on("msg:custom", hear);
-    ask();
-    return () => {
-      rest();
-      model.off("msg:custom", hear);
-    };
-  }
-
-  return { ask, initialize };
-}
-
-// What all views of a widget share: the last answer in `now`, `trouble` in words, and the `wishes` of the learner,
-// which the kernel gets one by one. `keep(message, buffers, mine)` gives what to hold of an answer, `idle()` a question
-// when there is no wish; `failed(text)` hears of an error and of a silent kernel, `closed()` of the last view's end.
-function shared({ keep, idle = () => null, failed = () => {}, closed = () => {} }) {
-  const views = new Set();
-  const me = { now: null, trouble: "", wishes: [{ do: "show" }], want, draw, say, view };
-  const { ask, initialize } = conversation(() => me.wishes.shift() ?? idle(), hear, fail);
 
   function want(wish) {
     me.wishes.push(wish);
     ask();
   }
 
+  function ask() {
+    const question = waiting ? null : me.wishes.shift() ?? idle();
+    if (!question) return;
+    waiting = setTimeout(() => silent(NO_ANSWER), 5000);
+    try {
+      send({ page, ...question });
+    } catch {
+      silent(GONE);
+    }
+  }
+
   function draw() {
     views.forEach((one) => one());
+  }
+
+  function update() {
+    ask();
+    draw();
+  }
+
+  function rest() {
+    clearTimeout(waiting);
+    waiting = null;
+  }
+
+  function silent(text) {
+    rest();
+    fail(text);
   }
 
   function fail(text) {
@@ -212,8 +212,13 @@ function shared({ keep, idle = () => null, failed = () => {}, closed = () => {} 
     draw();
   }
 
-  function hear(message, buffers, mine) {
-    if (mine) me.trouble = message.error ?? "";
+  function hear(message, buffers) {
+    const mine = message.page === page;
+    if (message.error && !mine) return;
+    if (mine) {
+      rest();
+      me.trouble = message.error ?? "";
+    }
     if (message.error) failed(message.error);
     else me.now = keep(message, buffers, mine);
     requestAnimationFrame(() => {
@@ -222,9 +227,10 @@ function shared({ keep, idle = () => null, failed = () => {}, closed = () => {} 
     });
   }
 
-  // Trouble, or else `text()`, in the line for it.
-  function say(line, text) {
+  // Trouble, or else `text()`, in the line for it; while `busy`, a screen reader waits for the end.
+  function say(line, text, busy = false) {
     const words = me.trouble || (me.now ? text() : "Waiting for the kernel.");
+    line.setAttribute("aria-busy", busy);
     line.classList.toggle("course-trouble", Boolean(me.trouble));
     if (line.textContent !== words) line.textContent = words;
   }
@@ -240,5 +246,15 @@ function shared({ keep, idle = () => null, failed = () => {}, closed = () => {} 
     };
   }
 
-  return Object.assign(me, { ask, fail, initialize });
+  function initialize({ model }) {
+    send = (message) => model.send(message);
+    model.on("msg:custom", hear);
+    ask();
+    return () => {
+      rest();
+      model.off("msg:custom", hear);
+    };
+  }
+
+  return me;
 }

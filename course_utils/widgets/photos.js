@@ -2,98 +2,53 @@
 // attack to see, the next one is for the settings of that moment. All views of it share what this file holds.
 
 const TITLES = ["the photo", "attacked", "random signs", "what the attack changed"];
-const MATCHES = 8; // classes in the list
 const BUSY = { photo: "Looking", upload: "Reading the file", attack: "Attacking" };
 const levels = (eps) => (eps === 1 ? "1 level" : `${eps} levels`);
 
-// The classes whose names fit what was typed: those that begin so, then those with a word that does, then the others.
-function matches(classes, typed) {
+// The class that is meant: the one of that name, or the first that begins so, has a word that does, or has it anywhere.
+function meant(classes, typed) {
   const text = typed.trim().toLowerCase();
-  const rank = (name) => (name.startsWith(text) ? 0 : name.includes(` ${text}`) ? 1 : name.includes(text) ? 2 : 3);
-  const fit = classes.map((name, k) => ({ k, name, rank: rank(name.toLowerCase()) })).filter((one) => one.rank < 3);
-  return fit.sort((a, b) => a.rank - b.rank || a.name.localeCompare(b.name)).slice(0, MATCHES);
+  const names = text ? classes.map((name) => name.toLowerCase()) : [];
+  const fits = [(name) => name === text, (name) => name.startsWith(text), (name) => ` ${name}`.includes(` ${text}`)];
+  return [...fits, (name) => name.includes(text)].map((fit) => names.findIndex(fit)).find((k) => k >= 0);
 }
 
-// A text field with its name above it and a list of classes beneath; `chosen(k)` gets the number of one.
+// A text field with a list of classes; `chosen(k)` gets the number of one.
 function combobox(parent, label, classes, chosen) {
   const id = `photos-${Math.random().toString(36).slice(2)}`;
-  const box = add(parent, "label", "course-choice photos-combo");
+  const box = add(parent, "label", "course-choice");
   add(box, "span", "", {}, label);
-  const input = add(box, "input", "", {
-    type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder: "type to search",
-    "aria-label": label, "aria-expanded": "false", "aria-autocomplete": "list", "aria-controls": id,
-  });
-  const list = add(box, "ul", "photos-list", { id, role: "listbox", "aria-label": "classes", hidden: "" });
-  let [found, at, current] = [[], -1, 0];
+  const text = { type: "text", list: id, autocomplete: "off", spellcheck: "false", placeholder: "type to search" };
+  const input = add(box, "input", "photos-class", { ...text, "aria-label": label });
+  const list = add(box, "datalist", "", { id });
+  let current = 0;
 
-  function show(open) {
-    list.hidden = !open;
-    input.setAttribute("aria-expanded", open);
-    input.removeAttribute("aria-activedescendant");
-    if (!open) return;
-    list.replaceChildren();
-    found.forEach(({ k, name }, i) => {
-      const option = add(list, "li", "", { id: `${id}-${k}`, role: "option", "aria-selected": i === at }, name);
-      option.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
-      option.addEventListener("click", () => choose(i));
-    });
-    const none = `none of the ${classes().length.toLocaleString("en")} classes`;
-    if (!found.length) add(list, "li", "photos-none", { role: "option", "aria-disabled": "true" }, none);
-    if (at >= 0) input.setAttribute("aria-activedescendant", `${id}-${found[at].k}`);
-  }
-
-  function search(text) {
-    found = matches(classes(), text);
-    at = text.trim() && found.length ? 0 : -1;
-    show(true);
-  }
-
-  function choose(i) {
-    current = found[i].k;
-    input.value = found[i].name;
-    show(false);
-    chosen(current);
-  }
-
-  function leave() {
-    show(false);
-    input.value = classes()[current] ?? "";
-  }
-
-  input.addEventListener("input", () => search(input.value));
-  input.addEventListener("focus", () => input.select());
-  input.addEventListener("blur", leave);
-  input.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step) {
-      if (list.hidden) search(input.value === classes()[current] ? "" : input.value);
-      else if (found.length) at = (at + step + found.length + (at < 0 && step < 0)) % found.length;
-      show(true);
-      event.preventDefault();
-    } else if (event.key === "Enter" && !list.hidden && at >= 0) {
-      choose(at);
-      event.preventDefault();
-    } else if (event.key === "Escape" && !list.hidden) {
-      leave();
-      event.stopPropagation();
-    }
-  });
-  const set = (k) => {
+  function set(k) {
     current = k;
     if (document.activeElement !== input) input.value = classes()[k];
-  };
+    if (!list.options.length) for (const name of classes()) add(list, "option", "", { value: name });
+  }
+
+  input.addEventListener("focus", () => input.select());
+  input.addEventListener("change", () => {
+    const k = meant(classes(), input.value);
+    input.value = classes()[k ?? current];
+    if (k === undefined) return;
+    current = k;
+    chosen(k);
+  });
   return { input, set };
 }
 
 function bars(box, rows, classes, target) {
   box.replaceChildren();
-  const list = add(box, "ol", "photos-bars", { "aria-label": "what the network says" });
+  const list = add(box, "ol", "", { "aria-label": "what the network says" });
   for (const [k, p, text] of rows) {
     const row = add(list, "li", k === target ? "photos-target" : "");
     const line = add(row, "div", "photos-line");
     add(line, "span", "photos-name", {}, classes[k]);
     add(line, "span", "photos-text", {}, ` ${text}`);
-    add(add(row, "div", "photos-track", { "aria-hidden": "true" }), "div", "photos-bar").style.width = `${100 * p}%`;
+    add(add(row, "div", "course-track", { "aria-hidden": "true" }), "div", "course-bar").style.width = `${100 * p}%`;
   }
 }
 
@@ -121,8 +76,7 @@ export default () => {
 
   function update() {
     photos.trouble = "";
-    photos.ask();
-    photos.draw();
+    photos.update();
   }
 
   function want(wish) {
@@ -159,15 +113,15 @@ export default () => {
     const target = combobox(above, "It should say", () => classes, (k) => set("target", k));
     const eps = slider(above, "ε, the largest change", { max: 1 }, (value) => set("eps", value));
     const steps = slider(above, "steps", { min: 1, max: 1 }, (value) => set("steps", value));
-    const buttons = add(root, "div", "course-row photos-buttons");
-    const go = button(buttons, "Attack", attack, "course-first photos-go");
+    const buttons = add(root, "div", "course-row");
+    const go = button(buttons, "Attack", attack, "course-first");
     const upload = uploader(buttons, (name, data) => want({ do: "upload", name, data }), photos.fail);
-    const line = status(root, "course-status photos-status");
+    const line = status(root);
     const grid = add(root, "div", "photos-grid");
     const panels = TITLES.map((title) => {
       const figure = add(grid, "figure");
       add(figure, "figcaption", "", {}, title);
-      return { figure, canvas: add(figure, "canvas", "", { role: "img" }), below: add(figure, "div", "photos-below") };
+      return { figure, canvas: add(figure, "canvas", "", { role: "img" }), below: add(figure, "div") };
     });
     let drawn = null;
 
@@ -187,8 +141,7 @@ export default () => {
     function show() {
       const { now } = photos;
       for (const one of [photo, upload, go, target.input, eps.input, steps.input]) one.disabled = !now;
-      line.setAttribute("aria-busy", Boolean(busy)); // a screen reader waits for the end
-      photos.say(line, tell);
+      photos.say(line, tell, Boolean(busy));
       if (!now) return;
       go.textContent = busy === BUSY.attack ? "Attacking …" : "Attack";
       [eps.input.max, steps.input.max] = [now.most.eps, now.most.steps];

@@ -27,44 +27,33 @@ function point(parent, [hue, shape], x, y, r) {
 
 // Accuracy against eps: a curve for each attacker tried, the chosen one in front and with its intervals.
 function accuracies(root, width, { curves, looks, floor, claim, clean, most, settings }) {
-  const [left, bottom, edge] = [50, 38, 13];
-  const x = (at) => left + (at / most) * (width - left - edge);
-  const y = (fraction) => HEIGHT - bottom - fraction * (HEIGHT - bottom - edge);
-  const path = (kind, d, parent = root) => svg(parent, "path", { class: kind, d });
-  const text = (px, py, what, anchor, kind = "") =>
-    svg(root, "text", { x: px, y: py, "text-anchor": anchor, class: kind }, what);
-  for (const fraction of [0, 0.5, 1]) path("course-grid", `M${x(0)} ${y(fraction)}H${x(most)}`);
+  const across = [0, 0.25, 0.5, 0.75, 1].map((at) => [at, Number((at * most).toFixed(2))]);
+  const up = [[0, "0 %"], [0.5, "50 %"], [1, "100 %"]];
+  const form = { across, up, label: "eps", left: 50, bottom: 38, edge: 13, grid: true };
+  const { x, y, path, line, dot, text } = axes(root, width, HEIGHT, form);
   if (floor) {
-    const edges = floor.map((fraction, i) => `${x((i * most) / (floor.length - 1))} ${y(fraction)}`).join("L");
-    path("robustness-proof", `M${x(0)} ${y(0)}L${edges}V${y(0)}z`);
-    path("robustness-proof-edge", `M${edges}`);
+    const edge = floor.map((fraction, i) => [i / (floor.length - 1), fraction]);
+    line("robustness-proof", [[0, 0], ...edge, [1, 0]]);
+    line("robustness-proof-edge", edge);
   }
-  path("robustness-here", `M${x(settings.eps)} ${y(0)}V${y(1)}`);
+  path("course-here", `M${x(settings.eps / most)} ${y(0)}V${y(1)}`);
   const others = Object.keys(looks).filter((name) => name !== settings.attacker);
   for (const name of [...others, settings.attacker]) {
     const own = name === settings.attacker;
     const group = svg(root, "g", { class: own ? "robustness-own" : "robustness-other", stroke: looks[name][0] });
-    const points = curves[name].map(([at, fraction]) => `${x(at)},${y(fraction)}`).join(" ");
-    svg(group, "polyline", { points });
-    for (const [at, fraction, low, high] of curves[name].slice(1)) {
-      if (own) path("robustness-whisker", `M${x(at)} ${y(low)}V${y(high)}`, group);
-      point(group, looks[name], x(at), y(fraction), own ? 4 : 3);
+    line("", curves[name].map(([eps, fraction]) => [eps / most, fraction]), group);
+    for (const [eps, fraction, low, high] of curves[name].slice(1)) {
+      if (own) path("robustness-whisker", `M${x(eps / most)} ${y(low)}V${y(high)}`, group);
+      point(group, looks[name], x(eps / most), y(fraction), own ? 4 : 3);
     }
   }
-  svg(root, "circle", { class: "robustness-clean", cx: x(0), cy: y(clean.fraction), r: 5 });
-  if (floor?.[Math.round(0.2 * floor.length)] > 0.1) text(x(0) + 9, y(0) - 7, "proved", "start", "robustness-green");
+  dot("robustness-clean", [0, clean.fraction], 5);
+  if (floor?.[Math.round(0.2 * floor.length)] > 0.1) text(x(0) + 9, y(0) - 7, "proved", "start", "course-green");
   if (claim) {
-    const [px, py, right] = [x(claim.eps), y(claim.accuracy), claim.eps > most / 2];
-    svg(root, "circle", { class: "robustness-claimed", cx: px, cy: py, r: 5.5 });
+    const [px, py, right] = [x(claim.eps / most), y(claim.accuracy), claim.eps > most / 2];
+    dot("robustness-claimed", [claim.eps / most, claim.accuracy], 5.5);
     text(right ? px - 10 : px + 10, py + (py < 30 ? 16 : -8), "claimed", right ? "end" : "start");
   }
-  path("course-frame", `M${x(0)} ${y(1)}V${y(0)}H${x(most)}`);
-  for (let i = 0; i <= 4; i++) {
-    const eps = (i * most) / 4;
-    text(x(eps), HEIGHT - bottom + 17, Number(eps.toFixed(2)), i === 4 ? "end" : "middle");
-  }
-  for (const fraction of [0, 0.5, 1]) text(left - 8, y(fraction) + 3, `${100 * fraction} %`, "end");
-  text((left + width) / 2, HEIGHT - 4, "eps", "middle");
 }
 
 // A row of the board: a name, a bar with what is proved and claimed, a number. An attacker can be chosen.
@@ -74,7 +63,7 @@ function rank(board, id, name, look, { chosen = null, promises = true }) {
   const radio = chosen && add(label, "input", "", { type: "radio", name: id, value: name, "aria-label": name });
   if (look[1]) point(svg(label, "svg", { width: 16, height: 16, "aria-hidden": "true" }), look, 8, 8, 5);
   add(label, "span", "", {}, name);
-  const track = add(row, "span", "robustness-track", { "aria-hidden": "true" });
+  const track = add(row, "span", "course-track", { "aria-hidden": "true" });
   const proof = promises && add(track, "span", "robustness-floor");
   const bar = add(track, "span", "robustness-bar", { style: `background: ${look[0]}` });
   const whisker = add(track, "span", "robustness-ends");
@@ -106,7 +95,7 @@ function ranks(board, id, looks, chosen) {
   const edge = () => {
     const row = add(board, "div", "robustness-rank robustness-edge", { "aria-hidden": "true" });
     add(row, "span");
-    return add(add(row, "span", "robustness-track"), "span", "robustness-mark");
+    return add(add(row, "span", "course-track"), "span", "robustness-mark");
   };
   const clean = rank(board, id, "clean digits", ["#0072b2", "o"], { promises: false });
   const above = edge();
@@ -138,14 +127,13 @@ function ranks(board, id, looks, chosen) {
 
 // The first digits after the attack, and what the net says.
 function show(parent, { digits, shape, picture }) {
-  const size = shape.reduce((a, b) => a * b);
   parent.replaceChildren();
   digits.forEach(([label, named], i) => {
     const right = label === named;
     const figure = add(parent, "figure", right ? "robustness-right" : "robustness-wrong");
     const what = `a ${label}: the net says ${named}, ${right ? "right" : "wrong"}`;
     const canvas = add(figure, "canvas", "course-pixels", { role: "img", "aria-label": what });
-    paint(canvas, picture.subarray(i * size, (i + 1) * size), shape);
+    paint(canvas, picture, shape, i);
     add(figure, "figcaption", "", { "aria-hidden": "true" }, right ? `✓ ${named}` : `✗ ${named}, not ${label}`);
   });
 }
@@ -157,7 +145,7 @@ export default () => {
   let since = 0; // when the work on these settings began
   let timer = 0;
   const trial = shared({ keep, idle, failed });
-  const { draw, ask, say } = trial;
+  const { draw, update, say } = trial;
 
   const same = (one) => ["net", "attacker", "eps"].every((name) => one[name] === settings[name]);
   const reached = () => same(trial.now.settings);
@@ -187,8 +175,7 @@ export default () => {
     [moved, trial.trouble, since] = [true, "", performance.now()];
     clearTimeout(timer);
     timer = setTimeout(draw, PATIENCE);
-    ask();
-    draw();
+    update();
   }
 
   function render({ el }) {
@@ -200,14 +187,14 @@ export default () => {
     const claim = add(root, "div", "robustness-claim");
     const panels = add(root, "div", "robustness-panels");
     const board = add(panels, "fieldset");
-    const title = add(board, "legend", "robustness-title");
+    const title = add(board, "legend", "course-title");
     const figure = add(panels, "figure");
-    const caption = add(figure, "figcaption", "robustness-title");
+    const caption = add(figure, "figcaption", "course-title");
     const plot = chart(figure, "", HEIGHT, (box, width) => trial.now && accuracies(box, width, trial.now));
     const below = add(root, "div", "robustness-below");
     const line = status(below);
     const again = button(below, "Try again", () => set({}));
-    const heading = add(root, "div", "robustness-title");
+    const heading = add(root, "div", "course-title");
     const digits = add(root, "div", "robustness-digits");
     add(root, "p", "course-note", {}, NOTE);
     let fill = null;
@@ -222,8 +209,7 @@ export default () => {
 
     function view() {
       const { now, trouble } = trial;
-      say(line, words);
-      line.setAttribute("aria-busy", working()); // a screen reader waits for the end
+      say(line, words, working());
       again.hidden = !trouble || [NO_ANSWER, GONE].includes(trouble);
       net.disabled = eps.input.disabled = !now;
       if (!now) return;

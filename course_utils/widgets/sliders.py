@@ -32,9 +32,6 @@ def controls(
         sliders: ``(low, high)`` or ``(low, high, step)`` for a number, whole if all of them are; a list for a choice;
             True or False for a tick box.
 
-    Raises:
-        ValueError: no presets, a preset that does not fit the sliders, or a slider of another form.
-
     >>> import torch
     >>> def square(side):
     ...     return figures.images(torch.ones(1, 1, side, side), alt=f"A white square of side {side}.")
@@ -49,7 +46,6 @@ def controls(
         _check_preset(preset, sliders)
     if not runtime.front_end():
         return figures.tile({_caption(preset): draw(**preset) for preset in presets})
-
     return Controls(draw, presets, sliders)
 
 
@@ -64,7 +60,11 @@ class Controls(Pictured, ipywidgets.VBox):
         longest = max(map(len, sliders), default=0)
         self._inputs = {name: _input(name, form, presets[0][name], longest) for name, form in sliders.items()}
         varied = [name for name in sliders if len({repr(preset[name]) for preset in presets}) > 1] or list(sliders)
-        buttons = [self._button(preset, varied) for preset in presets]
+        buttons = []
+        for preset in presets:  # a button says what is not the same in all presets
+            caption = _caption({name: preset[name] for name in varied})
+            buttons.append(ipywidgets.Button(description=caption, layout={"width": "auto"}))
+            buttons[-1].on_click(lambda _, preset=preset: self._jump(preset))
         for one in self._inputs.values():
             one.observe(self._redraw, "value")
         row = ipywidgets.HBox(buttons, layout={"flex_flow": "row wrap"})
@@ -73,13 +73,6 @@ class Controls(Pictured, ipywidgets.VBox):
 
     def picture(self) -> figures.Picture:
         return self._drawn
-
-    def _button(self, preset: Mapping[str, Any], varied: Sequence[str]) -> ipywidgets.Button:
-        """It says of the preset what is not the same in all of them."""
-        caption = _caption({name: preset[name] for name in varied})
-        button = ipywidgets.Button(description=caption, layout={"width": "auto"})
-        button.on_click(lambda _: self._jump(preset))
-        return button
 
     def _jump(self, preset: Mapping[str, Any]) -> None:
         self._jumping = True  # the values change one by one, the picture once
@@ -102,10 +95,6 @@ class Controls(Pictured, ipywidgets.VBox):
 class Watch(Widget):
     """Among the `Controls`, for what ipywidgets leaves out: keys, names, and words when the kernel is gone."""
 
-    def obey(self, do: str) -> tuple[dict, list[bytes]]:
-        """Say that the kernel is there."""
-        return {}, []
-
 
 def _input(name: str, form: Slider, start: Any, longest: int) -> ipywidgets.ValueWidget:
     """The ipywidget for one slider. The page sends a value only after the last one is drawn, so none queue up."""
@@ -122,11 +111,9 @@ def _input(name: str, form: Slider, start: Any, longest: int) -> ipywidgets.Valu
 
 
 def _check_slider(name: str, form: Slider) -> None:
-    if isinstance(form, tuple):
-        numbers = len(form) in (2, 3) and all(isinstance(n, int | float) for n in form)
-        fine = numbers and form[0] < form[1] and min(form[2:], default=1) > 0
-    else:
-        fine = isinstance(form, bool) or (isinstance(form, list) and len(form) > 0)
+    fine = isinstance(form, bool) or (isinstance(form, list) and len(form) > 0)
+    if isinstance(form, tuple) and len(form) in (2, 3) and all(isinstance(n, int | float) for n in form):
+        fine = form[0] < form[1] and min(form[2:], default=1) > 0
     if not fine:
         raise ValueError(f"{name}={form!r} is no slider: give (low, high), (low, high, step), a list, True or False")
 
@@ -134,11 +121,12 @@ def _check_slider(name: str, form: Slider) -> None:
 def _check_preset(preset: Mapping[str, Any], sliders: Mapping[str, Slider]) -> None:
     if set(preset) != set(sliders):
         raise ValueError(f"the preset {dict(preset)} does not give one value for each slider: {', '.join(sliders)}")
-    for name, value in preset.items():
-        form = sliders[name]
-        fits = value in (True, False) if isinstance(form, bool) else value in form
+    for name, form in sliders.items():
+        value = preset[name]
         if isinstance(form, tuple):
             fits = form[0] <= value <= form[1]
+        else:
+            fits = value in ((True, False) if isinstance(form, bool) else form)
         if not fits:
             raise ValueError(f"the preset {name}={value!r} is not on the slider {name}={form!r}")
 

@@ -115,8 +115,7 @@ export default () => {
 
   function update() {
     guard.trouble = sorry = "";
-    guard.ask();
-    guard.draw();
+    guard.update();
   }
 
   function fail(text) {
@@ -148,8 +147,7 @@ export default () => {
       guard.trouble = sorry = `${why} ${OTHERS}`;
     }
     asking = false;
-    guard.ask();
-    guard.draw();
+    guard.update();
   }
 
   function tell() {
@@ -161,11 +159,11 @@ export default () => {
 
   function render({ el }) {
     const root = panel(el, "surveillance");
-    const view = add(root, "canvas", "surveillance-view", { role: "img" });
+    const view = add(root, "canvas", "", { role: "img" });
     const side = add(root, "div", "course-fields surveillance-side");
-    const buttons = add(side, "div", "course-row surveillance-buttons");
+    const buttons = add(side, "div", "course-row");
     const use = () => (camera.on() ? want({ do: "photo", name: guard.now.photo }) : start());
-    const toggle = button(buttons, "", use, "course-first surveillance-toggle");
+    const toggle = button(buttons, "", use, "course-first");
     const upload = uploader(buttons, (name, data) => want({ do: "upload", name, data }), fail);
     const photo = choice(side, "photo", [], (name) => want({ do: "photo", name }));
     const hangs = choice(side, "what hangs in the picture", [], (thing) => set({ hangs: thing }));
@@ -174,7 +172,7 @@ export default () => {
       return { name, ...slider(side, text, range, (value) => set({ [name]: value })) };
     });
     const line = status(root);
-    const found = add(root, "div", "surveillance-found");
+    const found = add(root, "div", "course-title surveillance-found");
     add(root, "p", "course-note", {}, NOTE);
     let drawn = null;
 

@@ -10,26 +10,23 @@ const NOTE =
   "dimension for each slider, so curves that cross here need not meet.";
 
 function plane(root, { cloud, trail, home, explained }, width) {
-  const [left, bottom, edge] = [24, 24, 10];
-  const [across, up] = [(left + width) / 2, (HEIGHT - bottom) / 2];
+  const label = `first principal component (${explained[0]} of the variance)`;
+  const { x, y, path, line, dot, text } = axes(root, width, HEIGHT, { label, left: 24, bottom: 24, edge: 10 });
   const [[west, east], [south, north]] = [0, 1].map((k) => {
     const values = [...cloud, ...trail].filter((_, i) => i % 2 === k);
     return [Math.min(...values), Math.max(...values)];
   });
-  const scale = Math.min((width - left - 2 * edge) / (east - west), (HEIGHT - bottom - 2 * edge) / (north - south));
-  const place = (x, y) =>
-    [across + (x - (west + east) / 2) * scale, up - (y - (south + north) / 2) * scale].map((p) => p.toFixed(1));
+  const [wide, high] = [x(1) - x(0), y(0) - y(1)];
+  const scale = 0.94 * Math.min(wide / (east - west), high / (north - south)); // the same for both
+  const place = (a, b) =>
+    [0.5 + ((a - (west + east) / 2) * scale) / wide, 0.5 + ((b - (south + north) / 2) * scale) / high];
   const points = (line) => Array.from({ length: line.length / 2 }, (_, i) => place(line[2 * i], line[2 * i + 1]));
-  const circle = (name, [cx, cy], r) => svg(root, "circle", { class: `viewpoint-${name}`, cx, cy, r });
-  const text = (transform, what) => svg(root, "text", { transform, "text-anchor": "middle" }, what);
   const way = points(trail);
-  svg(root, "path", { class: "course-frame", d: `M${left} 0V${HEIGHT - bottom}H${width}` });
-  svg(root, "path", { class: "viewpoint-cloud", d: points(cloud).map(([x, y]) => `M${x} ${y}h0`).join("") });
-  svg(root, "polyline", { class: "viewpoint-trail", points: way.join(" ") });
-  circle("home", place(...home), 6);
-  circle("dot", way.at(-1), 5);
-  text(`translate(${across} ${HEIGHT - 6})`, `first principal component (${explained[0]} of the variance)`);
-  text(`translate(14 ${up}) rotate(-90)`, `second (${explained[1]})`);
+  path("viewpoint-cloud", points(cloud).map(([a, b]) => `M${x(a)} ${y(b)}h0`).join(""));
+  line("viewpoint-trail", way);
+  dot("viewpoint-home", place(...home), 6);
+  dot("viewpoint-dot", way.at(-1), 5);
+  text(0, 0, `second (${explained[1]})`).setAttribute("transform", `translate(14 ${y(0.5)}) rotate(-90)`);
 }
 
 // The positions of a slider that goes from where it is to one end, to the other, and back.
@@ -68,37 +65,32 @@ export default () => {
     closed: () => (sweep = null),
   });
 
-  function update() {
-    camera.draw();
-    camera.ask();
-  }
-
   function move(positions) {
     sliders = positions;
     moved = true;
     sweep = null;
-    update();
+    camera.update();
   }
 
   function toggle(which) {
     sweep = sweep ? null : { which, stops: stops(sliders[which]) };
-    update();
+    camera.update();
   }
 
   function render({ el }) {
     const root = panel(el, "viewpoint");
     const line = status(root);
-    const above = add(root, "div", "viewpoint-above");
+    const above = add(root, "div", "course-beside");
     const figure = add(above, "figure", "viewpoint-view");
     const view = add(figure, "canvas", "course-pixels", { role: "img" });
     const caption = add(figure, "figcaption");
-    const right = add(above, "div", "viewpoint-right");
-    const legend = add(right, "div", "viewpoint-legend");
+    const right = add(above, "div");
+    const legend = add(right, "div", "course-legend");
     for (const [name, text] of Object.entries(LEGEND)) add(legend, "span", `viewpoint-key-${name}`, {}, text);
     const plot = chart(right, "viewpoint-plot", HEIGHT, (box, width) => camera.now && plane(box, camera.now, width));
     const groups = add(root, "div", "viewpoint-groups");
     const buttons = add(root, "div", "course-row");
-    const go = button(buttons, "Sweep", () => toggle(Number(which.value)), "course-first viewpoint-go");
+    const go = button(buttons, "Sweep", () => toggle(Number(which.value)), "course-first");
     const which = add(buttons, "select", "", { "aria-label": "slider to sweep" });
     const home = button(buttons, "Home", () => move(sliders.map(() => 0)));
     const clear = button(buttons, "Clear trail", () => camera.want({ do: "clear" }));
@@ -124,9 +116,8 @@ export default () => {
       const { now } = camera;
       for (const one of [go, which, home, clear]) one.disabled = !now;
       go.textContent = sweep ? "Stop" : "Sweep";
-      line.setAttribute("aria-busy", Boolean(sweep)); // a screen reader waits for the end
       const from = () => `This picture lies ${now.moved} from home, over all ${now.size * now.size} pixels`;
-      camera.say(line, () => `${from()}; two random views lie ${now.usual} apart on average.`);
+      camera.say(line, () => `${from()}; two random views lie ${now.usual} apart on average.`, Boolean(sweep));
       if (!now) return;
       if (!rows.length) fit();
       rows.forEach(({ set }, k) => set(sliders[k], now.texts[k]));
