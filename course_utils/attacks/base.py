@@ -19,18 +19,14 @@ from course_utils.core.tensors import by_portions, portions
 from course_utils.evaluation import without
 
 TARGET_RULES = ("random", "next", "nearest", "least_likely")
-TIE = 1e-5  # a margin below this share of the largest logit could be lost to rounding in a batch of another size
+TIE = 1e-5  # a margin below this fraction of the largest logit could be lost to rounding in a batch of another size
 
 
 class AttackTask:
     """One attack on one batch, on the model's device.
 
-    Attributes:
-        images: ``(N, C, H, W)``, a copy; rows: their numbers ``(N,)``.
-        labels: ``(N,)``; targets: ``(N,)``, or None if any wrong class will do.
-        target_or_label: the class in the loss, ``(N,)``: the target to reach, or the label to leave.
-        direction: -1 if the loss of this class is to fall, +1 if it is to rise.
-        classes: how many there are.
+    ``images`` are a copy, ``rows`` their numbers, ``targets`` None if any wrong class will do. The class in the loss is
+    ``target_or_label``: a target to reach, whose loss is to fall (``direction`` -1), or a label to leave (+1).
     """
 
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, targets=None, generator=None):
@@ -41,16 +37,14 @@ class AttackTask:
         self.model, self.given = model, images
         self.images = images.detach().to(evaluation.device_of(model), copy=True)
         self.rows = torch.arange(len(images), device=self.images.device)
-        ranked = targets in ("nearest", "least_likely") if isinstance(targets, str) else False
-        clean = self._first_logits(self.images if ranked else self.images[:1])
+        self.generator = runtime.ensure_generator(generator)
+        some = self.images if isinstance(targets, str) else self.images[:1]
+        with torch.no_grad(), evaluation.mode(model, False), evaluation.naming(model, images):
+            parts = [evaluation.check_logits(evaluation.ask(model, part), len(part)) for (part,) in portions(some)]
+        clean = torch.cat(parts)
         self.classes = clean.shape[1]
         self.labels = check_labels(labels, len(images), self.classes).to(self.images.device)
-        if isinstance(targets, str):
-            self.targets = _by_rule(targets, clean, self.labels, generator)
-        elif targets is not None:
-            self.targets = _check_targets(targets, labels, self.classes).to(self.images.device)
-        else:
-            self.targets = None
+        self.targets = self._choose(targets, clean)
         self.target_or_label, self.direction = (self.labels, 1) if targets is None else (self.targets, -1)
 
     def finish(self, images: Tensor) -> Tensor:
@@ -104,28 +98,46 @@ class AttackTask:
             evaluation.check_logits(logits, len(x))  # says what is wrong; a few logits may look like probabilities
         return logits
 
-    @torch.no_grad()
-    def _first_logits(self, images: Tensor) -> Tensor:
-        """Logits of a model of which nothing is known yet: what is wrong with it is said."""
-        with evaluation.mode(self.model, False), evaluation.naming(self.model, self.given):
-            parts = [(part, evaluation.ask(self.model, part)) for (part,) in portions(images)]
-        return torch.cat([evaluation.check_logits(logits, len(part)) for part, logits in parts])
+    def _choose(self, targets: Tensor | str | None, logits: Tensor) -> Tensor | None:
+        labels, classes, source, rules = self.labels, self.classes, self.generator, ", ".join(TARGET_RULES)
+        if targets is None:
+            return None
+        if isinstance(targets, str):
+            if targets == "nearest":
+                return without(logits, labels).argmax(1)
+            if targets == "least_likely":
+                return without(logits, labels, float("inf")).argmin(1)
+            if targets == "next":
+                return (labels + 1) % classes
+            if targets == "random":
+                shift = torch.randint(1, classes, labels.shape, generator=source, device=source.device)
+                return (labels + shift.to(labels.device)) % classes
+            raise ValueError(f"there is no target rule {targets!r}: choose among {rules}")
+        try:
+            targets = check_labels(targets, len(labels), classes).to(labels.device)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"targets: {error}; or name a rule: {rules}") from None
+        if (targets == labels).any():
+            raise ValueError("some targets equal the labels: a target is the wrong class that the model is to predict")
+        return targets
 
 
 @contextmanager
-def attack_context(
-    model: nn.Module, images: Tensor, labels: Tensor, targets: Tensor | str | None = None, generator=None
-) -> Iterator[AttackTask]:
-    """The room in which an attack works: inputs checked, model in evaluation mode, an interrupt ends it quietly."""
+def attack_context(model, images, labels, targets=None, generator=None, bar=(1, "", False)) -> Iterator[AttackTask]:
+    """The room in which an attack works: inputs checked, model in evaluation mode, an interrupt ends it quietly.
+
+    ``bar`` holds steps, name and whether to show it, as for `runtime.progress`; the attack moves ``task.bar``.
+    """
     with torch.inference_mode(False), torch.enable_grad():
         task = AttackTask(model, images, labels, targets, generator)
-        with evaluation.mode(model, False):
-            try:
+        try:
+            with evaluation.mode(model, False), runtime.progress(*bar) as task.bar:
                 yield task
-            except KeyboardInterrupt:
-                if _reraised.get():
-                    raise
-                print("Interrupted: these are the best images so far.")
+                task.bar.update(task.bar.total - task.bar.n)  # it may have finished early
+        except KeyboardInterrupt:
+            if _reraised.get():
+                raise
+            print("Interrupted: these are the best images so far.")
 
 
 _reraised = ContextVar("_reraised", default=False)
@@ -150,38 +162,10 @@ def choose_targets(
         rule: "random" (each wrong class equally likely), "next" (the label plus 1, after the last comes 0), "nearest"
             (the wrong class with the highest logit) or "least_likely" (the one with the lowest).
 
-    Raises:
-        ValueError: no such rule.
-
     >>> choose_targets(nn.Flatten(), torch.rand(2, 1, 1, 3), torch.tensor([0, 2]), "next")
     tensor([1, 0])
     """
     return AttackTask(model, images, labels, str(rule), generator).targets.to(labels.device)
-
-
-def _by_rule(rule: str, logits: Tensor, labels: Tensor, generator: torch.Generator | None) -> Tensor:
-    classes = logits.shape[1]
-    if rule == "nearest":
-        return without(logits, labels).argmax(1)
-    if rule == "least_likely":
-        return without(logits, labels, float("inf")).argmin(1)
-    if rule == "next":
-        return (labels + 1) % classes
-    if rule == "random":
-        generator = runtime.ensure_generator(generator)
-        shift = torch.randint(1, classes, labels.shape, generator=generator, device=generator.device)
-        return (labels + shift.to(labels.device)) % classes
-    raise ValueError(f"there is no target rule {rule!r}: choose among {', '.join(TARGET_RULES)}")
-
-
-def _check_targets(targets: Tensor, labels: Tensor, classes: int) -> Tensor:
-    try:
-        check_labels(targets, len(labels), classes)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"targets: {error}; or name a rule: {', '.join(TARGET_RULES)}") from None
-    if (targets.to(labels.device) == labels).any():
-        raise ValueError("some targets equal the labels: a target is the wrong class that the model is to predict")
-    return targets
 
 
 class Best:

@@ -12,7 +12,6 @@ kappa. As in `lbfgs`, c weighs the *distance* and the largest c that still succe
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime
 from course_utils.attacks.base import Best, Bracket, attack_context, keep_rows
 from course_utils.core.checks import check_counts
 from course_utils.core.tensors import length, spread
@@ -44,16 +43,15 @@ def carlini_wagner(
         steps: at most this many steps of Adam for each c.
         lr: its step size in w at the start of each c; it falls to a tenth.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3, bias=False))
-    >>> x = torch.full((1, 1, 8, 8), 0.5)
-    >>> y = model(x).argmax(1)
-    >>> bool(model(carlini_wagner(model, x, y)).argmax(1) == y)
-    False
+    >>> x = torch.tensor([[[[0.6, 0.5]]]])
+    >>> carlini_wagner(nn.Flatten(), x, torch.tensor([0])).argmax().item()
+    1
     """
     check_counts(search_steps=search_steps, steps=steps)
     if not 0 <= kappa < float("inf") or not 0 < lr < float("inf"):
         raise ValueError(f"kappa={kappa}, lr={lr}: want finite numbers, at least 0 and above 0")
-    with attack_context(model, images, labels, targets, generator) as task:
+    bar = search_steps, "carlini_wagner", progress
+    with attack_context(model, images, labels, targets, generator, bar) as task:
 
         def hinge(logits, rows):
             return (kappa - task.adversarial_margin(logits, rows)).clamp_min(0)
@@ -64,9 +62,9 @@ def carlini_wagner(
         bracket = Bracket(gap / (4 * reach**2).clamp_min(1e-12))
         rows = task.rows[~task.is_adversarial(logits, task.rows) | (gap > 0)]
         adam = _Adam(rows, task.images[rows], steps, lr)
-        bar = runtime.progress(len(rows) * search_steps, "carlini_wagner", progress)
+        task.bar.reset(len(rows) * search_steps)
         while len(adam.rows):
-            rows, x = adam.rows, adam.images()
+            rows, x = adam.rows, (1 + adam.w.tanh()) / 2
             c, r = bracket.c[rows], x - task.images[rows]
             logits, gap, slope = task.gradient(x, hinge, rows)
             size, over = length(r), task.is_adversarial(logits, rows) & (gap <= 0)
@@ -75,9 +73,8 @@ def carlini_wagner(
             if settled.any():
                 bracket.narrow(rows[settled], adam.won[settled])
                 adam.restart(settled, best)
-                bar.update(int(settled.sum()))
+                task.bar.update(int(settled.sum()))
                 keep_rows(adam, adam.rounds < search_steps)
-        bar.close()
     return task.finish(best.images)
 
 
@@ -91,9 +88,6 @@ class _Adam:
         self.lowest = torch.full_like(x[:, 0, 0, 0], float("inf"))  # F so far
         self.age, self.idle, self.rounds = torch.zeros_like(rows), torch.zeros_like(rows), torch.zeros_like(rows)
         self.won = torch.zeros_like(rows, dtype=torch.bool)  # nearer with this c; all start over the boundary
-
-    def images(self) -> Tensor:
-        return (1 + self.w.tanh()) / 2
 
     def step(self, x: Tensor, value: Tensor, slope: Tensor) -> Tensor:
         """One step down F, whose value and slope in the images x are given; which images have settled?"""
@@ -117,5 +111,4 @@ class _Adam:
 
 
 def _to_line(x: Tensor) -> Tensor:
-    """The w of pixels."""
     return (2 * x.clamp(EDGE, 1 - EDGE) - 1).atanh()

@@ -12,7 +12,6 @@ divided by the sum of |w_k| and the step has its signs.
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime
 from course_utils.attacks.base import Best, attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import spread, steepest
@@ -43,18 +42,14 @@ def deepfool(
         steps: at most this many; an image that is misclassified leaves the batch.
         candidates: look at this many classes, those with the highest logits on the clean image.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3, bias=False))
-    >>> x = torch.full((1, 1, 8, 8), 0.5)
-    >>> y = model(x).argmax(1)
-    >>> bool(model(deepfool(model, x, y)).argmax(1) == y)
-    False
+    >>> deepfool(nn.Flatten(), torch.tensor([[[[0.7, 0.5]]]]), torch.tensor([0]), overshoot=0.5)
+    tensor([[[[0.5499, 0.6501]]]])
     """
     check_budget(0, norm)
     check_counts(steps=steps, candidates=candidates)
     if candidates < 2 or not 0 <= overshoot < float("inf"):
         raise ValueError(f"candidates={candidates}, overshoot={overshoot:g}: want at least 2, and not below 0")
-    bar = runtime.progress(steps, "deepfool", progress)
-    with attack_context(model, images, labels, targets, generator) as task, bar:
+    with attack_context(model, images, labels, targets, generator, (steps, "deepfool", progress)) as task:
         best, rows, x = Best(task.images), task.rows, task.images
         plus = None if targets is None else task.targets[:, None]
         for step in range(steps + 1):
@@ -65,7 +60,7 @@ def deepfool(
             if step == steps or not len(rows):
                 break
             minus = task.labels[rows]
-            if targets is not None:  # the strongest class other than the target
+            if targets is not None:
                 minus = without(logits, task.targets[rows]).argmax(1)
             value, w = task.gradients(x, minus, plus)
             size = w.flatten(2).norm(dim=2) if norm == "l2" else w.flatten(2).abs().sum(2)
@@ -76,6 +71,5 @@ def deepfool(
             clean = task.images[rows]
             r = (x - clean) / (1 + overshoot) + spread(far, x) * steepest(w, norm)
             x = (clean + (1 + overshoot) * r).clamp(0, 1)
-            bar.update()
-        bar.update(steps - bar.n)  # finished early
+            task.bar.update()
     return task.finish(best.images)

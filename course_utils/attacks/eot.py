@@ -42,20 +42,14 @@ def eot(
         start: the canvas at first, ``(1, c, h, w)`` in [0, 1], of any size; or M of them.
         targets: the class that the model is to see, int64 ``(1,)``; or M of them.
         eps: largest change of a pixel of the canvas; None allows every canvas.
-        steps, batch: steps, each on ``batch`` new scenes of each canvas: a pass both ways for every one of them.
+        batch: new scenes of each canvas in a step: a pass both ways for every one of them.
         step_size: of Adam, about how far a pixel moves in a step at first; None takes 0.05, or ``eps / 4``. It falls
             to 0 towards the end, in a straight line.
 
-    Raises:
-        TypeError, ValueError: a scene that returns no pictures, or lets no gradient through.
-
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
-    >>> def corner(canvas, number, generator):
-    ...     pictures = torch.rand(number, 1, 4, 4, generator=generator)
-    ...     pictures[:, :, :2, :2] = canvas
-    ...     return pictures
-    >>> eot(model, corner, torch.rand(1, 1, 2, 2), torch.tensor([2])).shape
-    torch.Size([1, 1, 2, 2])
+    >>> def dimmed(canvas, number, generator):
+    ...     return canvas * torch.rand(number, 1, 1, 1, generator=generator)
+    >>> eot(nn.Flatten(), dimmed, torch.full((1, 1, 1, 2), 0.4), torch.tensor([1]), eps=0.25)
+    tensor([[[[0.1500, 0.6500]]]])
     """
     check_counts(steps=steps, batch=batch)
     check_budget(1 if eps is None else eps, "linf")

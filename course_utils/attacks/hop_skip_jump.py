@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import runtime
 from course_utils.attacks.base import AttackTask, Best, attack_context
 from course_utils.core.checks import check_count, check_images
 from course_utils.core.tensors import bisect, length, portion, spread
@@ -61,30 +60,27 @@ def hop_skip_jump(
         on_step: called after the start and after each round with the best images so far, and with the queries spent
             on each, int64 ``(N,)``.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3, bias=False))
-    >>> x = torch.rand(2, 1, 8, 8)
-    >>> y = model(x).argmax(1)
-    >>> hop_skip_jump(model, x, y, queries=100).shape
-    torch.Size([2, 1, 8, 8])
+    >>> hop_skip_jump(nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0]), queries=200).argmax().item()
+    1
     """
     check_count("queries", queries)
     if isinstance(targets, str):
-        raise TypeError(
-            f"targets={targets!r}: rules look at logits, which this attacker never sees; give class numbers, such as "
-            "(labels + 1) % 10"
-        )
-    generator = runtime.ensure_generator(generator)
-    bar = runtime.progress(queries, "hop_skip_jump", progress)
-    with attack_context(model, images, labels, targets) as task, bar:
-        _check_settings(images, start, detail)
+        hint = "look at logits, which this attacker never sees; give class numbers, such as (labels + 1) % 10"
+        raise TypeError(f"targets={targets!r}: rules {hint}")
+    with attack_context(model, images, labels, targets, generator, (queries, "hop_skip_jump", progress)) as task:
+        size = tuple(images.shape[2:])
+        if detail is not None and check_count("detail", detail) > max(size):
+            raise ValueError(f"detail={detail} is finer than the images of {size} pixels: leave it out")
+        if start is not None and check_images(start).shape != images.shape:
+            raise ValueError(f"start has shape {tuple(start.shape)}, not {tuple(images.shape)}: want one each")
         best, game = Best(task.images), _Queries(task, queries)
 
         def report():
-            bar.update(queries - int(game.left.max()) - bar.n)
+            task.bar.update(queries - int(game.left.max()) - task.bar.n)
             if on_step is not None:
                 on_step(task.finish(best.images.clone()), queries - game.left.to(labels.device))
 
-        rows = _begin(game, best.images, start, generator)
+        rows = _begin(game, best.images, start)
         x, there = best.images, rows[game.left[rows] >= HALVINGS]
         x[there] = _walk_back(game, x[there], there)
         best.score[rows] = -length(x[rows] - task.images[rows])
@@ -96,19 +92,12 @@ def hop_skip_jump(
                 break
             x, far = best.images[rows], -best.score[rows]
             number = spare.clamp(max=int(FIRST * math.sqrt(round_)))
-            v = boundary_normal(game, x, rows, RADIUS * far, number, detail, generator)
+            v = boundary_normal(game, x, rows, RADIUS * far, number, detail, task.generator)
             x, there = _stride(game, x, rows, v, far / math.sqrt(round_))
             x, moved = _walk_back(game, x[there], rows[there]), rows[there]
             best.offer(x, moved, -length(x - task.images[moved]))
             report()
     return task.finish(best.images)
-
-
-def _check_settings(images: Tensor, start: Tensor | None, detail: int | None) -> None:
-    if detail is not None and check_count("detail", detail) > max(images.shape[-2:]):
-        raise ValueError(f"detail={detail} is finer than the images of {tuple(images.shape[-2:])} pixels: leave it out")
-    if start is not None and check_images(start).shape != images.shape:
-        raise ValueError(f"start has shape {tuple(start.shape)}, the images have {tuple(images.shape)}: want one each")
 
 
 class _Queries:
@@ -126,27 +115,25 @@ class _Queries:
         return ~same if self.task.targets is None else same
 
 
-def _begin(game: _Queries, best: Tensor, start: Tensor | None, generator: torch.Generator) -> Tensor:
+def _begin(game: _Queries, best: Tensor, start: Tensor | None) -> Tensor:
     """Write a misclassified image into ``best`` for each that is not, and return their rows."""
-    rows = game.task.rows[game.left > 0]
+    rows, source = game.task.rows[game.left > 0], game.task.generator
     rows = rows[~game(best[rows], rows)]
-    found = [rows[:0]]
-
-    def tiles(rows):
-        drawn = torch.rand(len(rows), best.shape[1], TILES, TILES, generator=generator, device=generator.device)
-        return F.interpolate(drawn.to(best), size=best.shape[2:])
-
-    tries = [tiles] * STARTS if start is None else [lambda rows: start.to(best)[rows], *[tiles] * STARTS]
-    for images in tries:
+    found = torch.zeros_like(game.left, dtype=torch.bool)
+    for attempt in range(STARTS if start is None else STARTS + 1):
         rows = rows[game.left[rows] > 0]
         if not len(rows):
             break
-        x = images(rows)
+        if attempt == 0 and start is not None:
+            x = start.to(best)[rows]
+        else:
+            tiles = torch.rand(len(rows), best.shape[1], TILES, TILES, generator=source, device=source.device)
+            x = F.interpolate(tiles.to(best), size=best.shape[2:])
         wrong = game(x, rows)
         best[rows[wrong]] = x[wrong]
-        found.append(rows[wrong])
+        found[rows[wrong]] = True
         rows = rows[~wrong]
-    return torch.cat(found).sort().values
+    return game.task.rows[found]
 
 
 def _walk_back(game: _Queries, x: Tensor, rows: Tensor) -> Tensor:

@@ -18,12 +18,10 @@ Pixels that stand at 0 or 1 and want to go beyond are held there (two-metric pro
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime
 from course_utils.attacks.base import Best, Bracket, attack_context, keep_rows
 from course_utils.core.checks import check_counts
 from course_utils.core.tensors import length, spread
 
-PENALTIES = ("squared_l2", "l2")
 MEMORY = 5  # steps that make up the picture of the curvature
 DECREASE = 1e-4  # a step must gain this fraction of what the slope promises (Armijo)
 ROUND = 0.2  # |r| has a kink at 0, where L-BFGS gets stuck: rounded off within this fraction of the way to the target
@@ -47,34 +45,37 @@ def lbfgs(
 
     Args:
         targets: None takes "nearest".
-        c: None searches over c and returns the smallest perturbation seen that reaches the target. A number minimises
-            for that c alone and returns the minimiser, whether it reaches the target or not.
+        c: None searches, and returns the smallest perturbation seen that reaches the target. A number minimises for
+            that c alone and returns the minimiser, whether it reaches the target or not.
         norm: the reading of |r|: "squared_l2" or "l2".
         search_steps: how many values of c are tried for each image.
         steps: at most this many steps of L-BFGS for each c.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3, bias=False))
-    >>> x, y = torch.full((1, 1, 2, 2), 0.5), torch.tensor([0])
-    >>> lbfgs(model, x, y, targets="next", progress=False).shape
-    torch.Size([1, 1, 2, 2])
+    >>> x = torch.tensor([[[[0.6, 0.5]]]])
+    >>> lbfgs(nn.Flatten(), x, torch.tensor([0])).argmax().item()
+    1
     """
     check_counts(search_steps=search_steps, steps=steps)
-    if norm not in PENALTIES:
-        raise ValueError(f"norm={norm!r} is no reading of |r|: choose among {', '.join(PENALTIES)}")
+    if norm not in ("squared_l2", "l2"):
+        raise ValueError(f"norm={norm!r} is no reading of |r|: choose among squared_l2, l2")
     if c is not None and not 0 <= c < float("inf"):
         raise ValueError(f"c={c}: want a finite number, not below 0; None searches for it")
     search_steps = search_steps if c is None else 1
     targets = "nearest" if targets is None else targets
-    with attack_context(model, images, labels, targets, generator) as task:
+    with attack_context(model, images, labels, targets, generator, (search_steps, "lbfgs", progress)) as task:
         best = Best(task.images)
         logits, loss, slope = task.gradient(task.images, task.cross_entropy, task.rows)
         reach = loss / length(slope).clamp_min(1e-12)  # how far the target is, were the loss linear
-        bracket = Bracket(_first_c(loss, reach, norm) if c is None else torch.full_like(loss, c))
+        if c is None:  # where a linear loss would be given up for a perturbation about half way to the target
+            first = loss / (2 * reach.clamp_min(1e-12)) ** (2 if norm == "squared_l2" else 1)
+        else:
+            first = torch.full_like(loss, c)
+        bracket = Bracket(first)
         walk = _Walk(task.rows, task.images.clone(), slope, reach)
         if c is None:
             keep_rows(walk, ~task.is_adversarial(logits, task.rows))
         rounds = torch.zeros_like(task.rows)
-        bar = runtime.progress(len(walk.rows) * search_steps, "lbfgs", progress)
+        task.bar.reset(len(walk.rows) * search_steps)
         while len(walk.rows):
             rows, trial = walk.rows, walk.trial()
             logits, loss, slope = task.gradient(trial, task.cross_entropy, rows)
@@ -90,20 +91,12 @@ def lbfgs(
                 rounded = (size**2 + (ROUND * reach[rows]) ** 2).sqrt()
                 loss, slope = loss + weight * rounded, slope + spread(weight / rounded, r) * r
             settled = walk.move(trial, loss, slope, reached, steps)
-            there = rows[settled]
-            bracket.narrow(there, walk.reached[settled])
-            rounds[there] += 1
-            bar.update(len(there))
             if settled.any():
+                bracket.narrow(rows[settled], walk.reached[settled])
+                rounds[rows[settled]] += 1
+                task.bar.update(int(settled.sum()))
                 keep_rows(walk, rounds[rows] < search_steps)
-        bar.close()
     return task.finish(best.images)
-
-
-def _first_c(loss: Tensor, reach: Tensor, norm: str) -> Tensor:
-    """The c at which a linear loss would be given up for a smaller perturbation about half way to the target."""
-    reach = reach.clamp_min(1e-12)
-    return loss / (4 * reach**2) if norm == "squared_l2" else loss / (2 * reach)
 
 
 class _Walk:
@@ -112,7 +105,7 @@ class _Walk:
     def __init__(self, rows: Tensor, x: Tensor, slope: Tensor, reach: Tensor):
         self.rows, self.x, self.slope = rows, x, slope
         self.value = torch.full_like(reach, float("inf"))  # of F at x; infinite: unknown, any step is taken
-        self.reached = torch.zeros_like(rows, dtype=torch.bool)  # at x
+        self.reached = torch.zeros_like(rows, dtype=torch.bool)  # the target, at x
         self.unit = reach / length(slope).clamp_min(1e-12)  # step per slope, while there is no history
         self.stride = torch.zeros_like(reach)  # fraction of the direction that is tried; the first trial is x itself
         self.taken = torch.zeros_like(rows)  # steps since c changed
@@ -132,9 +125,9 @@ class _Walk:
         fresh = self.value.isinf()
         gain = self.value - value
         accepted = fresh | (gain >= -DECREASE * promised) & (promised < 0)
-        turned = (slope - self.slope).flatten(1) * spread((accepted & ~fresh).to(moved), moved)
-        moved = moved * spread((accepted & ~fresh).to(moved), moved)
-        self.steps[:, self.slot], self.turns[:, self.slot] = moved, turned
+        known = (accepted & ~fresh).to(moved)[:, None]
+        self.steps[:, self.slot] = moved * known
+        self.turns[:, self.slot] = (slope - self.slope).flatten(1) * known
         self.slot = (self.slot + 1) % MEMORY
 
         shorter = -promised * self.stride / (2 * (-gain - promised)).clamp_min(1e-20)  # the parabola's lowest point
@@ -166,19 +159,19 @@ class _Walk:
         products = vectors @ vectors.mT
         factors = torch.zeros_like(products[:, 0])
         factors[:, -1] = -1
-        order, shares = [(self.slot - 1 - j) % MEMORY for j in range(MEMORY)], {}
+        order, alphas = [(self.slot - 1 - j) % MEMORY for j in range(MEMORY)], {}
         unit, known = self.unit.clone(), torch.zeros_like(self.unit, dtype=torch.bool)
         bend = products[:, :MEMORY, MEMORY:-1].diagonal(dim1=1, dim2=2)  # of each step with its own turn
         usable = bend > 1e-10
         inverse = torch.where(usable, 1 / bend.clamp_min(1e-10), 0.0)
         for k in order:
             turn = MEMORY + k
-            shares[k] = inverse[:, k] * (products[:, k] * factors).sum(1)
-            factors[:, turn] -= shares[k]
+            alphas[k] = inverse[:, k] * (products[:, k] * factors).sum(1)
+            factors[:, turn] -= alphas[k]
             latest = usable[:, k] & ~known
             unit = torch.where(latest, bend[:, k] / products[:, turn, turn].clamp_min(1e-20), unit)
             known |= latest
         factors *= unit[:, None]
         for k in reversed(order):
-            factors[:, k] += shares[k] - inverse[:, k] * (products[:, MEMORY + k] * factors).sum(1)
+            factors[:, k] += alphas[k] - inverse[:, k] * (products[:, MEMORY + k] * factors).sum(1)
         return (factors[:, None] @ vectors)[:, 0]

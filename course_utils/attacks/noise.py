@@ -13,21 +13,15 @@ from course_utils.core.checks import check_budget, check_counts, check_images
 
 
 def random_noise(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    eps: float,
-    *,
-    draws: int = 1,
-    generator: torch.Generator | None = None,
+    model: nn.Module, images: Tensor, labels: Tensor, eps: float, *, draws: int = 1, generator=None
 ) -> Tensor:
     """Of ``draws`` perturbations by ``+-eps`` at random, for each image the one with the least margin.
 
     One draw alone is not compared with any: then the model is asked nothing.
 
-    >>> x = torch.full((1, 1, 2, 2), 0.5)
-    >>> (random_noise(nn.Flatten(), x, torch.tensor([0]), 0.25) - x).abs().unique()
-    tensor([0.2500])
+    >>> x = torch.full((1, 1, 1, 2), 0.5)
+    >>> (random_noise(nn.Flatten(), x, torch.tensor([0]), 0.25) - x).abs()
+    tensor([[[[0.2500, 0.2500]]]])
     """
     check_budget(eps, "linf")
     check_counts(draws=draws)

@@ -18,12 +18,10 @@ Steps that fall from long to short do both, as the halved steps of Croce and Hei
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime
 from course_utils.attacks.base import Best, attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import project, random_start, steepest
 
-LOSSES = ("cross_entropy", "margin")
 FALL = 1 / 200  # the last of the falling steps as a fraction of the first
 
 
@@ -44,45 +42,43 @@ def pgd(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Climb the loss of each image within ``eps`` of it.
+    """Raise the loss of each image, "cross_entropy" or "margin", within ``eps`` of it.
 
     Args:
-        loss: what to climb, "cross_entropy" or "margin".
         step_size: length of a step in pixel units; None takes ``2.5 * eps / steps``, enough to cross the ball.
             "falling" goes from ``2 * eps`` down to ``eps / 100``, each step shorter by the same factor.
-        restarts: how many times to start anew with the images not misclassified so far; the best try counts.
+        restarts: how many times to start, each with the images not misclassified so far; the best try counts.
         start: "random", a point of the ball, or "clean", the image itself.
         early_exit: an image that is misclassified leaves the batch as it is. False takes all steps with all images,
             for the largest loss.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    >>> x = torch.rand(2, 1, 2, 2)
-    >>> bool((pgd(model, x, torch.tensor([0, 1]), eps=0.1) - x).abs().max() <= 0.1 + 1e-6)
-    True
+    >>> pgd(nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0]), eps=0.25, early_exit=False)
+    tensor([[[[0.3500, 0.7500]]]])
     """
     check_budget(eps, norm)
     check_counts(steps=steps, restarts=restarts)
-    lengths = _step_lengths(step_size, eps, steps)
-    if loss not in LOSSES:
-        raise ValueError(f"there is no loss {loss!r} here: choose among {', '.join(LOSSES)}")
+    if loss not in ("cross_entropy", "margin"):
+        raise ValueError(f"there is no loss {loss!r} here: choose among cross_entropy, margin")
     if start not in ("random", "clean"):
         raise ValueError(f'start={start!r}: want "random" or "clean"')
-    generator = runtime.ensure_generator(generator)
-    bar = runtime.progress(restarts * steps, "pgd", progress)
-    with attack_context(model, images, labels, targets, generator) as task, bar:
+    if step_size == "falling":
+        lengths = [2 * eps * FALL ** (step / max(1, steps - 1)) for step in range(steps)]
+    elif step_size is None:
+        lengths = [2.5 * eps / steps] * steps
+    elif isinstance(step_size, str) or not 0 <= step_size < float("inf"):
+        raise ValueError(f'step_size={step_size!r}: want a length in pixel units, such as eps / 10, or "falling"')
+    else:
+        lengths = [step_size] * steps
+    with attack_context(model, images, labels, targets, generator, (restarts * steps, "pgd", progress)) as task:
         best = Best(task.images)
-
-        def objective(logits, rows):
-            if loss == "margin":
-                return task.adversarial_margin(logits, rows)
-            return task.direction * task.cross_entropy(logits, rows)
-
+        margin = task.adversarial_margin, 1
+        objective, direction = margin if loss == "margin" else (task.cross_entropy, task.direction)
         for _ in range(restarts):
             rows = task.rows[best.score <= 0] if early_exit else task.rows
             if not len(rows):
                 break
             clean = task.images[rows]
-            x = random_start(task.images, eps, norm, generator)[rows] if start == "random" else clean
+            x = random_start(task.images, eps, norm, task.generator)[rows] if start == "random" else clean
             try:
                 for length in lengths:
                     logits, _, gradient = task.gradient(x, objective, rows)
@@ -91,21 +87,11 @@ def pgd(
                         rows, x, clean, gradient = best.settle(done, rows, x, clean, gradient)
                         if not len(rows):
                             break
-                    x = project(x + length * steepest(gradient, norm), clean, eps, norm)
-                    bar.update()
+                    x = project(x + direction * length * steepest(gradient, norm), clean, eps, norm)
+                    task.bar.update()
             finally:  # also when interrupted
                 if restarts == 1 or not len(rows):
                     best.images[rows] = x
                 else:
                     best.offer(x, rows, task.adversarial_margin(task.logits(x), rows))
-        bar.update(restarts * steps - bar.n)  # finished early
     return task.finish(best.images)
-
-
-def _step_lengths(step_size: float | str | None, eps: float, steps: int) -> list[float]:
-    if step_size == "falling":
-        return [2 * eps * FALL ** (step / max(1, steps - 1)) for step in range(steps)]
-    step_size = 2.5 * eps / steps if step_size is None else step_size
-    if isinstance(step_size, str) or not 0 <= step_size < float("inf"):
-        raise ValueError(f'step_size={step_size!r}: want a length in pixel units, such as eps / 10, or "falling"')
-    return [step_size] * steps

@@ -13,7 +13,6 @@ and Hein 2019, arXiv 1912.00049, algorithms 1 and 2. A defense that hides its gr
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime
 from course_utils.attacks.base import Best, attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import spread
@@ -35,45 +34,40 @@ def square(
 ) -> Tensor:
     """Look for squares of ``+-eps`` that the model misclassifies, with no more than ``queries`` queries an image.
 
-    Args:
-        queries: how many times each image is tried; one that is misclassified leaves the batch. The squares shrink on
-            a schedule that ends with them.
+    An image that is misclassified leaves the batch. The squares shrink on a schedule that ends with the queries.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
-    >>> x = torch.full((2, 1, 8, 8), 0.5)
-    >>> (square(model, x, torch.tensor([0, 1]), eps=0.25, queries=50) - x).abs().unique()
-    tensor([0.2500])
+    >>> square(nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0]), eps=0.25)
+    tensor([[[[0.3500, 0.7500]]]])
     """
     check_budget(eps, "linf")
     check_counts(queries=queries)
-    generator = runtime.ensure_generator(generator)
-    bar = runtime.progress(queries, "square", progress)
+    with attack_context(model, images, labels, targets, generator, (queries, "square", progress)) as task:
+        best, rows, source = Best(task.images), task.rows, task.generator
+        row, column = (torch.arange(size).to(task.images) for size in images.shape[2:])
+        row = row[:, None]
 
-    def coins(*shape):
-        return torch.randint(2, shape, generator=generator, device=generator.device) * 2 - 1
+        def draw(below, *shape):
+            return torch.randint(below, shape, generator=source, device=source.device).to(task.images)
 
-    with attack_context(model, images, labels, targets, generator) as task, bar:
-        best, rows = Best(task.images), task.rows
         for query in range(queries):
             clean, old = task.images[rows], best.images[rows]
             number, channels, height, width = clean.shape
             if query == 0:
-                x = (clean + eps * coins(number, channels, 1, width).to(clean)).clamp(0, 1)
+                x = (clean + eps * (2 * draw(2, number, channels, 1, width) - 1)).clamp(0, 1)
             else:
                 side = side_at(query / queries, height, width)
-                within = _strip(number, height, side, generator)[:, None, :, None].to(clean.device)
-                within = within & _strip(number, width, side, generator)[:, None, None, :].to(clean.device)
-                signs = coins(number, channels, 1, 1).to(clean)
+                top, left = (draw(size - side + 1, number, 1, 1, 1) for size in (height, width))
+                within = (row >= top) & (row < top + side) & (column >= left) & (column < left + side)
+                signs = 2 * draw(2, number, channels, 1, 1) - 1
                 x = torch.where(within, (clean + eps * signs).clamp(0, 1), old)
-                same = spread((x == old).flatten(1).all(1), x)  # a wasted query: take the other sign
-                x = torch.where(within & same, (clean - eps * signs).clamp(0, 1), x)
+                same = (x == old).flatten(1).all(1)  # a wasted query: take the other sign
+                x = torch.where(within & spread(same, x), (clean - eps * signs).clamp(0, 1), x)
             logits = task.logits(x)
             best.offer(x, rows, task.adversarial_margin(logits, rows))
             rows = rows[~task.is_adversarial(logits, rows)]
-            bar.update()
+            task.bar.update()
             if not len(rows):
                 break
-        bar.update(queries - bar.n)  # finished early
     return task.finish(best.images)
 
 
@@ -85,10 +79,3 @@ def side_at(spent: float, height: int, width: int) -> int:
     """
     area = FRACTION * height * width / 2 ** sum(spent > fraction for fraction in HALVED)
     return max(1, min(round(area**0.5), height, width))
-
-
-def _strip(number: int, length: int, side: int, generator: torch.Generator) -> Tensor:
-    """``side`` places in a row out of ``length``, anywhere: bool ``(number, length)``."""
-    first = torch.randint(length - side + 1, (number, 1), generator=generator, device=generator.device)
-    place = torch.arange(length, device=generator.device)
-    return (place >= first) & (place < first + side)

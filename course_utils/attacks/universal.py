@@ -13,7 +13,6 @@ The loss is cut at 1 nat: an image that is surely misclassified no longer pulls 
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime
 from course_utils.attacks.base import attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import shorten, steepest
@@ -38,31 +37,27 @@ def universal(
 
     Unlike the other attacks' results it is no image: the images with it can be anybody's. Keep others to test it on.
 
-    Args:
-        steps: steps of the ascent, each on ``batch`` images drawn at random.
+    Each of the ``steps`` looks at ``batch`` images drawn at random.
 
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 3))
-    >>> universal(model, torch.rand(5, 1, 2, 2), torch.arange(5) % 3, eps=0.1).shape
-    torch.Size([1, 1, 2, 2])
+    >>> universal(nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0]), eps=0.25)
+    tensor([[[[-0.2500,  0.2500]]]])
     """
     check_budget(eps, norm)
     check_counts(steps=steps, batch=batch)
-    generator = runtime.ensure_generator(generator)
-    bar = runtime.progress(steps, "universal", progress)
-    with attack_context(model, images, labels, targets, generator) as task, bar:
-        v = torch.zeros_like(task.images[:1])
+    with attack_context(model, images, labels, targets, generator, (steps, "universal", progress)) as task:
+        v, source = torch.zeros_like(task.images[:1]), task.generator
 
         def gain(logits, rows):
             loss = task.cross_entropy(logits, rows)
             return loss.clamp_max(CUT) if task.targets is None else -loss.clamp_min(0.5)
 
         for step in range(steps):
-            rows = torch.randint(len(images), (min(batch, len(images)),), generator=generator, device=generator.device)
+            rows = torch.randint(len(images), (min(batch, len(images)),), generator=source, device=source.device)
             rows = rows.to(v.device)
             moved = task.images[rows] + v
             _, _, slope = task.gradient(moved.clamp(0, 1), gain, rows)
             out = (moved <= 0) & (slope < 0) | (moved >= 1) & (slope > 0)  # would leave [0, 1]
             slope = (slope * ~out).mean(0, keepdim=True)
             v = shorten(v + 0.3 * eps * (1 - step / steps) * steepest(slope, norm), eps, norm)
-            bar.update()
+            task.bar.update()
     return task.finish(v)

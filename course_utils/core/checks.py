@@ -12,11 +12,7 @@ from torch import Tensor
 
 
 def check_count(name: str, number: int) -> int:
-    """A number of steps, generations and the like as an int, at least 1.
-
-    >>> check_count("steps", 5)
-    5
-    """
+    """A number of steps, generations and the like as an int, at least 1."""
     try:
         if isinstance(number, bool) or operator.index(number) < 1:
             raise ValueError
@@ -37,26 +33,19 @@ def no_such(kind: str, name: str, known: Collection[str], otherwise: str = "") -
 
 
 def check_shape(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """The shape of an image as a tuple (C, H, W) of ints, with 1 or 3 channels.
-
-    >>> check_shape(torch.zeros(1, 28, 28).shape)
-    (1, 28, 28)
-    """
+    """The shape of an image as a tuple (C, H, W) of ints, with 1 or 3 channels."""
     try:
-        sides = tuple(check_count("side", side) for side in shape)
-        if len(sides) != 3 or sides[0] not in (1, 3):
-            raise ValueError
+        channels, height, width = (check_count("side", side) for side in shape)
     except (TypeError, ValueError):
-        hint = "want (channels, height, width) with 1 or 3 channels, such as (1, 28, 28)"
-        raise ValueError(f"shape={shape!r}: {hint}") from None
-    return sides
+        channels = None
+    if channels not in (1, 3):
+        raise ValueError(f"shape={shape!r}: want (channels, height, width), 1 or 3 channels, such as (1, 28, 28)")
+    return channels, height, width
 
 
 def check_images(images: Tensor) -> Tensor:
     """Return ``images`` unchanged if they are floats ``(N, C, H, W)`` in [0, 1].
 
-    >>> check_images(torch.rand(2, 1, 28, 28)).shape
-    torch.Size([2, 1, 28, 28])
     >>> check_images(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
     Traceback (most recent call last):
     ...
@@ -69,39 +58,28 @@ def check_images(images: Tensor) -> Tensor:
         hint = "convert with images.float() / 255" if images.dtype == torch.uint8 else "convert with images.float()"
         raise TypeError(f"images are {images.dtype}, not floats in [0, 1]: {hint}")
     if images.ndim != 4:
-        hint = {2: "for one image write image[None, None]", 3: "for one image write image[None]"}.get(images.ndim, "")
-        raise ValueError(f"images have shape {tuple(images.shape)}, not (N, C, H, W)" + (f": {hint}" if hint else ""))
+        hint = {2: ": for one image write image[None, None]", 3: ": for one image write image[None]"}
+        raise ValueError(f"images have shape {tuple(images.shape)}, not (N, C, H, W){hint.get(images.ndim, '')}")
     if images.numel() == 0:
         raise ValueError(f"images have shape {tuple(images.shape)}: the batch is empty, check how it was selected")
     low, high = torch.stack(torch.aminmax(images)).tolist()  # a GPU is waited for once
     if not (low == low and high == high):
         raise ValueError("images hold NaN: look for a division by zero or a logarithm of zero before this call")
     if low < 0 or high > 1:
-        if low >= 0 and high <= 255 and high > 2:
+        hint = "pass the images before normalisation, it lives inside the model; or use .clamp(0, 1)"
+        if low >= 0 and 2 < high <= 255:
             hint = "these look like grey levels, divide by 255"
-        else:
-            hint = "pass the images before normalisation, it lives inside the model; or use .clamp(0, 1)"
         raise ValueError(f"pixels run from {low:.3g} to {high:.3g}, not 0 to 1: {hint}")
     return images
 
 
 def levels(images: Tensor) -> Tensor:
-    """The levels 0 to 255 that a file of 8 bits keeps of images in [0, 1]: the nearest whole numbers, as floats.
-
-    ``levels(images) / 255`` are the images as they come back from such a file.
-
-    >>> levels(torch.tensor([0.0, 0.5, 1.0]))
-    tensor([  0., 128., 255.])
-    """
+    """The levels 0 to 255 that a file of 8 bits keeps of images in [0, 1], as floats; ``/ 255`` brings them back."""
     return (255 * images).round()
 
 
 def check_labels(labels: Tensor, number: int, classes: int | None = None) -> Tensor:
-    """Return ``labels`` unchanged if they are ``number`` int64 class numbers, below ``classes`` where that is given.
-
-    >>> check_labels(torch.tensor([3, 1]), number=2, classes=10)
-    tensor([3, 1])
-    """
+    """Return ``labels`` unchanged if they are ``number`` int64 class numbers, below ``classes`` where that is given."""
     if not isinstance(labels, Tensor):
         raise TypeError(f"labels are a {type(labels).__name__}, not a tensor: write torch.as_tensor(labels)")
     if labels.shape != (number,):
@@ -117,13 +95,10 @@ def check_labels(labels: Tensor, number: int, classes: int | None = None) -> Ten
     return labels
 
 
-NORMS = ("linf", "l2")
-
-
 def check_budget(eps: float, norm: str) -> None:
     """Refuse a norm that is not offered, and a budget that is negative or looks like grey levels."""
-    if norm not in NORMS:
-        raise ValueError(f"there is no norm {norm!r} here: choose among {', '.join(NORMS)}")
+    if norm not in ("linf", "l2"):
+        raise ValueError(f"there is no norm {norm!r} here: choose among linf, l2")
     if not 0 <= eps < float("inf"):
         raise ValueError(f"eps={eps}: a budget is a finite number, not below 0")
     if norm == "linf" and eps > 1:

@@ -18,16 +18,9 @@ from torch import Tensor
 def clopper_pearson(k: int | Tensor, n: int | Tensor, level: float = 0.95) -> tuple:
     """The exact interval for the true fraction when ``k`` of ``n`` independent draws showed the event.
 
-    Args:
-        k, n: whole numbers, or tensors of them that fit together; n up to 1e8 and beyond.
-        level: how often, at least, such an interval holds the true fraction, in (0, 1).
+    Its two ends are floats for whole numbers, and float64 tensors on the CPU for tensors of them. ``level`` says how
+    often, at least, such an interval holds the true fraction, in (0, 1).
 
-    Returns:
-        The two ends in [0, 1]: floats for numbers, float64 tensors on the CPU for tensors.
-
-    >>> low, high = clopper_pearson(3, 1000)
-    >>> f"{low:.5f} {high:.5f}"
-    '0.00062 0.00874'
     >>> clopper_pearson(torch.tensor([0, 500]), 1000)[1]
     tensor([0.0037, 0.5315], dtype=torch.float64)
     """
@@ -38,11 +31,7 @@ def clopper_pearson(k: int | Tensor, n: int | Tensor, level: float = 0.95) -> tu
     if not 0 < level < 1:
         raise ValueError(f"level={level}: want a fraction between 0 and 1, such as 0.95 for 95 %")
     tail = (1 - level) / 2
-    low = _beta_quantile(seen, draws - seen + 1, tail).nan_to_num(0.0)
-    high = _beta_quantile(seen + 1, draws - seen, 1 - tail).nan_to_num(1.0)
+    quantile = scipy.special.betaincinv  # behind scipy.stats.beta.ppf; NaN where a parameter is 0
+    low = torch.as_tensor(quantile(seen.numpy(), (draws - seen + 1).numpy(), tail)).nan_to_num(0.0)
+    high = torch.as_tensor(quantile((seen + 1).numpy(), (draws - seen).numpy(), 1 - tail)).nan_to_num(1.0)
     return (low, high) if isinstance(k, Tensor) or isinstance(n, Tensor) else (low.item(), high.item())
-
-
-def _beta_quantile(a: Tensor, b: Tensor, p: float) -> Tensor:
-    """NaN where a or b is 0. The function behind ``scipy.stats.beta.ppf``, in a hundredth of its time."""
-    return torch.as_tensor(scipy.special.betaincinv(a.numpy(), b.numpy(), p))

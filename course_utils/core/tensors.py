@@ -13,9 +13,8 @@ NUMBERS = {"cpu": 2**20}  # worked on at once, so that they fit the cache; elsew
 def portion(x: Tensor, cost: float = 1) -> int:
     """How many of the items ``x[0], x[1], ...`` are worked on at once: the course's one policy for work in portions.
 
-    Args:
-        cost: what a number of an item costs beside a pixel that goes through a network: 10 for the Jacobian of ten
-            logits, less than 1 for what is only added up.
+    ``cost`` is that of a number of an item beside a pixel that goes through a network: 10 for the Jacobian of ten
+    logits, less than 1 for what is only added up.
 
     >>> portion(torch.zeros(5, 1, 32, 32)), portion(torch.zeros(5, 1, 32, 32), cost=16)
     (1024, 64)
@@ -24,11 +23,7 @@ def portion(x: Tensor, cost: float = 1) -> int:
 
 
 def portions(x: Tensor, *others: Tensor, cost: float = 1) -> Iterator[tuple[Tensor, ...]]:
-    """Rows of ``x`` and of ``others`` together, as many at once as `portion` says.
-
-    >>> [len(labels) for _, labels in portions(torch.zeros(5, 3, 512, 256), torch.arange(5))]
-    [2, 2, 1]
-    """
+    """Rows of ``x`` and of ``others`` together, as many at once as `portion` says."""
     return zip(*(each.split(portion(x, cost)) for each in (x, *others)), strict=True)
 
 
