@@ -111,9 +111,9 @@ def _exactly(model: nn.Module, image: Tensor, label: int, low: float, high: floa
     if not len(pixel):
         return pixel, start, end
     ends = (_with_pixel(x, pixel, value) for value in (start, end))
-    number, first, last, logits = on_a_line.walk([*layers, pieces.Decide()], *ends)
-    bad = logits.mean(1).argmax(1) != label
-    number, first, last = number[bad], first[bad], last[bad]
+    number, at, logits = on_a_line.walk([*layers, pieces.Decide()], *ends)
+    bad = (number[1:] == number[:-1]) & ((logits[1:] + logits[:-1]).argmax(1) != label)
+    number, first, last = number[1:][bad], at[:-1][bad], at[1:][bad]
     length = (end - start)[number]
     return pixel[number], start[number] + first * length, start[number] + last * length
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
+from course_utils.core.tensors import portion
 from course_utils.dimensions.regions import pieces
 
 
@@ -26,9 +27,10 @@ class RegionFaces(NamedTuple):
     """The hyperplanes ``values + normals . r = 0`` that bound the region of an image x, for a perturbation r of x.
 
     Attributes:
-        values: ``(M,)``: the input of a ReLU unit, or a max-pool window's winner less another of its members.
+        values: how far each lies from being crossed, in the unit of its layer, ``(M,)``: the input of a ReLU unit, or
+            by how much a max-pool window's winner is above another of its members.
         normals: their gradients in the pixels, ``(M, D)``.
-        layers: which layer each belongs to, counted without containers, int64 ``(M,)``.
+        layers: which layer of the network each belongs to, counted without containers, int64 ``(M,)``.
     """
 
     values: Tensor
@@ -52,12 +54,19 @@ class NearestFaces(NamedTuple):
 
 @torch.no_grad()
 def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
-    """Every hyperplane that bounds, or would bound if others did not, the linear region around an image (1, C, H, W).
+    """Every hyperplane that bounds, or would bound if others did not, the linear region around an image.
 
-    The network (see `pieces.piecewise_linear`) is affine there, so one forward pass of the D unit images through its
-    linear part gives all normals. Faces that no pixel can move, and those of a max-pool window between its winner and
-    a unit that a ReLU has switched off (which is the face of the winner's own ReLU), are left out. The result has the
-    type of the image and is on the model's device.
+    The network is affine there, so one forward pass of the D unit images through its linear part gives all normals.
+    Faces that no pixel can move, and those of a max-pool window between its winner and a unit that a ReLU has switched
+    off (which is the face of the winner's own ReLU), are left out.
+
+    Args:
+        model: as for `pieces.piecewise_linear`.
+        image: floats ``(1, C, H, W)``.
+
+    Returns:
+        `RegionFaces` in the type of the image, on the model's device. The memory is that of the normals, M * D numbers,
+        and that of a small batch.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
     >>> found = region_faces(model, torch.rand(1, 1, 1, 2))
@@ -76,8 +85,14 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
 
     The region is a convex polyhedron, so the distance to its edge is the smallest ``|value| / ||normal||``. The border
     of the box [0, 1] does not count. An image with a flat background lies *on* faces, at distance 0: those of the
-    max-pool windows there, whose members tie. A little noise takes it off them. All is computed in float64, and
-    infinite where there is no face.
+    max-pool windows there, whose members tie. A little noise takes it off them.
+
+    Args:
+        model: as for `pieces.piecewise_linear`.
+        images: floats ``(N, C, H, W)``.
+
+    Returns:
+        `NearestFaces`, computed in float64. Infinity stands where there is no face.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
     >>> model[1].weight.data, model[1].bias.data = torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.zeros(2)
@@ -90,11 +105,13 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
     with runtime.progress(len(images), "faces", progress) as bar:
         for image in images.split(1):
             bounds, logits, slopes = _faces(layers, image)
-            far = bounds.values.abs() / bounds.normals.norm(dim=1)
-            face = torch.cat([far, far.new_tensor([torch.inf])]).min()
+            lengths = bounds.normals.norm(dim=1)
+            face = (bounds.values.abs() / lengths).min() if len(lengths) else logits.new_tensor(float("inf"))
             best = logits.argmax()
             margin, direction = logits[best] - logits, slopes - slopes[best]
-            far = (margin / direction.norm(dim=1)).nan_to_num(torch.inf, torch.inf)  # of the class itself 0 / 0
+            far = margin / direction.norm(dim=1)
+            far[best] = float("inf")
+            far = far.nan_to_num(float("inf"), float("inf"))
             decision, second = far.min(0)
             inside = torch.isfinite(decision)
             if inside:
@@ -134,26 +151,40 @@ def units(model: nn.Module, images: Tensor) -> int:
 
 def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor, Tensor]:
     """The faces around an image, its logits ``(K,)``, and their gradients in the pixels ``(K, D)``."""
+    states, x = [], image
+    for layer in layers:
+        winner = pieces.winners(layer, x) if isinstance(layer, pieces.CHOICES) else None
+        states.append(None if winner is None else (winner, _gaps(layer, x, x, winner)[0]))
+        x = layer(x)
     directions = torch.eye(image.numel(), dtype=image.dtype, device=image.device).view(-1, *image.shape[1:])
-    maps = torch.cat([image, directions])[None]  # what a layer makes of the image, and of each pixel's unit step
-    bounds, numbers = [maps.new_empty(maps.shape[1], 0)], []
-    for number, layer in enumerate(layers):
-        if not isinstance(layer, pieces.CHOICES):
-            maps = pieces.affine(layer, maps)
-            continue
-        winner = pieces.winners(layer, maps[:, 0])
-        chosen = pieces.select(layer, maps, winner)
-        bound = maps[0].flatten(1)  # has to keep its sign: a unit's input, or a winner less another that is not 0
-        if isinstance(layer, nn.MaxPool2d):
-            rivals = ~pieces.is_winner(layer, maps[:, 0], winner) & (pieces.windows(layer, maps[:, 0]) != 0)
-            bound = (chosen[0][..., None, None] - pieces.windows(layer, maps[0])).flatten(1)[:, rivals.flatten()]
-        bounds.append(bound)
-        numbers += [number] * bound.shape[1]
-        maps = chosen
-    values, normals = torch.cat(bounds, 1).split([1, image.numel()])
-    normals = normals.T
+    most = portion(directions[:, 0, 0, :1], pieces.COST * max([image.numel(), *(len(s[1]) for s in states if s)]))
+    columns, slopes, linear = [], [], [pieces.without_constant(layer) for layer in layers]
+    for part in directions.split(most):
+        found, at = [], image
+        for layer, slope, state in zip(layers, linear, states, strict=True):
+            if state is None:
+                part = slope(part)
+            else:
+                found.append(_gaps(layer, at, part, state[0]))
+                part = pieces.select(layer, part, state[0].expand(len(part), -1))
+            at = layer(at)
+        columns.append(torch.cat(found, 1) if found else part.new_empty(len(part), 0))
+        slopes.append(part)
+    normals = torch.cat(columns).T
+    gaps = [(number, state[1]) for number, state in enumerate(states) if state]
+    layers = torch.cat([torch.full_like(gap, number, dtype=torch.int64) for number, gap in [(0, x[0, :0]), *gaps]])
+    values = torch.cat([x[0, :0], *(gap for _, gap in gaps)])
     real = (normals != 0).any(1)
-    faces = RegionFaces(
-        values[0][real], normals[real], torch.tensor(numbers, dtype=torch.int64, device=image.device)[real]
-    )
-    return faces, maps[0, 0], maps[0, 1:].T
+    return RegionFaces(values[real], normals[real], layers[real]), x[0], torch.cat(slopes).T
+
+
+def _gaps(layer: nn.Module, at: Tensor, values: Tensor, winner: Tensor) -> Tensor:
+    """What has to stay positive or negative, as a function of ``values``: ``(B, faces)``.
+
+    For a ReLU its input; for a window the winner at ``at`` less each other member that is not 0 there.
+    """
+    if isinstance(layer, nn.ReLU):
+        return values.flatten(1)
+    best = pieces.select(layer, values, winner.expand(len(values), -1))[..., None, None]
+    bounds = ~pieces.is_winner(layer, at, winner) & (pieces.windows(layer, at) != 0)
+    return (best - pieces.windows(layer, values)).flatten(1)[:, bounds.flatten()]

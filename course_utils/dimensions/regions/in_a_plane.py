@@ -16,6 +16,7 @@ Cho and Bengio, arXiv 1402.1869), of which `montufar` gives the number. Nets as 
 about ``N^2 / 2`` in a plane for N units, whatever the depth (Hanin and Rolnick, arXiv 1901.09021 and 1906.00904).
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -23,10 +24,11 @@ from torch import Tensor, nn
 
 from course_utils import runtime
 from course_utils.core.checks import check_count
-from course_utils.core.tensors import spread
-from course_utils.dimensions.regions import pieces
+from course_utils.core.tensors import portion, spread
+from course_utils.dimensions.regions import pieces, polygons
 
 MOST = 20_000  # regions in a window, beyond which it is given up
+TURNS = 8  # cuts of a polygon before its pieces are looked at anew
 
 
 class Plane(NamedTuple):
@@ -60,9 +62,11 @@ def planar(
 ) -> Plane:
     """All linear regions in the window ``origin + u right + v up`` with u and v from -extent to extent: exact.
 
+    A polygon costs three forward passes, one for each of its three tensors.
+
     Args:
         model: as for `pieces.piecewise_linear`.
-        origin, right, up: floats ``(1, C, H, W)``: the middle, and two directions of any length.
+        origin, right, up: floats ``(1, C, H, W)``: the middle, and two directions, of any length, not parallel.
 
     Raises:
         ValueError: parallel directions, or more than 20,000 regions.
@@ -83,23 +87,25 @@ def planar(
     lengths = right.norm() * up.norm()
     if not lengths > 0 or (right * up).sum().abs() > (1 - 1e-9) * lengths:
         raise ValueError("right and up are parallel, or one is zero: they must span a plane")
-    corners = extent * torch.tensor([[[-1.0, -1.0], [1, -1], [1, 1], [-1, 1]]]).to(origin)
-    maps = torch.stack([origin, right, up], 1)
+    square = extent * torch.tensor([[-1.0, -1.0], [1, -1], [1, 1], [-1, 1]]).to(origin)
+    maps = torch.stack([origin[0], right[0], up[0]])
     tiny = 1e-14 * 4 * extent**2
-    with runtime.progress(len(layers), "regions", progress) as bar:
-        for layer in layers:
-            if isinstance(layer, pieces.CHOICES):
-                corners, own = _cut(layer, corners, maps, tiny)
-                maps = maps[own]
-                maps = pieces.select(layer, maps, pieces.winners(layer, _at(maps, corners.mean(1))))
-            else:
-                maps = pieces.affine(layer, maps)
-            bar.set_postfix(regions=len(corners))
-            bar.update()
-    decided, own = _cut(pieces.Decide(), corners, maps, tiny)
-    distinct = [each[(each != each.roll(1, 0)).any(1)] for each in decided]
-    classes = _at(maps[own], decided.mean(1)).argmax(1)
-    return Plane(distinct, _area(decided), classes, own, len(corners))
+    found, total = [], 0
+    with runtime.progress(1, "regions", progress) as bar:
+        for corners, values in _spread(layers, square[None], maps[None], tiny):
+            found.append((corners, values, torch.arange(total, total + len(corners), device=corners.device)))
+            total += len(corners)
+            bar.set_postfix(regions=total)
+            _check_number(total)
+        bar.update()
+    parts, areas, classes, regions = [], [], [], []
+    for corners, values, names in found:
+        decided, own, _ = _split(pieces.Decide(), corners, values, tiny)  # a single cut
+        parts += [polygons.distinct(corner) for corner in decided]
+        areas.append(polygons.area(decided))
+        classes.append(_at(values[own], decided.mean(1)).argmax(1))
+        regions.append(names[own])
+    return Plane(parts, torch.cat(areas), torch.cat(classes), torch.cat(regions), total)
 
 
 def arrangement(lines: int) -> int:
@@ -129,60 +135,84 @@ def montufar(*widths: int) -> int:
     return number
 
 
-def _cut(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float) -> tuple[Tensor, Tensor]:
-    """Cut polygons ``(P, V, 2)`` wherever a winner of ``layer`` changes: new corners, and the old polygon of each."""
-    own = torch.arange(len(corners), device=corners.device)
-    for unit in range(pieces.winners(layer, maps[:1, 0]).shape[1]):
-        rows = torch.arange(3 * len(maps), device=own.device)
-        planes = pieces.members(layer, maps.flatten(0, 1), rows, torch.full_like(rows, unit)).unflatten(0, (-1, 3))[own]
-        at = _evaluate(planes, corners)
+def _spread(layers: list[nn.Module], corners: Tensor, maps: Tensor, tiny: float) -> Iterator[tuple]:
+    """Take polygons ``(P, V, 2)`` and their maps ``(P, 3, ...)`` through the layers, depth first, and cut them."""
+    for number, layer in enumerate(layers):
+        if not isinstance(layer, pieces.CHOICES):
+            maps = _affine(layer, maps)
+            continue
+        together = portion(maps, pieces.COST)
+        for some, of in zip(corners.split(together), maps.split(together), strict=True):
+            parts, own, done = _split(layer, some, of, tiny)
+            for part, mine in zip(parts.split(together), own.split(together), strict=True):
+                fresh = of[mine]
+                if not done:
+                    yield from _spread(layers[number:], part, fresh, tiny)
+                    continue
+                winner = pieces.winners(layer, _at(fresh, part.mean(1)))
+                chosen = pieces.select(layer, fresh.flatten(0, 1), winner.repeat_interleave(3, 0)).unflatten(0, (-1, 3))
+                yield from _spread(layers[number + 1 :], part, chosen, tiny)
+        return
+    yield corners, maps
+
+
+def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float) -> tuple[Tensor, Tensor, bool]:
+    """Cut polygons where a winner of ``layer`` changes: new corners, the old polygon of each, and whether that is all.
+
+    After some cuts it is better to look again which units are open in the smaller polygons, and so to call again.
+    """
+    number = len(corners)
+    middle = corners.mean(1)
+    reach = (corners - middle[:, None]).abs().amax(1)
+    radius = _at(torch.cat([torch.zeros_like(maps[:, :1]), maps[:, 1:].abs()], 1), reach)
+    row, unit = _open(layer, _at(maps, middle), radius).nonzero(as_tuple=True)  # sorted by row
+    counts = torch.bincount(row, minlength=number)
+    first = counts.cumsum(0) - counts
+    values, own = maps.flatten(0, 1), torch.arange(number, device=corners.device)
+    cuts = 0
+    for turn in range(int(counts.max())):
+        if cuts == TURNS:
+            return corners, own, False
+        todo = (counts[own] > turn).nonzero()[:, 0]
+        here = own[todo]
+        chosen = unit[first[here] + turn]
+        rows = (3 * here[:, None] + torch.arange(3, device=here.device)).flatten()
+        planes = pieces.members(layer, values, rows, chosen.repeat_interleave(3)).unflatten(0, (-1, 3))  # (n, 3, w)
+        inside = corners[todo]
+        at = _evaluate(planes, inside)
         middle = at.mean(1).argmax(1)
         above = at - at.gather(2, middle[:, None, None].expand(-1, at.shape[1], 1))
         cut = above.amax((1, 2)) > 1e-12 * at.abs().amax((1, 2))
         if not cut.any():
             continue
-        parts, owners = [corners[~cut]], [own[~cut]]
+        cuts += 1
+        parts, owners = [], []
         for winner in range(planes.shape[2]):
-            mine, who = corners[cut], planes[cut]
+            mine, who = inside[cut], planes[cut]
             for other in range(planes.shape[2]):
                 if other != winner:
-                    mine = _clip(mine, _evaluate((who[..., winner] - who[..., other])[..., None], mine)[..., 0])
-            real = _area(mine) > tiny
+                    mine = polygons.clip(mine, _evaluate((who[..., winner] - who[..., other])[..., None], mine)[..., 0])
+            real = polygons.area(mine) > tiny
             parts.append(mine[real])
-            owners.append(own[cut][real])
-        sides = max(part.shape[1] for part in parts)
-        corners = torch.cat(
-            [torch.cat([part, part[:, -1:].expand(-1, sides - part.shape[1], -1)], 1) for part in parts]
-        )
-        own = torch.cat(owners)
-        if len(own) > MOST:
-            raise ValueError(f"the window holds more than {MOST} regions: make extent smaller")
-    return corners, own
+            owners.append(here[cut][real])
+        stay = torch.ones_like(own, dtype=torch.bool)
+        stay[todo[cut]] = False
+        corners = polygons.join([corners[stay], *parts])
+        own = torch.cat([own[stay], *owners])
+        _check_number(len(own))
+    return corners, own, True
 
 
-def _clip(corners: Tensor, height: Tensor) -> Tensor:
-    """The part of each convex polygon where an affine function with these values ``(P, V)`` is not negative.
-
-    Corners go round counter-clockwise. A polygon with fewer than others repeats its last one; one of which nothing is
-    left shrinks to a point.
-    """
-    if not len(corners):
-        return corners
-    height = torch.where(height.abs() <= 1e-13 * height.abs().amax(1, keepdim=True), 0, height)
-    following, beyond = corners.roll(-1, 1), height.roll(-1, 1)
-    crossed = height * beyond < 0
-    fraction = torch.where(crossed, height / torch.where(crossed, height - beyond, 1), 0)
-    slots = torch.stack([corners, torch.lerp(corners, following, fraction[..., None])], 2).flatten(1, 2)
-    kept = torch.stack([height >= 0, crossed], 2).flatten(1)
-    counts = kept.sum(1)
-    order = torch.argsort((~kept).to(torch.uint8), dim=1, stable=True)[:, : max(1, int(counts.max()))]
-    index = torch.arange(order.shape[1], device=order.device).minimum((counts[:, None] - 1).clamp_min(0))
-    return slots.gather(1, order.gather(1, index)[..., None].expand(-1, -1, 2))
-
-
-def _area(corners: Tensor) -> Tensor:
-    x, y = (corners - corners[:, :1]).unbind(2)
-    return (x * y.roll(-1, 1) - y * x.roll(-1, 1)).sum(1) / 2
+def _open(layer: nn.Module, middle: Tensor, radius: Tensor) -> Tensor:
+    """Which units or windows may change their winner while values stay in ``middle +- radius``: bool ``(P, M)``."""
+    if isinstance(layer, nn.ReLU):
+        return (middle.abs() < radius).flatten(1)
+    winner = pieces.winners(layer, middle)
+    low, high = middle - radius, middle + radius
+    if isinstance(layer, pieces.Decide):
+        return high.scatter(1, winner, -torch.inf).amax(1, keepdim=True) > low.gather(1, winner)
+    others = pieces.windows(layer, high).masked_fill(pieces.is_winner(layer, middle, winner), -torch.inf)
+    return others.amax((4, 5)).flatten(1) > pieces.select(layer, low, winner).flatten(1)
 
 
 def _at(maps: Tensor, points: Tensor) -> Tensor:
@@ -194,3 +224,15 @@ def _at(maps: Tensor, points: Tensor) -> Tensor:
 def _evaluate(planes: Tensor, corners: Tensor) -> Tensor:
     """The values of w affine functions ``(P, 3, w)`` at the corners ``(P, V, 2)``: ``(P, V, w)``."""
     return torch.baddbmm(planes[:, :1], corners, planes[:, 1:])
+
+
+def _affine(layer: nn.Module, maps: Tensor) -> Tensor:
+    """The layer on ``a + u b + v c``: itself on a, its linear part on b and c."""
+    through = layer(maps.flatten(0, 1)).unflatten(0, (-1, 3))
+    through[:, 1:] -= layer(torch.zeros_like(maps[:1, 0]))
+    return through
+
+
+def _check_number(regions: int) -> None:
+    if regions > MOST:
+        raise ValueError(f"the window holds more than {MOST} regions: make extent smaller")

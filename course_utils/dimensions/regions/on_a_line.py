@@ -1,9 +1,9 @@
 r"""Along a straight line: the points where a network of ReLUs passes from one affine piece to the next.
 
 On the line ``x(t) = start + t (end - start)`` all that is affine in x is affine in t, so the faces can be met one by
-one, without a grid. Carry the values of a layer at both ends of the pieces found so far; where these have different
-winners, two straight lines intersect between them, and there lies the new face. If a unit has the input z at one end
-and z' at the other, it switches at the fraction
+one, without a grid. Carry the values of a layer at the points found so far; where two neighbours have different
+winners, two straight lines intersect between them, and there lies the new face. If a unit has the input z at one point
+and z' at the next, it switches at the fraction
 
     z / (z - z')
 
@@ -17,17 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from course_utils.core.tensors import portion, portions
-from course_utils.dimensions.regions.pieces import (
-    CHOICES,
-    COST,
-    Decide,
-    check_points,
-    copy_layers,
-    members,
-    select,
-    winners,
-)
+from course_utils.core.tensors import portion, spread
+from course_utils.dimensions.regions.pieces import CHOICES, COST, Decide, check_points, copy_layers, members, winners
 
 SAME = 1e-12  # faces that are nearer to each other than this, as a fraction of the line, count as one
 
@@ -50,11 +41,14 @@ class Line(NamedTuple):
 
 @torch.no_grad()
 def crossings(model: nn.Module, start: Tensor, end: Tensor) -> list[Line]:
-    """The faces that the straight line from each start to its end meets: exact, in float64, on the model's device.
+    """The faces that the straight line between two images meets: exact, by affine functions of t, in float64.
 
     Args:
         model: as for `pieces.piecewise_linear`.
-        start, end: floats ``(N, C, H, W)``, which may leave [0, 1].
+        start, end: floats ``(N, C, H, W)``. They may leave [0, 1].
+
+    Returns:
+        One `Line` for each pair, on the model's device.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2))
     >>> for layer, weight, bias in ((model[1], [[1.0]], [-0.25]), (model[3], [[1.0], [0.0]], [0.0, 0.5])):
@@ -66,68 +60,92 @@ def crossings(model: nn.Module, start: Tensor, end: Tensor) -> list[Line]:
     if check_points("start", start).shape != check_points("end", end).shape:
         raise ValueError(f"start has shape {tuple(start.shape)}, end {tuple(end.shape)}: give one end for each start")
     layers, start = copy_layers(model, start)
-    lines, *pieces = walk(layers, start, end.to(start))
-    names, *decided = _together(_walk([Decide()], lines, *pieces))
+    lines, at, logits = walk(layers, start, end.to(start))
+    cut = _put_together(_walk([Decide()], lines, at, logits))
     found = []
     for number in range(len(start)):
-        low, _, ends = (each[lines == number] for each in pieces)
-        begin, _, between = (each[names == number] for each in decided)
-        classes = between.mean(1).argmax(1)
+        here = lines == number
+        t, values = (each[cut[0] == number] for each in cut[1:])
+        classes = (values[1:] + values[:-1]).argmax(1)  # in the middle of each piece
         new = classes[1:] != classes[:-1]
-        logits = torch.cat([ends[:, 0], ends[-1:, 1]])
-        found.append(Line(low[1:], logits, begin[1:][new], torch.cat([classes[:1], classes[1:][new]])))
+        classes = torch.cat([classes[:1], classes[1:][new]])
+        found.append(Line(at[here][1:-1], logits[here], t[1:-1][new], classes))
     return found
 
 
-def walk(layers: list[nn.Module], start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """All pieces of several lines, sorted: lines ``(P,)``, t where each starts and ends, logits there ``(P, 2, K)``.
+def walk(layers: list[nn.Module], start: Tensor, end: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """All faces on several lines, as points sorted by line and t: lines ``(P,)``, t ``(P,)``, logits ``(P, K)``.
 
-    ``layers`` are those of `copy_layers`.
+    Both ends of each line are among the points. ``layers`` are those of `copy_layers`.
     """
-    low = start.new_zeros(len(start))
-    ends, lines = torch.stack([start, end], 1), torch.arange(len(start), device=start.device)
-    parts = portions(ends, lines, low, low + 1, cost=COST)
-    return _together(piece for ends, *line in parts for piece in _walk(layers, *line, ends))
+    found = []
+    most = portion(start, COST)
+    for first in range(0, len(start), most):
+        ends = torch.stack([start[first : first + most], end[first : first + most]], 1).flatten(0, 1)
+        lines = torch.arange(len(ends), device=ends.device) // 2 + first
+        at = torch.arange(len(ends), device=ends.device).remainder(2).to(ends)
+        found += _walk(layers, lines, at, ends)
+    return _put_together(found)
 
 
-def _together(found: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    return tuple(map(torch.cat, zip(*found, strict=True)))
+def _put_together(found: Iterable[tuple[Tensor, ...]]) -> tuple[Tensor, Tensor, Tensor]:
+    """The portions of `_walk`, of which neighbours have a point in common."""
+    lines, at, logits = map(torch.cat, zip(*found, strict=True))
+    new = torch.ones_like(lines, dtype=torch.bool)
+    new[1:] = (lines[1:] != lines[:-1]) | (at[1:] != at[:-1])
+    return lines[new], at[new], logits[new]
 
 
-def _walk(
-    layers: list[nn.Module], lines: Tensor, low: Tensor, high: Tensor, ends: Tensor
-) -> Iterator[tuple[Tensor, ...]]:
-    """Take pieces of lines, as values at both ends ``(P, 2, ...)``, through the layers, depth first, and cut them."""
+def _walk(layers: list[nn.Module], lines: Tensor, at: Tensor, values: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Take points on lines through the layers, depth first, adding those where a winner changes."""
     for number, layer in enumerate(layers):
         if not isinstance(layer, CHOICES):
-            ends = layer(ends.flatten(0, 1)).unflatten(0, (-1, 2))
+            values = layer(values)
             continue
-        for piece, cuts in zip(*(each.split(portion(ends)) for each in _cut(layer, high - low, ends)), strict=True):
-            inner = torch.lerp(*ends[piece].split(1, 1), cuts.view(-1, 2, *[1] * (ends.ndim - 2)))
-            t = torch.lerp(low[piece, None], high[piece, None], cuts)
-            chosen = select(layer, inner, winners(layer, inner.mean(1)))
-            yield from _walk(layers[number + 1 :], lines[piece], *t.unbind(1), chosen)
+        piece, fraction, unit = _cuts(layer, lines, at, values)
+        t = at[piece] + fraction * (at[piece + 1] - at[piece])
+        apart = torch.ones_like(piece, dtype=torch.bool)
+        apart[1:] = (piece[1:] != piece[:-1]) | (t[1:] - t[:-1] > SAME)
+        position = apart.cumsum(0) - 1
+        piece_of, fraction_of = piece[apart], fraction[apart]
+        old = torch.arange(len(at), device=at.device)
+        before = torch.cat([old, piece_of])  # a point is (1 - fraction) of one old point and fraction of the next
+        weight = torch.cat([torch.zeros_like(at), fraction_of])
+        order = torch.argsort(torch.cat([2 * old, 2 * piece_of + 1]), stable=True)
+        place = torch.empty_like(order)
+        place[order] = torch.arange(len(order), device=at.device)
+        place = place[len(at) + position]  # where the crossing of each unit has come to stand
+        before, weight = before[order], weight[order]
+        most = max(2, portion(values, 1 / 2))
+        for first in range(0, max(1, len(order) - 1), most):
+            part = slice(first, first + most + 1)
+            low, w = before[part], weight[part]
+            high = (low + 1).clamp_max(len(at) - 1)
+            fresh = torch.lerp(values[low], values[high], spread(w, values)).contiguous()
+            if isinstance(layer, nn.ReLU):
+                here = (place >= first) & (place < first + len(low))
+                fresh.view(len(low), -1)[place[here] - first, unit[here]] = 0  # exactly, not but for rounding
+            t = torch.lerp(at[low], at[high], w)
+            yield from _walk(layers[number + 1 :], lines[low], t, layer(fresh))
         return
-    yield lines, low, high, ends
+    yield lines, at, values
 
 
-def _cut(layer: nn.Module, length: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
-    """Where winners change: the old piece of each new one ``(Q,)``, and its ends, as fractions of that ``(Q, 2)``."""
-    left, right = ends.unbind(1)
-    piece, unit = (winners(layer, left) != winners(layer, right)).nonzero(as_tuple=True)
-    fraction = _envelope(members(layer, left, piece, unit), members(layer, right, piece, unit))
-    least = SAME / length
-    row, column = (fraction.minimum(1 - fraction) > least[piece, None]).nonzero(as_tuple=True)
-    piece = torch.cat([torch.arange(len(ends), device=ends.device), piece[row]])
-    begin = torch.cat([torch.zeros_like(length), fraction[row, column]])
-    order = begin.argsort()
-    order = order[piece[order].argsort(stable=True)]
-    piece, begin = piece[order], begin[order]
-    new = torch.ones_like(piece, dtype=torch.bool)
-    new[1:] = (piece[1:] != piece[:-1]) | (begin[1:] - begin[:-1] > least[piece[1:]])
-    piece, begin = piece[new], begin[new]
-    finish = begin.roll(-1)
-    return piece, torch.stack([begin, torch.where(finish > 0, finish, 1)], 1)  # the next that starts at 0 is another's
+def _cuts(layer: nn.Module, lines: Tensor, at: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where winners change between neighbours: the point before, the fraction of the way, and the unit or window.
+
+    Sorted by point and fraction; those within `SAME` of an old point are left out.
+    """
+    winner = winners(layer, values)
+    changed = (winner[1:] != winner[:-1]) & (lines[1:] == lines[:-1])[:, None]
+    piece, unit = changed.nonzero(as_tuple=True)
+    fraction = _envelope(members(layer, values, piece, unit), members(layer, values, piece + 1, unit))
+    length = (at[piece + 1] - at[piece])[:, None]
+    row, column = ((fraction * length > SAME) & ((1 - fraction) * length > SAME)).nonzero(as_tuple=True)
+    piece, unit, fraction = piece[row], unit[row], fraction[row, column]
+    order = torch.argsort(fraction)
+    order = order[torch.argsort(piece[order], stable=True)]
+    return piece[order], fraction[order], unit[order]
 
 
 def _envelope(left: Tensor, right: Tensor) -> Tensor:

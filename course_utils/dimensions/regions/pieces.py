@@ -15,6 +15,7 @@ chooses, who wins, among whom, and what the layer is while the winners stay.
 """
 
 import copy
+import itertools
 from collections.abc import Iterator
 
 import torch
@@ -48,7 +49,7 @@ def piecewise_linear(model: nn.Module) -> Iterator[nn.Module]:
 
     Raises:
         TypeError: the model is no ``nn.Sequential``, or one that does more than run its layers.
-        ValueError: the first layer that is not piecewise linear, or not known here.
+        ValueError: a layer that is not piecewise linear, or not known here; the message names the first.
 
     >>> list(piecewise_linear(nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Sigmoid()))))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -62,9 +63,10 @@ def piecewise_linear(model: nn.Module) -> Iterator[nn.Module]:
         name = f"layer {number}, {' '.join(str(layer).split())}"
         if reason := oddity(layer, KNOWN):
             raise ValueError(f"{name}, is not piecewise linear, or not known to be: {reason}")
-        pools = isinstance(layer, nn.MaxPool2d)
-        if pools and (layer.padding not in (0, (0, 0)) or layer.dilation not in (1, (1, 1)) or layer.ceil_mode):
-            raise ValueError(f"{name}: max-pooling is known here without padding, dilation, ceil_mode")
+        if isinstance(layer, nn.MaxPool2d):
+            plain = layer.padding in (0, (0, 0)) and layer.dilation in (1, (1, 1)) and not layer.ceil_mode
+            if not plain:
+                raise ValueError(f"{name}: max-pooling is known here without padding, dilation, ceil_mode")
         yield layer
 
 
@@ -115,20 +117,12 @@ def winners(layer: nn.Module, values: Tensor) -> Tensor:
     return F.max_pool2d(values, layer.kernel_size, layer.stride, return_indices=True)[1].flatten(1)
 
 
-def affine(layer: nn.Module, maps: Tensor) -> Tensor:
-    """An affine layer on functions ``a + u b + ...``, ``(P, n, ...)``: itself on a, its linear part on the rest."""
-    rest = without_constant(layer)(maps[:, 1:].flatten(0, 1)).unflatten(0, (len(maps), -1))
-    return torch.cat([layer(maps[:, 0])[:, None], rest], 1)
-
-
-def select(layer: nn.Module, maps: Tensor, winner: Tensor) -> Tensor:
-    """The linear function that a layer is while the winners are these ``(P, M)``, of each of ``(P, n, ...)``."""
-    if isinstance(layer, Decide):
-        return maps
+def select(layer: nn.Module, values: Tensor, winner: Tensor) -> Tensor:
+    """What the layer makes of ``values`` if the winners are these ``(P, M)``: its linear part in one region."""
     if isinstance(layer, nn.ReLU):
-        return maps * winner.view(maps[:, :1].shape)
-    chosen = winner.view(len(maps), 1, maps.shape[2], -1).expand(-1, maps.shape[1], -1, -1)
-    return maps.flatten(3).gather(3, chosen).unflatten(3, windows(layer, maps[:, 0]).shape[2:4])
+        return values * winner.view(values.shape)
+    shape = windows(layer, values).shape[:4]
+    return values.flatten(2).gather(2, winner.view(*shape[:2], -1)).view(shape)
 
 
 def windows(layer: nn.MaxPool2d, values: Tensor) -> Tensor:
@@ -139,11 +133,24 @@ def windows(layer: nn.MaxPool2d, values: Tensor) -> Tensor:
     return values.unfold(2, height, down).unfold(3, width, right)
 
 
+def _places(layer: nn.MaxPool2d, values: Tensor) -> Tensor:
+    """Where in the picture the members of each window are, as `winners` counts: ``(1, 1, h, w, height, width)``."""
+    height, width = values.shape[2:]
+    return windows(layer, torch.arange(height * width, device=values.device).view(1, 1, height, width))
+
+
 def is_winner(layer: nn.MaxPool2d, values: Tensor, winner: Tensor) -> Tensor:
     """Which members of the windows of `windows` are the winners ``(P, M)``."""
-    height, width = values.shape[2:]
-    places = windows(layer, torch.arange(height * width, device=values.device).view(1, 1, height, width))
-    return places == winner.view(*values.shape[:2], *places.shape[2:4], 1, 1)
+    places = _places(layer, values)
+    return places == winner.view(len(values), values.shape[1], *places.shape[2:4], 1, 1)
+
+
+def rivals(layer: nn.MaxPool2d, winner: Tensor, *values: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Position by position in the windows: the members ``(P, C, h, w)`` of several tensors, and which are no winner."""
+    views = [*(windows(layer, each) for each in values), _places(layer, values[0])]
+    for y, x in itertools.product(*map(range, views[0].shape[4:])):
+        *members, place = (view[..., y, x] for view in views)
+        yield *members, place != winner.view(members[0].shape)
 
 
 def members(layer: nn.Module, values: Tensor, rows: Tensor, units: Tensor) -> Tensor:

@@ -46,24 +46,26 @@ def least_margin(layers: list[tuple[nn.Module, ...]], start: Tensor, end: Tensor
     >>> least_margin(with_margins(model, classes=2, label=0), start, end, label=0)[0]
     tensor([0.5000])
     """
-    c, g, e = (start + end) / 2, (end - start) / 2, torch.zeros_like(start)
+    c, g, e = (start + end) / 2, (end - start) / 2, None
     for layer, linear, magnitude in layers:
         if isinstance(layer, nn.ReLU):
-            low, high = (c - g.abs() - e).clamp_max(0), (c + g.abs() + e).clamp_min(0)
-            slope = (high / (high - low)).nan_to_num(0)
-            gap = -slope * low / 2
-            c, g, e = slope * c + gap, slope * g, slope * e + gap
+            radius = g.abs() if e is None else g.abs() + e
+            low, high = c - radius, c + radius
+            slope = (high.clamp_min(0) / (high.clamp_min(0) - low.clamp_max(0))).nan_to_num(0)
+            gap = slope * -low.clamp_max(0) / 2
+            c, g, e = slope * c + gap, slope * g, gap if e is None else slope * e + gap
         elif isinstance(layer, nn.MaxPool2d):
             winner = pieces.winners(layer, c)
-            best = pieces.select(layer, torch.stack([c, g, e], 1), winner)
-            middle, slope, error = (pieces.windows(layer, each) for each in (c, g, e))
-            own, lean, blur = best[..., None, None].unbind(1)
-            above = middle - own + (slope - lean).abs() + error + blur  # another member, at most, above the winner
-            gap = above.masked_fill(pieces.is_winner(layer, c, winner), 0).amax((4, 5)).clamp_min(0) / 2
-            c, g, e = best[:, 0] + gap, best[:, 1], best[:, 2] + gap
+            e = torch.zeros_like(c) if e is None else e
+            best = [pieces.select(layer, each, winner) for each in (c, g, e)]
+            gap = torch.zeros_like(best[0])  # how far another member may rise above the winner, halved
+            for *member, other in pieces.rivals(layer, winner, c, g, e):
+                above = member[0] - best[0] + (member[1] - best[1]).abs() + member[2] + best[2]
+                gap = torch.where(other, gap.maximum(above / 2), gap)
+            c, g, e = best[0] + gap, best[1], best[2] + gap
         else:
-            c, g, e = layer(c), linear(g), magnitude(e)
-    worst = c - g.abs() - e
+            c, g, e = layer(c), linear(g), e if e is None else magnitude(e)
+    worst = c - g.abs() if e is None else c - g.abs() - e
     worst[:, label] = torch.inf
     return worst.amin(1), c.abs().amax(1)
 
