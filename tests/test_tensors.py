@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 from functools import partial
+from unittest import mock
 
 import pytest
 import torch
@@ -83,6 +84,11 @@ def trained(fit):
     return call
 
 
+def first_litter(model, split):
+    with mock.patch.object(breeding, "ENCODING", CPPN(SHAPE)):  # of the size of these networks
+        return breeding.first(model, source()).images
+
+
 def scene(canvas, number, generator):
     return canvas.expand(number, -1, -1, -1) * 0.9
 
@@ -122,7 +128,7 @@ CALLS = {
     "map_elites, direct": lambda m, s: _bred(m, Direct(SHAPE)),
     "map_elites, crossed": lambda m, s: _bred(m, Direct(SHAPE, crossover=True)),
     "map_elites, cppn": lambda m, s: _bred(m, CPPN(SHAPE)),
-    "breed": lambda m, s: breeding.first(m, CPPN(SHAPE), source()).images,
+    "breed": first_litter,
     "ascend": lambda m, s: ascend(m, s.labels, steps=5, shape=SHAPE, regularizer="total_variation", **QUIET),
     "fit": trained(shortly(training.fit)),
     "adversarial, fast": trained(lambda m, s: shortly(training.fit)(m, s, loss=adversarial.OneStep(0.1))),

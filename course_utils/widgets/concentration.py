@@ -30,7 +30,7 @@ from course_utils.widgets.base import Widget
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-special = lazy.load("scipy.special")
+scipy = lazy.load("scipy")
 
 MOST = 1000  # of the slider
 STILLS = (2, 10, 784)  # the dimensions of the static twin
@@ -83,7 +83,7 @@ def exact(n: int, eps: float = EPS) -> Exact:
     n = check_count("n", n)
     if not 0 < eps < 1:
         raise ValueError(f"eps={eps}: want a number between 0 and 1, such as 0.01")
-    spread = math.degrees(math.sqrt(special.polygamma(1, n / 2) / 2))
+    spread = math.degrees(math.sqrt(scipy.special.polygamma(1, n / 2) / 2))
     inside = (n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)) / math.log(10) - n * math.log10(2)
     return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-eps) / math.log(10))
 
@@ -97,7 +97,7 @@ def below(n: int, angle: Tensor) -> Tensor:
     if n == 1:  # the same direction, or the opposite one
         return torch.where(angle < 180, 0.5, 1.0).double()
     half = (n - 1) / 2
-    return torch.as_tensor(special.betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
+    return torch.as_tensor(scipy.special.betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
 
 
 class Sample(NamedTuple):
