@@ -195,7 +195,7 @@ class Worker:
         own |= dict(OMP_NUM_THREADS="1", PYTHONIOENCODING="utf-8:replace", PYTHONPATH=os.path.dirname(COURSE))
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", start, *folders],
+            [sys.executable, "-u", "-c", start, *folders],
             **pipes,
             env=os.environ | own,
             cwd=self._folder.name,
@@ -210,7 +210,7 @@ class Worker:
     def __exit__(self, *_) -> None:
         self._stop()
         self._clerk.shutdown()
-        self._listener.join(1)
+        self._listener.join(5)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with suppress(OSError):
                 pipe.close()
