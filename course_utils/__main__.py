@@ -1,10 +1,12 @@
 """The course from a shell: ``deep-flaw``, or ``python -m course_utils``.
 
-deep-flaw doctor                  is this machine fit for the course? a block for a bug report
-deep-flaw verify                  are the data files here and whole?
-deep-flaw fetch imagenet faces    pretrained networks, so that the lessons run without a network later
-deep-flaw list                    the networks that were trained to resist
-deep-flaw retrain small-fast      train one of them again, in the place of its file
+    deep-flaw doctor                  is this machine fit for the course? a block for a bug report
+    deep-flaw verify                  are the data files here and whole?
+    deep-flaw fetch imagenet faces    pretrained networks, so that the lessons run without a network later
+    deep-flaw list                    the networks that were trained to resist
+    deep-flaw retrain small-fast      train one of them again, in the place of its file
+
+Each returns 0 where all is well.
 """
 
 import argparse

@@ -1,8 +1,8 @@
 """The one training loop. What differs between two trainings of the course is the loss, and that is a value:
 
-fit(model, digits.train, epochs=3)                                             cross-entropy
-fit(model, digits.train, epochs=9, loss=adversarial.Trades(eps=0.3))           one that attacks the model first
-fit(model, digits.train, epochs=4, loss=lambda net, x, y: hinge(net(x), y))    your own
+    fit(model, digits.train, epochs=3)                                             cross-entropy
+    fit(model, digits.train, epochs=9, loss=adversarial.Trades(eps=0.3))           one that attacks the model first
+    fit(model, digits.train, epochs=4, loss=lambda net, x, y: hinge(net(x), y))    your own
 
 The data already live on the device as two tensors, so there is no loader: an epoch is a random order of the rows, cut
 into batches. AdamW with the one-cycle schedule (Smith and Topin, arXiv 1708.07120) brings a LeNet to 99 % on MNIST in

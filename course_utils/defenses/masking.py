@@ -89,7 +89,7 @@ class _Case(NamedTuple):
         return correct.sum().item() / len(self.report.images)
 
     def random_answers(self) -> float:
-        return fraction_changing(self.model, self.images)
+        return fraction_changing(self.model, self.images, evaluation.logits(self.model, self.images))
 
     def flat_loss(self) -> float:
         try:

@@ -102,9 +102,10 @@ class Widget(Pictured, anywidget.AnyWidget):
             said, buffers = {"error": self.words(error)}, []
         return {"page": message["page"], **said}, buffers
 
-    def words(self, error: BaseException) -> str:
+    @classmethod
+    def words(cls, error: BaseException) -> str:
         """An error as a sentence."""
-        return str(error) if isinstance(error, self.plain) else f"{type(error).__name__}: {error}"
+        return str(error) if isinstance(error, cls.plain) else f"{type(error).__name__}: {error}"
 
 
 def _joined(*files: Path) -> str:

@@ -85,7 +85,7 @@ class Robustness(Widget):
                         while trial.complete(net, attacker, stop) is None:
                             trial.step(net, attacker, stop)
                 except Exception as error:  # the others are worth seeing all the same
-                    missing.setdefault(net, {})[attacker] = _words(error)
+                    missing.setdefault(net, {})[attacker] = Robustness.words(error)
         return _picture(trial, missing)
 
     def picture(self) -> figures.Picture:
@@ -138,7 +138,7 @@ class Robustness(Widget):
         try:
             self.trial.step(*self._key())
         except (Exception, KeyboardInterrupt) as error:  # an attack of the learner's may raise anything
-            return f"{attacker} failed against {net}: {_words(error)}"
+            return f"{attacker} failed against {net}: {self.words(error)}"
         return ""
 
     def _key(self) -> tuple[str, str, int]:
@@ -191,11 +191,6 @@ def _of(result: Result) -> str:
 def _whole(fraction: float) -> str:
     """In percent, with a digit behind the point only where it is needed."""
     return f"{round(100 * fraction, 1):g} %"
-
-
-def _words(error: BaseException) -> str:
-    """An error as a sentence; ValueErrors are written for people."""
-    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
 def _picture(trial: Trial, missing: Mapping[str, Mapping[str, str]]) -> figures.Picture:

@@ -1,8 +1,10 @@
 """The model zoo: every network of the course, by name.
 
-zoo.load("lenet5", seed=3)      trained on MNIST by its recipe, or taken from the cache: `mnist.RECIPES`
-zoo.load("small-fast")          trained to resist, shipped in ``data/models``: `robust.RECIPES`
-zoo.load("mobilenet_v2")        trained on ImageNet, by others: any classifier of torchvision
+    zoo.load("lenet5", seed=3)      trained on MNIST by its recipe, or taken from the cache: `mnist.RECIPES`
+    zoo.load("small-fast")          trained to resist, shipped in ``data/models``: `robust.RECIPES`
+    zoo.load("mobilenet_v2")        trained on ImageNet, by others: any classifier of torchvision
+
+A name that is none of these is refused, with the closest one.
 """
 
 import torch

@@ -46,21 +46,6 @@ REFERENCE = {
 }
 
 
-@pytest.fixture(scope="module")
-def trained():
-    try:
-        return faces.nets("cpu")
-    except storage.Missing as error:
-        pytest.skip(f"needs the weights: {error}")
-
-
-@pytest.fixture
-def untrained():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return detector.Cascade(detector.PNet(), detector.RNet(), detector.ONet())
-
-
 @pytest.fixture
 def offline(tmp_path, monkeypatch):
     """An empty cache, and a package index that is a folder."""

@@ -7,25 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from course_utils import faces, runtime
-from course_utils.core import storage
 from course_utils.faces import detector
 from course_utils.faces.attack import appear, vanish
-from course_utils.faces.detector import Cascade
-
-
-@pytest.fixture(scope="module")
-def trained():
-    try:
-        return faces.nets("cpu")
-    except storage.Missing as error:
-        pytest.skip(f"needs the weights: {error}")
-
-
-@pytest.fixture
-def untrained():
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return Cascade(detector.PNet(), detector.RNet(), detector.ONet())
 
 
 def noise(number, *, side=40, channels=3, dtype=torch.float32, seed=0):
