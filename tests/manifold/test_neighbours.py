@@ -81,7 +81,14 @@ def test_near_duplicates_are_not_lost_to_cancellation(scale, dtype):
 def test_a_few_near_duplicates_are_found_and_measured_in_float32():
     points = uniform(1000, 30)
     points[500:510] = points[:10] + 1e-6
-    agree(themselves(points, 5), points, points, 5, torch.arange(1000), rows=False)  # a third point is as far as both
+    found, own = themselves(points, 5), torch.arange(1000)
+    agree(found, points, points, 5, own, rows=False)
+    _, rows = plain(points, points, 5, own)
+    others = (
+        own != 0
+    )  # of point 0 a duplicate's duplicate and a third point are equally far to 1e-7: either may be first
+    assert torch.equal(found.rows[others], rows[others])
+    assert found.rows[0, 0] == 500 and torch.equal(found.rows[0].sort().values, rows[0].sort().values)
 
 
 def test_duplicates_stay_and_the_query_itself_goes():
