@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from course_utils import data, models, runtime
+from course_utils import data, evaluation, models, runtime
 from course_utils.core import storage
 from course_utils.data import Split
 from course_utils.training import History, fit, weight_decay
@@ -27,11 +27,10 @@ def fit_on_codes(
     model: nn.Sequential, split: Split, *, unsupervised: int, lambdas: tuple[float], epochs: int, lr: float, **settings
 ) -> History:
     """Train the first dense layer of `models.AE400` for so many epochs without labels, and then only the last."""
-    history = learn_codes(model[1], split.images, epochs=unsupervised, **settings)
+    history = learn_codes(model[1], split, epochs=unsupervised, **settings)
     if not history.finished:
         return history
-    with torch.no_grad():
-        codes = model[:3](split.images)  # in [0, 1], as pixels are: the last layer takes them for images
+    codes = evaluation.logits(model[:3], split)  # in [0, 1], as pixels are: the last layer takes them for images
     last, coded = nn.Sequential(nn.Flatten(), model[3]), Split(codes[:, :, None, None], split.labels)
     return fit_decayed(last, coded, lambdas=lambdas, epochs=epochs, lr=lr, batch=500, **settings)
 
