@@ -74,7 +74,7 @@ def _fetch(names: list[str]) -> int:
 
 def _list() -> int:
     for name, recipe in robust.RECIPES.items():
-        print(f"{name:15} {'here   ' if robust.weights_file(name).exists() else 'missing'}  {recipe.note}")
+        print(f"{name:15} {'here   ' if robust.weights_file(name).exists() else 'missing'}  {recipe.stamp()}")
     return 0
 
 
@@ -82,7 +82,7 @@ def _retrain(names: list[str]) -> int:
     try:
         recipes = {name: robust.recipe_of(name) for name in names}
         for name, recipe in recipes.items():
-            print(f"{name}: {recipe.note}")
+            print(f"{name}: {recipe.stamp()}")
             print(f"  measured now: {_percents(robust.retrain(name))}\n  as shipped:   {_percents(recipe.measured)}")
     except (ValueError, OSError) as error:
         runtime.say(error)

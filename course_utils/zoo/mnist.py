@@ -1,6 +1,5 @@
 """Networks that are trained on MNIST in seconds: their recipes, and the cache that keeps what was trained."""
 
-import hashlib
 import warnings
 from functools import partial
 
@@ -71,7 +70,7 @@ def trained(name: str, *, seed: int, device: torch.device, progress: bool) -> nn
     returned, but not kept.
     """
     recipe, stamp = RECIPES[name], RECIPES[name].stamp(seed)
-    file = storage.home("models") / f"{name}-{seed}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}.safetensors"
+    file = storage.home("models") / f"{name}-{seed}-{storage.sha256(stamp.encode())[:8]}.safetensors"
     model = recipe.fresh(seed)
     try:
         storage.restore(model, file, stamp)
