@@ -101,9 +101,17 @@ RECIPES = {
 }
 
 
-def shipped(name: str) -> nn.Module:
-    """A shipped network, a key of `RECIPES`. An OSError says how to get its file back, or a whole one."""
-    return _open(name)[0]
+def shipped(name: str) -> tuple[nn.Module, dict[str, str]]:
+    """A shipped network, a key of `RECIPES`, and the notes in its file. An OSError says how to mend it."""
+    recipe, file = recipe_of(name), weights_file(name)
+    again = f"`git checkout -- data/models/{file.name}` brings it back, `deep-flaw retrain {name}` trains it again"
+    model = recipe.fresh()
+    try:
+        return model, storage.restore(model, file, recipe.stamp())
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{file} is missing: {again}") from None
+    except (OSError, ValueError) as error:
+        raise OSError(f"{file} cannot be used ({error}): {again}") from error
 
 
 def history(name: str) -> dict[str, list[float]]:
@@ -114,7 +122,7 @@ def history(name: str) -> dict[str, list[float]]:
     if not recipe_of(name).watch:
         watched = ", ".join(other for other, recipe in RECIPES.items() if recipe.watch)
         raise ValueError(f"the training of {name!r} was not watched; that of these was: {watched}")
-    return json.loads(_open(name)[1]["history"])
+    return json.loads(shipped(name)[1]["history"])
 
 
 def retrain(name: str, *, device: torch.device | str | None = None, progress: bool = True) -> dict[str, float]:
@@ -149,15 +157,3 @@ def recipe_of(name: str) -> RobustRecipe:
     if name not in RECIPES:
         raise no_such("shipped network", name, RECIPES)
     return RECIPES[name]
-
-
-def _open(name: str) -> tuple[nn.Module, dict[str, str]]:
-    recipe, file = recipe_of(name), weights_file(name)
-    again = f"`git checkout -- data/models/{file.name}` brings it back, `deep-flaw retrain {name}` trains it again"
-    model = recipe.fresh()
-    try:
-        return model, storage.restore(model, file, recipe.stamp())
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{file} is missing: {again}") from None
-    except (OSError, ValueError) as error:
-        raise OSError(f"{file} cannot be used ({error}): {again}") from error
