@@ -98,16 +98,12 @@ def look() -> Iterator[None]:
     import matplotlib.style
 
     global _looks
-    with _turn:
-        if _looks:
+    with _turn, contextlib.nullcontext() if _looks else matplotlib.style.context(["default", STYLE]):
+        before, _looks = _looks, True
+        try:
             yield
-            return
-        with matplotlib.style.context(["default", STYLE]):
-            _looks = True
-            try:
-                yield
-            finally:
-                _looks = False
+        finally:
+            _looks = before
 
 
 @functools.cache
@@ -317,8 +313,7 @@ def heatmap(
         if values.shape != (len(rows), len(columns)) or len(tables) > 2:
             want = f"({len(rows)}, {len(columns)}), and two panels at most"
             raise ValueError(f"panel {name!r} has shape {values.shape} among {len(tables)} panels: want {want}")
-    everything = np.stack(list(tables.values()))
-    low, high = np.nanmin(everything), np.nanmax(everything)
+    low, high = (extreme(list(tables.values())) for extreme in (np.nanmin, np.nanmax))
     width, height = PLOT if len(tables) == 1 else ROW, 1.4 + 0.36 * len(rows)
     canvas, axes = figure(width, height, ncols=len(tables), squeeze=False)
     for axis, (name, values) in zip(axes.flat, tables.items(), strict=True):

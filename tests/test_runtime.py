@@ -14,7 +14,7 @@ import torch
 from jupyter_client import KernelManager
 from nbclient import NotebookClient
 
-from course_utils import data, doctor, report, runtime
+from course_utils import data, doctor, runtime
 from course_utils.core import memory
 from tools.notebooks import ROOT
 
@@ -178,14 +178,6 @@ def test_a_notebook_run_by_nbclient_shows_still_pictures(sign, monkeypatch, tmp_
     NotebookClient(book, kernel_name="python3", timeout=120).execute()
     (output,) = book.cells[0].outputs
     assert output.text == "Predict: How many? (digits)\n"
-
-
-def test_a_report_goes_to_a_folder_named_by_a_tilde(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    assert report.write_report("~/mine.html") == tmp_path / "mine.html"
-    assert not (tmp_path / "~").exists()
 
 
 def test_the_doctor_names_a_switch_that_says_nothing(monkeypatch):
