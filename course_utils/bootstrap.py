@@ -34,22 +34,13 @@ def pyproject(root: Path | None = None) -> dict:
     return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def absent(requirements: list[str]) -> list[Requirement]:
-    """The requirements whose package is not installed, in any version.
-
-    >>> [requirement.name for requirement in absent(["packaging>=1", "no-such-package>=2"])]
-    ['no-such-package']
-    """
-    return [r for r in map(Requirement, requirements) if not installed_version(r.name)]
-
-
 def install_missing() -> None:
     """Install the packages of the course that are absent, and say which ones are too old."""
-    requirements = pyproject()["project"]["dependencies"]
-    missing = absent(requirements)
+    requirements = [Requirement(line) for line in pyproject()["project"]["dependencies"]]
+    missing = [r for r in requirements if not installed_version(r.name)]
     if kept := sorted(KEPT & {r.name for r in missing}):
         raise SystemExit(f"This Python lacks {', '.join(kept)}: see https://pytorch.org/get-started/locally/")
-    for r in map(Requirement, requirements):
+    for r in requirements:
         if (version := installed_version(r.name)) and (doubt := _doubt(r, version)):
             print(f"{r.name} {version} {doubt}: it asks for {r}")
     if missing:

