@@ -226,8 +226,6 @@ def restore(model: nn.Module, file: Path, stamp: str) -> dict[str, str]:
         FileNotFoundError: there is no such file.
         OSError, ValueError: it cannot be read, or is damaged, or was written by another recipe; says which.
     """
-    if not file.exists():
-        raise FileNotFoundError(f"there is no file {file}")
     try:
         tensors = safetensors.torch.load_file(file)
         with safetensors.safe_open(file, "pt") as opened:

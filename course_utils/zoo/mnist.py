@@ -73,10 +73,9 @@ def trained(name: str, *, seed: int, device: torch.device, progress: bool) -> nn
     file = storage.home("models") / f"{name}-{seed}-{storage.sha256(stamp.encode())[:8]}.safetensors"
     model = recipe.fresh(seed)
     try:
-        storage.restore(model, file, stamp)
-        return model
-    except FileNotFoundError:
-        pass
+        if file.exists():
+            storage.restore(model, file, stamp)
+            return model
     except (OSError, ValueError) as error:
         warnings.warn(f"the saved network {file.name} cannot be used ({error}); training it again", stacklevel=4)
     generator = torch.Generator().manual_seed(seed)

@@ -132,13 +132,10 @@ def retrain(name: str, *, device: torch.device | str | None = None, progress: bo
     few, seen = digits.test[WATCHED], {"clean": [], "fgsm": [], "pgd": []}
 
     def look(_: History) -> None:
-        attacked = {
-            "clean": few.images,
-            "fgsm": fgsm(model, few.images, few.labels, recipe.watch),
-            "pgd": pgd(model, few.images, few.labels, recipe.watch, steps=20, progress=False),
-        }
-        for key, images in attacked.items():
-            seen[key].append(evaluation.accuracy(model, Split(images, few.labels)))
+        seen["clean"].append(evaluation.accuracy(model, few))
+        for key, attack in {"fgsm": fgsm, "pgd": partial(pgd, steps=20, progress=False)}.items():
+            attacked = attack(model, few.images, few.labels, recipe.watch)
+            seen[key].append(evaluation.accuracy(model, Split(attacked, few.labels)))
 
     watch = dict(on_report=look, every=None) if recipe.watch else {}
     if not recipe.train(model, digits.train, generator=generator, progress=progress, **watch).finished:
