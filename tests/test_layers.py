@@ -160,11 +160,9 @@ def test_what_computes_something_else_is_refused_by_its_number(name):
     ):
         with pytest.raises(ValueError, match=f"layer {2 if inside else 1}, .*is not piecewise linear, or not known to"):
             call()
-    assert [type(layer) for layer in null_space.first_layer(net)] == [nn.Identity] * (2 if inside else 1)
-    with pytest.raises(ValueError, match="is not affine"):
-        null_space.first_layer_matrix(net[:2], (1, 6, 6))
+    assert torch.equal(null_space.first_layer_matrix(net, (1, 6, 6)), torch.eye(36))  # the layers before it alone
     with pytest.raises(ValueError, match="which is not affine"):
-        null_space.first_layer(net[1:] if not inside else net[1][1:])
+        null_space.first_layer_matrix(net[1:] if not inside else net[1][1:], (1, 6, 6))
 
 
 @pytest.mark.parametrize("kind", [Residual, Called, Backwards])
@@ -172,11 +170,12 @@ def test_a_container_with_a_way_of_its_own_is_no_net_of_layers_in_a_line(kind):
     net, images = kind(nn.Flatten(), nn.Linear(36, 3)), torch.rand(2, 1, 6, 6)
     for call in (
         lambda: on_a_line.crossings(net, images[:1], images[1:]),
-        lambda: null_space.first_layer(net),
         lambda: null_class.with_null_class(net),
     ):
         with pytest.raises(TypeError, match=r"nn\.Sequential.* of its own"):
             call()
+    with pytest.raises(ValueError, match=r"(?s)not affine.* of its own"):
+        null_space.first_layer_matrix(net, (1, 6, 6))
     with pytest.raises(TypeError, match=r"want an nn\.Sequential that ends in nn\.Linear.*forward of its own"):
         null_class.with_null_class(nn.Sequential(nn.Flatten(), Scaled(36, 3)))
     with pytest.raises(TypeError, match="a hook may change"):
@@ -243,9 +242,7 @@ def test_a_subclass_that_computes_the_same_is_taken():
     plain[1].load_state_dict(net[1].state_dict())
     for mine, theirs in zip(intervals.bounds(net, images, 0.1), intervals.bounds(plain, images, 0.1), strict=True):
         assert torch.equal(mine, theirs)
-    assert list(piecewise_linear(net)) == [*net] and null_space.row_and_null_space(
-        null_space.first_layer_matrix(net, (1, 6, 6))
-    )[1].shape == (33, 36)
+    assert list(piecewise_linear(net)) == [*net] and null_space.first_layer_matrix(net, (1, 6, 6)).shape == (3, 36)
     assert null_class.with_null_class(net)(images).shape == (2, 4)
 
 
@@ -505,10 +502,10 @@ def test_null_spaces_of_odd_nets_are_not_seen():
         net, images, _ = seeded(lambda seed=seed: draw_net(seed), seed)
         net, images = net.double(), images.double()
         try:
-            rows = null_space.first_layer_matrix(null_space.first_layer(net), images.shape[1:])
+            rows = null_space.first_layer_matrix(net, images.shape[1:])
         except (TypeError, ValueError):
             continue
-        hidden = null_space.row_and_null_space(rows)[1]
+        hidden = torch.linalg.svd(rows).Vh[int(torch.linalg.matrix_rank(rows)) :]
         if len(hidden):
             taken += 1
             change = torch.randn(2, len(hidden), dtype=torch.float64) @ hidden.double()

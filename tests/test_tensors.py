@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from course_utils import attacks, data, evaluation, exercises, models, objectives, training, zoo
 from course_utils.arena import sandbox
-from course_utils.collisions import invariance, match_logits, null_space
+from course_utils.collisions import invariance, null_space
+from course_utils.collisions.match_logits import match_logits
 from course_utils.data import Split
 from course_utils.defenses import adversarial, distillation, evaluate, intervals, null_class, smoothing, squeezing
 from course_utils.dimensions import boundary_distance, flip_probability, single_pixels, spheres

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from course_utils import evaluation
 from course_utils.core.checks import check_images
-from course_utils.core.tensors import portion
+from course_utils.core.tensors import by_portions
 
 answers = partial(evaluation.logits, least=1)  # outputs that are compared: no class is named here
 ROUNDS, HALVINGS = 20, 8  # of Newton's method for the multipliers, and of a step of it
@@ -44,15 +44,24 @@ def as_float64(values: Tensor) -> Tensor:
 
 def jacobian(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """The logits ``(N, K)`` and how each changes with each pixel, ``(N, K, D)``, in evaluation mode."""
-    found = []
+
+    def differentiate(part: Tensor) -> tuple[Tensor, Tensor]:
+        logits = evaluation.ask(model, part)
+        each = torch.eye(logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
+        rows = evaluation.gradient(logits, part, each, is_grads_batched=True)
+        return logits, rows.transpose(0, 1).flatten(2)
+
     with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
-        for part in images.split(portion(images, cost=10)):
-            part = part.detach().clone().requires_grad_()  # a copy, as one may come from inference mode
-            logits = evaluation.ask(model, part)
-            each = torch.eye(logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
-            rows = evaluation.gradient(logits, part, each, is_grads_batched=True)
-            found.append((logits.detach(), rows.transpose(0, 1).flatten(2)))
-    return tuple(map(torch.cat, zip(*found, strict=True)))
+        return by_portions(differentiate, images.clone(), cost=10)  # a copy, as it may come from inference mode
+
+
+def tangent_step(model: nn.Module, images: Tensor, points: Tensor, wanted: Tensor | None = None) -> Tensor:
+    """The nearest pictures to ``points`` that have the wanted logits, if the net were linear around ``images``."""
+    logits, slopes = jacobian(model, images)
+    values = (slopes @ images.flatten(1)[..., None])[..., 0]
+    if wanted is not None:
+        values = values + wanted - logits
+    return project_to_logits(points.flatten(1), slopes, values).view_as(images)
 
 
 @torch.no_grad()

@@ -29,30 +29,16 @@ HALVINGS = 12
 
 
 class Invariant(NamedTuple):
-    """Perturbed images ``(N, C, H, W)``, the class of the pictures that they went to ``(N,)``, and what the net says.
-
-    Attributes:
-        held: bool ``(N,)``, the net predicts what it predicted before.
-        fractions: how far each went to where the budget would have let it go, in [0, 1]; below 1 the net stopped it.
-    """
+    """Perturbed images ``(N, C, H, W)``, and whether the net predicts what it predicted before, bool ``(N,)``."""
 
     images: Tensor
-    labels: Tensor
     held: Tensor
-    fractions: Tensor
 
 
 def invariant(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    others: Split,
-    eps: float,
-    *,
-    norm: str = "linf",
-    progress: bool = True,
+    model: nn.Module, images: Tensor, labels: Tensor, others: Split, eps: float, *, progress: bool = True
 ) -> Invariant:
-    """Change each image towards a picture of another class, within ``eps``, and leave the model's answer as it is.
+    """Change each image towards a picture of another class, within ``eps`` of each pixel, and keep the model's answer.
 
     Where the answer changes at the end of the way, DeepFool looks for the smallest perturbation that brings it back. If
     that does not fit the budget, the way is cut short where the answer still holds. An interrupt hands back the first
@@ -61,7 +47,6 @@ def invariant(
     Args:
         labels: what people see in the images.
         others: pictures and their labels, such as training digits; the time grows with their number, 1,000 will do.
-        eps: budget in pixel units: of each pixel for "linf", in Euclidean length for "l2".
 
     Raises:
         ValueError: an image without a picture of another class.
@@ -73,21 +58,34 @@ def invariant(
     >>> found.held, bool((found.images - x).abs().max() <= 0.1 + 1e-6)
     (tensor([True]), True)
     """
-    check_budget(eps, norm)
+    check_budget(eps, "linf")
     before = _says(model, images)
-    check_labels(labels, len(images))
-    ends, classes = _nearest_results(images.detach(), labels.to(images.device), others, eps, norm, progress)
-    images, before = images[: len(ends)].detach(), before[: len(ends)]
-    ends = _bring_back(model, images, ends, before, eps, norm)
+    kinds = check_labels(labels, len(images)).to(images.device)
+    pictures, known = _known(others, images), others.labels.to(images.device)
+    images, ends = images.detach(), []
+    with runtime.progress(len(images), "other digits", progress) as bar:
+        try:
+            for image, kind in zip(images, kinds, strict=True):
+                if (known == kind).all():
+                    raise ValueError(f"others hold no picture of a class other than {kind.item()}: give a whole split")
+                ends.append(_nearest_result(image, pictures[known != kind], eps))
+                bar.update()
+        except KeyboardInterrupt:
+            if not ends:
+                raise
+            print(f"Interrupted: these are the first {len(ends)} of {len(images)} images.")
+    images, before = images[: len(ends)], before[: len(ends)]
+    ends = _bring_back(model, images, torch.stack(ends), before, eps)
+
+    def at(fraction: Tensor) -> Tensor:
+        return torch.lerp(images, ends, spread(fraction, images)).clamp(0, 1)
 
     def lost(fraction: Tensor) -> Tensor:
-        at = torch.lerp(images, ends, spread(fraction, images)).clamp(0, 1)
-        return _says(model, at) != before
+        return _says(model, at(fraction)) != before
 
     low, high = torch.zeros_like(images[:, 0, 0, 0]), torch.ones_like(images[:, 0, 0, 0])
     low, _ = bisect(torch.where(lost(high), low, high), high, lost, HALVINGS)
-    found = torch.lerp(images, ends, spread(low, images)).clamp(0, 1)
-    return Invariant(found, classes, _says(model, found) == before, low)
+    return Invariant(at(low), ~lost(low))
 
 
 def nearest_label(images: Tensor, known: Split) -> Tensor:
@@ -116,49 +114,26 @@ def _says(model: nn.Module, images: Tensor) -> Tensor:
     return evaluation.logits(model, images).argmax(1).to(images.device)
 
 
-def _nearest_results(
-    images: Tensor, labels: Tensor, others: Split, eps: float, norm: str, progress: bool
-) -> tuple[Tensor, Tensor]:
-    """For each image the end of its way to a picture of another class, and that class; fewer after an interrupt."""
-    pictures, kinds = _known(others, images), others.labels.to(images.device)
-    found = []
-    with runtime.progress(len(images), "other digits", progress) as bar:
-        try:
-            for image, label in zip(images, labels, strict=True):
-                rows = kinds != label
-                if not rows.any():
-                    raise ValueError(f"others hold no picture of a class other than {label.item()}: give a whole split")
-                end, row = _nearest_result(image, pictures[rows], eps, norm)
-                found.append((end, kinds[rows][row]))
-                bar.update()
-        except KeyboardInterrupt:
-            if not found:
-                raise
-            print(f"Interrupted: these are the first {len(found)} of {len(images)} images.")
-    ends, classes = zip(*found, strict=True)
-    return torch.stack(ends), torch.stack(classes)
-
-
-def _nearest_result(image: Tensor, pictures: Tensor, eps: float, norm: str) -> tuple[Tensor, int]:
-    """Over all pictures and shifts, the end of the way that lies nearest to where it leads; and the picture's row."""
-    best, result, row = float("inf"), image, 0
+def _nearest_result(image: Tensor, pictures: Tensor, eps: float) -> Tensor:
+    """Over all pictures and shifts, the end of the way that lies nearest to where it leads."""
+    best, result = float("inf"), image
     for down, right in itertools.product(*([s for s in SHIFTS if abs(s) < side] for side in image.shape[1:])):
         moved = F.pad(pictures, (right, -right, down, -down))  # what comes in from outside is black
-        ends = project(moved, image[None], eps, norm)
+        ends = project(moved, image[None], eps, "linf")
         left = length(moved - ends)
         at = int(left.argmin())
         if left[at] < best:
-            best, result, row = left[at], ends[at], at
-    return result, row
+            best, result = left[at], ends[at]
+    return result
 
 
-def _bring_back(model, images: Tensor, ends: Tensor, before: Tensor, eps: float, norm: str) -> Tensor:
+def _bring_back(model: nn.Module, images: Tensor, ends: Tensor, before: Tensor, eps: float) -> Tensor:
     """The ends, with the least perturbation that makes the model predict what it did, as far as the budget allows."""
     says = _says(model, ends)
     (lost,) = (says != before).nonzero(as_tuple=True)
     if not len(lost):
         return ends
     mended = deepfool(model, ends[lost], says[lost], targets=before[lost], overshoot=0.1, progress=False)
-    mended = project(mended, images[lost], eps, norm)
+    mended = project(mended, images[lost], eps, "linf")
     kept = _says(model, mended) == before[lost]
     return ends.index_copy(0, lost[kept], mended[kept])

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.collisions._projection import Collision, answers, check_pair, jacobian, project_to_logits
+from course_utils.collisions._projection import Collision, answers, check_pair, tangent_step
 from course_utils.core.checks import check_count
 from course_utils.core.tensors import length, spread
 
@@ -69,15 +69,6 @@ def match_logits(
     best = best.to(images)
     errors = (answers(model, best) - wanted).abs().amax(1).to(images.device)
     return Collision(best, errors, errors <= TOLERANCE)
-
-
-def tangent_step(model: nn.Module, images: Tensor, points: Tensor, wanted: Tensor | None = None) -> Tensor:
-    """The nearest pictures to ``points`` that have the wanted logits, if the net were linear around ``images``."""
-    logits, slopes = jacobian(model, images)
-    values = (slopes @ images.flatten(1)[..., None])[..., 0]
-    if wanted is not None:
-        values = values + wanted - logits
-    return project_to_logits(points.flatten(1), slopes, values).view_as(images)
 
 
 def _newton(model: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:

@@ -13,8 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation
-from course_utils.collisions._projection import Collision, answers, as_float64, check_pair, project_to_logits
-from course_utils.collisions.match_logits import tangent_step
+from course_utils.collisions._projection import (
+    Collision,
+    answers,
+    as_float64,
+    check_pair,
+    project_to_logits,
+    tangent_step,
+)
 from course_utils.core.checks import check_shape
 from course_utils.core.tensors import length, spread
 from course_utils.dimensions.crossing import first_crossing
@@ -25,81 +31,45 @@ TOLERANCE = 1e-5  # fraction of the largest singular value up to which another c
 GRID = 64  # steps along a line, to find where a logit first moves by the amount
 
 
-def first_layer(model: nn.Module) -> nn.Sequential:
-    """The layers of an ``nn.Sequential`` up to the first that is not affine: together one affine map.
+def first_layer_matrix(model: nn.Module, shape: tuple[int, int, int]) -> Tensor:
+    """The matrix ``(M, D)`` of the layers up to the first that is not affine, from images of one ``shape``, (C, H, W).
+
+    Its columns are what these layers make of each pixel alone, less what they make of black.
 
     Raises:
-        TypeError: the model is no ``nn.Sequential``, or does more than run its layers.
-        ValueError: the first of these is not affine, or not known to be.
+        ValueError: not even the first layer is known to be affine, or it cannot take such images.
 
-    >>> first_layer(nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 2)))
-    Sequential(
-      (0): Flatten(start_dim=1, end_dim=-1)
-      (1): Linear(in_features=4, out_features=2, bias=True)
-    )
-    """
-    if reason := oddity(model, [nn.Sequential]):
-        kind = type(model).__name__
-        raise TypeError(f"the model is a {kind}, not an nn.Sequential of layers, one after another: {reason}")
-    layers = list(itertools.takewhile(lambda layer: not oddity(layer, AFFINE), flattened(model)))
-    if not layers:
-        first = next(flattened(model), None)
-        reason = oddity(first, AFFINE) if first else "there is no layer"
-        name = first or "nothing"
-        raise ValueError(f"the model starts with {name}, which is not affine: no null space is known ({reason})")
-    return nn.Sequential(*layers)
-
-
-def first_layer_matrix(layer: nn.Module, shape: tuple[int, int, int]) -> Tensor:
-    """The matrix ``(M, D)`` of an affine layer: what it makes of each pixel alone, less what it makes of black.
-
-    Args:
-        shape: of an image, (C, H, W).
-
-    >>> first_layer_matrix(nn.Conv2d(1, 3, 3), (1, 5, 5)).shape
+    >>> first_layer_matrix(nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU()), (1, 5, 5)).shape
     torch.Size([27, 25])
     """
     shape = check_shape(shape)
     size = shape[0] * shape[1] * shape[2]
-    for part in flattened(layer):
-        if reason := oddity(part, AFFINE):
-            name = type(part).__name__
-            raise ValueError(f"{name} is not affine: pass the layers before the first nonlinearity ({reason})")
-    numbers = (each for each in (*layer.parameters(), *layer.buffers()) if each.is_floating_point())
-    weight = next(numbers, torch.zeros(()))
-    with torch.no_grad(), evaluation.mode(layer, False):
-        black = torch.zeros(1, *shape).to(weight)
-        try:
-            constant = layer(black).flatten(1)
-            rows = layer(torch.eye(size).to(weight).view(size, *shape)).flatten(1) - constant
-        except RuntimeError as error:
-            raise ValueError(f"the layer cannot take images of shape {shape}: {error}") from error
-    return rows.T.contiguous()
+    layers = list(itertools.takewhile(lambda layer: not oddity(layer, AFFINE), flattened(model)))
+    if not layers:
+        first = next(flattened(model), None)
+        name, reason = ("nothing", "there is no layer") if first is None else (first, oddity(first, AFFINE))
+        raise ValueError(f"the model starts with {name}, which is not affine: no null space is known ({reason})")
+    affine = nn.Sequential(*layers)
+    how = dict(device=evaluation.device_of(model), dtype=evaluation.dtype_of(model))
+    pixels = torch.eye(size, **how).view(size, *shape)
+    with torch.no_grad(), evaluation.mode(affine, False), evaluation.naming(model, pixels):
+        black = affine(torch.zeros(1, *shape, **how)).flatten(1)
+        return (affine(pixels).flatten(1) - black).T.contiguous()
 
 
-def row_and_null_space(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Orthonormal rows that span what a matrix ``(M, D)`` sees, ``(rank, D)``, and its null space, ``(D - rank, D)``.
-
-    >>> seen, blind = row_and_null_space(torch.tensor([[3.0, 4.0]]))
-    >>> seen.abs(), blind.abs()
-    (tensor([[0.6000, 0.8000]]), tensor([[0.8000, 0.6000]]))
-    """
-    if not isinstance(weight, Tensor) or weight.ndim != 2:
-        raise ValueError("want a matrix (M, D), as first_layer_matrix(layer, shape) returns it")
-    small = as_float64(weight.detach())
+def _row_space(weight: Tensor) -> Tensor:
+    """Orthonormal rows ``(rank, D)`` that span what a matrix ``(M, D)`` sees."""
+    small = as_float64(weight)
     if len(small) > small.shape[1]:
         small = torch.linalg.qr(small, mode="r").R  # the same null space, in fewer rows
     _, stretch, rows = torch.linalg.svd(small)
-    rank = int((stretch > TOLERANCE * stretch[:1]).sum())
-    return rows[:rank].to(weight), rows[rank:].to(weight)
+    return rows[: int((stretch > TOLERANCE * stretch[:1]).sum())].to(weight)
 
 
 def null_space_perturbation(model: nn.Module, images: Tensor, towards: Tensor) -> Collision:
     """The picture nearest to ``towards`` within [0, 1] that the first layer cannot tell from each image.
 
-    Args:
-        model: an ``nn.Sequential``, whose `first_layer` is meant.
-        images, towards: float ``(N, C, H, W)`` in [0, 1]; where nothing is invisible, images come back as they are.
+    Where nothing is invisible, images come back as they are. The first layer is that of `first_layer_matrix`.
 
     Returns:
         `Collision`, with the logits of the whole model compared, to 1e-4. Where few pixels of a picture lie between 0
@@ -110,15 +80,13 @@ def null_space_perturbation(model: nn.Module, images: Tensor, towards: Tensor) -
     tensor([True])
     """
     check_pair(images, towards, "towards")
-    answers(model, images[:1])
-    images = images.detach()
-    seen, blind = row_and_null_space(first_layer_matrix(first_layer(model), images.shape[1:]).to(images))
-    if not len(blind):
-        found = images.clone()
-    else:
+    before, images = answers(model, images), images.detach()
+    seen = _row_space(first_layer_matrix(model, images.shape[1:]).to(images))
+    found = images.clone()
+    if len(seen) < seen.shape[1]:
         pairs = zip(images.flatten(1), towards.flatten(1), strict=True)  # one by one: the solver's matrix is large
         found = torch.cat([project_to_logits(y[None], seen[None], (seen @ x)[None]) for x, y in pairs]).view_as(images)
-    errors = (answers(model, found) - answers(model, images)).abs().amax(1).to(images.device)
+    errors = (answers(model, found) - before).abs().amax(1).to(images.device)
     return Collision(found, errors, errors <= 1e-4)
 
 

@@ -12,7 +12,8 @@ from torch import nn
 
 from course_utils import data, models
 from course_utils.attacks import deepfool
-from course_utils.collisions import _projection, invariance, match_logits, null_space
+from course_utils.collisions import _projection, invariance, null_space
+from course_utils.collisions.match_logits import match_logits
 from course_utils.core.tensors import length
 
 
@@ -161,7 +162,7 @@ def test_an_image_of_one_row_can_move_sideways_alone():
     image, picture = torch.tensor([0.0, 0, 0, 1, 0]), torch.tensor([0.0, 0, 1, 0, 0])
     known = data.Split(picture.view(1, 1, 1, 5), torch.tensor([1]))
     found = invariance.invariant(dense(5, 2), image.view(1, 1, 1, 5), torch.tensor([0]), known, 0.5, progress=False)
-    assert torch.equal(found.images.flatten(), image) and found.labels == 1
+    assert torch.equal(found.images.flatten(), image)
 
 
 def test_match_logits_says_where_it_found_nothing():
@@ -175,19 +176,19 @@ def test_match_logits_says_where_it_found_nothing():
 def test_the_matrix_of_a_convolution_is_the_convolution():
     layer = nn.Sequential(models.Normalise([0.1], [0.3]), nn.Conv2d(1, 4, 3, padding=1))
     x = torch.rand(3, 1, 6, 5)
-    rows = null_space.first_layer_matrix(layer, (1, 6, 5))
+    rows = null_space.first_layer_matrix(nn.Sequential(layer, nn.ReLU(), nn.Flatten()), (1, 6, 5))
+    assert torch.equal(rows, null_space.first_layer_matrix(layer, (1, 6, 5)))
     black = layer(torch.zeros(1, 1, 6, 5)).flatten(1)
     assert torch.allclose(x.flatten(1) @ rows.T + black, layer(x).flatten(1), atol=1e-4)
 
 
 @pytest.mark.parametrize(("model", "dimension"), [(models.FC(100), 684), (models.FC(), 774), (models.LeNet5(), 0)])
 def test_the_null_space_has_the_dimension_that_counting_gives(model, dimension):
-    rows = null_space.first_layer_matrix(null_space.first_layer(model), (1, 28, 28))
-    seen, basis = null_space.row_and_null_space(rows)
-    assert basis.shape == (dimension, 784)
-    both = torch.cat([seen, basis])
-    assert torch.allclose(both @ both.T, torch.eye(784), atol=1e-5)
-    assert dimension == 0 or (rows @ basis.T).abs().max() < 1e-4
+    rows = null_space.first_layer_matrix(model, (1, 28, 28))
+    seen = null_space._row_space(rows)
+    assert seen.shape == (784 - dimension, 784)
+    assert torch.allclose(seen @ seen.T, torch.eye(len(seen)), atol=1e-5)
+    assert torch.allclose(rows @ seen.T @ seen, rows, atol=1e-4)
 
 
 def test_a_null_space_perturbation_is_large_and_unseen(pairs):
@@ -216,18 +217,15 @@ def test_a_straight_line_is_unseen_to_first_order_alone(pairs):
     assert torch.allclose(moved, torch.full_like(moved, 0.01), atol=1e-5)
 
 
-@pytest.mark.parametrize(("norm", "eps"), [("linf", 0.4), ("l2", 4.0)])
-def test_invariant_keeps_the_budget_and_the_answer(net, pairs, norm, eps):
+def test_invariant_keeps_the_budget_and_the_answer(net, pairs):
     start, _ = pairs
     known = data.mnist("cpu").train[:300]
-    found = invariance.invariant(net, start.images, start.labels, known, eps, norm=norm, progress=False)
-    change = (found.images - start.images).flatten(1)
-    assert (change.abs().amax(1) if norm == "linf" else change.norm(dim=1)).max() <= eps + 1e-5
+    found = invariance.invariant(net, start.images, start.labels, known, 0.4, progress=False)
+    change = (found.images - start.images).flatten(1).abs().amax(1)
+    assert change.max() <= 0.4 + 1e-5 and (change > 0.2).float().mean() > 0.5
     assert found.images.min() >= 0 and found.images.max() <= 1
     held = net(found.images).argmax(1) == net(start.images).argmax(1)
     assert torch.equal(held, found.held) and held.all()
-    assert (found.labels != start.labels).all() and ((found.fractions >= 0) & (found.fractions <= 1)).all()
-    assert found.fractions.mean() > 0.5
 
 
 def test_invariant_goes_to_the_shifted_picture_where_the_budget_is_the_whole_box():
@@ -239,7 +237,7 @@ def test_invariant_goes_to_the_shifted_picture_where_the_budget_is_the_whole_box
     model = dense(64, 2)
     found = invariance.invariant(model, image, torch.tensor([0]), known, 0.2, progress=False)
     lowered = torch.roll(picture[None], 1, 2)
-    assert torch.allclose(found.images, lowered, atol=1e-5) or found.fractions < 1
+    assert torch.allclose(found.images, lowered, atol=1e-5)
 
 
 def test_nearest_label_knows_its_own_pictures():
@@ -251,14 +249,9 @@ X = torch.full((2, 1, 2, 2), 0.5)
 BAD = {
     "give one for each image": lambda m: match_logits(m, X, X[:1]),
     "steps=0": lambda m: match_logits(m, X, X, steps=0),
-    "not an nn.Sequential": lambda m: null_space.first_layer(m[1]),
-    "which is not affine": lambda m: null_space.first_layer(nn.Sequential(nn.ReLU(), *m)),
-    "before the first nonlinearity": lambda m: null_space.first_layer_matrix(
-        nn.Sequential(nn.Flatten(), nn.Tanh()), (1, 2, 2)
-    ),
-    "cannot take images": lambda m: null_space.first_layer_matrix(m, (1, 3, 3)),
-    "starts with nothing": lambda m: null_space.first_layer(nn.Sequential()),
-    "want a matrix": lambda m: null_space.row_and_null_space(torch.ones(3)),
+    "which is not affine": lambda m: null_space.first_layer_matrix(nn.Sequential(nn.ReLU(), *m), (1, 2, 2)),
+    "cannot take torch.float32 images": lambda m: null_space.first_layer_matrix(m, (1, 3, 3)),
+    "starts with nothing": lambda m: null_space.first_layer_matrix(nn.Sequential(), (1, 2, 2)),
     "change of a logit above 0": lambda m: null_space.distance_until_logits_move(m, X, X, 0),
     "give a whole split": lambda m: invariance.invariant(
         m, X, torch.tensor([0, 0]), data.Split(X, torch.tensor([0, 0])), 0.1

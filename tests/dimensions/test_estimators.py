@@ -4,12 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.collisions import (
-    distance_until_logits_move,
-    jacobian_null_space,
-    match_logits,
-    null_space_perturbation,
-)
+from course_utils.collisions.match_logits import match_logits
+from course_utils.collisions.null_space import distance_until_logits_move, jacobian_null_space, null_space_perturbation
 from course_utils.dimensions import boundary_distance, flip_probability, single_pixels
 from course_utils.dimensions.caps import half_space_distance
 from course_utils.dimensions.regions import nearest_faces
