@@ -12,31 +12,55 @@ what is left of the error. Rounds of this, each with smaller fractions, come nea
 The search starts at a and ends at a local optimum.
 """
 
+from functools import partial
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
-from course_utils import runtime
-from course_utils.collisions._projection import Collision, answers, check_pair, tangent_step
-from course_utils.core.checks import check_count
-from course_utils.core.tensors import length, spread
+from course_utils import evaluation, runtime
+from course_utils.core.checks import check_count, check_images
+from course_utils.core.tensors import by_portions, length, spread
 
 TOLERANCE = 1e-4  # by how much each logit may be off
 ROUNDS, FIRST, NEWTON = 5, 0.5, 25  # FIRST is the fraction of the very first step; NEWTON are steps of Newton's method
 LEAST = 1e-3  # fraction of a step of Newton's below which it gives up
+CLIMBS, HALVINGS = 20, 8  # steps of Newton's method for the multipliers, and halvings of one of them
+RIDGE = 1e-7  # fraction of the largest entry that keeps a matrix invertible
+
+answers = partial(evaluation.logits, least=1)  # outputs that are compared: no class is named here
+
+
+class Collision(NamedTuple):
+    """Images in [0, 1], by how much the worst logit of each is off ``(N,)``, and whether that is allowed, bool ``(N,)``."""
+
+    images: Tensor
+    errors: Tensor
+    found: Tensor
+
+
+def check_pair(images: Tensor, others: Tensor, name: str) -> None:
+    """Two batches of one shape and type."""
+    check_images(images)
+    check_images(others)
+    if others.shape != images.shape or others.dtype != images.dtype:
+        theirs, ours = (f"{tuple(each.shape)} {each.dtype}" for each in (others, images))
+        raise ValueError(f"{name} are {theirs}, images {ours}: give one for each image, of the same shape and type")
+
+
+def collision(model: nn.Module, images: Tensor, wanted: Tensor) -> Collision:
+    """What images are worth that are to have the ``wanted`` logits."""
+    errors = (answers(model, images) - wanted).abs().amax(1).to(images.device)
+    return Collision(images, errors, errors <= TOLERANCE)
 
 
 def match_logits(
     model: nn.Module, images: Tensor, others: Tensor, *, steps: int = 20, progress: bool = True
 ) -> Collision:
-    """Change each image as little as it takes to have the logits of another image, to 1e-4.
+    """Change each image as little as it takes to have the logits of the other one in its place, to 1e-4.
 
-    Args:
-        images: what the result is to be near to.
-        others: the images whose logits are wanted, of the same shape.
-        steps: of each of five rounds.
-
-    Returns:
-        `Collision`. Where nothing was found, the last image of the search. An interrupt hands back the best so far.
+    Each of the five rounds takes ``steps``. Where nothing was found, the last image of the search comes back, and after
+    an interrupt the best so far.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
     >>> twin = match_logits(model, torch.full((1, 1, 8, 8), 0.5), torch.rand(1, 1, 8, 8), progress=False)
@@ -66,9 +90,75 @@ def match_logits(
                 best, found = torch.where(spread(better, x), x, best), found | good
         except KeyboardInterrupt:
             print("Interrupted: these are the images so far.")
-    best = best.to(images)
-    errors = (answers(model, best) - wanted).abs().amax(1).to(images.device)
-    return Collision(best, errors, errors <= TOLERANCE)
+    return collision(model, best.to(images), wanted)
+
+
+def jacobian(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """The logits ``(N, K)`` and how each changes with each pixel, ``(N, K, D)``, in evaluation mode."""
+
+    def differentiate(part: Tensor) -> tuple[Tensor, Tensor]:
+        logits = evaluation.ask(model, part)
+        each = torch.eye(logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
+        rows = evaluation.gradient(logits, part, each, is_grads_batched=True)
+        return logits, rows.transpose(0, 1).flatten(2)
+
+    with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
+        return by_portions(differentiate, images.clone(), cost=10)  # a copy, as it may come from inference mode
+
+
+def tangent_step(model: nn.Module, images: Tensor, points: Tensor, wanted: Tensor | None = None) -> Tensor:
+    """The nearest pictures to ``points`` that have the wanted logits, if the net were linear around ``images``."""
+    logits, slopes = jacobian(model, images)
+    values = (slopes @ images.flatten(1)[..., None])[..., 0]
+    if wanted is not None:
+        values = values + wanted - logits
+    return project_to_logits(points.flatten(1), slopes, values).view_as(images)
+
+
+@torch.no_grad()
+def project_to_logits(points: Tensor, matrix: Tensor, values: Tensor) -> Tensor:
+    r"""The nearest x to each point with ``0 <= x <= 1`` and ``A x = b``: ``(N, D)``, ``(N, K, D)``, ``(N, K)``.
+
+    Its form is known: ``x = clip(y + A' m)``. Only the K multipliers m are looked for, as the top of a concave function
+    whose gradient is ``b - A x`` and whose curvature is ``-A A'`` over the pixels that are not at a border. Newton's
+    steps, halved while they do not lead up, find it. Where none does, because too few pixels are free, the next counts
+    all of them: such a step always leads up. Where no such x exists, the last one comes back.
+
+    >>> project_to_logits(torch.tensor([[0.5, 0.9]]), torch.tensor([[[1.0, 1.0]]]), torch.tensor([[1.8]]))
+    tensor([[0.8000, 1.0000]])
+    """
+
+    def at(multipliers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        free = points + (multipliers[:, None] @ matrix)[:, 0]
+        x = free.clamp(0, 1)
+        height = (multipliers * values).sum(1) + ((x - points).square() / 2 - x * (free - points)).sum(1)
+        return x, height, (free > 0) & (free < 1)
+
+    kind, device = points.dtype, points.device
+    exact = "cpu" if device.type == "mps" else device  # mps has no float64
+    points, matrix, values = (each.to(exact, torch.float64) for each in (points, matrix, values))
+    ridge = RIDGE * torch.diag_embed((matrix.square().sum(2).amax(1) + 1e-20)[:, None].expand_as(values))
+    multipliers = torch.zeros_like(values)
+    x, height, inside = at(multipliers)
+    stuck = torch.zeros_like(height, dtype=torch.bool)
+    for _ in range(CLIMBS):
+        gap = values - (matrix @ x[..., None])[..., 0]
+        todo = (gap.abs() > 1e-8 * (1 + values.abs())).any(1)
+        if not todo.any():
+            break
+        counted = (inside | stuck[:, None])[:, None]
+        step = torch.linalg.solve((matrix * counted) @ matrix.mT + ridge, gap)
+        for halving in range(HALVINGS):
+            if not todo.any():
+                break
+            trial = multipliers + step / 2**halving
+            new, higher, within = at(trial)
+            up = todo & (higher > height)
+            multipliers, x = torch.where(up[:, None], trial, multipliers), torch.where(up[:, None], new, x)
+            height, inside = torch.where(up, higher, height), torch.where(up[:, None], within, inside)
+            todo = todo & ~up
+        stuck = todo
+    return x.to(device, kind)
 
 
 def _newton(model: nn.Module, images: Tensor, wanted: Tensor) -> Tensor:

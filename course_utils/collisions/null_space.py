@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation
-from course_utils.collisions._projection import (
+from course_utils.collisions.match_logits import (
     Collision,
     answers,
-    as_float64,
     check_pair,
+    collision,
     project_to_logits,
     tangent_step,
 )
@@ -59,7 +59,7 @@ def first_layer_matrix(model: nn.Module, shape: tuple[int, int, int]) -> Tensor:
 
 def _row_space(weight: Tensor) -> Tensor:
     """Orthonormal rows ``(rank, D)`` that span what a matrix ``(M, D)`` sees."""
-    small = as_float64(weight)
+    small = weight.cpu().double()
     if len(small) > small.shape[1]:
         small = torch.linalg.qr(small, mode="r").R  # the same null space, in fewer rows
     _, stretch, rows = torch.linalg.svd(small)
@@ -86,8 +86,7 @@ def null_space_perturbation(model: nn.Module, images: Tensor, towards: Tensor) -
     if len(seen) < seen.shape[1]:
         pairs = zip(images.flatten(1), towards.flatten(1), strict=True)  # one by one: the solver's matrix is large
         found = torch.cat([project_to_logits(y[None], seen[None], (seen @ x)[None]) for x, y in pairs]).view_as(images)
-    errors = (answers(model, found) - before).abs().amax(1).to(images.device)
-    return Collision(found, errors, errors <= 1e-4)
+    return collision(model, found, before)
 
 
 def jacobian_null_space(model: nn.Module, images: Tensor, towards: Tensor) -> Tensor:

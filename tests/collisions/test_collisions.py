@@ -12,8 +12,8 @@ from torch import nn
 
 from course_utils import data, models
 from course_utils.attacks import deepfool
-from course_utils.collisions import _projection, invariance, null_space
-from course_utils.collisions.match_logits import match_logits
+from course_utils.collisions import invariance, null_space
+from course_utils.collisions.match_logits import jacobian, match_logits, project_to_logits
 from course_utils.core.tensors import length
 
 
@@ -47,7 +47,7 @@ def test_project_agrees_with_a_solver(dtype):
     y = 2 * torch.rand(5, 20, generator=generator, dtype=dtype) - 0.5
     matrix = torch.randn(5, 3, 20, generator=generator, dtype=dtype)
     values = (matrix @ torch.rand(5, 20, 1, generator=generator, dtype=dtype))[..., 0]
-    found = _projection.project_to_logits(y, matrix, values)
+    found = project_to_logits(y, matrix, values)
     assert found.dtype == dtype and found.min() >= 0 and found.max() <= 1
     assert torch.allclose((matrix @ found[..., None])[..., 0], values, atol=1e-5)
     for one, start, rows, value in zip(found, y, matrix, values, strict=True):
@@ -65,7 +65,7 @@ def test_project_agrees_with_a_solver(dtype):
 
 def test_the_jacobian_is_that_of_torch():
     model, x = dense(6, 5, 4), torch.rand(3, 1, 2, 3)
-    logits, slopes = _projection.jacobian(model, x)
+    logits, slopes = jacobian(model, x)
     for one, row, outputs in zip(x, slopes, logits, strict=True):
         assert torch.allclose(outputs, model(one[None])[0])
         whole = torch.autograd.functional.jacobian(lambda image: model(image)[0], one[None])
