@@ -47,15 +47,15 @@ def votes(digits):
 
 
 def boxes(digits):
-    """`intervals.bounds` of 1,000 digits beside one forward pass of each, in portions of the same size."""
-    model, images = load("small-ibp"), digits.test.images[:1000]
+    """`intervals.verified` of 1,000 digits beside one forward pass of each, in portions of the same size."""
+    model, images, labels = load("small-ibp"), digits.test.images[:1000], digits.test.labels[:1000]
 
     def bare():
         with torch.no_grad():
             for (part,) in portions(images, cost=intervals.COST):
                 model(part)
 
-    sides = {"one forward pass": bare, "bounds": lambda: intervals.bounds(model, images, 0.1)}
+    sides = {"one forward pass": bare, "proofs": lambda: intervals.verified(model, images, labels, 0.1)}
     print(seconds(sides, "one forward pass"))
 
 

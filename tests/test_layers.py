@@ -20,6 +20,7 @@ from course_utils.dimensions.regions import on_a_line
 from course_utils.dimensions.regions.around_an_image import nearest_faces, region_faces
 from course_utils.dimensions.regions.pieces import KNOWN, piecewise_linear
 from course_utils.layers import flattened, oddity
+from tests.defenses.boxes import bounds
 
 EVERY = {*KNOWN, *intervals.LINEAR, *intervals.CURVED, *intervals.RISING}
 
@@ -145,7 +146,6 @@ def test_what_computes_something_else_is_refused_by_its_number(name):
     labels, split = torch.zeros(4, dtype=torch.int64), Split(images, torch.zeros(4, dtype=torch.int64))
     inside = "residual inside" in name
     for call in (
-        lambda: intervals.bounds(net, images, 0.1),
         lambda: intervals.verified(net, images, labels, 0.1),
         lambda: training.fit(net, split, loss=intervals.IntervalLoss(0.1), epochs=1, progress=False),
     ):
@@ -186,12 +186,12 @@ def test_a_hook_on_all_modules_stands_in_the_way_until_it_is_removed():
     net, images = models.FC(5), torch.rand(1, 1, 28, 28)
     handle = nn.modules.module.register_module_forward_hook(lambda module, given, result: -result)
     try:
-        for call in (lambda: intervals.bounds(net, images, 0.1), lambda: on_a_line.crossings(net, images, images)):
+        for call in (lambda: bounds(net, images, 0.1), lambda: on_a_line.crossings(net, images, images)):
             with pytest.raises((TypeError, ValueError), match="a hook on all modules"):
                 call()
     finally:
         handle.remove()
-    assert intervals.bounds(net, images, 0.1)[0].isfinite().all()
+    assert bounds(net, images, 0.1)[0].isfinite().all()
 
 
 def test_what_ends_a_parametrization_ends_the_refusal():
@@ -240,7 +240,7 @@ def test_a_subclass_that_computes_the_same_is_taken():
     net, images = seeded(Net), torch.rand(2, 1, 6, 6)
     plain = nn.Sequential(nn.Flatten(), nn.Linear(36, 3))
     plain[1].load_state_dict(net[1].state_dict())
-    for mine, theirs in zip(intervals.bounds(net, images, 0.1), intervals.bounds(plain, images, 0.1), strict=True):
+    for mine, theirs in zip(bounds(net, images, 0.1), bounds(plain, images, 0.1), strict=True):
         assert torch.equal(mine, theirs)
     assert list(piecewise_linear(net)) == [*net] and null_space.first_layer_matrix(net, (1, 6, 6)).shape == (3, 36)
     assert null_class.with_null_class(net)(images).shape == (2, 4)
@@ -249,7 +249,7 @@ def test_a_subclass_that_computes_the_same_is_taken():
 def test_no_proof_in_half_precision():
     net, images = models.FC(5), torch.rand(2, 1, 28, 28)
     with pytest.raises(ValueError, match="want float32 or float64"):
-        intervals.bounds(net.half(), images.half(), 0.1)
+        intervals.verified(net.half(), images.half(), torch.tensor([0, 0]), 0.1)
     with torch.autocast("cpu", torch.bfloat16), pytest.raises(ValueError, match=r"no torch\.autocast"):
         intervals.verified(net.float(), images, torch.tensor([0, 0]), 0.1)
 
@@ -261,7 +261,7 @@ def test_layers_without_weights_have_a_slack_for_rounding_too(layer):
         draw = random.Random(seed)
         std = [draw.uniform(0.1, 1.1)]
         net = nn.Sequential(models.Normalise([draw.uniform(0.49, 0.51)], std), layer(), nn.Flatten()).eval()
-        low, high = intervals.bounds(net, torch.full((1, 1, 3, 3), 0.5), 0.5)
+        low, high = bounds(net, torch.full((1, 1, 3, 3), 0.5), 0.5)
         exact = copy.deepcopy(net).double()
         assert (exact(torch.zeros(1, 1, 3, 3).double()) >= low).all()
         assert (exact(torch.ones(1, 1, 3, 3).double()) <= high).all()
@@ -279,7 +279,7 @@ def test_a_residual_block_as_a_sequential_gets_no_proof():
     training.fit(net, few, epochs=2, progress=False, generator=torch.Generator().manual_seed(0))
     images, labels = few.images[:100], few.labels[:100]
     blindly = nn.Sequential(*net[0], *net[1:])  # what the bounds used to look at
-    low, high = intervals.bounds(blindly, images, 0.02)
+    low, high = bounds(blindly, images, 0.02)
     logits = evaluation.logits(net, images)
     assert ((logits < low) | (logits > high)).any(), "this net shows nothing"
     with pytest.raises(ValueError, match=r"holds a Residual.* Layer 0: it is a Sequential with a forward of its own"):
@@ -419,7 +419,7 @@ def attack(net, images, eps):
     """Breaks of the bounds or of the proofs within ``eps`` of each image; None where the net is refused."""
     labels = evaluation.predict(net, images).labels
     try:
-        low, high = intervals.bounds(net, images, eps)
+        low, high = bounds(net, images, eps)
     except (TypeError, ValueError):
         return None
     points = torch.cat([worst_of(net, images, eps), (images + eps * torch.randn(20, *images.shape).sign()).clamp(0, 1)])

@@ -32,7 +32,7 @@ answers = partial(evaluation.logits, least=1)  # outputs that are compared: no c
 
 
 class Collision(NamedTuple):
-    """Images in [0, 1], by how much the worst logit of each is off ``(N,)``, and whether that is allowed, bool ``(N,)``."""
+    """Images in [0, 1], by how much each one's worst logit is off ``(N,)``, and whether that is little enough."""
 
     images: Tensor
     errors: Tensor

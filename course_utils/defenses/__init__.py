@@ -5,16 +5,3 @@ another network's soft answers, on bounds, in noise. `null_class` trains on fool
 `squeezing` rounds the input. `smoothing` and `intervals` prove what no attack within a ball can change. `evaluate`
 measures robust accuracy, `masking` looks for signs of gradient masking.
 """
-
-from course_utils.defenses import (
-    adversarial,
-    distillation,
-    evaluate,
-    intervals,
-    masking,
-    null_class,
-    smoothing,
-    squeezing,
-)
-
-__all__ = ["adversarial", "distillation", "evaluate", "intervals", "masking", "null_class", "smoothing", "squeezing"]

@@ -89,11 +89,6 @@ class Trades(_Adversarial):
     steps: int = 5
     beta: float = 6.0
 
-    def __post_init__(self):
-        super().__post_init__()
-        if not 0 <= self.beta < float("inf"):
-            raise ValueError(f"beta={self.beta}: want a finite weight of the divergence, not below 0")
-
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         answers = evaluation.ask(model, images)
         attacked = self.attacked(model, images, partial(_divergence, answers.detach()), moment)

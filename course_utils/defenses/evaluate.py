@@ -12,6 +12,7 @@ a proof (`intervals`, `smoothing`) is a lower one. Croce and Hein 2020 built Aut
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -19,11 +20,7 @@ from torch import Tensor, nn
 from course_utils import evaluation, runtime
 from course_utils.attacks import base, distances, fgsm, pgd, random_noise, square
 from course_utils.core import checks
-from course_utils.core.checks import check_images, check_labels
-from course_utils.data import Split
 from course_utils.figures import Table
-
-Attack = Callable[[Tensor, Tensor], Tensor]
 
 ROUNDING = 1e-6  # by which float32 may leave the ball
 
@@ -32,14 +29,12 @@ ROUNDING = 1e-6  # by which float32 may leave the ball
 class RobustnessReport:
     """What a model keeps under each attack within ``eps``: which images it still classifies correctly, bool ``(N,)``.
 
-    An attacker may leave an image as it is: one that is misclassified without an attack is so under each. ``images``
-    are the perturbed ones that fooled the model, or else came nearest; ``notes`` say what has to be said of an attack,
-    such as that it found no gradient.
+    An attacker may leave an image as it is: one that is misclassified without an attack is so under each. ``notes`` say
+    what has to be said of an attack, such as that it found no gradient.
     """
 
     eps: float
     per_attack: dict[str, Tensor]
-    images: Tensor
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -54,12 +49,9 @@ class RobustnessReport:
 
     def table(self) -> Table:
         """A row for each attack, with its note where there are any."""
-        headers = ["attack", "accuracy"]
-        rows = [[name, f"{accuracy:.1%}"] for name, accuracy in self.accuracy().items()]
-        if self.notes:
-            headers.append("note")
-            rows = [[*row, self.notes.get(row[0], "")] for row in rows]
-        return Table(headers, rows)
+        columns = 3 if self.notes else 2
+        rows = [[name, f"{share:.1%}", self.notes.get(name, "")][:columns] for name, share in self.accuracy().items()]
+        return Table(["attack", "accuracy", "note"][:columns], rows)
 
 
 def robust_accuracy(
@@ -99,19 +91,26 @@ def robust_accuracy(
     checks.check_counts(nearest=nearest, queries=queries)
     if source is model:
         raise ValueError("source is the model itself: give another net, or None to leave the transfer out")
-    outputs = evaluation.logits(model, check_images(images))
-    split = Split(images, check_labels(labels, *outputs.shape).to(images.device))
-    correct, margins = _outcome(outputs, split.labels)
-    report = RobustnessReport(eps, {"clean": correct}, images.detach().clone())
+    outputs = evaluation.logits(model, images)
+    labels = checks.check_labels(labels, *outputs.shape).to(images.device)
+    clean = outputs.argmax(1).to(images.device) == labels
+    report = RobustnessReport(eps, {"clean": clean})
     if changing := fraction_changing(model, images, outputs):
         report.notes["clean"] = f"asked twice, the model gives other logits for {changing:.0%} of the images"
     attacks = _attacks(model, eps, source, nearest, queries, runtime.ensure_generator(generator))
+    images, labels = images.detach()[clean], labels[clean]
     bar = runtime.progress(len(attacks), "attacks", progress)
     try:
         with bar, base.reraise_interrupts():
             for name, attack in attacks.items():
                 bar.set_postfix_str(name)
-                _run(report, name, attack, model, split, margins)
+                correct = clean.clone()
+                try:
+                    if len(images):
+                        correct[clean] = _withstood(name, attack(images, labels), model, images, labels, eps)
+                except evaluation.NoGradient as error:
+                    report.notes[name] = f"could not be run: {str(error).partition(':')[0]}"
+                report.per_attack[name] = correct
                 bar.update()
     except KeyboardInterrupt:
         print("Interrupted: these are the attacks so far.")
@@ -120,72 +119,45 @@ def robust_accuracy(
 
 def _attacks(
     model: nn.Module, eps: float, source: nn.Module | None, nearest: int, queries: int, generator: torch.Generator
-) -> dict[str, Attack]:
-    def ascent(net: nn.Module, steps: int, **settings) -> Attack:
-        return lambda x, y: pgd(net, x, y, eps, steps=steps, generator=generator, progress=False, **settings)
-
+) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    settings = dict(generator=generator, progress=False)
     attacks = {
-        "noise": lambda x, y: random_noise(model, x, y, eps, draws=10, generator=generator),
-        "fgsm": lambda x, y: fgsm(model, x, y, eps),
-        "pgd-10": ascent(model, 10),
-        "pgd-40": ascent(model, 40),
-        "pgd-100": ascent(model, 100, step_size="falling"),
-        "margin": lambda x, y: _towards_each(model, x, y, eps, nearest, generator),
+        "noise": partial(random_noise, model, eps=eps, draws=10, generator=generator),
+        "fgsm": partial(fgsm, model, eps=eps),
+        "pgd-10": partial(pgd, model, eps=eps, steps=10, **settings),
+        "pgd-40": partial(pgd, model, eps=eps, steps=40, **settings),
+        "pgd-100": partial(pgd, model, eps=eps, steps=100, step_size="falling", **settings),
+        "margin": partial(_towards_each, model, eps=eps, nearest=nearest, **settings),
     }
-    if source is not None:
-        attacks["transfer"] = ascent(source, 40, early_exit=False)  # what only just fools the source fools no other
-    attacks["square"] = lambda x, y: square(model, x, y, eps, queries=queries, generator=generator, progress=False)
+    if source is not None:  # what only just fools the source fools no other
+        attacks["transfer"] = partial(pgd, source, eps=eps, steps=40, early_exit=False, **settings)
+    attacks["square"] = partial(square, model, eps=eps, queries=queries, **settings)
     return attacks
 
 
-def _run(report: RobustnessReport, name: str, attack: Attack, model: nn.Module, split: Split, margins: Tensor) -> None:
-    """Enter what ``attack`` leaves of the images that are classified correctly without it, and the worst so far."""
-    correct = report.per_attack["clean"].clone()
-    rows = correct.nonzero()[:, 0]
-    images, labels = split.images[rows], split.labels[rows]
-    try:
-        attacked = attack(images, labels) if len(rows) else images
-    except evaluation.NoGradient as error:
-        report.notes[name] = f"could not be run: {str(error).partition(':')[0]}"
-        attacked = images[:0]
-    if len(attacked):
-        low, high = (bound.item() for bound in torch.aminmax(attacked))
-        far = distances.linf(images.double(), attacked.double()).max().item()
-        if not (low >= 0 and high <= 1 and far <= report.eps + ROUNDING):  # its figure would mean nothing
-            raise RuntimeError(
-                f"the attack {name!r} left its bounds: pixels from {low:.4g} to {high:.4g}, changed by up to {far:.4g} "
-                f"where eps is {report.eps:g}"
-            )
-        held = report.worst[rows]
-        still, found = _outcome(evaluation.logits(model, attacked), labels)
-        worse = ~still & held | (still == held) & (found < margins[rows])
-        report.images[rows[worse]], margins[rows[worse]] = attacked[worse], found[worse]
-        correct[rows] = still
-    report.per_attack[name] = correct
+def _withstood(name: str, attacked: Tensor, model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
+    """Which of the images an attack did not turn, bool ``(N,)``, if it kept to its bounds."""
+    low, high = (bound.item() for bound in torch.aminmax(attacked))
+    far = distances.linf(images.double(), attacked.double()).max().item()
+    if not (low >= 0 and high <= 1 and far <= eps + ROUNDING):  # its figure would mean nothing
+        raise RuntimeError(
+            f"the attack {name!r} left its bounds: pixels from {low:.4g} to {high:.4g}, changed by up to {far:.4g} "
+            f"where eps is {eps:g}"
+        )
+    return evaluation.predict(model, attacked).labels.to(labels.device) == labels
 
 
-def _towards_each(
-    model: nn.Module, images: Tensor, labels: Tensor, eps: float, nearest: int, generator: torch.Generator
-) -> Tensor:
+def _towards_each(model: nn.Module, images: Tensor, labels: Tensor, *, eps: float, nearest: int, **settings) -> Tensor:
     """Attack the margin to the nearest wrong class, then with what is left that to the second, and so on."""
     outputs = evaluation.without(evaluation.logits(model, images).to(labels.device), labels)
-    aims = outputs.topk(min(nearest, outputs.shape[1] - 1)).indices.T
-    settings = dict(loss="margin", steps=100, step_size="falling", generator=generator, progress=False)
-    best, rows = base.Best(images), torch.arange(len(images), device=images.device)
-    for targets in aims:
-        attacked = pgd(model, images[rows], labels[rows], eps, targets=targets[rows], **settings)
-        correct, margins = _outcome(evaluation.logits(model, attacked), labels[rows])
-        best.offer(attacked, rows, -margins)
-        rows = rows[correct]
+    found, rows = images.clone(), torch.arange(len(images), device=images.device)
+    for targets in outputs.topk(min(nearest, outputs.shape[1] - 1)).indices.T:
+        how = dict(targets=targets[rows], loss="margin", steps=100, step_size="falling", **settings)
+        found[rows] = pgd(model, images[rows], labels[rows], eps, **how)
+        rows = rows[evaluation.predict(model, found[rows]).labels.to(labels.device) == labels[rows]]
         if not len(rows):
             break
-    return best.images
-
-
-def _outcome(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether each image is classified correctly, and its margin."""
-    logits = logits.to(labels.device)
-    return logits.argmax(1) == labels, evaluation.margin(logits, labels)
+    return found
 
 
 def fraction_changing(model: nn.Module, images: Tensor, logits: Tensor) -> float:

@@ -48,42 +48,25 @@ def Provable() -> nn.Sequential:
     return models.Strided(24)
 
 
-def bounds(model: nn.Module, images: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Lower and upper bounds of each logit, ``(N, K)`` twice, over all images within ``eps`` of each image and [0, 1].
-
-    The model is a sequence of `LINEAR`, `CURVED` and `RISING` layers, and taken in evaluation mode. A layer that may
-    compute anything else than these do, by a ``forward`` of its own or a hook, is refused with a ValueError.
-
-    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(2, 1, bias=False))
-    >>> net[1].weight.data = torch.tensor([[1.0, -2.0]])
-    >>> low, high = bounds(net, torch.tensor([[[[0.5, 0.95]]]]), eps=0.1)  # the second pixel ends at 1
-    >>> [round(value.item(), 4) for value in (low, high)]
-    [-1.6, -1.1]
-    """
-    layers = _checked_layers(model, images, eps)
-    images = images.detach().to(evaluation.device_of(model))
-    with torch.no_grad(), evaluation.mode(model, False):
-        lows, highs = zip(*(_through(layers, *_box(part, eps)) for (part,) in portions(images, cost=COST)), strict=True)
-    return torch.cat(lows), torch.cat(highs)
-
-
-def margins(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
-    """Lower bounds of f_y - f_j for the label y and each class j, ``(N, K)``, with 0 for j = y; else as `bounds`."""
-    layers = _checked_layers(model, images, eps)
-    classes = evaluation.logits(model, images[:1]).shape[1]
-    labels = check_labels(labels, len(images), classes).to(evaluation.device_of(model))
-    with torch.no_grad(), evaluation.mode(model, False):
-        parts = portions(images.detach().to(labels.device), labels, cost=COST)
-        return torch.cat([_margins(layers, *_box(part, eps), own) for part, own in parts])
-
-
 def verified(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
-    """Whether it is proved that ``model`` gives each image its label within all of ``eps``: bool ``(N,)``.
+    """Whether it is proved that ``model`` gives each image its label within all of ``eps`` and [0, 1]: bool ``(N,)``.
 
-    False says that there is no proof, which need not be a mistake: there may be no attack either. Else as `bounds`.
+    False says that there is no proof, which need not be a mistake: there may be no attack either. The model is a
+    sequence of `LINEAR`, `CURVED` and `RISING` layers, and taken in evaluation mode. A layer that may compute anything
+    else than these do, by a ``forward`` of its own or a hook, is refused with a ValueError.
+
+    >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
+    >>> net[1].weight.data = torch.tensor([[1.0], [0.9]])  # class 0 leads wherever the pixel is above 0
+    >>> verified(net, torch.tensor([[[[0.5]]], [[[0.1]]]]), torch.tensor([0, 0]), eps=0.2)
+    tensor([ True, False])
     """
-    found = margins(model, images, labels, eps)
-    return ((found > 0).sum(1) == found.shape[1] - 1).to(images.device)
+    layers, device = _checked_layers(model, images, eps), evaluation.device_of(model)
+    classes = evaluation.logits(model, images[:1]).shape[1]  # says what is wrong where the images do not fit
+    labels = check_labels(labels, len(images), classes).to(device)
+    with torch.no_grad(), evaluation.mode(model, False):
+        parts = portions(images.detach().to(device), labels, cost=COST)
+        margins = torch.cat([_margins(layers, *_box(part, eps), own) for part, own in parts])
+    return ((margins > 0).sum(1) == classes - 1).to(images.device)
 
 
 @dataclass(frozen=True)
@@ -142,11 +125,8 @@ def _checked_layers(model: nn.Module, images: Tensor, eps: float) -> list[nn.Mod
     layers = list(flattened(model))
     for number, layer in enumerate(layers):
         if reason := oddity(layer, (*LINEAR, *CURVED, *RISING)):
-            raise ValueError(
-                f"the model holds a {type(layer).__name__}, and no rule here says how it moves an interval. Layer "
-                f"{number}: {reason}"
-            )
-    evaluation.logits(model, images[:1], least=1)  # says what is wrong where the images do not fit
+            kind = type(layer).__name__
+            raise ValueError(f"the model holds a {kind}, and no rule here leads through it. Layer {number}: {reason}")
     if images.dtype not in (torch.float32, torch.float64) or torch.is_autocast_enabled(device.type):
         raise ValueError("no proof is known for half precision: want float32 or float64, and no torch.autocast")
     return layers

@@ -5,7 +5,6 @@ succeed. Athalye, Carlini and Wagner 2018, arXiv 1802.00420, section 3.1; Carlin
 section 4.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -39,91 +38,73 @@ def gradient_masking(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> list[MaskingCheck]:
-    """Look for contradictions between attacks, which show that gradients are hidden and a figure is too good.
+    """What should hold between attacks and a net that hides nothing, each with whether it does.
 
     A check fails where the attack that ought to be weaker leaves less, by more than 2 % of the images and more than two
     of them. Failing one proves that the stronger attack was misled; passing all proves nothing.
 
-    Every check is returned, passed or not. 100 images are enough. ``report`` is what `robust_accuracy` found for just
-    these, ``source`` as there; None runs it here.
+    100 images are enough. ``report`` is what `robust_accuracy` found for just these, ``source`` as there; None runs it
+    here.
     """
     generator = runtime.ensure_generator(generator)
     if report is None:
         report = robust_accuracy(model, images, labels, eps, source=source, generator=generator, progress=progress)
-    elif report.images.shape != images.shape or report.eps != eps:
+    elif len(report.worst) != len(images) or report.eps != eps:
         raise ValueError("the report is of other images or another eps: leave it out")
     if "square" not in report.per_attack:
         raise ValueError("the report was interrupted before its last attack: run robust_accuracy once more")
     clean = report.per_attack["clean"]
     if not clean.any():
         raise ValueError("the model classifies none of the images correctly, so there is nothing to hide: check labels")
-    case = _Case(model, images[clean], labels.to(images.device)[clean], report, generator)
-    checks = [*CHECKS, BORROWED] if "transfer" in report.per_attack else CHECKS
-    limit = max(SLACK, 2 / len(images))
-    with base.reraise_interrupts():
-        found = [(name, measure(case), wrong) for name, measure, wrong in checks]
-    return [MaskingCheck(name, m <= limit, m, "as it should be" if m <= limit else wrong) for name, m, wrong in found]
+    images, labels = images[clean], labels.to(images.device)[clean]
 
-
-class _Case(NamedTuple):
-    """What is to be explained: the images that are classified correctly without an attack, and what attacks left."""
-
-    model: nn.Module
-    images: Tensor
-    labels: Tensor
-    report: RobustnessReport
-    generator: torch.Generator
-
-    def under(self, *names: str) -> float:
+    def under(*names: str) -> float:
         """The accuracy under the worst of these attacks."""
-        return torch.stack([self.report.per_attack[name] for name in names]).all(0).float().mean().item()
+        return torch.stack([report.per_attack[name] for name in names]).all(0).float().mean().item()
 
-    def within(self, eps: float) -> float:
+    def within(eps: float) -> float:
         """The accuracy under PGD in another ball."""
-        eps = min(eps, 1)
         try:
-            attacked = pgd(self.model, self.images, self.labels, eps, generator=self.generator, progress=False)
+            attacked = pgd(model, images, labels, min(eps, 1), generator=generator, progress=False)
         except evaluation.NoGradient:
-            return self.under("clean")
-        correct = evaluation.predict(self.model, attacked).labels.to(self.labels.device) == self.labels
-        return correct.sum().item() / len(self.report.images)
+            return under("clean")
+        correct = evaluation.predict(model, attacked).labels.to(labels.device) == labels
+        return correct.sum().item() / len(clean)
 
-    def random_answers(self) -> float:
-        return fraction_changing(self.model, self.images, evaluation.logits(self.model, self.images))
-
-    def flat_loss(self) -> float:
+    def flat() -> float:
+        """The fraction of the images at which the loss has no slope."""
         try:
-            with base.attack_context(self.model, self.images, self.labels) as task:
+            with base.attack_context(model, images, labels) as task:
                 _, _, slope = task.gradient(task.images, task.cross_entropy, task.rows)
         except evaluation.NoGradient:
             return 1.0
         return (slope == 0).flatten(1).all(1).float().mean().item()
 
-    def more_steps(self) -> float:
-        return max(self.under("pgd-40") - self.under("pgd-10"), self.under("pgd-100") - self.under("pgd-40"))
-
-    def larger_balls(self) -> float:
-        small, own, large = self.within(self.report.eps / 2), self.under("pgd-40"), self.within(2 * self.report.eps)
-        return max(own - small, large - own)
-
-
-def _beaten(stronger: tuple[str, ...], by: str) -> Callable[[_Case], float]:
-    """By how much the attacks that ought to be stronger leave more."""
-    return lambda case: case.under(*stronger) - case.under(by)
-
-
-RANDOM = "the model's answers are random: average many in the model, then attack that"
-FLAT = "the loss is flat or has no gradient: look for rounding, and attack the margin"
-EVERYTHING = "PGD fails although any image at all is allowed"
-CHECKS = [  # what should hold, by how much it does not, and what that means
-    ("the same answer twice", _Case.random_answers, RANDOM),
-    ("a gradient everywhere", _Case.flat_loss, FLAT),
-    ("many steps beat one", _beaten(("pgd-40",), "fgsm"), "one step does better than many: the gradient misleads"),
-    ("more steps, more fooled", _Case.more_steps, "more steps do worse than fewer"),
-    ("a larger ball, more fooled", _Case.larger_balls, "a larger eps fools fewer images"),
-    ("all fooled where all is allowed", lambda case: case.within(1.0), EVERYTHING),
-    ("gradients beat noise", _beaten(("pgd-40",), "noise"), "random signs do better than gradients"),
-    ("gradients beat squares", _beaten(WHITE_BOX, "square"), "an attack that asks for no gradient does better"),
-]
-WRONG = "images made on another net do better than those made on this one"
-BORROWED = ("own gradients beat borrowed ones", _beaten(WHITE_BOX, "transfer"), WRONG)
+    with base.reraise_interrupts():
+        changing, level = fraction_changing(model, images, evaluation.logits(model, images)), flat()
+        smaller, larger, whole = within(eps / 2), within(2 * eps), within(1.0)
+    own, best = under("pgd-40"), under(*WHITE_BOX)
+    longer = max(own - under("pgd-10"), under("pgd-100") - own)
+    found = [  # what should hold, by how much it does not, and what that means
+        (
+            "the same answer twice",
+            changing,
+            "the model's answers are random: average many in the model, then attack that",
+        ),
+        (
+            "a gradient everywhere",
+            level,
+            "the loss is flat or has no gradient: look for rounding, and attack the margin",
+        ),
+        ("many steps beat one", own - under("fgsm"), "one step does better than many: the gradient misleads"),
+        ("more steps, more fooled", longer, "more steps do worse than fewer"),
+        ("a larger ball, more fooled", max(own - smaller, larger - own), "a larger eps fools fewer images"),
+        ("all fooled where all is allowed", whole, "PGD fails although any image at all is allowed"),
+        ("gradients beat noise", own - under("noise"), "random signs do better than gradients"),
+        ("gradients beat squares", best - under("square"), "an attack that asks for no gradient does better"),
+    ]
+    if "transfer" in report.per_attack:
+        wrong = "images made on another net do better than those made on this one"
+        found.append(("own gradients beat borrowed ones", best - under("transfer"), wrong))
+    limit = max(SLACK, 2 / len(clean))
+    return [MaskingCheck(name, m <= limit, m, "as it should be" if m <= limit else wrong) for name, m, wrong in found]

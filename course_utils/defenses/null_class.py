@@ -61,8 +61,6 @@ def with_null_class(model: nn.Sequential) -> nn.Sequential:
             f"the model is a {type(model).__name__}: want an nn.Sequential that ends in nn.Linear, such as "
             f"models.LeNet5(), for only there a row can be added ({reason})"
         )
-    if model[-1].out_features < 2:
-        raise ValueError("the model returns one logit an image, and there have to be at least 2 classes to begin with")
     wide = copy.deepcopy(model)
     wide[-1].out_features += 1
     for name, rows in model[-1].named_parameters():
@@ -103,33 +101,32 @@ def null_class_rounds(
     if not callable(breed):
         raise TypeError(f"breed is a {type(breed).__name__}: want a function of a model and a generator")
     check_counts(rounds=rounds, digits=digits)
-    settings = dict(epochs=1, lr=2e-3, generator=runtime.ensure_generator(generator)) | settings
-    return _rounds(model, split, breed, test, rounds, min(digits, len(split)), settings)
+    generator, classes = runtime.ensure_generator(generator), model[-1].out_features
+    settings = dict(epochs=1, lr=2e-3, generator=generator) | settings
 
+    def work() -> Iterator[Round]:
+        net, bred = copy.deepcopy(model).to(split.images.dtype).eval(), []
+        for number in range(1, rounds + 1):
+            images = check_images(breed(net, generator))
+            if len(images) % classes:
+                raise ValueError(
+                    f"breed returned {len(images)} images for {classes} classes: want as many for each, and none for "
+                    f"'none of these' (of an archive, images[:{classes}])"
+                )
+            outputs = evaluation.logits(net, images.to(split.images.dtype))
+            aims = (torch.arange(len(images)) % classes).to(outputs.device)
+            confidences = outputs.softmax(1).gather(1, aims[:, None])[:, 0]
+            yield Round(number, net, images, confidences, evaluation.accuracy(net, test))
+            if number < rounds:
+                bred.append(images.detach().to(split.images))
+                net = copy.deepcopy(net) if number > 1 else with_null_class(net)
+                mixture = _mixture(split, torch.cat(bred), min(digits, len(split)), classes, generator)
+                history = training.fit(net, mixture, **settings)
+                net.eval()
+                if not history.finished:
+                    return
 
-def _rounds(
-    model: nn.Sequential, split: Split, breed: Breed, test: Split, number: int, digits: int, settings: dict
-) -> Iterator[Round]:
-    classes, bred, generator = model[-1].out_features, [], settings["generator"]
-    net = copy.deepcopy(model).to(split.images.dtype).eval()
-    for current in range(1, number + 1):
-        images = check_images(breed(net, generator))
-        if len(images) % classes:
-            raise ValueError(
-                f"breed returned {len(images)} images for {classes} classes: want as many for each, and none for 'none "
-                f"of these' (of an archive, images[:{classes}])"
-            )
-        outputs = evaluation.logits(net, images.to(split.images.dtype))
-        aims = (torch.arange(len(images)) % classes).to(outputs.device)
-        confidences = outputs.softmax(1).gather(1, aims[:, None])[:, 0]
-        yield Round(current, net, images, confidences, evaluation.accuracy(net, test))
-        if current < number:
-            bred.append(images.detach().to(split.images))
-            net = copy.deepcopy(net) if current > 1 else with_null_class(net)
-            history = training.fit(net, _mixture(split, torch.cat(bred), digits, classes, generator), **settings)
-            net.eval()
-            if not history.finished:
-                return
+    return work()
 
 
 def _mixture(split: Split, bred: Tensor, digits: int, classes: int, generator: torch.Generator) -> Split:

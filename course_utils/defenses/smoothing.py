@@ -58,13 +58,12 @@ def certify(
 ) -> Certificate:
     """The class that the smoothed ``model`` gives each image, and how far that is proved: first + samples passes each.
 
-    If all draws agree, p is above alpha^(1 / samples), which bounds the radius: 1,000 draws reach 2.46 sigma, 10,000
-    reach 3.20. After an interrupt, images without all of their draws abstain.
+    The ``first`` draws choose the class, and the ``samples`` bound its probability. If all of these agree, p is above
+    alpha^(1 / samples), which bounds the radius: 1,000 draws reach 2.46 sigma, 10,000 reach 3.20. After an interrupt,
+    images without all of their draws abstain.
 
     Args:
-        model: it will see pixels below 0 and above 1.
-        sigma: the deviation of the noise, in pixel units.
-        first, samples: draws that choose the class, and further draws that bound its probability.
+        sigma: the deviation of the noise, in pixel units: the model will see pixels below 0 and above 1.
         alpha: the probability that a certificate is wrong, for each image, in (0, 0.5).
 
     >>> net = nn.Sequential(nn.Flatten(), nn.Linear(1, 2, bias=False))
@@ -128,19 +127,18 @@ def votes(
 
     The copies of one image after those of another fill batches of one size. An interrupt ends the counting quietly.
     """
-    check_sigma(sigma)
+    _check_sigma(sigma)
     classes = evaluation.logits(model, images[:1]).shape[1]
     check_images(images)
     images = images.detach().to(evaluation.device_of(model))
     counts = torch.zeros(len(images) * classes, dtype=torch.int64, device=images.device)
-    one = torch.ones((), dtype=torch.int64, device=images.device)
     most, total = portion(images), len(images) * samples
     try:
         with torch.inference_mode(), evaluation.mode(model, False):
             for start in range(0, total, most):
                 rows = torch.arange(start, min(start + most, total), device=images.device) // samples
                 outputs = evaluation.check_logits(model(noisy(images[rows], sigma, generator)), len(rows))
-                counts.scatter_add_(0, classes * rows + outputs.argmax(1), one.expand(len(rows)))
+                counts += torch.bincount(classes * rows + outputs.argmax(1), minlength=len(counts))
                 bar.update(len(rows))
     except KeyboardInterrupt:
         print("Interrupted: images without all of their draws abstain.")
@@ -168,7 +166,7 @@ class Smoothed(nn.Module):
     def __init__(self, model: nn.Module, sigma: float, samples: int = 16):
         super().__init__()
         evaluation.device_of(model)
-        check_sigma(sigma)
+        _check_sigma(sigma)
         self.model, self.sigma, self.samples = model, sigma, check_count("samples", samples)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -186,22 +184,18 @@ class NoisyLoss(TimedLoss):
     sigma: float
 
     def __post_init__(self):
-        check_sigma(self.sigma)
+        _check_sigma(self.sigma)
 
     def __call__(self, model: nn.Module, images: Tensor, labels: Tensor, moment: Moment) -> Tensor:
         return F.cross_entropy(model(noisy(images, self.sigma, moment.generator)), labels)
 
 
-def check_sigma(sigma: float) -> None:
-    """Refuse a deviation of the noise that is not above 0, or that looks like grey levels."""
-    if not 0 < sigma < math.inf:
-        raise ValueError(f"sigma={sigma}: the deviation of the noise is a number above 0, such as 0.25")
-    if sigma > 4:
-        raise ValueError(f"sigma={sigma:g}, but pixels run from 0 to 1: for {sigma:g} grey levels write {sigma:g}/255")
+def _check_sigma(sigma: float) -> None:
+    if not 0 < sigma <= 4:
+        unit = f"in pixel units, such as 0.25; for {sigma:g} grey levels write {sigma:g}/255"
+        raise ValueError(f"sigma={sigma}: want the deviation of the noise, above 0 and {unit}")
 
 
 def _check_alpha(alpha: float) -> None:
     if not 0 < alpha < 0.5:
-        raise ValueError(
-            f"alpha={alpha}: want the probability of a wrong certificate, between 0 and 0.5, such as 0.001"
-        )
+        raise ValueError(f"alpha={alpha}: want the probability of a wrong answer, between 0 and 0.5, such as 0.001")

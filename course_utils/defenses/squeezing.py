@@ -8,26 +8,14 @@ a perfect defense. Backward pass differentiable approximation (BPDA; Athalye, Ca
 keeps the rounding forward and takes the gradient as if it were the identity, which it is but for half a level.
 """
 
-import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation
 from course_utils.core.checks import check_count
 
 
-def squeeze(images: Tensor, levels: int) -> Tensor:
-    """The nearest of ``levels`` evenly spaced levels from 0 to 1, pixel by pixel: shape in, shape out.
-
-    >>> squeeze(torch.tensor([0.0, 0.4, 0.6, 1.0]), levels=2)
-    tensor([0., 0., 1., 1.])
-    """
-    if check_count("levels", levels) < 2:
-        raise ValueError("levels=1 makes all images the same: want at least 2, black and white")
-    return ((levels - 1) * images).round() / (levels - 1)
-
-
 class Squeezed(nn.Module):
-    """``model`` behind that rounding. Its gradient in the images is 0 wherever it exists.
+    """``model`` behind that rounding, to ``levels`` from 0 to 1. Its gradient in the images is 0 wherever it exists.
 
     >>> Squeezed(nn.Flatten(), levels=3)(torch.tensor([[[[0.2, 0.3]]]]))
     tensor([[0.0000, 0.5000]])
@@ -36,17 +24,22 @@ class Squeezed(nn.Module):
     def __init__(self, model: nn.Module, levels: int):
         super().__init__()
         evaluation.device_of(model)
-        squeeze(torch.zeros(1), levels)
+        if check_count("levels", levels) < 2:
+            raise ValueError("levels=1 makes all images the same: want at least 2, black and white")
         self.model, self.levels = model, levels
 
+    def squeeze(self, images: Tensor) -> Tensor:
+        """The nearest level, pixel by pixel: shape in, shape out."""
+        return ((self.levels - 1) * images).round() / (self.levels - 1)
+
     def forward(self, images: Tensor) -> Tensor:
-        return self.model(squeeze(images, self.levels))
+        return self.model(self.squeeze(images))
 
 
 class _StraightThrough(Squeezed):
     def forward(self, images: Tensor) -> Tensor:
-        rounded = squeeze(images.detach(), self.levels)
-        return self.model(rounded + (images - images.detach()))  # the bracket is 0, and its gradient 1
+        fixed = images.detach()
+        return self.model(self.squeeze(fixed) + (images - fixed))  # the bracket is 0, and its gradient 1
 
 
 def straight_through(squeezed: Squeezed) -> nn.Module:

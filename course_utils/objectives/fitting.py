@@ -54,14 +54,6 @@ def check_split(split: Split, every: bool = False) -> int:
     return len(counts)
 
 
-def check_outputs(logits: Tensor, labels: Tensor, least: int = 1) -> None:
-    """Refuse logits that are not ``(N, K)`` with N and K large enough for a loss, and labels that do not fit them."""
-    if logits.ndim != 2 or not len(logits) or logits.shape[1] < least:
-        classes = "" if least == 1 else f" with at least {least} classes"
-        raise ValueError(f"logits have shape {tuple(logits.shape)}, not (N, K){classes}")
-    check_labels(labels, *logits.shape)
-
-
 def frozen(values: Tensor) -> nn.Parameter:
     """A constant of a model that is never trained: it moves with the model, and tells where the model is."""
     return nn.Parameter(values.detach(), requires_grad=False)

@@ -21,9 +21,8 @@ from course_utils.objectives.fitting import check_split, flat, frozen
 class Gaussians(nn.Module):
     """Logits log p(x | k) + log p(k), in nats, from means ``(K, D)``, covariances ``(K, D, D)`` and priors ``(K,)``.
 
-    >>> model = Gaussians(torch.zeros(1, 2), torch.eye(2)[None], torch.ones(1))
-    >>> model.log_density(torch.zeros(1, 1, 1, 2))  # -log(2 pi)
-    tensor([-1.8379])
+    >>> Gaussians(torch.zeros(1, 2), torch.eye(2)[None], torch.ones(1))(torch.zeros(1, 1, 1, 2))  # -log(2 pi)
+    tensor([[-1.8379]])
     """
 
     def __init__(self, means: Tensor, covariances: Tensor, priors: Tensor):
@@ -38,10 +37,6 @@ class Gaussians(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         offsets = flat(images, self.means) - self.means[:, None]
         return (self.heights - torch.bmm(offsets, self.whiteners.mT).square().sum(2).T / 2).contiguous()
-
-    def log_density(self, images: Tensor) -> Tensor:
-        """log p(x) ``(N,)`` in nats, of a density of D pixels: reject an image for which it is low."""
-        return self(images).logsumexp(1)
 
 
 def gaussians(split: Split, *, ridge: float = 0.05) -> Gaussians:

@@ -1,13 +1,10 @@
-r"""Losses that ask for a margin: in the logits, and in the image itself.
+r"""A loss that asks for a margin in the image itself.
 
-Cross-entropy is never content; a hinge is, once the margin of the right logit is as large as wanted,
-
-    max(0, margin + max_{j != y} f_j - f_y)
-
-(Crammer and Singer, JMLR 2001). For a linear machine of fixed weights this margin is a distance in the image, and that
-is the support vector machine. For a network it is not: logits twice as large have twice the margin at the same distance
-from the boundary. To first order the distance to the boundary with class j is the margin divided by its slope, which
-makes a loss that sees the image,
+Cross-entropy is never content. A hinge is, ``max(0, margin + max_{j != y} f_j - f_y)``, once the right logit leads by
+as much as wanted (Crammer and Singer, JMLR 2001). For a linear machine of fixed weights this margin is a distance in
+the image, and that is the support vector machine. For a network it is not: logits twice as large have twice the margin
+at the same distance from the boundary. To first order the distance to the boundary with class j is the margin divided
+by its slope, which makes a loss that sees the image,
 
     max(0, gamma + (f_j - f_y) / |grad_x (f_j - f_y)|)
 
@@ -19,19 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation
-from course_utils.objectives.fitting import check_outputs
 
 FLAT = 1e-3  # added to the slope, in logits a unit of distance: where the network is flat, no division by 0
-
-
-def hinge(logits: Tensor, labels: Tensor, margin: float = 1.0) -> Tensor:
-    """The mean hinge loss of logits ``(N, K)``: 0 where each label leads by ``margin``.
-
-    >>> hinge(torch.tensor([[3.0, 0.0], [0.5, 0.0]]), torch.tensor([0, 0]))
-    tensor(0.2500)
-    """
-    _check(logits, labels, "margin", margin)
-    return (margin - evaluation.margin(logits, labels)).relu().mean()
 
 
 def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float = 2.0) -> Tensor:
@@ -47,15 +33,7 @@ def large_margin(model: nn.Module, images: Tensor, labels: Tensor, gamma: float 
     """
     with torch.enable_grad():
         images = images.detach().requires_grad_()
-        logits = evaluation.ask(model, images)
-        _check(logits, labels, "gamma", gamma)
-        margin = evaluation.margin(logits, labels)
+        margin = evaluation.margin(evaluation.ask(model, images), labels)
         slope = evaluation.gradient(margin.sum(), images, create_graph=True)
         distance = margin / (slope.flatten(1).norm(dim=1) + FLAT)
         return (gamma - distance).relu().mean()
-
-
-def _check(logits: Tensor, labels: Tensor, name: str, wanted: float) -> None:
-    check_outputs(logits, labels, least=2)
-    if not 0 < wanted < float("inf"):
-        raise ValueError(f"{name}={wanted}: want a number above 0")

@@ -26,10 +26,11 @@ from torch.nn import functional as F
 
 from course_utils import models
 from course_utils.data import Split
-from course_utils.objectives.fitting import check_outputs, check_split, flat, frozen, train
+from course_utils.objectives.fitting import check_split, flat, frozen, train
 
 A, S = 1.7159, 2 / 3  # of the squashing, so that -1 and +1 map to themselves
 RUBBISH = 10.0  # j: beyond this squared distance a class counts as far enough
+TRAINING = dict(epochs=5, lr=8e-3)
 RANK = 40  # directions in which a shallow function of a class measures distance
 
 DRAWINGS = """
@@ -96,8 +97,7 @@ def map_criterion(logits: Tensor, labels: Tensor, rubbish: float = RUBBISH) -> T
     >>> map_criterion(torch.tensor([[0.0, -8.0]]), torch.tensor([0]), rubbish=5.0)  # log(1 + exp(-5) + exp(-8))
     tensor(0.0070)
     """
-    check_outputs(logits, labels)
-    return F.cross_entropy(_with_rubbish(logits, rubbish), labels)
+    return F.cross_entropy(torch.cat([logits, torch.full_like(logits[:, :1], -rubbish)], dim=1), labels)
 
 
 def bernoulli(logits: Tensor, labels: Tensor) -> Tensor:
@@ -108,54 +108,40 @@ def bernoulli(logits: Tensor, labels: Tensor) -> Tensor:
     >>> bernoulli(torch.tensor([[0.0, -8.0]]), torch.tensor([0])).round(decimals=4)  # -log(1 - exp(-8))
     tensor(0.0003)
     """
-    check_outputs(logits, labels)
     own = F.one_hot(labels, logits.shape[1]).bool()
     no = torch.log(-torch.expm1(logits.clamp_max(-1e-6)))
     return -torch.where(own, logits, no).sum(1).mean()
 
 
-def confidence(logits: Tensor, rubbish: float | None = None) -> Tensor:
-    """How sure a net of radial basis functions is of its class, in [0, 1], ``(N,)``.
-
-    Without ``rubbish`` this is Goodfellow's exp(f_k), not normalised. With the j of `map_criterion` it is the posterior
-    that this loss is the logarithm of, exp(f_k) / (exp(-j) + sum exp(f)): above 1/2 only within distance j.
+def confidence(logits: Tensor) -> Tensor:
+    """How sure a net of radial basis functions is of its class: Goodfellow's exp(f_k), in [0, 1], ``(N,)``.
 
     >>> confidence(torch.tensor([[-0.1, -5.0], [-9.0, -9.0]]))
     tensor([9.0484e-01, 1.2341e-04])
     """
     if logits.ndim != 2 or not (logits <= 1e-4).all():
         raise ValueError("want rows of logits, none above 0: minus squared distances, as radial basis functions give")
-    if rubbish is None:
-        return logits.amax(1).clamp_max(0).exp()
-    return _with_rubbish(logits, rubbish).softmax(1)[:, :-1].amax(1)
+    return logits.amax(1).clamp_max(0).exp()
 
 
-def rbf_lenet(split: Split, *, epochs: int = 5, lr: float = 8e-3, **settings) -> nn.Sequential:
+def rbf_lenet(split: Split, **settings) -> nn.Sequential:
     """LeNet-5 with the output layer and the loss of 1998, trained on the ten digits of ``split``.
 
     Features, pooling and optimiser are those of `models.LeNet5`, so that only the objective differs. ``settings`` are
-    those of `train`.
+    those of `train`, 5 epochs with ``lr=8e-3`` unless they say otherwise.
     """
 
     def build():
         return nn.Sequential(*list(models.LeNet5())[:-2], Bitmaps())
 
-    return train(build, split, lambda net, x, y: map_criterion(net(x), y), epochs=epochs, lr=lr, **settings)
+    return train(build, split, lambda net, x, y: map_criterion(net(x), y), **TRAINING | settings)
 
 
-def shallow_rbf(split: Split, *, epochs: int = 5, lr: float = 8e-3, **settings) -> ShallowRBF:
+def shallow_rbf(split: Split, **settings) -> ShallowRBF:
     """Goodfellow's shallow net, from the mean images of the classes on, trained by `bernoulli`.
 
-    The paper does not say how its own was trained. ``settings`` are those of `train`.
+    The paper does not say how its own was trained. ``settings`` are as in `rbf_lenet`.
     """
     classes, pixels = check_split(split, every=True), split.images.flatten(1)
     means = torch.stack([pixels[split.labels == k].mean(0) for k in range(classes)])
-
-    def loss(net, images, labels):
-        return bernoulli(net(images), labels)
-
-    return train(lambda: ShallowRBF(means), split, loss, epochs=epochs, lr=lr, **settings)
-
-
-def _with_rubbish(logits: Tensor, rubbish: float) -> Tensor:
-    return torch.cat([logits, torch.full_like(logits[:, :1], -rubbish)], dim=1)
+    return train(lambda: ShallowRBF(means), split, lambda net, x, y: bernoulli(net(x), y), **TRAINING | settings)

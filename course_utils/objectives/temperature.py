@@ -8,8 +8,6 @@ fraction of one: for the first, the cross-entropy rounds to 0 in float32, and so
 fails for a reason that is no strength (Carlini and Wagner 2017, section IV).
 """
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,10 +29,7 @@ class TemperatureScaled(nn.Module):
 
     def __init__(self, model: nn.Module, temperature: float):
         super().__init__()
-        evaluation.device_of(model)
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"temperature={temperature}: want a number above 0")
-        self.model, self.temperature = model, float(temperature)
+        self.model, self.temperature = model, temperature
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model(images) / self.temperature

@@ -201,7 +201,6 @@ class Rounded(nn.Module):
         (Trades, dict(eps=0.1, warmup=-0.1), "from 0 to 1"),
         (ManySteps, dict(eps=0.1, warmup=float("nan")), "from 0 to 1"),
         (ManySteps, dict(eps=0.1, steps=0), "steps=0"),
-        (Trades, dict(eps=0.1, beta=-1), "beta=-1"),
     ],
 )
 def test_bad_settings_are_refused(loss, settings, message):
