@@ -8,6 +8,7 @@ a perfect defense. Backward pass differentiable approximation (BPDA; Athalye, Ca
 keeps the rounding forward and takes the gradient as if it were the identity, which it is but for half a level.
 """
 
+import torch
 from torch import Tensor, nn
 
 from course_utils import evaluation
@@ -30,7 +31,7 @@ class Squeezed(nn.Module):
 
     def squeeze(self, images: Tensor) -> Tensor:
         """The nearest level, pixel by pixel: shape in, shape out."""
-        return ((self.levels - 1) * images).round() / (self.levels - 1)
+        return torch.round((self.levels - 1) * images) / (self.levels - 1)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.model(self.squeeze(images))

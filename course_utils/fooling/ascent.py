@@ -17,8 +17,6 @@ from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_labels, check_shape
 from course_utils.fooling._genomes import uniform
 
-Penalty = Callable[[Tensor], Tensor]
-
 
 def l2_penalty(images: Tensor) -> Tensor:
     """The sum of the squared pixels, ``(N, C, H, W)`` -> ``(N,)``: black costs nothing."""
@@ -39,7 +37,7 @@ def ascend(
     targets: Tensor,
     *,
     steps: int = 100,
-    regularizer: str | Penalty | None = None,
+    regularizer: str | None = None,
     strength: float = 0.01,
     shape: tuple[int, int, int] = (1, 28, 28),
     step_size: float = 0.05,
@@ -50,17 +48,15 @@ def ascend(
     """Go from noise, even in [0, 1], to an image of each target class.
 
     Args:
-        regularizer: one of `REGULARIZERS`, or a function from images to one penalty each, ``(N,)``.
-        strength: of the penalty, in nats for each unit of it.
+        regularizer: one of `REGULARIZERS`, and its ``strength`` in nats for each unit of it.
         step_size: of Adam, about how far a pixel moves in a step at first.
         on_step: called before each step with the confidence in each target, ``(N,)``, for curves.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     >>> images = ascend(model, torch.tensor([0, 1, 2]), steps=50, shape=(1, 4, 4))
     """
-    if not callable(regularizer) and regularizer not in (None, *REGULARIZERS):
+    if regularizer not in (None, *REGULARIZERS):
         raise ValueError(f"there is no regularizer {regularizer!r}: choose among {', '.join(REGULARIZERS)}, or None")
-    penalty = regularizer if callable(regularizer) or regularizer is None else REGULARIZERS[regularizer]
     steps, shape = check_count("steps", steps), check_shape(shape)
     if not (0 < step_size < float("inf") and 0 <= strength < float("inf")):
         raise ValueError(f"step_size={step_size}, strength={strength}: want finite numbers, the first above 0")
@@ -73,13 +69,9 @@ def ascend(
         likely = -F.cross_entropy(evaluation.ask(model, images), aim, reduction="none")
         if on_step is not None:
             on_step(likely.detach().exp())
-        if penalty is None:
+        if regularizer is None:
             return likely.sum()
-        costs = penalty(images)
-        if not isinstance(costs, Tensor) or costs.shape != (number,):
-            found = tuple(costs.shape) if isinstance(costs, Tensor) else costs
-            raise ValueError(f"the regularizer returns {found} for {number} images: want one penalty each, ({number},)")
-        return likely.sum() - strength * costs.sum()
+        return likely.sum() - strength * REGULARIZERS[regularizer](images).sum()
 
     with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
         aim, images = targets.to(device, copy=True), start.clone().requires_grad_()

@@ -7,11 +7,10 @@ from course_utils.fooling.cppn import Graph
 
 
 def graph(network: Graph, *, image: Tensor | None = None, title: str = "", alt: str) -> Picture:
-    """A genome's network as a graph (see `CPPN.graph`), from its inputs at the left to its outputs at the right.
+    """A genome's network (see `CPPN.graph`), from its inputs at the left to its outputs at the right.
 
     Links are as thick as their weights are large, full where these are positive and dashed where they are negative.
-
-    What it paints, ``(C, H, W)``, is shown beside it.
+    The ``image`` that it paints, ``(C, H, W)``, is shown beside it.
 
     >>> graph(Graph({0: "x", 1: "sine"}, {0: 0, 1: 1}, {(0, 1): -2.0}, (1,)), alt="x leads to a sine.")
     x leads to a sine.

@@ -43,8 +43,6 @@ def pack(file: str | Path, genomes: Genomes, encoding: CPPN, notes: dict, **tabl
     width = genomes["used"].shape[1]
     if width > 256:
         raise ValueError(f"genomes with room for {width} nodes: 256 at most, a node's number is one byte")
-    if taken := {*LINKS, "function"} & set(tables):
-        raise ValueError(f"a table cannot be called {min(taken)}: that is a part of the genomes")
     target, source, weight = Plan(genomes, encoding.shape[0]).links
     columns = (target // width).int(), (target % width).to(torch.uint8), (source % width).to(torch.uint8), weight
     tensors = dict(zip(LINKS, columns, strict=True)) | tables | {"function": genomes["function"]}
@@ -58,15 +56,13 @@ def unpack(file: str | Path, device: torch.device | str = "cpu") -> Packed:
     """Read what `pack` wrote. A file that holds something else, or is damaged, is a ValueError."""
     try:
         with safetensors.safe_open(Path(file).expanduser(), "pt") as opened:
-            texts = opened.metadata() or {}
-            tables = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        if "genomes" not in texts or storage.checksum(tables) != texts.get("sha256"):
-            raise ValueError("its checksum is wrong" if "genomes" in texts else "it holds something else")
-    except FileNotFoundError:
-        raise
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{file} holds no packed genomes, or is damaged: {error}") from error
-    about, tables = json.loads(texts["genomes"]), {name: table.to(device) for name, table in tables.items()}
+            texts, tables = opened.metadata(), {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        about, whole = json.loads(texts["genomes"]), storage.checksum(tables) == texts["sha256"]
+    except (safetensors.SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} holds no packed genomes") from error
+    if not whole:
+        raise ValueError(f"{file} is damaged: its checksum is wrong")
+    tables = {name: table.to(device) for name, table in tables.items()}
     encoding, function = CPPN(tuple(about["shape"]), about["hidden"]), tables.pop("function")
     *ends, weight = (tables.pop(name) for name in LINKS)
     ends = tuple(end.long() for end in ends)

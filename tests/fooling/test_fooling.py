@@ -506,7 +506,7 @@ def test_a_penalty_is_paid_less(name, penalty):
     targets = torch.tensor([3, 0, 1])
     sums = [
         penalty(ascend(network(), targets, steps=60, shape=SHAPE, regularizer=r, strength=s, progress=False)).sum()
-        for r, s in ((None, 0), (name, 0.02), (penalty, 0.2))
+        for r, s in ((None, 0), (name, 0.02), (name, 0.2))
     ]
     assert sums[0] > sums[1] > sums[2]
 
@@ -531,9 +531,6 @@ class Rounding(nn.Module):
         (dict(step_size=-1), "step_size"),
         (dict(shape=(1, 4, 4)), "cannot take"),
         (dict(shape=(7, 5)), "want .channels"),
-        (dict(regularizer=lambda images: images.mean()), "one penalty each"),
-        (dict(regularizer=lambda images: 1.0), "one penalty each"),
-        (dict(regularizer=lambda images: (images - images).flatten(1).sum(1).sqrt()), "root"),
         (dict(model=nn.Sequential(Rounding(), network())), "no gradient"),
         (dict(model=lambda images: images.flatten(1)), "wrap it in one"),
     ],
