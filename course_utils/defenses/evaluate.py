@@ -10,7 +10,6 @@ a proof (`intervals`, `smoothing`) is a lower one. Croce and Hein 2020 built Aut
 2003.01690. Where a defense hides its gradients and not its mistakes, the bound is far too high: see `masking`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -97,7 +96,19 @@ def robust_accuracy(
     report = RobustnessReport(eps, {"clean": clean})
     if changing := fraction_changing(model, images, outputs):
         report.notes["clean"] = f"asked twice, the model gives other logits for {changing:.0%} of the images"
-    attacks = _attacks(model, eps, source, nearest, queries, runtime.ensure_generator(generator))
+    generator = runtime.ensure_generator(generator)
+    how = dict(eps=eps, generator=generator, progress=False)
+    attacks = {
+        "noise": partial(random_noise, model, eps=eps, draws=10, generator=generator),
+        "fgsm": partial(fgsm, model, eps=eps),
+        "pgd-10": partial(pgd, model, steps=10, **how),
+        "pgd-40": partial(pgd, model, steps=40, **how),
+        "pgd-100": partial(pgd, model, steps=100, step_size="falling", **how),
+        "margin": partial(_towards_each, model, nearest=nearest, **how),
+    }
+    if source is not None:  # what only just fools the source fools no other
+        attacks["transfer"] = partial(pgd, source, steps=40, early_exit=False, **how)
+    attacks["square"] = partial(square, model, queries=queries, **how)
     images, labels = images.detach()[clean], labels[clean]
     bar = runtime.progress(len(attacks), "attacks", progress)
     try:
@@ -117,24 +128,6 @@ def robust_accuracy(
     return report
 
 
-def _attacks(
-    model: nn.Module, eps: float, source: nn.Module | None, nearest: int, queries: int, generator: torch.Generator
-) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
-    settings = dict(generator=generator, progress=False)
-    attacks = {
-        "noise": partial(random_noise, model, eps=eps, draws=10, generator=generator),
-        "fgsm": partial(fgsm, model, eps=eps),
-        "pgd-10": partial(pgd, model, eps=eps, steps=10, **settings),
-        "pgd-40": partial(pgd, model, eps=eps, steps=40, **settings),
-        "pgd-100": partial(pgd, model, eps=eps, steps=100, step_size="falling", **settings),
-        "margin": partial(_towards_each, model, eps=eps, nearest=nearest, **settings),
-    }
-    if source is not None:  # what only just fools the source fools no other
-        attacks["transfer"] = partial(pgd, source, eps=eps, steps=40, early_exit=False, **settings)
-    attacks["square"] = partial(square, model, eps=eps, queries=queries, **settings)
-    return attacks
-
-
 def _withstood(name: str, attacked: Tensor, model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> Tensor:
     """Which of the images an attack did not turn, bool ``(N,)``, if it kept to its bounds."""
     low, high = (bound.item() for bound in torch.aminmax(attacked))
@@ -147,13 +140,13 @@ def _withstood(name: str, attacked: Tensor, model: nn.Module, images: Tensor, la
     return evaluation.predict(model, attacked).labels.to(labels.device) == labels
 
 
-def _towards_each(model: nn.Module, images: Tensor, labels: Tensor, *, eps: float, nearest: int, **settings) -> Tensor:
+def _towards_each(model: nn.Module, images: Tensor, labels: Tensor, *, nearest: int, **how) -> Tensor:
     """Attack the margin to the nearest wrong class, then with what is left that to the second, and so on."""
     outputs = evaluation.without(evaluation.logits(model, images).to(labels.device), labels)
     found, rows = images.clone(), torch.arange(len(images), device=images.device)
     for targets in outputs.topk(min(nearest, outputs.shape[1] - 1)).indices.T:
-        how = dict(targets=targets[rows], loss="margin", steps=100, step_size="falling", **settings)
-        found[rows] = pgd(model, images[rows], labels[rows], eps, **how)
+        settings = dict(targets=targets[rows], loss="margin", steps=100, step_size="falling")
+        found[rows] = pgd(model, images[rows], labels[rows], **settings, **how)
         rows = rows[evaluation.predict(model, found[rows]).labels.to(labels.device) == labels[rows]]
         if not len(rows):
             break
