@@ -16,6 +16,8 @@ from course_utils.defenses.intervals import IntervalLoss
 from course_utils.defenses.null_class import with_null_class
 from course_utils.defenses.smoothing import NoisyLoss, Smoothed
 from course_utils.defenses.squeezing import Squeezed, straight_through
+from course_utils.objectives.rbf import map_criterion
+from course_utils.objectives.temperature import TemperatureScaled
 
 QUIET = dict(progress=False)
 
@@ -45,9 +47,8 @@ LOSSES = {
     "noise": NoisyLoss(0.25),
     "softened": softened_loss(5.0),
     "distilled": softened_loss(5.0, teacher=small(seed=9)),
-    "hinge": lambda net, x, y: objectives.hinge(net(x), y),
     "large margin": objectives.large_margin,
-    "MAP": lambda net, x, y: objectives.map_criterion(net(x), y),
+    "MAP": lambda net, x, y: map_criterion(net(x), y),
 }
 LATEST = ("one step", "many steps", "TRADES", "intervals")  # they become harder on the way
 DRAWING = ("one step", "many steps", "TRADES", "intervals", "noise")
@@ -146,7 +147,7 @@ DEFENDED = {
     "rounded, straight through": lambda net: straight_through(Squeezed(net, 4)),
     "smoothed": lambda net: Smoothed(net, 0.25, samples=4),
     "null class": with_null_class,
-    "cooled": lambda net: objectives.TemperatureScaled(net, 2.0),
+    "cooled": lambda net: TemperatureScaled(net, 2.0),
 }
 FLAT = ("rounded",)  # their gradient is 0 where it exists
 every_model = pytest.mark.parametrize("name", DEFENDED)
