@@ -75,9 +75,7 @@ def certify(
     _check_alpha(alpha)
     if alpha ** (1 / samples) <= 0.5:
         least = math.floor(math.log2(1 / alpha)) + 1
-        raise ValueError(
-            f"samples={samples}: even if all agree, that proves nothing at alpha={alpha}; want at least {least}"
-        )
+        raise ValueError(f"samples={samples}: if all agree, that proves nothing at alpha={alpha}; want {least} or more")
     generator = runtime.ensure_generator(generator, evaluation.device_of(model))
     with runtime.progress((first + samples) * len(images), "certify", progress) as bar:
         chosen = votes(model, images, sigma, first, generator, bar)
@@ -113,7 +111,7 @@ def predict_smoothed(
     generator = runtime.ensure_generator(generator, evaluation.device_of(model))
     with runtime.progress(samples * len(images), "predict", progress) as bar:
         counts = votes(model, images, sigma, samples, generator, bar)
-    most = counts.cpu().topk(min(2, counts.shape[1]), dim=1)
+    most = counts.cpu().topk(2, dim=1)
     drawn = most.values.sum(1)
     low, _ = clopper_pearson(most.values[:, 0], drawn.clamp_min(1), 1 - alpha)
     certain = (low > 0.5) & (counts.sum(1) == samples).cpu()

@@ -87,9 +87,16 @@ class CPPN:
         The published crossover exchanges whole genomes, which changes nothing here.
         """
         child = take(genomes, parents)
-        _mutate(child, generator)
+        how = dict(generator=generator, device=child["used"].device)
+        links = child["linked"].nonzero()
+        links = links[happens(len(links), RATE, **how)].unbind(1)
+        steps = polynomial(uniform(len(links[0]), **how), ETA)
+        child["weights"][links] = (child["weights"][links] + 2 * WEIGHT * steps).clamp(-WEIGHT, WEIGHT)
+        function = child["function"].view(-1)
+        nodes = happens(len(function), RATE, **how)
+        function[nodes] = _functions(len(nodes), **how)
         for mutate, chance in MUTATIONS:
-            draws = uniform(len(parents), generator=generator, device=child["used"].device)
+            draws = uniform(len(parents), **how)
             mutate(child, (draws < chance).nonzero()[:, 0], self.shape[0], generator)
         return child
 
@@ -126,17 +133,6 @@ class CPPN:
         half = (columns - 1) / 2, (rows - 1) / 2
         radius = torch.hypot(*((axis - middle) / max(middle, 1) for axis, middle in zip((x, y), half, strict=True)))
         return torch.stack([x, y, radius, torch.ones_like(x)]).flatten(1)
-
-
-def _mutate(child: Genomes, generator: torch.Generator) -> None:
-    """Mutate each weight and each function with chance `RATE`."""
-    function, links = child["function"].view(-1), child["linked"].nonzero()
-    device = function.device
-    links = links[happens(len(links), RATE, generator=generator, device=device)].unbind(1)
-    steps = polynomial(uniform(len(links[0]), generator=generator, device=device), ETA)
-    child["weights"][links] = (child["weights"][links] + 2 * WEIGHT * steps).clamp(-WEIGHT, WEIGHT)
-    nodes = happens(len(function), RATE, generator=generator, device=device)
-    function[nodes] = _functions(len(nodes), generator=generator, device=device)
 
 
 def _add_link(child: Genomes, rows: Tensor, outputs: int, generator: torch.Generator) -> None:

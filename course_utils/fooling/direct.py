@@ -6,6 +6,7 @@ released code. That code also crosses the parents, which the paper does not ment
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -63,8 +64,7 @@ def _cross(pixels: Tensor, generator: torch.Generator) -> Tensor:
     low, high = torch.minimum(first, second), torch.maximum(first, second)
     gap, middle = high - low, (low + high) / 2
 
-    def draw(*shape):
-        return uniform(*shape, generator=generator, device=pixels.device)
+    draw = partial(uniform, generator=generator, device=pixels.device)
 
     def reach(room):
         """How far from the middle a child lands, in half gaps, if ``room`` is left beyond its parent."""
