@@ -16,6 +16,8 @@ from course_utils.defenses.evaluate import RobustnessReport, fraction_changing, 
 
 WHITE_BOX = ("fgsm", "pgd-10", "pgd-40", "pgd-100", "margin")  # attacks that follow the model's own gradient
 SLACK = 0.02  # fraction of the images by which two attacks may differ by chance, and two images at least
+RANDOM = "the model's answers are random: average many in the model, then attack that"
+FLAT = "the loss is flat or has no gradient: look for rounding, and attack the margin"
 
 
 class MaskingCheck(NamedTuple):
@@ -86,16 +88,8 @@ def gradient_masking(
     own, best = under("pgd-40"), under(*WHITE_BOX)
     longer = max(own - under("pgd-10"), under("pgd-100") - own)
     found = [  # what should hold, by how much it does not, and what that means
-        (
-            "the same answer twice",
-            changing,
-            "the model's answers are random: average many in the model, then attack that",
-        ),
-        (
-            "a gradient everywhere",
-            level,
-            "the loss is flat or has no gradient: look for rounding, and attack the margin",
-        ),
+        ("the same answer twice", changing, RANDOM),
+        ("a gradient everywhere", level, FLAT),
         ("many steps beat one", own - under("fgsm"), "one step does better than many: the gradient misleads"),
         ("more steps, more fooled", longer, "more steps do worse than fewer"),
         ("a larger ball, more fooled", max(own - smaller, larger - own), "a larger eps fools fewer images"),

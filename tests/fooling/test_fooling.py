@@ -217,7 +217,6 @@ def test_lenet_is_fooled_by_evolution(net):
         (dict(model=lambda images: images.flatten(1)), "wrap it in one"),
         (dict(encoding=Direct), "want Direct"),
         (dict(encoding="direct"), "want Direct"),
-        (dict(resume="archive.safetensors"), "want an archive"),
     ],
 )
 def test_bad_input_is_named(settings, message):
