@@ -118,7 +118,7 @@ ATTACKS = {
     "decision, coarse": lambda m, x, y: attacks.hop_skip_jump(m, x, y, queries=150, detail=3, **QUIET),
     "universal": lambda m, x, y: attacks.universal(m, x, y, 0.2, steps=5, **QUIET),
     "expectation": lambda m, x, y: attacks.eot(m, scene, x, (y + 1) % CLASSES, steps=3, batch=2, **QUIET),
-    "explorer": lambda m, x, y: explorer.run(m, x[:1], y[:1], "carlini & wagner", 0.1, 5),
+    "explorer": lambda m, x, y: explorer.ATTACKS["carlini_wagner"](m, x[:1], y[:1], eps=0.1, steps=5),
 }
 CALLS = {
     **{name: lambda m, s, attack=attack: attack(m, s.images, s.labels) for name, attack in ATTACKS.items()},

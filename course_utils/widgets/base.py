@@ -8,7 +8,6 @@ import base64
 import html
 import inspect
 import os
-from functools import partial
 from pathlib import Path
 
 import anywidget
@@ -21,13 +20,13 @@ from course_utils.core.checks import levels
 FOLDER = Path(__file__).parent
 STILL = """<div class="course-still">
 <style>.jp-OutputArea-child:has(+ * .course-still) > .jupyter-widgets:not(:has(*)) {{ display: none }}</style>
-{image}
+{}
 <p>This is a picture of it. Run the cell again to play.</p>
 </div>"""
 
 
 class Pictured:
-    """What a live widget leaves behind in a lesson that is saved and opened again: its `picture`, and its words."""
+    """What a live widget leaves behind in a lesson that is saved and opened again: its ``picture()``, and its words."""
 
     def _ipython_display_(self) -> None:
         """Show the widget; for JupyterLab the picture is an output of its own.
@@ -36,11 +35,11 @@ class Pictured:
         picture follows in a second output: base.css hides it beside a live widget, and it hides that sentence.
         """
         data, metadata = self._repr_mimebundle_()
-        second = "JPY_SESSION_NAME" in os.environ and data.pop("image/png", None)
+        png = "JPY_SESSION_NAME" in os.environ and data.pop("image/png", None)
         display(data, metadata=metadata, raw=True)
-        if second:
-            alt = metadata["image/png"]["alt"]
-            display({"text/html": STILL.format(image=_img(second, alt)), "text/plain": alt}, raw=True)
+        if png:
+            picture = figures.Picture(base64.b64decode(png), metadata["image/png"]["alt"])
+            display({"text/html": STILL.format(img(picture)), "text/plain": picture.alt}, raw=True)
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         """The live view, and beside it a picture and its words, for a page that has no kernel."""
@@ -50,7 +49,7 @@ class Pictured:
             picture = self.picture()
         except Exception:  # the live widget says what is wrong
             return data, metadata
-        data |= {"text/plain": repr(picture), "image/png": _base64(picture.png)}
+        data |= {"text/plain": repr(picture), "image/png": base64.b64encode(picture.png).decode()}
         return data, metadata | {"image/png": {"alt": picture.alt}}
 
 
@@ -58,7 +57,7 @@ class Widget(Pictured, anywidget.AnyWidget):
     """A widget in the page, its kernel side, and its static twin.
 
     A subclass gives ``still(...)``, the static twin for the arguments of its ``__init__``: the same picture each time;
-    `picture`, unless the twin is drawn in a moment; and `obey`. Its script and its style lie beside its module:
+    ``picture()``, one like it that is drawn in a moment; and `obey`. Its script and its style lie beside its module:
     ``evolution.py``, ``evolution.js``, ``evolution.css``.
     """
 
@@ -79,15 +78,7 @@ class Widget(Pictured, anywidget.AnyWidget):
     @classmethod
     def show(cls, *args, **kwargs) -> "Widget | figures.Picture":
         """The live widget; without a front end its static twin."""
-        if not runtime.front_end():
-            return cls.still(*args, **kwargs)
-        widget = cls(*args, **kwargs)
-        widget.twin = partial(cls.still, *args, **kwargs)
-        return widget
-
-    def picture(self) -> figures.Picture:
-        """The twin, or something like it that is drawn in a moment."""
-        return self.twin()
+        return cls(*args, **kwargs) if runtime.front_end() else cls.still(*args, **kwargs)
 
     def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
         """Do what the page asks for. Returns what to write, and buffers; what is raised must have changed nothing."""
@@ -118,15 +109,6 @@ def to_bytes(images: Tensor) -> bytes:
 
 
 def img(picture: figures.Picture) -> str:
-    """An HTML image with alt text, which the ipywidget for images lacks."""
-    return _img(_base64(picture.png), picture.alt)
-
-
-def _base64(png: bytes) -> str:
-    return base64.b64encode(png).decode()
-
-
-def _img(png: str, alt: str) -> str:
-    """It is decoded before it replaces the last one."""
-    style = "max-width: 100%; background: white; padding: 4px"
-    return f'<img decoding="sync" style="{style}" alt="{html.escape(alt)}" src="data:image/png;base64,{png}">'
+    """An HTML image with alt text, which the ipywidget for images lacks; it is decoded before it replaces the last."""
+    style, png = "max-width: 100%; background: white; padding: 4px", base64.b64encode(picture.png).decode()
+    return f'<img decoding="sync" style="{style}" alt="{html.escape(picture.alt)}" src="data:image/png;base64,{png}">'

@@ -1,8 +1,7 @@
 """Breed pictures by eye: the learner takes the place of selection, and the network only gives its opinion.
 
 Nine pictures, each painted by a CPPN. Whoever likes some of them asks for their children, again and again, as on the
-website Picbreeder (Secretan et al. 2011). What has been bred lives here, and the page, `breeding.js`, shows it: a
-second view, or a page that was loaded again, shows the same.
+website Picbreeder (Secretan et al. 2011). What has been bred lives here, and the page, `breeding.js`, shows it.
 """
 
 from collections.abc import Sequence
@@ -22,6 +21,10 @@ WARM_UP = 20  # random mutations before the first nine: a perceptron paints litt
 CANDIDATES = 64  # among which those worth looking at are found
 BLANK, COPY = 0.2, 0.1  # a standard deviation of the pixels, and a distance in root mean square, that are too small
 FINE = 112  # pixels a side of the large pictures
+NOTES = {  # by the number of favourites, to those who want to breed
+    0: "None is chosen: click a picture that you like first.",
+    NUMBER: "All nine are chosen: leave out at least one, to make room for a child.",
+}
 
 
 def breed(model: nn.Module):
@@ -51,7 +54,7 @@ class Litter(NamedTuple):
 
 
 class Breeder(Widget):
-    """The live nine, those that the learner has marked, and all the nines before."""
+    """The live nine, those that are marked, and all the nines before."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -62,19 +65,18 @@ class Breeder(Widget):
 
     @staticmethod
     def still(network: nn.Module) -> figures.Picture:
-        """Three generations; favourites are, each time, the three that the network is least sure of."""
+        """Three generations."""
         generator = runtime.ensure_generator(device=evaluation.device_of(network))
-        images, captions = [], []
-        litter = first(network, generator)
+        litters, captions = [first(network, generator)], []
         for _ in range(2):
-            favourites = sorted(litter.confidences.argsort(stable=True)[:3].tolist())  # the least sure
-            images.append(litter.images)
-            captions += litter.captions(favourites)
-            litter = following(network, litter, favourites, generator)
-        images, captions = torch.cat([*images, litter.images]), captions + litter.captions([])
+            favourites = sorted(litters[-1].confidences.argsort(stable=True)[:3].tolist())
+            captions += litters[-1].captions(favourites)
+            litters.append(following(network, generator, litters[-1], favourites))
+        captions += litters[-1].captions([])
         said = ", ".join(captions).replace("\n", " ")
         title = "Three generations, one a row; chosen are the three that the network is least sure of"
         alt = f"Painted images in three rows of nine, and what the network says: {said}."
+        images = torch.cat([litter.images for litter in litters])
         return figures.images(images.cpu(), captions, columns=NUMBER, title=title, alt=alt)
 
     def picture(self) -> figures.Picture:
@@ -84,24 +86,18 @@ class Breeder(Widget):
         return figures.images(self.litter.images.cpu(), captions, columns=NUMBER, alt=alt)
 
     def obey(self, do: str, place: int = 0) -> tuple[dict, list[bytes]]:
-        """Do "show"; "mark" or unmark the picture at ``place``; "breed" from the favourites; go "back" to the nine
-        before; or start "over".
+        """ "show"; "mark" or unmark a ``place``; "breed" from the favourites; "back" to the nine before; start "over".
 
-        Returns:
-            What to write, and two buffers: the nine pictures in fine, and as the network sees them, both as bytes
-            ``(9, H, W, C)``. There are no buffers where the pictures have not changed.
+        The buffers are the nine pictures in fine, and as the network sees them; none where they have not changed.
         """
-        shown, note = self.litter, ""
-        if do == "mark" and place in range(NUMBER):
+        shown, note = self.litter, NOTES.get(len(self.favourites), "") if do == "breed" else ""
+        if do == "mark":
             self.favourites = sorted({place} ^ set(self.favourites))
-        elif do == "breed" and not self.favourites:
-            note = "None is chosen: click a picture that you like first."
-        elif do == "breed" and len(self.favourites) == NUMBER:
-            note = "All nine are chosen: leave out at least one, to make room for a child."
-        elif do == "breed":
-            self.replace(following(self.network, self.litter, self.favourites, self.generator))
-        elif do == "over":
-            self.replace(first(self.network, self.generator))
+        elif do == "over" or (do == "breed" and not note):
+            asked = self.network, self.generator
+            litter = first(*asked) if do == "over" else following(*asked, self.litter, self.favourites)
+            self.past.append((self.litter, self.favourites))
+            self.litter, self.favourites = litter, []
         elif do == "back" and self.past:
             self.litter, self.favourites = self.past.pop()
         texts = {
@@ -116,10 +112,6 @@ class Breeder(Widget):
         fresh = do == "show" or self.litter is not shown
         return texts, [self.litter.fine, to_bytes(self.litter.images)] if fresh else []
 
-    def replace(self, litter: Litter) -> None:
-        self.past.append((self.litter, self.favourites))
-        self.litter, self.favourites = litter, []
-
 
 @runtime.one_thread()
 def first(model: nn.Module, generator: torch.Generator) -> Litter:
@@ -133,9 +125,8 @@ def first(model: nn.Module, generator: torch.Generator) -> Litter:
 
 
 @runtime.one_thread()
-def following(model: nn.Module, litter: Litter, favourites: Sequence[int], generator: torch.Generator) -> Litter:
+def following(model: nn.Module, generator: torch.Generator, litter: Litter, favourites: list[int]) -> Litter:
     """The favourites at their places, and children of them at the others, neither blank nor copies of a picture."""
-    favourites = list(favourites)
     free = [place for place in range(NUMBER) if place not in favourites]
     parents = torch.tensor([favourites[i % len(favourites)] for i in range(CANDIDATES)])
     children = ENCODING.vary(litter.genomes, parents, generation=1, generator=generator)

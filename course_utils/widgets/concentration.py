@@ -14,7 +14,7 @@ two normal vectors. The page, `concentration.js`, computes all of it by itself a
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import lazy_loader as lazy
@@ -23,7 +23,6 @@ import torch
 from torch import Tensor
 
 from course_utils import figures, runtime
-from course_utils.core.checks import check_count
 from course_utils.core.stats import clopper_pearson
 from course_utils.widgets.base import Widget
 
@@ -40,10 +39,7 @@ BINS = 45
 
 
 def high_dimensions():
-    """The slider and its three panels; without a front end, the panels for 2, 10 and 784 dimensions.
-
-    >>> still = high_dimensions()
-    """
+    """The slider and its three panels; without a front end, the panels for 2, 10 and 784 dimensions."""
     return HighDimensions.show()
 
 
@@ -51,8 +47,8 @@ class HighDimensions(Widget):
     """The live slider. The page does everything."""
 
     @staticmethod
-    def still(dimensions: tuple[int, ...] = STILLS) -> figures.Picture:
-        """The three panels in a row for each of a few dimensions."""
+    def still(dimensions: Sequence[int] = STILLS) -> figures.Picture:
+        """A row of three panels for each dimension."""
         rows = len(dimensions)
         canvas, axes = figures.figure(figures.ROW, 2.3 * rows, nrows=rows, ncols=3, squeeze=False)
         texts = [_row(row, n) for row, n in zip(axes, dimensions, strict=True)]
@@ -74,18 +70,15 @@ class Exact(NamedTuple):
     above: float  # of the probability that n uniform numbers all exceed eps
 
 
-def exact(n: int, eps: float = EPS) -> Exact:
+def exact(n: int) -> Exact:
     """The exact numbers for n dimensions.
 
     >>> round(exact(2).spread, 6)  # all angles from 0 to 180 degrees are equally likely: 180 / sqrt(12)
     51.961524
     """
-    n = check_count("n", n)
-    if not 0 < eps < 1:
-        raise ValueError(f"eps={eps}: want a number between 0 and 1, such as 0.01")
     spread = math.degrees(math.sqrt(scipy.special.polygamma(1, n / 2) / 2))
     inside = (n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)) / math.log(10) - n * math.log10(2)
-    return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-eps) / math.log(10))
+    return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-EPS) / math.log(10))
 
 
 def below(n: int, angle: Tensor) -> Tensor:
@@ -94,8 +87,6 @@ def below(n: int, angle: Tensor) -> Tensor:
     >>> below(3, torch.tensor([60.0]))  # in space, cosines are uniform
     tensor([0.2500], dtype=torch.float64)
     """
-    if n == 1:  # the same direction, or the opposite one
-        return torch.where(angle < 180, 0.5, 1.0).double()
     half = (n - 1) / 2
     return torch.as_tensor(scipy.special.betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
 
@@ -109,18 +100,18 @@ class Sample(NamedTuple):
     above: int
 
 
-def sample(n: int, eps: float = EPS, *, number: int = SAMPLES) -> Sample:
-    """Draw ``number`` times each: a point of the ball, two directions, a point of the cube, n numbers from [0, 1].
+def sample(n: int) -> Sample:
+    """Draw 2,000 times each: a point of the ball, two directions, a point of the cube, n numbers from [0, 1].
 
     >>> sample(784).angles.mean().round()
     tensor(90.)
     """
     how = dict(generator=runtime.ensure_generator())
-    shell = torch.randn(number, check_count("n", n) + 2, **how)
-    one, other = torch.randn(2, number, n, **how)
+    shell = torch.randn(SAMPLES, n + 2, **how)
+    one, other = torch.randn(2, SAMPLES, n, **how)
     angles = torch.cosine_similarity(one, other).clamp(-1, 1).acos().rad2deg()
-    inside = (2 * torch.rand(number, n, **how) - 1).square().sum(1) <= 1
-    above = (torch.rand(number, n, **how) > eps).all(1)
+    inside = (2 * torch.rand(SAMPLES, n, **how) - 1).square().sum(1) <= 1
+    above = (torch.rand(SAMPLES, n, **how) > EPS).all(1)
     return Sample(shell[:, :n].norm(dim=1) / shell.norm(dim=1), angles, int(inside.sum()), int(above.sum()))
 
 

@@ -4,8 +4,6 @@ A network trained on MNIST has only ever seen digits that went through one proce
 III.A): the black and white digit is *size-normalised* to fit into 20 x 20 pixels, its aspect ratio kept, with the grey
 levels that antialiasing leaves; then it is shifted by whole pixels until its *centre of mass* lies in the middle of a
 28 x 28 field. `mnist_like` does the same to a drawing. Without it, a good network fails on good drawings.
-
-The pad in the page, `drawing_pad.js`, sends the pen's path and shows the answer; the pixels are made here.
 """
 
 from collections.abc import Sequence
@@ -37,7 +35,7 @@ def sketchpad(model: nn.Module):
 
 
 class DrawingPad(Widget):
-    """The live pad: each question of the page holds all strokes, each answer the confidences and the 28 x 28 image."""
+    """The live pad: each question of the page holds all strokes."""
 
     side = traitlets.Int(SIDE).tag(sync=True)
     pen = traitlets.Int(PEN).tag(sync=True)
@@ -49,7 +47,7 @@ class DrawingPad(Widget):
 
     @staticmethod
     def still(network: nn.Module, number: int = 6) -> figures.Picture:
-        """The first of six drawings, and what the network says to each."""
+        """The first drawings, and what the network says to each."""
         pictures = {}
         for name, strokes in list(DRAWINGS.items())[:number]:
             image = mnist_like(rasterise([rounded(stroke) for stroke in strokes]))
@@ -60,7 +58,7 @@ class DrawingPad(Widget):
         return self.still(self.network, 2)
 
     def obey(self, do: str, strokes: Sequence[Stroke]) -> tuple[dict, list[bytes]]:
-        """Look at the drawing: the confidences, as numbers and as texts, and the image that the network sees."""
+        """The confidences, as numbers and as texts, and the image that the network sees."""
         with runtime.one_thread():
             image = mnist_like(rasterise(strokes))
             confidence = confidences(self.network, image)
@@ -84,9 +82,8 @@ def mnist_like(drawing: Tensor) -> Tensor:
     tensor(40.)
     """
     if drawing.ndim != 2:
-        raise ValueError(
-            f"the drawing has shape {tuple(drawing.shape)}, not (H, W): give one drawing, without channels"
-        )
+        shape = tuple(drawing.shape)
+        raise ValueError(f"the drawing has shape {shape}, not (H, W): give one drawing, without channels")
     if not (drawing.min() >= 0 and drawing.max() <= 1):
         low, high = drawing.min().item(), drawing.max().item()
         raise ValueError(f"the ink runs from {low:.3g} to {high:.3g}, not 0 to 1: divide grey levels by 255")
@@ -107,11 +104,7 @@ def _corner(profile: Tensor) -> int:
 
 
 def rasterise(strokes: Sequence[Stroke]) -> Tensor:
-    """Draw pen strokes: ink in {0, 1}, shape ``(280, 280)``. A stroke of one point is a dot.
-
-    >>> rasterise([[(60, 40), (60, 240)]]).shape
-    torch.Size([280, 280])
-    """
+    """Draw pen strokes: ink in {0, 1}, shape ``(280, 280)``. A stroke of one point is a dot."""
     paper = Image.new("1", (SIDE, SIDE))
     draw = ImageDraw.Draw(paper)
     for stroke in strokes:

@@ -2,11 +2,9 @@
 
 Three versions of the photo stand side by side: as it is, after a few steps of targeted projected gradient descent
 (Madry et al., arXiv 1706.06083), and with random signs of the same size as the control. All are in 256 levels, as a
-file would keep them, and the network is asked about what is on the screen. The page, `photos.js`, asks for one attack
-at a time, and the next one is for where the sliders stand by then.
+file would keep them, and the network is asked about what is on the screen.
 """
 
-import difflib
 from collections.abc import Mapping
 
 import torch
@@ -19,33 +17,28 @@ from course_utils.widgets.base import Widget, to_bytes
 
 BEST = 5  # classes with a bar
 EPS, STEPS = 4, 10  # of 255 levels, of the attack: where the sliders start
-RANGES = {"eps": range(17), "steps": range(1, 11)}
+MOST = {"eps": 16, "steps": 10}
+TARGET = "ostrich"  # the class to start with
 FACTOR = 8  # of the difference: 16 levels become half of the range
 STILLS = ((0, 1), (1, 4))  # in the static twin: a photo by its number, and eps
 
 
-def photo_attack(model: nn.Module, photos: Mapping[str, Tensor] | None = None, *, target: str = "ostrich"):
+def photo_attack(model: nn.Module, photos: Mapping[str, Tensor]):
     """Attack a photo, of yours or of the course, towards a class of your choice; without a front end, two attacks.
 
     Args:
         model: a network of ImageNet from `zoo.load`, or another one with ``classes``, the tuple of its names.
-        photos: name -> image ``(1, C, H, W)``; None takes those of `photographs.PHOTOS`.
-        target: the class to start with.
+        photos: name -> image ``(1, C, H, W)``.
     """
-    if not hasattr(model, "classes"):
+    if TARGET not in getattr(model, "classes", ()):
         hint = "want one of ImageNet, such as zoo.load('mobilenet_v2')"
-        raise TypeError(f"the model has no names for its classes: {hint}")
-    if target not in model.classes:
-        close = difflib.get_close_matches(str(target), model.classes, n=3)
-        raise ValueError(f"no class is called {target!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
-    if photos is None:
-        photos = {name: photographs.photo(name) for name in sorted(photographs.PHOTOS, key=lambda name: name != "cat")}
+        raise TypeError(f"the model has no names for its classes, or none is {TARGET!r}: {hint}")
     if not photos:
-        raise ValueError("there are no photos: give a name and an image for each, or None for those of the course")
+        raise ValueError("there are no photos: give a name and an image for each")
     for name, image in photos.items():
         if len(check_images(image)) != 1:
             raise ValueError(f"{name!r} is {len(image)} images: give one for each name, such as images[:1]")
-    return PhotoAttack.show(model, dict(photos), model.classes.index(target))
+    return PhotoAttack.show(model, dict(photos))
 
 
 class PhotoAttack(Widget):
@@ -54,26 +47,27 @@ class PhotoAttack(Widget):
     scripts = ("uploads",)
     plain = (ValueError,)
 
-    def __init__(self, network: nn.Module, photos: dict[str, Tensor], target: int):
+    def __init__(self, network: nn.Module, photos: dict[str, Tensor]):
         super().__init__()
         self.network, self.photos = network, photos
         self.generator = runtime.ensure_generator(device=evaluation.device_of(network))
-        self.settings = {"target": target, "eps": EPS, "steps": STEPS}
-        self._choose(next(iter(photos)))
+        self.settings = {"target": network.classes.index(TARGET), "eps": EPS, "steps": STEPS}
+        first = next(iter(photos))
+        self._look(first, levels(photos[first]) / 255)
 
     @staticmethod
-    def still(network: nn.Module, photos: Mapping[str, Tensor], target: int) -> figures.Picture:
+    def still(network: nn.Module, photos: Mapping[str, Tensor]) -> figures.Picture:
         """Two attacks side by side."""
         tried = {}
         for number, eps in STILLS:
             name = list(photos)[number % len(photos)]
-            tried[name, eps] = attempt(network, photos[name], target, eps, STEPS)
-        return _picture(network, tried, f"Photos attacked in {STEPS} steps towards {network.classes[target]}")
+            tried[name, eps] = attempt(network, photos[name], network.classes.index(TARGET), eps, STEPS)
+        return _picture(network, tried, f"Photos attacked in {STEPS} steps towards {TARGET}")
 
     def picture(self) -> figures.Picture:
         """The photo that is looked at, and the last attack on it; before the first one, the photo alone."""
-        images = self.images.expand(3, -1, -1, -1) if len(self.images) == 1 else self.images
         eps = 0 if len(self.images) == 1 else self.settings["eps"]
+        images = self.images.expand(3, -1, -1, -1)  # three are three
         what = f"A photo, attacked towards {self.network.classes[self.settings['target']]}"
         return _picture(self.network, {(self.photo, eps): images}, what)
 
@@ -83,7 +77,7 @@ class PhotoAttack(Widget):
         The buffers are the photo; after an attack also that attacked, that with random signs, and the `difference`.
         """
         if do == "photo":
-            self._choose(name)
+            self._look(name, levels(self.photos[name]) / 255)
         elif do == "upload":
             image = photographs.crop(uploads.read_upload(data, name))
             kept = f"{name} (yours)"
@@ -93,17 +87,11 @@ class PhotoAttack(Widget):
             images = attempt(self.network, self.images[:1], **settings, generator=self.generator)
             self._look(self.photo, images, settings)
         texts = {"photos": list(self.photos), "photo": self.photo, "shape": list(self.images.shape[1:])}
-        texts |= {"bars": self.bars, "factor": FACTOR, **self.settings}
-        texts["most"] = {name: numbers[-1] for name, numbers in RANGES.items()}
-        if do == "show":
-            texts["classes"] = self.network.classes
+        texts |= {"bars": self.bars, "factor": FACTOR, "most": MOST, **self.settings}
+        texts |= {"classes": self.network.classes} if do == "show" else {}
         return texts, [to_bytes(image[None]) for image in torch.cat([self.images, difference(self.images)])]
 
-    def _choose(self, name: str) -> None:
-        self._look(name, levels(self.photos[name]) / 255)
-
     def _look(self, photo: str, images: Tensor, settings: dict[str, int] | None = None) -> None:
-        """Ask the network about these images, and keep them with what it said."""
         bars = opinions(self.network, images, settings["target"] if settings else None)
         self.photo, self.images, self.bars, self.settings = photo, images, bars, settings or self.settings
 
@@ -113,11 +101,8 @@ def attempt(
 ) -> Tensor:
     """An image ``(1, C, H, W)``, the same after a targeted attack, and with random signs of the same size.
 
-    They are in 256 levels, of which ``eps`` is a number up to 16. A class that is predicted already is refused.
+    They are in 256 levels, of which ``eps`` is a number. A class that is predicted already is refused.
     """
-    for name, value in (("eps", eps), ("steps", steps)):
-        if value not in RANGES[name]:
-            raise ValueError(f"{name}={value!r}: want a whole number up to {RANGES[name][-1]}")
     clean = (levels(check_images(image)) / 255).to(evaluation.device_of(model))
     label = evaluation.predict(model, clean).labels
     if label.item() == target:

@@ -7,27 +7,31 @@ networks too. The page, `quiz.js`, does the same: a cross, the picture, a mask o
 darkest and brightest pixel, then the questions. A screen shows whole frames only, so the time on it is measured.
 
 A picture of a digit has a right answer. A fooling image or noise has none; there "none of them" is the sensible one,
-and a network without such a class can only be less sure. Answers stay in the learner's record on this machine. Without
-a front end nobody is asked, and no answer is made up.
+and a network without such a class can only be less sure. Few pictures carry little evidence, so each fraction has its
+exact confidence interval. Answers stay in the learner's record on this machine. Without a front end nobody is asked,
+and no answer is made up.
 """
 
-import functools
 import hashlib
 import json
 import math
+import statistics
 import warnings
 from collections.abc import Sequence
 
 import torch
-import traitlets
 from torch import Tensor, nn
 
 from course_utils import evaluation, figures, runtime
+from course_utils.core.stats import clopper_pearson
 from course_utils.core.storage import JsonStore
-from course_utils.widgets import quiz_scores
 from course_utils.widgets.base import Widget, img, to_bytes
 
 TIMES = [60, 100, 250, 500, 2000]  # ms
+SURE = ["a guess", "unsure", "fairly sure", "certain"]  # 1 to 4
+CERTAIN = 0.99  # from this confidence on a network counts as certain
+EVENTS = "you", "network", "you certain", "network certain"
+SHOWN = 30  # pictures at most that somebody got wrong
 
 
 def _check_kept(quizzes: dict) -> None:
@@ -44,14 +48,7 @@ STORE = JsonStore(
 )
 
 
-def human_quiz(
-    pictures: Tensor,
-    truths: Sequence[int | None],
-    kinds: Sequence[str],
-    model: nn.Module,
-    *,
-    generator: torch.Generator | None = None,
-):
+def human_quiz(pictures: Tensor, truths: Sequence[int | None], kinds: Sequence[str], model: nn.Module):
     """Flash pictures in random order, ask what they were and how sure you are, and compare with ``model``.
 
     Returns the live widget, with `results`; without a front end its static twin, a `figures.Picture`.
@@ -65,39 +62,35 @@ def human_quiz(
     >>> still = human_quiz(torch.rand(2, 1, 28, 28), [None, None], ["noise", "noise"], models.LeNet5())
     """
     confidence = evaluation.logits(model, pictures).cpu().double().softmax(1)
-    truths = [None if truth is None else int(truth) for truth in truths]
-    kinds = list(kinds)
+    truths, kinds = [None if truth is None else int(truth) for truth in truths], list(kinds)
     number, classes = confidence.shape
     if not 2 <= classes <= 10:
         raise ValueError(f"the model has {classes} classes: the quiz has keys for 2 to 10 of them")
     for name, given in (("truths", truths), ("kinds", kinds)):
         if len(given) != number:
             raise ValueError(f"{len(given)} {name} for {number} pictures: give one for each")
-    answered = {(kind, truth is not None) for kind, truth in zip(kinds, truths, strict=True)}
-    for kind in kinds:
-        if {(kind, True), (kind, False)} <= answered:
-            raise ValueError(f"some pictures of kind {kind!r} have a right answer and some None: give them two kinds")
-    for truth in truths:
+    answered = {}
+    for kind, truth in zip(kinds, truths, strict=True):
         if truth not in (None, *range(classes)):
             known = f"the classes 0 to {classes - 1}"
             raise ValueError(f"the right answer {truth} is none of {known}: None means no answer")
-    source = runtime.ensure_generator(generator)
-    order = torch.randperm(len(pictures), generator=source, device=source.device).tolist()
-    game = dict(pictures=pictures.detach().cpu(), truths=truths, kinds=kinds, confidence=confidence, order=order)
-    return Quiz.show(**game)
+        if answered.setdefault(kind, truth is not None) != (truth is not None):
+            raise ValueError(f"some pictures of kind {kind!r} have a right answer and some None: give them two kinds")
+    order = torch.randperm(number, generator=runtime.ensure_generator()).tolist()
+    return Quiz.show(pictures.detach().cpu(), truths, kinds, confidence, order)
 
 
 class Quiz(Widget):
     """The live quiz. Each message from the page holds all answers so far, so that none is lost with a message."""
 
-    answers = traitlets.List()
-
     def __init__(self, pictures: Tensor, truths: list, kinds: list, confidence: Tensor, order: list):
         super().__init__()
         self.pictures, self.truths, self.kinds, self.order = pictures, truths, kinds, order
         self.confidence, self.said = (values.tolist() for values in confidence.max(1))
-        self.classes = confidence.shape[1]
-        try:  # what was kept for these pictures
+        self.classes, self.answers = confidence.shape[1], []
+        asked = json.dumps([truths, kinds, self.classes, list(pictures.shape)]).encode()
+        self._key = hashlib.sha256(asked + to_bytes(pictures)).hexdigest()[:16]  # what the answers are kept under
+        try:
             self.answers = self._valid(STORE.read().get(self._key, []))
         except (ValueError, TypeError, KeyError) as error:
             warnings.warn(f"earlier answers do not fit this quiz and are left out ({error!r})", stacklevel=2)
@@ -131,36 +124,94 @@ class Quiz(Widget):
         return [one | {name: values[one["picture"]] for name, values in known.items()} for one in self.answers]
 
     def compare(self) -> figures.Picture:
-        """You against the network, by kind, over the pictures that you have answered."""
+        """You against the network, by kind, over the pictures that you have answered, and those that one got wrong."""
         if not self.answers:
             raise ValueError("there are no answers yet: press Start in the quiz first")
-        return quiz_scores.compare(self.pictures, sorted(self.results, key=lambda one: one["picture"]))
+        results = sorted(self.results, key=lambda one: one["picture"])
+        shown = [one["shown"] for one in results]
+        stood = f"shown for {min(shown):.0f} to {max(shown):.0f} ms, median {statistics.median(shown):.0f} ms"
+        parts = {f"You against the network: {len(results)} pictures, {stood}": _chart(score_quiz(results))}
+        if wrong := [one for one in results if not one["label"] == one["truth"] == one["network"]][:SHOWN]:
+            captions = []
+            for one in wrong:
+                what = one["kind"] if one["truth"] is None else f"{one['kind']}: {one['truth']}"
+                you = "none" if one["label"] is None else one["label"]
+                captions.append(f"{what}\nyou: {you}\nnetwork: {one['network']}")
+            alt = "; ".join(caption.replace("\n", ", ") for caption in captions) + "."
+            grid = figures.images(self.pictures[[one["picture"] for one in wrong]], captions, alt=alt)
+            parts["On these you or the network erred: a wrong digit, or a digit where there is none"] = grid
+        return figures.tile(parts, columns=1)
 
     def obey(self, do: str, answers: Sequence[dict] = ()) -> tuple[dict, list[bytes]]:
-        """Do "show", or "keep" all ``answers``: returns what to write, and one buffer, the pictures."""
+        """ "show", or "keep" all ``answers``. The buffer: the pictures."""
         if do == "keep":
             answers = self._valid(answers)
             STORE.update(lambda quizzes: quizzes.update({self._key: answers}))
             self.answers = answers
         done = len(self.answers) == len(self.order)
-        texts = {"times": TIMES, "sure": quiz_scores.SURE, "classes": self.classes, "trouble": STORE.trouble}
+        texts = {"times": TIMES, "sure": SURE, "classes": self.classes, "trouble": STORE.trouble}
         state = {"order": self.order, "answers": self.answers, "shape": list(self.pictures.shape[1:])}
         return {**texts, **state, "comparison": img(self.compare()) if done else ""}, [to_bytes(self.pictures)]
 
-    def _valid(self, answers: list[dict]) -> list[dict]:
+    def _valid(self, answers: Sequence[dict]) -> list[dict]:
         valid = {}
         for one in answers:
-            picture, label, sure = one["picture"], one["label"], one["sure"]
-            wanted, shown = float(one["wanted"]), float(one["shown"])
-            fine = picture in range(len(self.order)) and (label is None or label in range(self.classes))
-            fine = fine and sure in range(1, len(quiz_scores.SURE) + 1) and wanted in TIMES and 0 < shown < math.inf
-            if not fine or picture in valid:
+            one = {name: one[name] for name in ("picture", "label", "sure", "wanted", "shown")}
+            fine = one["picture"] in range(len(self.order)) and one["label"] in (None, *range(self.classes))
+            fine = fine and one["sure"] in range(1, 5) and one["wanted"] in TIMES and 0 < one["shown"] < math.inf
+            if not fine or one["picture"] in valid:
                 raise ValueError(f"{one} is no answer, or the second, to one of {len(self.order)} pictures")
-            valid[picture] = {"picture": picture, "label": label, "sure": sure, "wanted": wanted, "shown": shown}
+            valid[one["picture"]] = one
         return list(valid.values())
 
-    @functools.cached_property
-    def _key(self) -> str:
-        """What the answers are kept under: a hash of all that was asked."""
-        asked = json.dumps([self.truths, self.kinds, self.classes, list(self.pictures.shape)]).encode()
-        return hashlib.sha256(asked + to_bytes(self.pictures)).hexdigest()[:16]
+
+def score_quiz(results: Sequence[dict]) -> dict[str, dict]:
+    """Fractions by kind, each as ``(fraction, low, high)`` with its 95 % confidence interval; see `Quiz.results`.
+
+    For each kind: ``number``; ``you`` and ``network``, who gave the right answer: where there is none, for you "none of
+    them", and None for the network; ``you certain`` and ``network certain``, of whatever was said.
+
+    >>> one = dict(kind="noise", truth=None, label=None, sure=4, network=8, confidence=0.7)
+    >>> fraction, low, high = score_quiz([one])["noise"]["you"]
+    >>> f"{fraction:.3f}, from {low:.3f} to {high:.3f}"
+    '1.000, from 0.025 to 1.000'
+    """
+    scores = {}
+    for kind in dict.fromkeys(one["kind"] for one in results):
+        of = [one for one in results if one["kind"] == kind]
+        hits = [
+            sum(one["label"] == one["truth"] for one in of),
+            sum(one["network"] == one["truth"] for one in of),
+            sum(one["sure"] == len(SURE) for one in of),
+            sum(one["confidence"] >= CERTAIN for one in of),
+        ]
+        fractions = {name: (k / len(of), *clopper_pearson(k, len(of))) for name, k in zip(EVENTS, hits, strict=True)}
+        if of[0]["truth"] is None:
+            fractions["network"] = None
+        scores[kind] = {"number": len(of), **fractions}
+    return scores
+
+
+def _chart(scores: dict[str, dict]) -> figures.Picture:
+    canvas, axes = figures.figure(figures.ROW, 1.4 + 0.5 * len(scores), ncols=2, sharey=True)
+    certain = f"certain (the network: at least {figures.percent(CERTAIN)})"
+    for axis, ending, title in zip(axes, ("", " certain"), ("right, or “none” where nothing is", certain), strict=True):
+        for who, color, marker, lift in (("you", figures.CLEAN, "o", -0.13), ("network", figures.NOISE, "s", 0.13)):
+            for row, one in enumerate(scores.values()):
+                if one[who + ending] is None:
+                    axis.text(0, row + lift, "the network cannot say “none”", va="center", fontsize=8, color=color)
+                    continue
+                fraction, low, high = one[who + ending]
+                how = dict(fmt=marker, color=color, capsize=3, label=who if row == 0 else None)
+                axis.errorbar(fraction, row + lift, xerr=[[fraction - low], [high - fraction]], **how)
+        axis.set(xlim=(-0.03, 1.03), xlabel="fraction, with its 95 % confidence interval", title=title)
+        axis.grid(axis="x")
+    axes[0].set_yticks(range(len(scores)), [f"{kind} ({one['number']})" for kind, one in scores.items()])
+    axes[0].set_ylim(len(scores) - 0.5, -0.5)
+    canvas.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    alt = ""
+    for kind, one in scores.items():
+        said = [figures.percent(one[name][0]) if one[name] else "cannot be" for name in EVENTS]
+        alt += f"{kind}: right were you {said[0]}, the network {said[1]}; "
+        alt += f"certain were you {said[2]}, the network {said[3]}. "
+    return figures.picture(canvas, alt.strip())

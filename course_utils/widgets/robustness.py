@@ -7,11 +7,11 @@ proof:
 
     proved  <=  right under every attack  <=  right under the attacks tried so far
 
-Attackers that know the defense and others stand in one list. Digits are attacked 25 at a time: the page,
-`robustness.js`, asks for the next portion, or for one at the settings where it stands by then, and what was measured is
-kept.
+Digits are attacked 25 at a time: the page, `robustness.js`, asks for the next portion, or for one at the settings where
+it stands by then, and what was measured is kept.
 """
 
+import itertools
 import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from course_utils import figures
 from course_utils.core.checks import check_count
 from course_utils.data import Split
 from course_utils.widgets.base import Widget, to_bytes
-from course_utils.widgets.trial import STOPS, Attack, Proof, Result, RobustnessClaim, Trial
+from course_utils.widgets.trial import ATTACKERS, STOPS, Attack, Proof, Result, RobustnessClaim, Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,9 +36,9 @@ def robustness_trial(
     nets: Mapping[str, nn.Module],
     split: Split,
     *,
-    attackers: Mapping[str, Attack] | None = None,
-    claims: Mapping[str, RobustnessClaim] | None = None,
-    proofs: Mapping[str, Proof] | None = None,
+    attackers: Mapping[str, Attack] = ATTACKERS,
+    claims: Mapping[str, RobustnessClaim] = {},
+    proofs: Mapping[str, Proof] = {},
     number: int = 100,
 ):
     """Choose a defense, an attacker and eps, and watch both numbers; without a front end, all of them at three eps.
@@ -46,15 +46,15 @@ def robustness_trial(
     Args:
         nets: name -> defended net, which maps images ``(N, C, H, W)`` in [0, 1] to logits.
         split: its first ``number`` digits are attacked.
-        attackers: name -> ``attack(model, images, labels, eps)``, which returns images within ``eps`` of those given;
-            None takes `ATTACKERS`. One that cannot attack a net raises, and its message is shown.
+        attackers: name -> ``attack(model, images, labels, eps)``, which returns images within ``eps`` of those given.
+            One that cannot attack a net raises, and its message is shown.
         claims: name of a net -> what was claimed of it.
         proofs: name of a net -> ``verified(model, images, labels, eps)``, bool ``(N,)``: images that no perturbation
             within ``eps`` can make it misclassify, such as `defenses.intervals.verified`.
 
     Raises:
         TypeError, ValueError: no nets or no attackers, a net that does not fit the digits, a claim or a proof of a net
-            that is not there, a claim outside its range.
+            that is not there.
 
     >>> from course_utils import data
     >>> nets = {"plain": nn.Sequential(nn.Flatten(), nn.Linear(784, 10))}
@@ -78,14 +78,13 @@ class Robustness(Widget):
     def still(trial: Trial) -> figures.Picture:
         """For each net a panel with a curve for each attacker, the claim, and the floor that is proved."""
         missing = {}
-        for net in trial.nets:
-            for attacker in trial.attackers:
-                try:
-                    for stop in (round(100 * eps) for eps in STILLS):
-                        while trial.complete(net, attacker, stop) is None:
-                            trial.step(net, attacker, stop)
-                except Exception as error:  # the others are worth seeing all the same
-                    missing.setdefault(net, {})[attacker] = Robustness.words(error)
+        for net, attacker in itertools.product(trial.nets, trial.attackers):
+            try:
+                for stop in (round(100 * eps) for eps in STILLS):
+                    while trial.complete(net, attacker, stop) is None:
+                        trial.step(net, attacker, stop)
+            except Exception as error:  # the others are worth seeing all the same
+                missing[net, attacker] = Robustness.words(error)
         return _picture(trial, missing)
 
     def picture(self) -> figures.Picture:
@@ -93,17 +92,18 @@ class Robustness(Widget):
         return _picture(self.trial, {})
 
     def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
-        """Attack one more portion of the digits, and say how things stand.
+        """ "show", or "attack" one more portion of the digits, with ``net``, ``attacker`` and ``eps``.
 
-        Args:
-            do: "show", or "attack" with ``net``, ``attacker`` and ``eps``.
-
-        Returns:
-            What to write, and one buffer: the first digits after the attack, bytes ``(8, H, W, C)``. What an attack
-            raises stands under ``trouble``, and the rest is as it was.
+        What an attack raises stands under ``trouble``. The buffer: the first digits after the attack.
         """
-        trouble = self._attack(choice["net"], choice["attacker"], choice["eps"]) if do == "attack" else ""
-        trial, (net, attacker, stop) = self.trial, self._key()
+        trouble, trial = "", self.trial
+        if do == "attack":
+            self.settings = choice
+            try:
+                trial.step(*self._key())
+            except (Exception, KeyboardInterrupt) as error:  # an attack of the learner's may raise anything
+                trouble = f"{choice['attacker']} failed against {choice['net']}: {self.words(error)}"
+        net, attacker, stop = self._key()
         result = trial.so_far(net, attacker, stop)
         seen = result or trial.clean[net]
         pairs = list(zip(trial.split.labels.tolist(), seen.named.tolist(), strict=False))
@@ -127,20 +127,6 @@ class Robustness(Widget):
         }
         return answer, [to_bytes(seen.images)]
 
-    def _attack(self, net: str, attacker: str, eps: float) -> str:
-        """Take over these settings and attack a portion; what the attack raised, or ""."""
-        for kind, name, known in (("net", net, self.trial.nets), ("attacker", attacker, self.trial.attackers)):
-            if name not in known:
-                raise ValueError(f"there is no {kind} {name!r} here: choose among {', '.join(known)}")
-        if not 0 <= eps <= STOPS / 100:
-            raise ValueError(f"eps={eps}: want a number from 0 to {STOPS / 100}")
-        self.settings = {"net": net, "attacker": attacker, "eps": round(100 * eps) / 100}
-        try:
-            self.trial.step(*self._key())
-        except (Exception, KeyboardInterrupt) as error:  # an attack of the learner's may raise anything
-            return f"{attacker} failed against {net}: {self.words(error)}"
-        return ""
-
     def _key(self) -> tuple[str, str, int]:
         return self.settings["net"], self.settings["attacker"], round(100 * self.settings["eps"])
 
@@ -155,7 +141,6 @@ class Robustness(Widget):
         return {"accuracy": claim.accuracy, "eps": claim.eps, "text": text, "fallen": fallen is not None}
 
     def _says(self) -> str:
-        """The finding at these settings in a few sentences."""
         trial, (net, attacker, stop) = self.trial, self._key()
         result, clean = trial.complete(net, attacker, stop), trial.clean[net]
         if result is None:
@@ -193,17 +178,15 @@ def _whole(fraction: float) -> str:
     return f"{round(100 * fraction, 1):g} %"
 
 
-def _picture(trial: Trial, missing: Mapping[str, Mapping[str, str]]) -> figures.Picture:
+def _picture(trial: Trial, missing: Mapping[tuple[str, str], str]) -> figures.Picture:
     """A panel for each net, with what was measured, and what the attackers raised that are ``missing``."""
     columns = min(3, len(trial.nets))
     rows = -(-len(trial.nets) // columns)
-    width = figures.ROW * columns / 3 if columns > 1 else figures.PLOT
     shared = dict(sharex=True, sharey=True, squeeze=False)
-    canvas, axes = figures.figure(width, 0.5 + 2.3 * rows, nrows=rows, ncols=columns, **shared)
+    canvas, axes = figures.figure(figures.ROW, 0.5 + 2.3 * rows, nrows=rows, ncols=columns, **shared)
     for axis in axes.flat[len(trial.nets) :]:
         axis.axis("off")
-    panels = zip(axes.flat, trial.nets, strict=False)
-    texts = [_panel(axis, trial, net, missing.get(net, {})) for axis, net in panels]
+    texts = [_panel(axis, trial, net, missing) for axis, net in zip(axes.flat, trial.nets, strict=False)]
     handles = {}
     for axis in axes.flat:
         handles |= {label: handle for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
@@ -215,7 +198,7 @@ def _picture(trial: Trial, missing: Mapping[str, Mapping[str, str]]) -> figures.
     return figures.picture(canvas, f"{what}. {' '.join(texts)}")
 
 
-def _panel(axis: "Axes", trial: Trial, net: str, missing: Mapping[str, str]) -> str:
+def _panel(axis: "Axes", trial: Trial, net: str, missing: Mapping[tuple[str, str], str]) -> str:
     """Draw one net's panel, and say what it shows."""
     clean, claim, worst = trial.clean[net], trial.claims.get(net), round(100 * STILLS[-1])
     words = []
@@ -226,7 +209,7 @@ def _panel(axis: "Axes", trial: Trial, net: str, missing: Mapping[str, str]) -> 
         axis.fill_between(along, floor[: worst + 1].tolist(), color=figures.DEFENDED, alpha=0.25, lw=0, label="proved")
         words.append(f"{int(trial.proved[net][worst].sum())} proved")
     for attacker, (hue, shape) in trial.looks.items():
-        if attacker in missing:
+        if (net, attacker) in missing:
             continue
         along, seen, lows, highs = torch.tensor(_points(trial.curve(net, attacker)), dtype=torch.float64).T
         look = dict(fmt=f"{shape}-", color=hue, ms=5, lw=1.6, elinewidth=0.8, label=attacker)
@@ -236,7 +219,7 @@ def _panel(axis: "Axes", trial: Trial, net: str, missing: Mapping[str, str]) -> 
     if claim:
         axis.plot(claim.eps, claim.accuracy, "o", mfc="none", color=figures.THEORY, ms=8, label="claimed", zorder=5)
         words.append(f"{_whole(claim.accuracy)} claimed at {claim.eps:g}")
-    gaps = [f"{attacker}: {text}" for attacker, text in missing.items()]
+    gaps = [f"{attacker}: {text}" for (one, attacker), text in missing.items() if one == net]
     axis.set_title(net, fontsize=10)
     axis.set(ylim=(-0.03, 1.05), yticks=[0, 0.5, 1], xticks=[0, *STILLS])
     axis.xaxis.set_major_formatter("{x:g}")

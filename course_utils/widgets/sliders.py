@@ -1,7 +1,7 @@
 """Controls: play with a picture's parameters where somebody sits before a live notebook, see a few of them elsewhere.
 
-A lesson on GitHub, in a PDF or in a test has no kernel to answer a slider. So each widget has a *static twin*: the same
-picture for a few chosen settings, which in the live notebook are buttons.
+A lesson on GitHub, in a PDF or in a test has no kernel to answer a slider. There it shows the same picture for a few
+chosen settings, which in the live notebook are buttons.
 """
 
 import html
@@ -15,7 +15,7 @@ import ipywidgets
 from course_utils import figures, runtime
 from course_utils.widgets.base import Pictured, Widget, img
 
-Slider = tuple | list | bool
+Slider = tuple | list
 
 
 def controls(
@@ -23,14 +23,11 @@ def controls(
 ) -> "Controls | figures.Picture":
     """Sliders that redraw a picture; without a front end, the pictures of the presets in one grid.
 
-    Let it be the last expression of a cell.
-
     Args:
         draw: called as ``draw(**values)`` with a value for each slider. What it raises after the first time is shown
             under the picture, and the last picture stays.
         presets: settings worth seeing, each with a value for every slider. The first is where the sliders start.
-        sliders: ``(low, high)`` or ``(low, high, step)`` for a number, whole if all of them are; a list for a choice;
-            True or False for a tick box.
+        sliders: ``(low, high)`` or ``(low, high, step)`` for a number, whole if all of them are; a list for a choice.
 
     >>> import torch
     >>> def square(side):
@@ -50,7 +47,7 @@ def controls(
 
 
 class Controls(Pictured, ipywidgets.VBox):
-    """Sliders, a button for each preset, the picture, and what went wrong with it."""
+    """Sliders, a button for each preset, the picture, and its trouble."""
 
     def __init__(self, draw: Callable[..., figures.Picture], presets: Sequence[Mapping], sliders: Mapping[str, Slider]):
         self._draw, self._jumping = draw, False
@@ -99,8 +96,6 @@ class Watch(Widget):
 def _input(name: str, form: Slider, start: Any, longest: int) -> ipywidgets.ValueWidget:
     """The ipywidget for one slider. The page sends a value only after the last one is drawn, so none queue up."""
     look = {"description": name.replace("_", " "), "style": {"description_width": f"{longest + 1}ch"}}
-    if isinstance(form, bool):
-        return ipywidgets.Checkbox(start, indent=False, **look)
     if isinstance(form, list):
         return ipywidgets.Dropdown(options=form, value=start, **look)
     low, high, *step = form
@@ -111,11 +106,11 @@ def _input(name: str, form: Slider, start: Any, longest: int) -> ipywidgets.Valu
 
 
 def _check_slider(name: str, form: Slider) -> None:
-    fine = isinstance(form, bool) or (isinstance(form, list) and len(form) > 0)
+    fine = isinstance(form, list) and len(form) > 0
     if isinstance(form, tuple) and len(form) in (2, 3) and all(isinstance(n, int | float) for n in form):
         fine = form[0] < form[1] and min(form[2:], default=1) > 0
     if not fine:
-        raise ValueError(f"{name}={form!r} is no slider: give (low, high), (low, high, step), a list, True or False")
+        raise ValueError(f"{name}={form!r} is no slider: give (low, high), (low, high, step) or a list")
 
 
 def _check_preset(preset: Mapping[str, Any], sliders: Mapping[str, Slider]) -> None:
@@ -123,11 +118,7 @@ def _check_preset(preset: Mapping[str, Any], sliders: Mapping[str, Slider]) -> N
         raise ValueError(f"the preset {dict(preset)} does not give one value for each slider: {', '.join(sliders)}")
     for name, form in sliders.items():
         value = preset[name]
-        if isinstance(form, tuple):
-            fits = form[0] <= value <= form[1]
-        else:
-            fits = value in ((True, False) if isinstance(form, bool) else form)
-        if not fits:
+        if not (form[0] <= value <= form[1] if isinstance(form, tuple) else value in form):
             raise ValueError(f"the preset {name}={value!r} is not on the slider {name}={form!r}")
 
 

@@ -3,54 +3,46 @@
 The article's question was what noise would do to a security camera. Here the learner plays both sides: in front of a
 camera, or with a photo, they hang up nothing, plain noise, or the noise that was perturbed until it is a face, move it,
 make it larger, and see where the detector of `faces` finds a face. It is pasted into the picture, so it meets no paper,
-no lens and no light. The page, `surveillance.js`, sends a picture when it has the answer to the one before; none of
-them is kept.
+no lens and no light. No picture of the camera's is kept.
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import skimage
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import faces, figures, runtime
 from course_utils.core.checks import check_images, levels
-from course_utils.images import uploads
+from course_utils.images import photographs, uploads
 from course_utils.widgets.base import Widget, to_bytes
 
 LONG = 320  # pixels along the longer side of what the detector sees
-PHOTOS = ("coffee", "astronaut", "camera")  # of scikit-image; no face, and one in each of the others
+PHOTOS = ("coffee", "astronaut", "camera")  # no face, and one in each of the others
 START = {"hangs": "nothing", "size": 0.6, "across": 0.5, "down": 0.5}
 STILLS = (("astronaut", "nothing"), ("coffee", "nothing"), ("coffee", "plain noise"), ("coffee", "attacked noise"))
 
-Detector = Callable[[Tensor], Sequence[faces.Faces]]
 Place = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 Things = Mapping[str, Tensor | None]  # what can hang in a picture: name -> image (1, C, h, w)
 
+cascade = functools.cache(faces.nets)  # read with the first picture
 
-def face_camera(canvas: Tensor | None = None, *, detect: Detector | None = None):
+
+def face_camera(canvas: Tensor):
     """Look for faces in the camera's picture or a photo, while noise hangs in it; without a front end, in stills.
 
-    Args:
-        canvas: noise that the detector takes for a face, ``(1, 1, h, w)`` or ``(1, 3, h, w)``; None offers plain noise.
-        detect: finds the faces in images ``(N, 3, H, W)``; None takes `faces.detect`.
+    ``canvas`` is noise that the detector takes for a face, ``(1, 1, h, w)`` or ``(1, 3, h, w)``.
 
     Raises:
         OSError: the detector's weights cannot be had. The live widget says so in the page instead.
     """
-    if canvas is not None and (len(check_images(canvas)) != 1 or canvas.shape[1] not in (1, 3)):
+    if len(check_images(canvas)) != 1 or canvas.shape[1] not in (1, 3):
         raise ValueError(f"the canvas has shape {tuple(canvas.shape)}: want one image, (1, 3, h, w) or (1, 1, h, w)")
-    shape = (1, 3, 160, 160) if canvas is None else canvas.shape
-    noise = torch.rand(shape, generator=runtime.ensure_generator(), dtype=torch.float32)
-    things = {"nothing": None, "plain noise": noise}
-    if canvas is not None:
-        things["attacked noise"] = canvas.detach().float().cpu()
-    cascade = functools.cache(faces.nets)  # read with the first picture
-    return FaceCamera.show(detect or (lambda images: faces.detect(images, cascade())), things)
+    noise = torch.rand(canvas.shape, generator=runtime.ensure_generator(), dtype=torch.float32)
+    return FaceCamera.show({"nothing": None, "plain noise": noise, "attacked noise": canvas.detach().float().cpu()})
 
 
 class Sight(NamedTuple):
@@ -77,25 +69,23 @@ class FaceCamera(Widget):
     scripts = ("uploads",)
     plain = (ValueError,)
 
-    def __init__(self, detect: Detector, things: Things):
+    def __init__(self, things: Things):
         super().__init__()
-        self.detect, self.things, self.settings = detect, things, dict(START)
-        self.photos = {name: small(getattr(skimage.data, name)()) for name in PHOTOS}
+        self.things, self.settings = things, START
+        self.photos = {name: small(photographs.raw_photo(name)) for name in PHOTOS}
         self.photo = PHOTOS[0]
 
     @staticmethod
-    def still(detect: Detector, things: Things) -> figures.Picture:
+    def still(things: Things) -> figures.Picture:
         """A face, and a photo without one in which nothing, plain noise and attacked noise hang."""
         sights = {}
         for photo, hangs in STILLS:
-            if hangs in things:
-                scene = small(getattr(skimage.data, photo)())
-                sights[photo, hangs] = see(detect, things, scene, **START | {"hangs": hangs})
+            sights[photo, hangs] = see(things, small(photographs.raw_photo(photo)), **START | {"hangs": hangs})
         return _picture(sights)
 
     def picture(self) -> figures.Picture:
         """The photo that is looked at, with what hangs in it now."""
-        sight = see(self.detect, self.things, self.photos[self.photo], **self.settings)
+        sight = see(self.things, self.photos[self.photo], **self.settings)
         return _picture({(self.photo, self.settings["hangs"]): sight})
 
     def obey(
@@ -103,7 +93,7 @@ class FaceCamera(Widget):
     ) -> tuple[dict, list[bytes]]:
         """ "show"; "photo", with its ``name``; "upload" a file with ``name`` and ``data``; "look" with ``settings``.
 
-        ``frame`` is the camera's picture, forgotten with the answer, which holds what the detector saw.
+        ``frame`` is the camera's picture, forgotten with the answer. The buffer: what the detector saw.
         """
         photos, photo, settings = self.photos, self.photo, settings or self.settings
         if do == "upload":
@@ -112,21 +102,20 @@ class FaceCamera(Widget):
         elif do == "photo":
             photo = name
         scene = small(uploads.read_upload(frame, "the camera's picture")) if frame else photos[photo]
-        sight = see(self.detect, self.things, scene, **settings)
+        sight = see(self.things, scene, **settings)
         self.photos, self.photo, self.settings = photos, photo, settings
         said = {"photos": list(photos), "photo": photo, "things": list(self.things), "settings": settings}
-        said |= {"camera": bool(frame), "shape": list(sight.picture.shape[1:])}
-        said |= {"marks": sight.marks, "place": sight.place}
-        return said, [to_bytes(sight.picture)]
+        seen = {"shape": list(sight.picture.shape[1:]), "marks": sight.marks, "place": sight.place}
+        return said | seen | {"camera": bool(frame)}, [to_bytes(sight.picture)]
 
 
-def see(detect: Detector, things: Things, scene: Tensor, hangs: str, size: float, across: float, down: float) -> Sight:
+def see(things: Things, scene: Tensor, hangs: str, size: float, across: float, down: float) -> Sight:
     """Hang one of the things into a scene ``(1, 3, H, W)``, and look for faces."""
     thing = things[hangs]
     scene, place = (scene, None) if thing is None else hang(thing, scene, size, across, down)
     scene = levels(scene) / 255
     with runtime.one_thread():
-        return Sight(scene, place, detect(scene)[0])
+        return Sight(scene, place, faces.detect(scene, cascade())[0])
 
 
 def small(colours: np.ndarray) -> Tensor:
@@ -145,8 +134,6 @@ def hang(thing: Tensor, scene: Tensor, size: float, across: float, down: float) 
     >>> hang(torch.ones(1, 1, 8, 8), torch.zeros(1, 3, 20, 40), size=0.5, across=1, down=0)[1]
     (30, 0, 40, 10)
     """
-    if not (0 < size <= 1 and 0 <= across <= 1 and 0 <= down <= 1):
-        raise ValueError(f"size={size}, across={across}, down={down}: want fractions from 0 to 1, and a size above 0")
     (height, width), sides = scene.shape[2:], thing.shape[2:]
     scale = size * min(height / sides[0], width / sides[1])
     high, wide = (max(1, round(scale * side)) for side in sides)

@@ -1,11 +1,7 @@
-"""What a robustness trial measures: a defense, an attacker and eps, digit by digit, with exact intervals.
-
-    proved  <=  right under every attack  <=  right under the attacks tried so far
-
-The right side is an upper bound, since a better attack may come. `robustness` shows all of it.
-"""
+"""What a robustness trial measures: a defense, an attacker and eps, digit by digit; `robustness` shows it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -37,26 +33,28 @@ ATTACKERS: dict[str, Attack] = {
 }
 
 
-class RobustnessClaim(NamedTuple):
+@dataclass(frozen=True)
+class RobustnessClaim:
     """What was said of a defense: the fraction of digits that stay right within ``eps``; who said it, how measured."""
 
     accuracy: float
     eps: float
     text: str
 
+    def __post_init__(self):
+        if not (0 <= self.accuracy <= 1 and 0 <= self.eps <= STOPS / 100):
+            raise ValueError(
+                f"{self}: want a fraction from 0 to 1, an eps from 0 to {STOPS / 100} and a text, such as "
+                'RobustnessClaim(0.95, 0.3, "their own test")'
+            )
+
 
 class Result(NamedTuple):
-    """What one attacker did so far to a net's digits, from the first on.
+    """What one attacker did so far to a net's digits, from the first on."""
 
-    Attributes:
-        images: the first attacked digits, ``(8, C, H, W)`` at most.
-        named: the class that the net names after the attack, ``(n,)``.
-        right: whether it is the label, ``(n,)``.
-    """
-
-    images: Tensor
-    named: Tensor
-    right: Tensor
+    images: Tensor  # the first attacked digits, ``(8, C, H, W)`` at most
+    named: Tensor  # the class that the net names after the attack, ``(n,)``
+    right: Tensor  # whether it is the label, ``(n,)``
 
     def numbers(self) -> dict:
         """The fraction of digits that are right, its 95 % interval, and both counts."""
@@ -66,51 +64,40 @@ class Result(NamedTuple):
 
 
 class Trial:
-    """The nets, the attackers and the digits, and all that was measured: (net, attacker, eps in hundredths) -> Result.
+    """The nets, the attackers and the digits, and all that was measured. A ``stop`` is an eps in hundredths."""
 
-    Attributes:
-        clean: net -> its `Result` without any attack.
-        proved: net -> for each eps in hundredths, which digits are proved, bool ``(41, N)``.
-        looks: attacker -> the colour and the shape of its points.
-    """
-
-    def __init__(self, nets, split, attackers=None, claims=None, proofs=None):
-        self.nets, self.split = _mapping("nets", nets), split
-        self.attackers = _mapping("attackers", ATTACKERS if attackers is None else attackers)
-        self.claims, proofs = dict(claims or {}), dict(proofs or {})
-        check_images(split.images)
-        for name, attack in self.attackers.items():
-            if not callable(attack):
-                raise TypeError(f"the attacker {name!r} is a {type(attack).__name__}: want a function, such as noise")
-        for name in [*self.claims, *proofs]:
-            if name not in self.nets:
-                raise ValueError(f"there is a claim or a proof for {name!r}, and the nets are {', '.join(self.nets)}")
-        self.claims = {name: _check_claim(name, claim) for name, claim in self.claims.items()}
+    def __init__(self, nets, split, attackers, claims, proofs):
+        for what, given in (("nets", nets), ("attackers", attackers)):
+            if not isinstance(given, Mapping) or not given:
+                raise TypeError(f"the {what} are {given!r}: want a dict with a name for each")
+        self.nets, self.split, self.attackers, self.claims = nets, split, attackers, claims
+        for name in [*claims, *proofs]:
+            if name not in nets:
+                raise ValueError(f"there is a claim or a proof for {name!r}, and the nets are {', '.join(nets)}")
         with runtime.one_thread():
-            self.clean = {name: self._look(name, split.images) for name in self.nets}
-            self.proved = {name: self._prove(name, proof) for name, proof in proofs.items()}
+            self.clean = {name: self._look(name) for name in nets}
+            self.proved = {name: self._prove(name, proof) for name, proof in proofs.items()}  # bool (stops, N)
         self.results: dict[tuple[str, str, int], Result] = {}
-        others = [name for name in self.attackers if name != "noise"]
+        others = [name for name in attackers if name != "noise"]
         looks = {name: (HUES[i % len(HUES)], SHAPES[i % len(SHAPES)]) for i, name in enumerate(others)}
-        self.looks = {name: looks.get(name, (figures.NOISE, "o")) for name in self.attackers}
+        self.looks = {name: looks.get(name, (figures.NOISE, "o")) for name in attackers}
 
     def __len__(self) -> int:
         return len(self.split)
 
-    def step(self, net: str, attacker: str, stop: int) -> Result:
+    def step(self, net: str, attacker: str, stop: int) -> None:
         """Attack the next 25 digits, unless all of them were; what the attack raises is raised here."""
         key = net, attacker, stop
-        before = self.results.get(key, Result(self.split.images[:0], *(self.clean[net][k][:0] for k in (1, 2))))
+        before = self.results.get(key, Result(*(part[:0] for part in self.clean[net])))
         part = self.split[len(before.named) : len(before.named) + PORTION]
         if not len(part):
-            return before
+            return
         with runtime.one_thread():
             images = assault(self.nets[net], self.attackers[attacker], part.images, part.labels, stop / 100)
             found = evaluation.predict(self.nets[net], images).labels.to(part.labels)
-        kept = torch.cat([before.images, images])[:SHOWN]
-        right = torch.cat([before.right, found == part.labels])
-        self.results[key] = Result(kept, torch.cat([before.named, found]), right)
-        return self.results[key]
+        after = Result(images, found, found == part.labels)
+        images, named, right = (torch.cat(both) for both in zip(before, after, strict=True))
+        self.results[key] = Result(images[:SHOWN], named, right)
 
     def so_far(self, net: str, attacker: str, stop: int) -> Result | None:
         """The result for all digits or for the first of them, or None where none was attacked."""
@@ -141,16 +128,14 @@ class Trial:
                     below.append((attacker, stop, result))
         return min(below, key=lambda one: int(one[2].right.sum()), default=None)
 
-    def _look(self, name: str, images: Tensor) -> Result:
-        if not isinstance(self.nets[name], nn.Module):
-            raise TypeError(f"the net {name!r} is a {type(self.nets[name]).__name__}, not an nn.Module")
+    def _look(self, name: str) -> Result:
         try:
-            outputs = evaluation.logits(self.nets[name], images)
+            outputs = evaluation.logits(self.nets[name], self.split.images)
         except ValueError as error:
             raise ValueError(f"the net {name!r} does not fit: {error}") from error
-        labels = check_labels(self.split.labels, len(images), outputs.shape[1])
+        labels = check_labels(self.split.labels, *outputs.shape)
         named = outputs.argmax(1).to(labels)
-        return Result(images[:SHOWN], named, named == labels)
+        return Result(self.split.images[:SHOWN], named, named == labels)
 
     def _prove(self, name: str, proof: Proof) -> Tensor:
         """A ball inside a proved one is proved, so from stop to stop only what is left is asked about."""
@@ -160,9 +145,8 @@ class Trial:
             part = self.split[left.to(self.split.labels.device)]
             sure = proof(self.nets[name], part.images, part.labels, stop / 100)
             if not isinstance(sure, Tensor) or sure.dtype != torch.bool or sure.shape != left.shape:
-                raise ValueError(
-                    f"the proof of {name!r} gave {_form(sure)}: want one True or False an image, bool (N,)"
-                )
+                want = "want one True or False an image, bool (N,)"
+                raise ValueError(f"the proof of {name!r} gave {_form(sure)}: {want}")
             left = left[sure.cpu()]
             if not len(left):
                 break
@@ -191,32 +175,9 @@ def assault(model: nn.Module, attack: Attack, images: Tensor, labels: Tensor, ep
     attacked = check_images(attacked.detach()).to(images)
     largest = (attacked - images).abs().max().item()
     if largest > eps + SLACK:
-        raise ValueError(
-            f"the attack changed a pixel by {largest:.3g}, and eps is {eps:g}: clamp what it adds to [-eps, eps]"
-        )
+        hint = "clamp what it adds to [-eps, eps]"
+        raise ValueError(f"the attack changed a pixel by {largest:.3g}, and eps is {eps:g}: {hint}")
     return attacked
-
-
-def _mapping(what: str, given: Mapping) -> dict:
-    if not isinstance(given, Mapping):
-        raise TypeError(f"{what} are a {type(given).__name__}: want a dict with a name for each")
-    if not given:
-        raise ValueError(f"there are no {what}: give a dict with a name for each")
-    return dict(given)
-
-
-def _check_claim(name: str, claim: RobustnessClaim) -> RobustnessClaim:
-    try:
-        claim = RobustnessClaim(*claim)
-        fine = 0 <= claim.accuracy <= 1 and 0 <= claim.eps <= STOPS / 100 and isinstance(claim.text, str)
-    except TypeError:
-        fine = False
-    if not fine:
-        raise ValueError(
-            f"the claim for {name!r} is {claim!r}: want (fraction from 0 to 1, eps from 0 to {STOPS / 100}, text), "
-            'such as RobustnessClaim(0.95, 0.3, "their own test")'
-        )
-    return claim
 
 
 def _form(value) -> str:

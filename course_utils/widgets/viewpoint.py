@@ -1,9 +1,8 @@
 """A camera to move: what a slider does to the picture, and the curve that the picture draws among all pictures.
 
 A picture of n pixels is a point in n dimensions. A plane through a thousand of such points, the one in which they
-spread most (their first two principal components), is what a screen can show of it. The page, `viewpoint.js`, asks for
-one picture at a time. On the way to where the sliders stand now, pictures are rendered in small steps, so that the
-trail is the curve itself and has no short cuts, however fast the hand.
+spread most (their first two principal components), is what a screen can show of it. On the way to where the sliders
+stand now, pictures are rendered in small steps, so that the trail is the curve itself, however fast the hand.
 """
 
 import math
@@ -24,7 +23,7 @@ GROUPS = {"Turn the scene": scenes.POSE[:3], "Move the camera, {} units from the
 GROUPS |= {"Lens": scenes.POSE[6:7], "Light": scenes.POSE[7:]}
 
 
-def scene_camera(scene: scenes.Scene = scenes.DESK):
+def scene_camera(scene: scenes.Scene):
     """A slider for each number of the camera and the light, the picture, and its trail among 1,000 random views."""
     if not isinstance(scene, scenes.Scene):
         hint = "pass scenes.DESK or one of scenes.OBJECTS"
@@ -72,7 +71,13 @@ class SceneCamera(Widget):
             axis.remove()
         plot = canvas.add_subplot(axes[0, 0].get_gridspec()[:, 5])
         lengths = [_sweep(plane, name, row, plot) for name, row in zip(SWEEPS, axes, strict=True)]
-        _cloud(plane, plot)
+        plot.scatter(*plane.cloud.T, s=3, color="#BBBBBB", linewidths=0, zorder=0)
+        x, y = plane.project(plane.home)[0].tolist()
+        plot.plot(x, y, "o", mfc="white", color="black", ms=7)
+        plot.annotate("home", (x, y), xytext=(8, -12), textcoords="offset points")
+        plot.set_aspect("equal")
+        first, second = map(figures.percent, plane.explained)
+        plot.set(xlabel=f"first principal component ({first} of the variance)", ylabel=f"second ({second})")
         plot.set_title("A sweep of the camera is a curve:\n" + "\n".join(lengths), fontsize=10)
         return figures.picture(
             canvas,
@@ -82,14 +87,8 @@ class SceneCamera(Widget):
         )
 
     def picture(self) -> figures.Picture:
-        """The view, and its trail in the plane."""
-        canvas, (view, plot) = figures.figure(6.0, 3.0, ncols=2, width_ratios=[2, 3])
-        figures.show(view, self.image[0], "the view")
-        plot.plot(*self.trail.T, color=figures.CLEAN)
-        plot.plot(*self.trail[-1].tolist(), "o", color=figures.CLEAN)
-        _cloud(self.plane, plot)
-        away = f"{(self.image - self.plane.home).norm():.2f} from home"
-        return figures.picture(canvas, f"The view of a camera, {away}, and its trail among {VIEWS:,} random views.")
+        """The view."""
+        return figures.images(self.image, alt=f"The view of a camera, {self._moved()} from home.")
 
     def obey(self, do: str, sliders: list[float] = ()) -> tuple[dict, list[bytes]]:
         """ "show"; "move" to nine numbers in [-1, 1]; "clear" the trail. Buffers: picture, trail and cloud."""
@@ -103,7 +102,7 @@ class SceneCamera(Widget):
             "groups": [[title.format(self.plane.scene.distance), list(names)] for title, names in GROUPS.items()],
             "sliders": self.sliders.tolist(),
             "texts": [readout(name, value) for name, value in zip(scenes.POSE, values, strict=True)],
-            "moved": f"{(self.image - self.plane.home).norm():.2f}",
+            "moved": self._moved(),
             "usual": f"{self.plane.usual:.2f}",
             "home": self.plane.project(self.plane.home)[0].tolist(),
             "explained": [figures.percent(fraction) for fraction in self.plane.explained],
@@ -111,8 +110,10 @@ class SceneCamera(Widget):
         }
         return texts, [to_bytes(self.image), *(points.numpy().tobytes() for points in (self.trail, self.plane.cloud))]
 
+    def _moved(self) -> str:
+        return f"{(self.image - self.plane.home).norm():.2f}"
+
     def _move(self, goal: Tensor) -> None:
-        """Go to where the sliders stand now, in small steps."""
         way = goal - self.sliders
         steps = max(1, round(way.abs().max().item() / STRIDE))
         images = self.plane.render(goal - way * torch.arange(steps - 1, -1, -1)[:, None].to(way) / steps)
@@ -130,17 +131,6 @@ def readout(name: str, value: float) -> str:
         return f"× {math.exp(value):.2f}"
     text = f"{value:+.2f} units" if name in scenes.POSE[3:6] else f"{math.degrees(value):+.0f}°"
     return text.replace("-", "−") if abs(value) > 1e-6 else text.replace("+", "").replace("0.00", "0")
-
-
-def _cloud(plane: ViewPlane, plot) -> None:
-    """The random views in the plane, and home."""
-    plot.scatter(*plane.cloud.T, s=3, color="#BBBBBB", linewidths=0, zorder=0)
-    x, y = plane.project(plane.home)[0].tolist()
-    plot.plot(x, y, "o", mfc="white", color="black", ms=7)
-    plot.annotate("home", (x, y), xytext=(8, -12), textcoords="offset points")
-    plot.set_aspect("equal")
-    first, second = map(figures.percent, plane.explained)
-    plot.set(xlabel=f"first principal component ({first} of the variance)", ylabel=f"second ({second})")
 
 
 def _sweep(plane: ViewPlane, name: str, row, plot) -> str:

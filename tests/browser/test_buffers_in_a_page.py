@@ -7,6 +7,7 @@ import torch
 
 from course_utils import data, models
 from course_utils.faces import Faces
+from course_utils.images import scenes
 from course_utils.widgets import (
     breed,
     face_camera,
@@ -15,6 +16,7 @@ from course_utils.widgets import (
     robustness_trial,
     scene_camera,
     sketchpad,
+    surveillance,
     watch_evolution,
 )
 
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.slow
 def _photo_attack():
     net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(192, 3))
     net.classes = ("cat", "box turtle", "ostrich")
-    return photo_attack(net)
+    return photo_attack(net, {"cat": torch.rand(1, 3, 16, 16)})
 
 
 def _robustness_trial():
@@ -32,20 +34,15 @@ def _robustness_trial():
     return robustness_trial({"net": models.LeNet5()}, split, attackers={"nothing": lambda model, images, *_: images})
 
 
-def _face_camera():
-    nobody = Faces(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 5, 2))
-    return face_camera(torch.rand(1, 3, 40, 40), detect=lambda images: [nobody])
-
-
 WIDGETS = {
     "sketchpad": lambda: sketchpad(models.LeNet5()),
-    "evolution": lambda: watch_evolution(models.LeNet5(), population=50),
+    "evolution": lambda: watch_evolution(models.LeNet5()),
     "breeding": lambda: breed(models.LeNet5()),
-    "scene camera": scene_camera,
+    "scene camera": lambda: scene_camera(scenes.DESK),
     "quiz": lambda: human_quiz(torch.rand(2, 1, 28, 28), [4, None], ["digit", "noise"], models.LeNet5()),
     "photo attack": _photo_attack,
     "robustness trial": _robustness_trial,
-    "face camera": _face_camera,
+    "face camera": lambda: face_camera(torch.rand(1, 3, 40, 40)),
 }
 FORMS = {  # of a buffer that lies within a larger one
     "DataView": "(buffer, start, length) => new DataView(buffer, start, length)",
@@ -81,6 +78,14 @@ SEEN = """() => [
     ...[...document.querySelectorAll('canvas:not(.quiz-mask)')].map(c => c.width && c.toDataURL()),
     ...[...document.querySelectorAll('svg')].map(s => s.outerHTML),
 ]"""
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch):
+    """A detector that finds no face, and needs no weights."""
+    found = Faces(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 5, 2))
+    monkeypatch.setattr(surveillance, "cascade", lambda: None)
+    monkeypatch.setattr(surveillance.faces, "detect", lambda images, _: [found])
 
 
 def drawn(browser, name, form):

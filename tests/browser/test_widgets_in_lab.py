@@ -27,9 +27,10 @@ CELLS = [
     import time, torch
     from course_utils import data, figures, models
     from course_utils.faces import Faces
+    from course_utils.images import photographs, scenes
     from course_utils.widgets import (
         attack_explorer, breed, controls, face_camera, guess, high_dimensions, human_quiz, photo_attack,
-        robustness_trial, scene_camera, sketchpad, watch_evolution,
+        robustness_trial, scene_camera, sketchpad, surveillance, watch_evolution,
     )
     torch.manual_seed(0)
     drawn = []
@@ -37,24 +38,25 @@ CELLS = [
     "sketchpad(models.CaffeLeNet())",
     "sketchpad(models.LeNet5())",
     """
-    def square(size, invert):
+    def square(size, ground):
         time.sleep(0.1)
         drawn.append(size)
         if size == 31:
             raise ValueError("31 is prime")
         image = torch.zeros(1, 1, 32, 32)
         image[..., :size, :size] = 1
-        image = 1 - image if invert else image
+        image = 1 - image if ground == "white" else image
         return figures.images(image, alt=f"A square of side {size}.")
-    controls(square, [dict(size=4, invert=False), dict(size=16, invert=True)], size=(0, 32), invert=False)
+    presets = [dict(size=4, ground="black"), dict(size=16, ground="white")]
+    controls(square, presets, size=(0, 32), ground=["black", "white"])
     """,
     'how_many = guess("How many of the 10,000 test digits does `LeNet5` get wrong?", unit="digits")',
     'which = guess("What will it say to a blank image?", choices=["none", "a digit, surely", "a digit, in doubt"])',
     "how_many.reveal(83)",
     'which.reveal("a digit, surely")',
-    "watch_evolution(models.LeNet5(), population=50)",
+    "watch_evolution(models.LeNet5())",
     "breed(models.LeNet5())",
-    "scene_camera()",
+    "scene_camera(scenes.DESK)",
     "high_dimensions()",
     """
     squares = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -66,14 +68,15 @@ CELLS = [
     net.classes = ("cat", "box turtle", "ostrich")
     net[-1].bias.data = torch.tensor([5.0, 0.0, 0.0])
     net[-1].weight.data *= 40
-    photo_attack(net)
+    photo_attack(net, {name: photographs.photo(name) for name in ("cat", "coffee")})
     """,
     """
-    def detect(images):  # a face is what is white
+    def detect(images, cascade):  # a face is what is white
         rows, columns = (images[0].amin(0) == 1).nonzero(as_tuple=True)
         boxes = torch.tensor([[columns.min(), rows.min(), columns.max(), rows.max()]] if len(rows) > 999 else [])
         return [Faces(boxes.view(-1, 4), torch.full((len(boxes.view(-1, 4)),), 0.998), torch.zeros(0, 5, 2))]
-    face_camera(torch.ones(1, 3, 40, 40), detect=detect)
+    surveillance.cascade, surveillance.faces.detect = lambda: None, detect
+    face_camera(torch.ones(1, 3, 40, 40))
     """,
     """
     def light(model, images, labels, eps):
@@ -270,7 +273,7 @@ def test_a_slider_redraws_without_queueing(page):
     play = cell(page, 3)
     image = play.locator("img").first
     sync_api.expect(image).to_have_attribute("alt", "A square of side 4.")
-    play.get_by_role("button", name="size = 16, invert = True").click()
+    play.get_by_role("button", name="size = 16, ground = white").click()
     sync_api.expect(image).to_have_attribute("alt", "A square of side 16.")
     handle = play.locator(".noUi-handle")
     handle.scroll_into_view_if_needed()

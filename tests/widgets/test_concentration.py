@@ -43,8 +43,7 @@ def test_shares_of_the_cube_that_are_known():
 
 
 def test_the_blogs_power():
-    assert 10 ** exact(784, 0.001).above == pytest.approx(0.999**784)
-    assert 10 ** exact(2, 0.5).above == pytest.approx(0.25)
+    assert 10 ** exact(784).above == pytest.approx(0.99**784)
 
 
 @pytest.mark.parametrize("n", DIMENSIONS[1:])
@@ -55,17 +54,12 @@ def test_the_law_of_the_angle_is_that_of_scipy(n):
     assert below(n, angles).numpy() == pytest.approx(law, abs=1e-9)
 
 
-def test_on_a_line_directions_agree_or_oppose():
-    assert below(1, torch.tensor([0.0, 90.0, 179.0, 180.0])).tolist() == [0.5, 0.5, 0.5, 1.0]
-
-
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 784])
 def test_the_sample_obeys_the_laws(n):
-    drawn = sample(n, 0.05, number=4000)
-    known = exact(n, 0.05)
+    drawn, known = sample(n), exact(n)
     assert scipy.stats.kstest(drawn.lengths.double().numpy(), lambda r: r**n).pvalue > 1e-3
     for count, log10 in ((drawn.inside, known.inside), (drawn.above, known.above)):
-        assert scipy.stats.binomtest(count, 4000, min(1.0, 10**log10)).pvalue > 1e-3
+        assert scipy.stats.binomtest(count, SAMPLES, min(1.0, 10**log10)).pvalue > 1e-3
     if n > 1:
         law = scipy.stats.kstest(drawn.angles.double().numpy(), lambda a: below(n, torch.as_tensor(a)).numpy())
         assert law.pvalue > 1e-3
@@ -78,20 +72,6 @@ def test_a_sample_is_seeded():
     state = torch.get_rng_state()
     assert torch.equal(sample(5).lengths, sample(5).lengths)
     assert torch.equal(torch.get_rng_state(), state)
-
-
-@pytest.mark.parametrize("wrong", [0, -1, 2.5, "two", True])
-def test_a_dimension_is_a_whole_number(wrong):
-    with pytest.raises(ValueError, match="want a whole number, at least 1"):
-        exact(wrong)
-    with pytest.raises(ValueError, match="want a whole number, at least 1"):
-        sample(wrong)
-
-
-@pytest.mark.parametrize("wrong", [0, 1, -0.1, math.nan])
-def test_eps_lies_between_0_and_1(wrong):
-    with pytest.raises(ValueError, match=r"eps=.*want a number between 0 and 1"):
-        exact(3, wrong)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +179,7 @@ def test_eps_and_zoom(slider):
     texts(slider, 100)
     slider.get_by_role("slider", name="eps").press("End")
     slider.wait_for_function("document.body.innerText.includes('eps = 0.5 ')")
-    assert fraction_text(exact(100, 0.5).above) in texts(slider, 100)[2]
+    assert fraction_text(100 * math.log10(0.5)) in texts(slider, 100)[2]
     narrow = slider.locator(".course-plot").first.inner_html()
     slider.get_by_label("zoom in").check()
     assert slider.locator(".course-plot").first.inner_html() != narrow

@@ -11,8 +11,8 @@ from torch import nn
 
 from course_utils import figures
 from course_utils.core import storage
-from course_utils.widgets import human_quiz, quiz_scores
-from course_utils.widgets.quiz import STORE, TIMES, Quiz
+from course_utils.widgets import human_quiz
+from course_utils.widgets.quiz import STORE, TIMES, Quiz, score_quiz
 
 NUMBER = 6
 TRUTHS = [3, 1, 4, 1, None, None]
@@ -66,8 +66,6 @@ def test_the_page_gets_pictures_and_order_but_no_truths(live):
 def test_the_order_is_seeded(live):
     state = torch.get_rng_state()
     assert quiz().order == quiz().order
-    orders = {tuple(quiz(generator=torch.Generator().manual_seed(k)).order) for k in range(8)}
-    assert len(orders) > 4
     assert torch.equal(torch.get_rng_state(), state)
 
 
@@ -87,14 +85,6 @@ def test_answers_outlive_the_cell_and_the_kernel(live):
     assert quiz(pictures=other).results == []  # another quiz
     keep(again)  # start over
     assert again.results == quiz().results == []
-
-
-def test_answers_can_be_observed(live):
-    widget, heard = quiz(), []
-    widget.observe(lambda change: heard.append(len(change["new"])), "answers")
-    keep(widget, said(0, 3))
-    keep(widget, said(0, 3), said(1, 1))
-    assert heard == [1, 2]
 
 
 def test_answers_that_do_not_fit_the_quiz_are_left_out(live):
@@ -143,7 +133,7 @@ def everything():
 def test_scores_are_counts_with_exact_intervals(live):
     widget = quiz()
     keep(widget, *everything())
-    scores = quiz_scores.score_quiz(widget.results)
+    scores = score_quiz(widget.results)
     assert list(scores) == ["digit", "perturbed", "noise"]
     counts = {"digit": (2, 1, 2), "perturbed": (1, 2, 1), "noise": (1, None, 0)}
     for kind, (you, network, certain) in counts.items():
@@ -160,7 +150,7 @@ def test_scores_are_counts_with_exact_intervals(live):
 
 def test_99_percent_is_certain():
     one = dict(kind="noise", truth=None, label=None, sure=1, network=8)
-    scores = quiz_scores.score_quiz([one | dict(confidence=share) for share in (0.98, 0.99, 1.0)])
+    scores = score_quiz([one | dict(confidence=share) for share in (0.98, 0.99, 1.0)])
     assert scores["noise"]["network certain"][0] == pytest.approx(2 / 3)
 
 

@@ -9,7 +9,7 @@ from course_utils import figures
 from course_utils.widgets import controls
 
 PRESETS = [dict(side=4, invert=False), dict(side=16, invert=True)]
-SLIDERS = dict(side=(0, 32), invert=False)
+SLIDERS = dict(side=(0, 32), invert=[False, True])
 
 
 def square(side, invert):
@@ -80,10 +80,10 @@ def test_each_form_gets_its_slider(live):
     def draw(**values):
         return square(4, False)
 
-    forms = dict(whole=(0, 9), real=(0, 0.3), steps=(1, 9, 2), choice=["a", "b"], tick=True)
-    start = dict(whole=1, real=0.1, steps=3, choice="b", tick=False)
-    inputs = controls(draw, [start], **forms).children[:5]
-    kinds = ["IntSlider", "FloatSlider", "IntSlider", "Dropdown", "Checkbox"]
+    forms = dict(whole=(0, 9), real=(0, 0.3), steps=(1, 9, 2), choice=["a", "b"])
+    start = dict(whole=1, real=0.1, steps=3, choice="b")
+    inputs = controls(draw, [start], **forms).children[:4]
+    kinds = ["IntSlider", "FloatSlider", "IntSlider", "Dropdown"]
     assert [type(one).__name__ for one in inputs] == kinds
     assert [one.value for one in inputs] == list(start.values())
     assert inputs[1].step == pytest.approx(0.003)

@@ -29,7 +29,7 @@ def view(size=28, **pose):
 
 
 def test_it_starts_at_home(live):
-    answer, (picture, trail, cloud) = ask(scene_camera(), "show")
+    answer, (picture, trail, cloud) = ask(scene_camera(scenes.DESK), "show")
     assert answer["sliders"] == NONE
     assert answer["moved"] == "0.00"
     assert len(picture) == answer["size"] ** 2 == 784
@@ -39,7 +39,7 @@ def test_it_starts_at_home(live):
 
 
 def test_the_picture_is_the_view_from_where_the_sliders_stand(live):
-    answer, (picture, _, _) = ask(scene_camera(), "move", sliders=only("yaw", -0.5))
+    answer, (picture, _, _) = ask(scene_camera(scenes.DESK), "move", sliders=only("yaw", -0.5))
     seen = view(yaw=-0.5 * scenes.REACH[0].item())
     shown = torch.frombuffer(bytearray(picture), dtype=torch.uint8).view(1, 1, 28, 28) / 255
     assert (shown - seen).abs().max() < 0.003
@@ -48,7 +48,7 @@ def test_the_picture_is_the_view_from_where_the_sliders_stand(live):
 
 
 def test_a_leap_leaves_the_trail_of_a_slow_move(live):
-    quick, slow = scene_camera(), scene_camera()
+    quick, slow = scene_camera(scenes.DESK), scene_camera(scenes.DESK)
     _, (_, leap, _) = ask(quick, "move", sliders=only("roll", 1.0))
     for k in range(1, 21):
         _, (_, trail, _) = ask(slow, "move", sliders=only("roll", k * STRIDE))
@@ -60,7 +60,7 @@ def test_a_leap_leaves_the_trail_of_a_slow_move(live):
 
 
 def test_home_and_back_is_the_same_way(live):
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     ask(widget, "move", sliders=[0.5] * 9)
     answer, (_, trail, _) = ask(widget, "move", sliders=NONE)
     assert torch.allclose(points(trail), points(trail).flip(0), atol=1e-4)
@@ -68,7 +68,7 @@ def test_home_and_back_is_the_same_way(live):
 
 
 def test_to_clear_leaves_the_dot(live):
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     _, (picture, before, _) = ask(widget, "move", sliders=only("zoom", 1.0))
     answer, (same, trail, _) = ask(widget, "clear")
     assert torch.equal(points(trail), points(before)[-1:])
@@ -76,14 +76,14 @@ def test_to_clear_leaves_the_dot(live):
 
 
 def test_a_second_page_sees_the_same(live):
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     first = ask(widget, "move", sliders=only("up", 0.4))
     assert ask(widget, "show") == first
 
 
 def test_the_oldest_of_the_trail_goes_first(live, monkeypatch):
     monkeypatch.setattr("course_utils.widgets.viewpoint.KEPT", 30)
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     _, (_, before, _) = ask(widget, "move", sliders=only("yaw", 1.0))
     _, (_, trail, _) = ask(widget, "move", sliders=only("yaw", -1.0))
     assert len(points(before)) == 21 and len(points(trail)) == 30
@@ -91,7 +91,7 @@ def test_the_oldest_of_the_trail_goes_first(live, monkeypatch):
 
 
 def test_sliders_end_at_their_reach(live):
-    answer, _ = ask(scene_camera(), "move", sliders=[9.0] * 9)
+    answer, _ = ask(scene_camera(scenes.DESK), "move", sliders=[9.0] * 9)
     assert answer["sliders"] == [1.0] * 9
 
 
@@ -108,7 +108,7 @@ def test_the_plane_is_that_of_the_principal_axes():
 
 
 def test_an_error_is_the_answer_and_changes_nothing(live):
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     ask(widget, "move", sliders=only("yaw", 0.5))
     before = ask(widget, "show")
     for wrong in ([0.0] * 5, [math.nan] * 9, ["left"] * 9):
@@ -147,7 +147,7 @@ def test_a_value_has_its_unit(name, value, text):
 
 def test_the_static_twin_is_a_picture_and_always_the_same(static):
     state = torch.get_rng_state()
-    first, second = scene_camera(), scene_camera()
+    first, second = scene_camera(scenes.DESK), scene_camera(scenes.DESK)
     assert isinstance(first, figures.Picture)
     assert first.png == second.png
     assert torch.equal(torch.get_rng_state(), state)
@@ -159,7 +159,7 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
 
 
 def test_a_page_without_a_kernel_shows_what_was_there(live):
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     answer, _ = ask(widget, "move", sliders=only("yaw", 0.5))
     assert f"{answer['moved']} from home" in widget.picture().alt
 
@@ -170,7 +170,7 @@ def steps(page):
 
 @pytest.mark.slow
 def test_slide_sweep_clear_and_go_home_in_a_browser(live, stage):
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     page = stage(widget, views=2)
     page.wait_for_function("document.querySelectorAll('.viewpoint-groups label').length === 18")
     status = page.locator(".course-status").first
@@ -216,7 +216,7 @@ def test_slide_sweep_clear_and_go_home_in_a_browser(live, stage):
 
 @pytest.mark.slow
 def test_a_fast_hand_queues_nothing_in_a_browser(live, stage):
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     page = stage(widget)
     page.wait_for_function("document.querySelectorAll('.viewpoint-groups label').length === 9")
     page.get_by_role("slider", name="yaw").evaluate(
@@ -230,7 +230,7 @@ def test_a_fast_hand_queues_nothing_in_a_browser(live, stage):
 
 @pytest.mark.slow
 def test_an_error_in_a_browser_puts_the_sliders_back(live, stage):
-    widget = scene_camera()
+    widget = scene_camera(scenes.DESK)
     page = stage(widget)
     page.wait_for_function("document.querySelectorAll('.viewpoint-groups label').length === 9")
     widget.plane.scene = None
@@ -243,7 +243,7 @@ def test_an_error_in_a_browser_puts_the_sliders_back(live, stage):
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 700])
 def test_nothing_sticks_out_in_a_browser(live, stage, width):
-    page = stage(scene_camera())
+    page = stage(scene_camera(scenes.DESK))
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_function("document.querySelectorAll('.viewpoint-groups label').length === 9")
     page.wait_for_timeout(200)

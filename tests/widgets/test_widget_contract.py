@@ -9,6 +9,7 @@ import torch
 
 from course_utils import data, figures, models
 from course_utils.faces import Faces
+from course_utils.images import scenes
 from course_utils.widgets import (
     attack_explorer,
     base,
@@ -21,6 +22,7 @@ from course_utils.widgets import (
     robustness_trial,
     scene_camera,
     sketchpad,
+    surveillance,
     watch_evolution,
 )
 from tests.stage import tiny
@@ -35,16 +37,11 @@ def _controls():
     return controls(square, [dict(side=4), dict(side=8)], side=(1, 9))
 
 
-def _face_camera():
-    nobody = Faces(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 5, 2))
-    return face_camera(torch.rand(1, 3, 40, 40), detect=lambda images: [nobody])
-
-
 def _photo_attack():
     net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(192, 3))
     net.classes = ("cat", "box turtle", "ostrich")
     net[-1].bias.data = torch.tensor([5.0, 0.0, 0.0])
-    return photo_attack(net)
+    return photo_attack(net, {"cat": torch.rand(1, 3, 16, 16)})
 
 
 def _robustness_trial():
@@ -53,19 +50,27 @@ def _robustness_trial():
 
 
 WIDGETS = {
-    "evolution": lambda: watch_evolution(tiny(3, (1, 28, 28)), population=5),
+    "evolution": lambda: watch_evolution(tiny(3, (1, 28, 28))),
     "breeding": lambda: breed(models.LeNet5()),
     "drawing pad": lambda: sketchpad(models.LeNet5()),
     "concentration": high_dimensions,
     "robustness": _robustness_trial,
     "photos": _photo_attack,
     "quiz": lambda: human_quiz(torch.rand(2, 1, 28, 28), [4, None], ["digit", "noise"], models.LeNet5()),
-    "surveillance": _face_camera,
-    "viewpoint": scene_camera,
+    "surveillance": lambda: face_camera(torch.rand(1, 3, 40, 40)),
+    "viewpoint": lambda: scene_camera(scenes.DESK),
     "controls": _controls,
     "explorer": lambda: attack_explorer(models.LeNet5()),
 }
 ASKING = [name for name in WIDGETS if name not in ("controls", "explorer")]  # ipywidgets speak for these
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch):
+    """A detector that finds no face, and needs no weights."""
+    found = Faces(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, 5, 2))
+    monkeypatch.setattr(surveillance, "cascade", lambda: None)
+    monkeypatch.setattr(surveillance.faces, "detect", lambda images, _: [found])
 
 
 def made(name):
