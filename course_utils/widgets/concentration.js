@@ -200,10 +200,6 @@ function render({ el }) {
     histogram(box, width, seen.angles, angles(n), reach, at, "angle (degrees)");
   }
 
-  function draw() {
-    plots.forEach(({ plot }) => plot.draw());
-  }
-
   function anew() { // with the next frame, however many moves there were
     cancelAnimationFrame(due);
     due = requestAnimationFrame(() => {
@@ -211,10 +207,8 @@ function render({ el }) {
       const texts = words(seen, n, eps);
       plots.forEach(({ plot, text }, i) => {
         text.textContent = texts[i];
-        const what = i < 2 ? "Histogram" : "Curves over n";
-        plot.node.setAttribute("aria-label", `${what}, with the exact law. ${texts[i]}`);
+        plot.draw(`${i < 2 ? "Histogram" : "Curves over n"}, with the exact law. ${texts[i]}`);
       });
-      draw();
       clearTimeout(quiet);
       quiet = setTimeout(() => (heard.textContent = texts.join(" ")), 600); // not while the slider moves
     });
@@ -227,7 +221,7 @@ function render({ el }) {
     anew();
   }
 
-  zoom.addEventListener("change", draw);
+  zoom.addEventListener("change", () => plots.forEach(({ plot }) => plot.draw()));
   set(n, eps);
   return () => {
     plots.forEach(({ plot }) => plot.end());

@@ -27,7 +27,6 @@ function curves(root, [own, median], width) {
 
 export default () => {
   let running = false;
-  const stop = () => (running = false);
   const evolution = shared({
     keep: (message, buffers) => {
       const lines = floatsOf(buffers[1]);
@@ -39,13 +38,13 @@ export default () => {
       running = false;
       evolution.wishes.length = 0;
     },
-    closed: stop,
+    closed: () => (running = false),
   });
-  const { want, update, say } = evolution;
+  const { want, say } = evolution;
 
   function play() {
     running = !running;
-    update();
+    evolution.update();
   }
 
   function render({ el }) {
@@ -54,8 +53,8 @@ export default () => {
     const start = button(controls, "Start", play, "course-first");
     const step = button(controls, "Step", () => want({ do: "step" }));
     const reset = button(controls, "Reset", () => want({ do: "reset" }));
-    const encoding = choice(controls, "encoding", ["direct", "CPPN"], (name) => want({ do: "encode", encoding: name }));
-    const chosen = choice(controls, "class", [], (k) => want({ do: "choose", class: Number(k) }));
+    const encoding = choice(controls, "encoding", (name) => want({ do: "encode", encoding: name }));
+    const chosen = choice(controls, "class", (k) => want({ do: "choose", class: Number(k) }));
     const line = status(root);
     const label = "The best image so far of each class";
     const elites = add(root, "div", "evolution-elites", { role: "group", "aria-label": label });
@@ -67,49 +66,44 @@ export default () => {
     const legend = add(right, "div", "course-legend");
     const own = add(legend, "span", "evolution-own");
     const median = add(legend, "span");
-    const plot = chart(right, "evolution-plot", HEIGHT, (box, width) => now() && curves(box, now().lines, width));
+    const plot = chart(right, "", HEIGHT, (box, width) => evolution.now && curves(box, evolution.now.lines, width));
     let tiles = [];
 
-    function now() {
-      return evolution.now;
-    }
-
-    function fit() { // as many tiles and choices as there are classes
-      tiles = now().texts.map((_, i) => {
-        const tile = button(elites, "", () => want({ do: "choose", class: now().first + i }), "course-tile evolution-elite");
+    function fit() { // as many tiles as there are elites to show
+      tiles = evolution.now.texts.map((_, i) => {
+        const choose = () => want({ do: "choose", class: evolution.now.first + i });
+        const tile = button(elites, "", choose, "course-tile evolution-elite");
         return { tile, canvas: add(tile, "canvas", "course-pixels"), name: add(tile, "b"), text: add(tile, "span") };
       });
-      for (let k = 0; k < now().classes; k++) add(chosen, "option", "", { value: k }, k);
     }
 
     function show() {
+      const { now } = evolution;
       start.textContent = running ? "Pause" : "Start";
-      start.disabled = reset.disabled = !now();
-      step.disabled = !now() || running;
-      const words = () => `Generation ${now().generation}: ${now().sure} of ${now().classes} classes at 99.99 % or more`;
-      say(line, words, running);
-      if (!now()) return;
+      start.disabled = reset.disabled = !now;
+      step.disabled = !now || running;
+      say(line, () => `Generation ${now.generation}: ${now.sure} of ${now.classes} classes at 99.99 % or more`, running);
+      if (!now) return;
       if (!tiles.length) fit();
-      const { generation, classes, first, texts, shape } = now();
-      encoding.value = now().encoding;
-      chosen.value = now().chosen;
+      const { generation, classes, first, texts, shape } = now;
+      const kind = `class ${now.chosen}`;
+      offer(encoding, ["direct", "CPPN"], now.encoding);
+      offer(chosen, Array.from({ length: classes }, (_, k) => k), now.chosen);
       tiles.forEach(({ tile, canvas, name, text }, i) => {
-        paint(canvas, now().images, shape, i);
+        paint(canvas, now.images, shape, i);
         name.textContent = first + i;
         text.textContent = texts[i];
-        tile.setAttribute("aria-pressed", first + i === now().chosen);
+        tile.setAttribute("aria-pressed", first + i === now.chosen);
         tile.setAttribute("aria-label", `class ${first + i}, confidence ${texts[i]}`);
       });
-      const text = texts[now().chosen - first];
-      paint(large, now().images, shape, now().chosen - first);
-      large.setAttribute("aria-label", `The image bred for class ${now().chosen}`);
-      const born = now().born ? `since generation ${now().born}` : "from the random population";
-      caption.textContent = `class ${now().chosen} at ${text}, ${born}`;
-      own.textContent = `class ${now().chosen}`;
+      const text = texts[now.chosen - first];
+      paint(large, now.images, shape, now.chosen - first);
+      large.setAttribute("aria-label", `The image bred for ${kind}`);
+      const born = now.born ? `since generation ${now.born}` : "from the random population";
+      caption.textContent = `${kind} at ${text}, ${born}`;
+      own.textContent = kind;
       median.textContent = `median of all ${classes} classes`;
-      const each = `class ${now().chosen} ${text}, median ${now().median}`;
-      plot.node.setAttribute("aria-label", `Confidence after ${generation} generations: ${each}.`);
-      plot.draw();
+      plot.draw(`Confidence after ${generation} generations: ${kind} ${text}, median ${now.median}.`);
     }
 
     return evolution.view(show, plot.end);

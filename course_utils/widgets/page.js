@@ -73,14 +73,19 @@ function button(parent, text, act, className = "", attributes = {}) {
   return node;
 }
 
-// A list to choose from, with its name before it; `act(value)`.
-function choice(parent, name, options, act) {
+// A list to choose from, with its name before it; `act(value)`. `offer` fills it.
+function choice(parent, name, act) {
   const row = add(parent, "label", "course-choice");
   add(row, "span", "", {}, name);
   const select = add(row, "select", "", { "aria-label": name });
-  options.forEach((option) => add(select, "option", "", { value: option }, option));
   select.addEventListener("change", () => act(select.value));
   return select;
+}
+
+// Add what is new among the names, and choose a value.
+function offer(select, names, value) {
+  for (const name of names.slice(select.options.length)) add(select, "option", "", { value: name }, name);
+  select.value = value;
 }
 
 // A slider between its name and what it stands at; `act(number)`.
@@ -103,18 +108,19 @@ function status(parent, className = "course-status") {
   return add(parent, "div", className, { role: "status", "aria-live": "polite" });
 }
 
-// A chart as wide as its place, drawn anew when that changes: `fill(svg, width)`. Its words are for `aria-label`.
+// A chart as wide as its place, drawn anew when that changes: `fill(svg, width)`; `draw(words)` also says what it shows.
 function chart(parent, className, height, fill) {
   const node = add(parent, "div", `course-plot ${className}`, { role: "img" });
   node.style.minHeight = `${height}px`;
-  const draw = () => {
+  const draw = (words) => {
     const width = node.clientWidth;
+    if (words) node.setAttribute("aria-label", words);
     node.replaceChildren();
     if (width) fill(svg(node, "svg", { width, height, "aria-hidden": "true" }), width);
   };
-  const watch = new ResizeObserver(draw);
+  const watch = new ResizeObserver(() => draw());
   watch.observe(node);
-  return { node, draw, end: () => watch.disconnect() };
+  return { draw, end: () => watch.disconnect() };
 }
 
 // The axes of a chart: maps of [0, 1] to its pixels, and what draws there. Ticks are pairs [place in [0, 1], text].

@@ -109,7 +109,7 @@ export default () => {
   function render({ el }) {
     const root = panel(el, "photos");
     const above = add(root, "div", "course-fields");
-    const photo = choice(above, "Photo", [], (name) => want({ do: "photo", name }));
+    const photo = choice(above, "Photo", (name) => want({ do: "photo", name }));
     const target = combobox(above, "It should say", () => classes, (k) => set("target", k));
     const eps = slider(above, "ε, the largest change", { max: 1 }, (value) => set("eps", value));
     const steps = slider(above, "steps", { min: 1, max: 1 }, (value) => set("steps", value));

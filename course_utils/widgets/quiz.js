@@ -152,11 +152,9 @@ export default () => {
       const { times } = quiz.now;
       sureToForget &&= answers.length > 0;
       if (left().length) {
-        const time = add(row, "label", "", {}, "each for ");
-        const select = add(time, "select", "");
+        const select = choice(row, "each for", (ms) => (wanted = Number(ms)));
         times.forEach((ms) => add(select, "option", "", { value: ms }, ms < 1000 ? `${ms} ms` : `${ms / 1000} s`));
         select.value = wanted;
-        select.addEventListener("change", () => (wanted = Number(select.value)));
         button(row, answers.length || later.length ? "Go on" : "Start", next, "course-first");
       }
       if (!answers.length) return;

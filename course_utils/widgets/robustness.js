@@ -9,7 +9,6 @@ const NOTE =
   "A better attack may leave less, but never less than what is proved.";
 
 const percent = (fraction) => `${Number((100 * fraction).toFixed(1))} %`;
-const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 const SHAPES = { // of points, of radius 1: those of matplotlib
   s: "M-1-1h2v2h-2z",
@@ -56,18 +55,16 @@ function accuracies(root, width, { curves, looks, floor, claim, clean, most, set
   }
 }
 
-// A row of the board: a name, a bar with what is proved and claimed, a number. An attacker can be chosen.
-function rank(board, id, name, look, { chosen = null, promises = true }) {
-  const row = add(board, chosen ? "label" : "div", "robustness-rank");
+// A row of the board: a name, a bar, a number. An attacker can be chosen.
+function rank(board, id, name, look, className = "", chosen = null) {
+  const row = add(board, chosen ? "label" : "div", `robustness-rank ${className}`);
   const label = add(row, "span", "robustness-name");
   const radio = chosen && add(label, "input", "", { type: "radio", name: id, value: name, "aria-label": name });
   if (look[1]) point(svg(label, "svg", { width: 16, height: 16, "aria-hidden": "true" }), look, 8, 8, 5);
   add(label, "span", "", {}, name);
   const track = add(row, "span", "course-track", { "aria-hidden": "true" });
-  const proof = promises && add(track, "span", "robustness-floor");
   const bar = add(track, "span", "robustness-bar", { style: `background: ${look[0]}` });
   const whisker = add(track, "span", "robustness-ends");
-  const promise = promises && add(track, "span", "robustness-promise");
   const text = add(row, "span", "robustness-number", { id: `${id}-${name.replaceAll(" ", "-")}` });
   radio?.setAttribute("aria-describedby", text.id);
   radio?.addEventListener("change", () => radio.checked && chosen(name));
@@ -80,37 +77,33 @@ function rank(board, id, name, look, { chosen = null, promises = true }) {
     text.classList.toggle("robustness-missing", !count);
   }
 
-  function promised(claimed, proved) {
-    proof.hidden = proved === null;
-    proof.style.width = `${100 * (proved ?? 0)}%`;
-    promise.hidden = claimed === null;
-    promise.style.left = `${100 * (claimed ?? 0)}%`;
-  }
-
-  return { row, radio, fill, promised };
+  return { row, radio, fill };
 }
 
-// The rows of the board: clean digits, each attacker, all attackers together. Returns what fills them.
+// The rows of the board: clean digits, each attacker, all attackers together; what is claimed stands above the last ones
+// and runs through their bars, what is proved below. Returns what fills them.
 function ranks(board, id, looks, chosen) {
-  const edge = () => {
+  const edge = (what) => {
     const row = add(board, "div", "robustness-rank robustness-edge", { "aria-hidden": "true" });
     add(row, "span");
-    return add(add(row, "span", "course-track"), "span", "robustness-mark");
+    const place = `left: var(--${what}); transform: translateX(calc(-1 * var(--${what})))`;
+    const text = add(add(row, "span", "course-track"), "span", "robustness-mark", { style: place });
+    return (fraction) => {
+      board.toggleAttribute(`data-${what}`, fraction !== null);
+      board.style.setProperty(`--${what}`, `${100 * fraction}%`);
+      text.textContent = fraction === null ? "" : `${what} ${percent(fraction)}`;
+    };
   };
-  const clean = rank(board, id, "clean digits", ["#0072b2", "o"], { promises: false });
-  const above = edge();
-  const rows = Object.entries(looks).map(([name, look]) => [name, rank(board, id, name, look, { chosen })]);
-  const together = rank(board, id, "all together", ["var(--ink)", ""], {});
-  const below = edge();
-  const mark = (node, fraction, what) => {
-    node.textContent = fraction === null ? "" : `${what} ${percent(fraction)}`;
-    node.style.left = `${100 * (fraction ?? 0)}%`;
-    node.style.transform = `translateX(-${100 * clamp(fraction ?? 0, 0, 1)}%)`;
-  };
+  const clean = rank(board, id, "clean digits", ["#0072b2", "o"]);
+  const claim = edge("claimed");
+  const tried = (name, look, act) => rank(board, id, name, look, "robustness-tried", act);
+  const rows = Object.entries(looks).map(([name, look]) => [name, tried(name, look, chosen)]);
+  const together = tried("all together", ["var(--ink)", ""]);
+  const proof = edge("proved");
   return (now, settings) => {
     const { eps } = now.settings;
-    const claimed = now.claim && eps <= now.claim.eps + 1e-6 ? now.claim.accuracy : null;
-    const proved = now.floor ? now.floor[Math.round((eps / now.most) * (now.floor.length - 1))] : null;
+    claim(now.claim && eps <= now.claim.eps + 1e-6 ? now.claim.accuracy : null);
+    proof(now.floor ? now.floor[Math.round(100 * eps)] : null);
     clean.fill(now.clean);
     for (const [name, { row, radio, fill }] of rows) {
       fill(now.rows[name], name === now.settings.attacker && now.trouble ? "failed" : "not yet");
@@ -119,9 +112,6 @@ function ranks(board, id, looks, chosen) {
       radio.checked = name === settings.attacker;
     }
     together.fill(now.together);
-    for (const { promised } of [...rows.map(([, row]) => row), together]) promised(claimed, proved);
-    mark(above, claimed, "claimed");
-    mark(below, proved, "proved");
   };
 }
 
@@ -182,7 +172,7 @@ export default () => {
     const root = panel(el, "robustness");
     const id = `robustness-${Math.random().toString(36).slice(2)}`;
     const fields = add(root, "div", "course-fields");
-    const net = choice(fields, "defense", [], (name) => set({ net: name }));
+    const net = choice(fields, "defense", (name) => set({ net: name }));
     const eps = slider(fields, "eps, the largest change of a pixel", { max: 1, step: 0.01 }, (at) => set({ eps: at }));
     const claim = add(root, "div", "robustness-claim");
     const panels = add(root, "div", "robustness-panels");
@@ -213,12 +203,9 @@ export default () => {
       again.hidden = !trouble || [NO_ANSWER, GONE].includes(trouble);
       net.disabled = eps.input.disabled = !now;
       if (!now) return;
-      if (!fill) {
-        for (const name of now.nets) add(net, "option", "", { value: name }, name);
-        eps.input.max = now.most;
-        fill = ranks(board, id, now.looks, (name) => set({ attacker: name }));
-      }
-      net.value = settings.net;
+      fill ??= ranks(board, id, now.looks, (name) => set({ attacker: name }));
+      offer(net, now.nets, settings.net);
+      eps.input.max = now.most;
       eps.set(settings.eps, settings.eps.toFixed(2));
       fill(now, settings);
       digits.classList.toggle("robustness-stale", !reached());
@@ -233,8 +220,7 @@ export default () => {
       const tried = Object.entries(now.curves).filter(([, points]) => points.length > 1);
       const all = (points) => points.map(([x, fraction]) => `${percent(fraction)} at ${x}`).join(", ");
       const each = tried.map(([one, points]) => `${one}: ${all(points)}`).join("; ") || "Nothing tried yet";
-      plot.node.setAttribute("aria-label", `Digits of ${name} that stay right, against eps. ${each}.`);
-      plot.draw();
+      plot.draw(`Digits of ${name} that stay right, against eps. ${each}.`);
       const when = now.done ? `after ${attacker} at eps = ${at}` : "before any attack";
       heading.textContent = `The first digits ${when}, and what the net says`;
       show(digits, now);

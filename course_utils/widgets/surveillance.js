@@ -165,8 +165,8 @@ export default () => {
     const use = () => (camera.on() ? want({ do: "photo", name: guard.now.photo }) : start());
     const toggle = button(buttons, "", use, "course-first");
     const upload = uploader(buttons, (name, data) => want({ do: "upload", name, data }), fail);
-    const photo = choice(side, "photo", [], (name) => want({ do: "photo", name }));
-    const hangs = choice(side, "what hangs in the picture", [], (thing) => set({ hangs: thing }));
+    const photo = choice(side, "photo", (name) => want({ do: "photo", name }));
+    const hangs = choice(side, "what hangs in the picture", (thing) => set({ hangs: thing }));
     const sliders = Object.entries(SLIDERS).map(([name, text]) => {
       const range = { min: name === "size" ? 0.1 : 0, max: 1, step: 0.02 };
       return { name, ...slider(side, text, range, (value) => set({ [name]: value })) };

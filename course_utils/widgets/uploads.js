@@ -48,9 +48,3 @@ function uploader(parent, took, failed) {
   });
   return node;
 }
-
-// Fill a list of names, which grows with the learner's own.
-function offer(select, names, value) {
-  for (const name of names.slice(select.options.length)) add(select, "option", "", { value: name }, name);
-  select.value = value;
-}

@@ -129,8 +129,7 @@ export default () => {
       const [x, y] = now.trail.slice(-2);
       const where = `Now it is at ${x.toFixed(1)}, ${y.toFixed(1)}, home at ${now.home.map((v) => v.toFixed(1)).join(", ")}`;
       const trail = `the trail of this view, ${now.trail.length / 2 - 1} steps long`;
-      plot.node.setAttribute("aria-label", `A cloud of 1,000 random views, and ${trail}. ${where}.`);
-      plot.draw();
+      plot.draw(`A cloud of 1,000 random views, and ${trail}. ${where}.`);
     }
 
     return camera.view(show, plot.end);
