@@ -71,7 +71,7 @@ class Guess:
 
     @property
     def asked(self) -> str:
-        """The question, and its unit or choices, as a line of text."""
+        """The question as a line of text."""
         answers = " / ".join(self.choices or []) or self.unit
         return f"Predict: {self.question} ({answers})" if answers else f"Predict: {self.question}"
 

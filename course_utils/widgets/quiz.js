@@ -30,26 +30,18 @@ function maskOf(bytes, [channels, height, width]) {
 // Cross, picture, mask, by frames. `stage(phase)` shows one; `over(shown)` hears how many ms the picture stood: from the
 // frame in which it came to the frame in which the mask took its place. Returns what stops it.
 function present(wanted, stage, over) {
-  let [began, on, off, last, due] = [null, null, null, null, 0];
-  const gaps = [];
+  const phases = [["cross", CROSS], ["flash", wanted], ["mask", MASK]];
+  const [begun, gaps] = [[], []];
+  let [last, due] = [null, 0];
   function tick(now) {
-    if (last !== null) gaps.push(now - last);
+    gaps.push(now - (last ?? now));
     last = now;
-    began ??= now;
-    if (on === null) {
-      if (now - began >= CROSS) {
-        on = now;
-        stage("flash");
-      }
-    } else if (off === null) {
-      const frame = [...gaps].sort((a, b) => a - b)[Math.floor(gaps.length / 2)];
-      if (now - on + frame / 2 > wanted) { // the nearest whole number of frames
-        off = now;
-        stage("mask");
-      }
-    } else if (now - off >= MASK) {
-      over(off - on);
-      return;
+    begun[0] ??= now;
+    const frame = [...gaps].sort((a, b) => a - b)[Math.floor(gaps.length / 2)];
+    if (now - begun.at(-1) + frame / 2 > phases[begun.length - 1][1]) { // the nearest whole number of frames
+      if (begun.length === 3) return over(begun[2] - begun[1]);
+      stage(phases[begun.length][0]);
+      begun.push(now);
     }
     due = requestAnimationFrame(tick);
   }

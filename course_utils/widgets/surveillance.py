@@ -50,17 +50,7 @@ class Sight(NamedTuple):
 
     picture: Tensor
     place: Place | None
-    found: faces.Faces
-
-    @property
-    def marks(self) -> list[dict]:
-        """For each face its box in pixels, its probability as text, and whether its middle lies on what hangs there."""
-        left, top, right, bottom = self.place or (0, 0, -1, -1)
-        marks = []
-        for box, probability in zip(self.found.boxes.tolist(), self.found.probabilities, strict=True):
-            on = left <= (box[0] + box[2]) / 2 <= right and top <= (box[1] + box[3]) / 2 <= bottom
-            marks.append({"box": box, "text": figures.percent(probability), "on": on})
-        return marks
+    marks: list[dict]  # of faces: the box in pixels, the probability as text, is its middle on what hangs there?
 
 
 class FaceCamera(Widget):
@@ -111,11 +101,17 @@ class FaceCamera(Widget):
 
 def see(things: Things, scene: Tensor, hangs: str, size: float, across: float, down: float) -> Sight:
     """Hang one of the things into a scene ``(1, 3, H, W)``, and look for faces."""
-    thing = things[hangs]
-    scene, place = (scene, None) if thing is None else hang(thing, scene, size, across, down)
+    thing, place, marks = things[hangs], None, []
+    if thing is not None:
+        scene, place = hang(thing, scene, size, across, down)
     scene = levels(scene) / 255
     with runtime.one_thread():
-        return Sight(scene, place, faces.detect(scene, cascade())[0])
+        found = faces.detect(scene, cascade())[0]
+    left, top, right, bottom = place or (0, 0, -1, -1)
+    for box, probability in zip(found.boxes.tolist(), found.probabilities, strict=True):
+        on = left <= (box[0] + box[2]) / 2 <= right and top <= (box[1] + box[3]) / 2 <= bottom
+        marks.append({"box": box, "text": figures.percent(probability), "on": on})
+    return Sight(scene, place, marks)
 
 
 def small(colours: np.ndarray) -> Tensor:

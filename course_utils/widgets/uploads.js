@@ -23,12 +23,11 @@ async function readFile(file) {
     });
     return shrink(picture, picture.width, picture.height, LONG);
   }
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.addEventListener("load", () => resolve(reader.result.split(",")[1] ?? ""));
-    reader.addEventListener("error", () => reject(new Error(`${file.name} cannot be opened: ${reader.error.message}`)));
-    reader.readAsDataURL(file);
-  });
+  const reader = new FileReader();
+  reader.readAsDataURL(file);
+  await new Promise((done) => reader.addEventListener("loadend", done));
+  if (reader.error) throw new Error(`${file.name} cannot be opened: ${reader.error.message}`);
+  return reader.result.split(",")[1] ?? "";
 }
 
 // A button that asks for a file; `took(name, data)` gets it, `failed(text)` what went wrong.

@@ -10,7 +10,7 @@ from torch import nn
 from course_utils import attacks, data, evaluation, figures
 from course_utils.core.stats import clopper_pearson
 from course_utils.widgets import RobustnessClaim, robustness_trial
-from course_utils.widgets.trial import ATTACKERS, PORTION, SHOWN, STOPS, Trial, assault
+from course_utils.widgets.robustness import ATTACKERS, PORTION, SHOWN, STOPS, Trial, assault
 from tests.stage import ask
 from tests.stage import show as render
 
