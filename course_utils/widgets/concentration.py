@@ -10,7 +10,7 @@ Three facts of which the plane gives no idea. In each panel the prediction is ex
 The variance follows from the Fourier transform of cos^(n-2), a ratio of gamma functions whose logarithm is easily
 differentiated twice. The points come from other laws than the ones to be tested: the first n coordinates of a random
 point on the sphere in n + 2 dimensions are uniform in the ball (Archimedes knew it for n = 1), an angle is one between
-two normal vectors. The page, `concentration.js`, computes all of it by itself and needs no kernel.
+two normal vectors. The page, `concentration.js`, draws what was computed here.
 """
 
 import math
@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 scipy = lazy.load("scipy")
 
-MOST = 1000  # of the slider
+MOST = 1000  # dimensions
+STOPS = [*range(1, 25)]  # of the slider: at first each whole number, then steps of about 4 %, and three more
+while STOPS[-1] < MOST:
+    STOPS.append(round(1.04 * STOPS[-1]))
+STOPS = sorted({*STOPS[:-1], 100, 784, MOST})
+EPSILONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]  # of the second slider
 STILLS = (2, 10, 784)  # the dimensions of the static twin
 EPS = 0.01  # where the second slider starts
 SAMPLES = 2000
@@ -44,7 +49,11 @@ def high_dimensions():
 
 
 class HighDimensions(Widget):
-    """The live slider. The page does everything."""
+    """Where the sliders stand; with each answer goes a new sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.settings, self.generator = {"n": 2, "eps": EPS, "zoom": False}, runtime.ensure_generator()
 
     @staticmethod
     def still(dimensions: Sequence[int] = STILLS) -> figures.Picture:
@@ -60,6 +69,40 @@ class HighDimensions(Widget):
     def picture(self) -> figures.Picture:
         return self.still((784,))
 
+    def obey(self, do: str, **choice) -> tuple[dict, list[bytes]]:
+        """ "show", or "draw" with ``n``, ``eps`` and ``zoom``.
+
+        The buffers, float32: bars and law of the lengths, then of the angles; the fractions in the ball and above eps
+        for each of `STOPS`, exact, then in the sample.
+        """
+        settings = self.settings | choice
+        n, eps, zoom = settings["n"], settings["eps"], settings["zoom"]
+        with runtime.one_thread():
+            known, drawn = exact(n, eps), sample(n, eps, self.generator)
+            wide = min(90, 4 * known.spread) if zoom else 90
+            reach = [0.001 ** (1 / n) if zoom else 0, 1], [90 - wide, 90 + wide]
+            parts = [
+                *histogram(drawn.lengths, lambda r: r**n, *reach[0]),
+                *histogram(drawn.angles, lambda angle: below(n, angle), *reach[1]),
+                *10 ** torch.tensor([exact(k, eps)[2:] for k in STOPS]).T,
+                *((numbers[:, None] >= torch.tensor(STOPS)).float().mean(0) for numbers in drawn[2:]),
+            ]
+        self.settings = settings
+        events = drawn.lengths > known.radius, drawn.inside >= n, drawn.above >= n
+        half, inside, above = (f"{int(event.sum()):,}" for event in events)
+        space = f"In {n} dimension{'s' if n > 1 else ''}"
+        exceed = "One number exceeds" if n == 1 else f"All of {n} numbers exceed"
+        texts = [
+            f"{space} half of the ball's volume lies outside radius {radius_text(known.radius)}. Drawn: {half} of "
+            f"{SAMPLES:,} points.",
+            f"{space} two directions stand at 90° ± {known.spread:.3g}° (1/√n is {math.degrees(n**-0.5):.3g}°). "
+            f"Drawn: {drawn.angles.mean():.1f}° ± {drawn.angles.std(correction=0):.3g}°.",
+            f"{space} the ball fills {fraction_text(known.inside)} of the cube around it; drawn: {inside} of "
+            f"{SAMPLES:,} points. {exceed} eps = {eps} with probability {fraction_text(known.above)}; drawn: {above}.",
+        ]
+        said = {"settings": settings, "stops": STOPS, "epsilons": EPSILONS, "reach": reach, "texts": texts}
+        return said, [part.float().numpy().tobytes() for part in parts]
+
 
 class Exact(NamedTuple):
     """What is known of n dimensions; the last two are logarithms to base 10."""
@@ -70,7 +113,7 @@ class Exact(NamedTuple):
     above: float  # of the probability that n uniform numbers all exceed eps
 
 
-def exact(n: int) -> Exact:
+def exact(n: int, eps: float = EPS) -> Exact:
     """The exact numbers for n dimensions.
 
     >>> round(exact(2).spread, 6)  # all angles from 0 to 180 degrees are equally likely: 180 / sqrt(12)
@@ -78,7 +121,7 @@ def exact(n: int) -> Exact:
     """
     spread = math.degrees(math.sqrt(scipy.special.polygamma(1, n / 2) / 2))
     inside = (n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)) / math.log(10) - n * math.log10(2)
-    return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-EPS) / math.log(10))
+    return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-eps) / math.log(10))
 
 
 def below(n: int, angle: Tensor) -> Tensor:
@@ -87,32 +130,42 @@ def below(n: int, angle: Tensor) -> Tensor:
     >>> below(3, torch.tensor([60.0]))  # in space, cosines are uniform
     tensor([0.2500], dtype=torch.float64)
     """
+    if n == 1:  # the same direction, or the opposite one
+        return torch.where(angle < 180, 0.5, 1.0).double() * (angle >= 0)
     half = (n - 1) / 2
     return torch.as_tensor(scipy.special.betainc(half, half, np.sin(np.radians(angle.double().numpy()) / 2) ** 2))
 
 
 class Sample(NamedTuple):
-    """Draws in n dimensions: lengths and angles in degrees ``(N,)``, and how often the two events of `Exact` came."""
+    """Draws in n dimensions, each ``(N,)``."""
 
     lengths: Tensor
-    angles: Tensor
-    inside: int
-    above: int
+    angles: Tensor  # in degrees
+    inside: Tensor  # as many numbers of a vector from the cube, the first ones, lie in the ball
+    above: Tensor  # as many numbers from [0, 1], the first ones, exceed eps
 
 
-def sample(n: int) -> Sample:
-    """Draw 2,000 times each: a point of the ball, two directions, a point of the cube, n numbers from [0, 1].
+def sample(n: int, eps: float = EPS, generator: torch.Generator | None = None) -> Sample:
+    """Draw 2,000 times each: a point of the ball, two directions, a point of the cube, numbers from [0, 1].
 
     >>> sample(784).angles.mean().round()
     tensor(90.)
     """
-    how = dict(generator=runtime.ensure_generator())
+    how = dict(generator=runtime.ensure_generator(generator), dtype=torch.float32)
     shell = torch.randn(SAMPLES, n + 2, **how)
     one, other = torch.randn(2, SAMPLES, n, **how)
     angles = torch.cosine_similarity(one, other).clamp(-1, 1).acos().rad2deg()
-    inside = (2 * torch.rand(SAMPLES, n, **how) - 1).square().sum(1) <= 1
-    above = (torch.rand(SAMPLES, n, **how) > EPS).all(1)
-    return Sample(shell[:, :n].norm(dim=1) / shell.norm(dim=1), angles, int(inside.sum()), int(above.sum()))
+    inside = (torch.rand(SAMPLES, MOST, **how).square().cumsum(1) <= 1).sum(1)
+    above = (torch.rand(SAMPLES, MOST, **how) > eps).cumprod(1).sum(1)
+    return Sample(shell[:, :n].norm(dim=1) / shell.norm(dim=1), angles, inside, above)
+
+
+def histogram(values: Tensor, law: Callable[[Tensor], Tensor], low: float, high: float) -> tuple[Tensor, Tensor]:
+    """The fraction of the values in each bin; and in one that wide, at 20 times as many places, by the exact law."""
+    half = (high - low) / BINS / 2
+    middles = torch.linspace(low + half, high - half, 20 * BINS, dtype=torch.float64)
+    fractions = values.histc(BINS, low, high) / len(values)
+    return fractions, law(middles + half) - law(middles - half - 1e-12)
 
 
 def fraction_text(log10: float) -> str:
@@ -142,7 +195,7 @@ def _row(row: "list[Axes]", n: int) -> str:
     """The three panels for n dimensions, and what they show."""
     known, drawn = exact(n), sample(n)
     radius, inside, above = radius_text(known.radius), fraction_text(known.inside), fraction_text(known.above)
-    _histogram(row[0], drawn.lengths, 1, lambda r: r.double() ** n)
+    _histogram(row[0], drawn.lengths, 1, lambda r: r**n)
     _histogram(row[1], drawn.angles, 180, lambda angle: below(n, angle))
     _against_n(row[2], n, drawn)
     row[0].set(title=f"half outside {radius}", xticks=[0, 0.5, 1], ylabel=f"n = {n}\nfraction of {SAMPLES:,}")
@@ -157,13 +210,11 @@ def _row(row: "list[Axes]", n: int) -> str:
 
 
 def _histogram(axis: "Axes", values: Tensor, most: float, law: Callable[[Tensor], Tensor]) -> None:
-    """The fraction of the values in each bin from 0 to ``most``, and in one of that width anywhere by the exact law."""
+    fractions, expected = histogram(values, law, 0, most)
     width = most / BINS
-    counts, edges = torch.histogram(values.cpu(), BINS, range=(0.0, most))
-    fractions = counts / len(values)
-    axis.bar(edges[:-1].tolist(), fractions.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
-    middles = torch.linspace(width / 2, most - width / 2, 20 * BINS)
-    expected = law(middles + width / 2) - law(middles - width / 2)
+    left = [width * k for k in range(BINS)]
+    axis.bar(left, fractions.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
+    middles = torch.linspace(width / 2, most - width / 2, len(expected))
     axis.plot(middles.tolist(), expected.tolist(), "--", color=figures.THEORY, lw=1.2)
     axis.set_xlim(0, most)
 
@@ -171,7 +222,8 @@ def _histogram(axis: "Axes", values: Tensor, most: float, law: Callable[[Tensor]
 def _against_n(axis: "Axes", n: int, drawn: Sample) -> None:
     """The two fractions for every dimension, and what came in this one, with 95 % intervals."""
     dimensions = range(1, MOST + 1)
-    for name, color, count in (("inside", figures.CLEAN, drawn.inside), ("above", figures.DEFENDED, drawn.above)):
+    for name, color in (("inside", figures.CLEAN), ("above", figures.DEFENDED)):
+        count = int((getattr(drawn, name) >= n).sum())
         fractions = [10 ** getattr(exact(k), name) for k in dimensions]
         axis.plot(dimensions, fractions, "--", color=figures.THEORY, lw=1.2)
         low, high = clopper_pearson(count, SAMPLES)

@@ -11,7 +11,8 @@ import torch
 
 from course_utils import figures
 from course_utils.widgets import high_dimensions
-from course_utils.widgets.concentration import SAMPLES, HighDimensions, below, exact, fraction_text, radius_text, sample
+from course_utils.widgets.concentration import SAMPLES, below, exact, fraction_text, radius_text, sample
+from tests.stage import ask
 
 DIMENSIONS = [1, 2, 3, 10, 100, 784, 1000]
 
@@ -43,7 +44,8 @@ def test_shares_of_the_cube_that_are_known():
 
 
 def test_the_blogs_power():
-    assert 10 ** exact(784).above == pytest.approx(0.99**784)
+    assert 10 ** exact(784, 0.001).above == pytest.approx(0.999**784)
+    assert 10 ** exact(2, 0.5).above == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("n", DIMENSIONS[1:])
@@ -56,10 +58,10 @@ def test_the_law_of_the_angle_is_that_of_scipy(n):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 784])
 def test_the_sample_obeys_the_laws(n):
-    drawn, known = sample(n), exact(n)
+    drawn, known = sample(n, 0.05), exact(n, 0.05)
     assert scipy.stats.kstest(drawn.lengths.double().numpy(), lambda r: r**n).pvalue > 1e-3
     for count, log10 in ((drawn.inside, known.inside), (drawn.above, known.above)):
-        assert scipy.stats.binomtest(count, SAMPLES, min(1.0, 10**log10)).pvalue > 1e-3
+        assert scipy.stats.binomtest(int((count >= n).sum()), SAMPLES, min(1.0, 10**log10)).pvalue > 1e-3
     if n > 1:
         law = scipy.stats.kstest(drawn.angles.double().numpy(), lambda a: below(n, torch.as_tensor(a)).numpy())
         assert law.pvalue > 1e-3
@@ -97,14 +99,42 @@ def test_the_static_twin_is_a_picture_and_always_the_same(static):
     assert "90° ± 2.05°" in first.alt
 
 
-def test_live_it_is_a_widget(live):
-    assert isinstance(high_dimensions(), HighDimensions)
+def test_an_answer_holds_the_laws_and_a_new_sample(live):
+    widget = high_dimensions()
+    answer, buffers = ask(widget, "draw", n=10, eps=0.5, zoom=False)
+    lengths, law, angles, _, inside, above, left, fell = (
+        torch.frombuffer(bytearray(b), dtype=torch.float32) for b in buffers
+    )
+    assert answer["settings"] == dict(n=10, eps=0.5, zoom=False)
+    assert (lengths.sum().item(), angles.sum().item()) == pytest.approx((1, 1))
+    assert law[-1] == pytest.approx(1 - (44 / 45) ** 10, rel=1e-4)
+    at = answer["stops"].index(10)
+    assert (inside[at].item(), above[at].item()) == pytest.approx((10 ** exact(10).inside, 0.5**10), rel=1e-4)
+    assert (left[at] - inside[at]).abs() < 0.01 and (fell[at] - above[at]).abs() < 0.01
+    again, others = ask(widget, "show")
+    assert again["settings"] == answer["settings"] and others != buffers
+
+
+@pytest.mark.parametrize("n", [1, 2, 784])
+def test_to_zoom_in_is_to_see_less(live, n):
+    answer, _ = ask(high_dimensions(), "draw", n=n, zoom=True)
+    (low, high), (left, right) = answer["reach"]
+    assert 0 < low < high == 1 and left + right == 180 and (right < 100 or n < 784)
+
+
+def test_a_wrong_question_changes_nothing(live):
+    widget = high_dimensions()
+    answer, buffers = ask(widget, "draw", n=0)
+    assert "Error" in answer["error"] and buffers == []
+    assert ask(widget, "show")[0]["settings"]["n"] == 2
 
 
 @pytest.fixture
 def slider(live, stage):
-    """The widget in an empty page; it asks no kernel."""
-    return stage(high_dimensions(), viewport={"width": 900, "height": 700})
+    """The widget in an empty page, with its first answer."""
+    page = stage(high_dimensions(), viewport={"width": 900, "height": 700})
+    texts(page, 2)
+    return page
 
 
 def jump(page, n):
@@ -182,8 +212,8 @@ def test_eps_and_zoom(slider):
     assert fraction_text(100 * math.log10(0.5)) in texts(slider, 100)[2]
     narrow = slider.locator(".course-plot").first.inner_html()
     slider.get_by_label("zoom in").check()
+    slider.wait_for_function("document.querySelector('.course-plot').textContent.includes('0.96')")  # a tick
     assert slider.locator(".course-plot").first.inner_html() != narrow
-    assert "0.96" in slider.locator(".course-plot").first.inner_text()  # a tick
     slider.wait_for_function("document.querySelector('[role=status]').textContent.includes('In 100 dimensions')")
 
 

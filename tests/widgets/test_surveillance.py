@@ -246,16 +246,12 @@ SPY = """
 
 
 @pytest.fixture(scope="module")
-def cameras():
+def cameras(browser):
     """Chromium with a camera that shows a moving test picture, and permission for it."""
-    play = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
-    if not CHROMIUM:
-        pytest.skip("needs chromium on the PATH, or its path in the variable CHROMIUM")
     args = ["--no-sandbox", "--disable-gpu", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with play.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
-        yield browser
-        browser.close()
+    own = browser.browser_type.launch(executable_path=CHROMIUM, args=args)
+    yield own
+    own.close()
 
 
 @pytest.fixture
