@@ -114,22 +114,13 @@ class Exact(NamedTuple):
 
 
 def exact(n: int, eps: float = EPS) -> Exact:
-    """The exact numbers for n dimensions.
-
-    >>> round(exact(2).spread, 6)  # all angles from 0 to 180 degrees are equally likely: 180 / sqrt(12)
-    51.961524
-    """
     spread = math.degrees(math.sqrt(scipy.special.polygamma(1, n / 2) / 2))
     inside = (n / 2 * math.log(math.pi) - math.lgamma(n / 2 + 1)) / math.log(10) - n * math.log10(2)
     return Exact(2 ** (-1 / n), spread, inside, n * math.log1p(-eps) / math.log(10))
 
 
 def below(n: int, angle: Tensor) -> Tensor:
-    """The probability that two random directions stand at most ``angle`` degrees apart, for each of them, float64.
-
-    >>> below(3, torch.tensor([60.0]))  # in space, cosines are uniform
-    tensor([0.2500], dtype=torch.float64)
-    """
+    """The probability that two random directions stand at most ``angle`` degrees apart, for each of them, float64."""
     if n == 1:  # the same direction, or the opposite one
         return torch.where(angle < 180, 0.5, 1.0).double() * (angle >= 0)
     half = (n - 1) / 2
@@ -146,11 +137,7 @@ class Sample(NamedTuple):
 
 
 def sample(n: int, eps: float = EPS, generator: torch.Generator | None = None) -> Sample:
-    """Draw 2,000 times each: a point of the ball, two directions, a point of the cube, numbers from [0, 1].
-
-    >>> sample(784).angles.mean().round()
-    tensor(90.)
-    """
+    """Draw 2,000 times each: a point of the ball, two directions, a point of the cube, numbers from [0, 1]."""
     how = dict(generator=runtime.ensure_generator(generator), dtype=torch.float32)
     shell = torch.randn(SAMPLES, n + 2, **how)
     one, other = torch.randn(2, SAMPLES, n, **how)

@@ -100,11 +100,7 @@ class Evolution(Widget):
 
 
 def nines(confidence: Tensor) -> Tensor:
-    """Confidence on a scale that shows how it nears 1: 90 % is 1, 99 % is 2, 99.9 % is 3; from 7.2 on it is cut off.
-
-    >>> nines(torch.tensor([0.0, 0.9, 0.999, 1.0])).round(decimals=3)
-    tensor([0.0000, 1.0000, 3.0000, 7.2000])
-    """
+    """Confidence on a scale that shows how it nears 1: 90 % is 1, 99 % is 2, 99.9 % is 3; from 7.2 on it is cut off."""
     return (1 - confidence.double()).log10().abs().clamp(max=CEILING).float()
 
 

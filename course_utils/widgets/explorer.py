@@ -75,15 +75,14 @@ class _Canvas:
         named = answers.argmax(1).tolist()
         says = [f"{k}  {figures.percent(answers[i, k])}" for i, k in enumerate(named)]
         fooled = named[1] != label
-        grey = (perturbation.mean(0, keepdim=True) / max(largest, 1e-6) + 1) / 2
+        grey = (perturbation / max(largest, 1e-6) + 1) / 2
         panels = [
             (clean, says[0], figures.CLEAN),
             (grey, f"largest {largest:.3f}, L2 {length:.2f}", "black"),
             (adversarial, says[1], figures.ADVERSARIAL if fooled else "black"),
         ]
         for axis, (pixels, text, color) in zip(self.images, panels, strict=True):
-            pixels = pixels.permute(1, 2, 0).squeeze(2).numpy()
-            axis.images[0].set(data=pixels, extent=(-0.5, pixels.shape[1] - 0.5, pixels.shape[0] - 0.5, -0.5))
+            axis.images[0].set_data(pixels[0].numpy())
             axis.set_xlabel(text, fontsize=9, color=color)
         self.images[1].set_title(f"difference × {1 / largest:.2g}" if largest else "no difference", fontsize=10)
         for group, heights in zip(self.bars, answers.tolist(), strict=True):

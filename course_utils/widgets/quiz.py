@@ -170,11 +170,6 @@ def score_quiz(results: Sequence[dict]) -> dict[str, dict]:
 
     For each kind: ``number``; ``you`` and ``network``, who gave the right answer: where there is none, for you "none of
     them", and None for the network; ``you certain`` and ``network certain``, of whatever was said.
-
-    >>> one = dict(kind="noise", truth=None, label=None, sure=4, network=8, confidence=0.7)
-    >>> fraction, low, high = score_quiz([one])["noise"]["you"]
-    >>> f"{fraction:.3f}, from {low:.3f} to {high:.3f}"
-    '1.000, from 0.025 to 1.000'
     """
     scores = {}
     for kind in dict.fromkeys(one["kind"] for one in results):

@@ -207,17 +207,7 @@ class Trial:
 
 
 def assault(model: nn.Module, attack: Attack, images: Tensor, labels: Tensor, eps: float) -> Tensor:
-    """What an attack makes of a copy of these images. It is not called for ``eps`` 0.
-
-    Raises:
-        TypeError, ValueError: it hands back something else than images in [0, 1], as many, within ``eps``.
-
-    >>> x = torch.full((1, 1, 2, 2), 0.5)
-    >>> assault(nn.Flatten(), lambda model, images, labels, eps: images + 1.5 * eps, x, torch.tensor([0]), 0.1)
-    Traceback (most recent call last):
-    ...
-    ValueError: the attack changed a pixel by 0.15, and eps is 0.1: clamp what it adds to [-eps, eps]
-    """
+    """What an attack makes of a copy of these images; a ValueError if they leave [0, 1] or ``eps``."""
     if eps == 0:
         return images
     with reraise_interrupts():

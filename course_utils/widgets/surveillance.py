@@ -126,9 +126,6 @@ def hang(thing: Tensor, scene: Tensor, size: float, across: float, down: float) 
     """Paste a thing into a scene; returns it, and the place of the thing.
 
     ``size`` is a fraction of the largest that fits; across and down are 0 at the left or top edge, 1 at the other.
-
-    >>> hang(torch.ones(1, 1, 8, 8), torch.zeros(1, 3, 20, 40), size=0.5, across=1, down=0)[1]
-    (30, 0, 40, 10)
     """
     (height, width), sides = scene.shape[2:], thing.shape[2:]
     scale = size * min(height / sides[0], width / sides[1])

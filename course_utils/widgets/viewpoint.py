@@ -122,11 +122,7 @@ class SceneCamera(Widget):
 
 
 def readout(name: str, value: float) -> str:
-    """The value of one of `scenes.POSE` as a learner reads it: degrees, units of length, a factor for the zoom.
-
-    >>> readout("yaw", 0.6), readout("up", -0.3), readout("zoom", 0.3)
-    ('+34°', '−0.30 units', '× 1.35')
-    """
+    """The value of one of `scenes.POSE` as a learner reads it: degrees, units of length, a factor for the zoom."""
     if name == "zoom":
         return f"× {math.exp(value):.2f}"
     text = f"{value:+.2f} units" if name in scenes.POSE[3:6] else f"{math.degrees(value):+.0f}°"
