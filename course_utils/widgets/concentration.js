@@ -1,5 +1,5 @@
-// The dimension slider in the page: exact laws as dashed lines, a fresh sample as bars and steps. The kernel draws one at a
-// time, the next one for where the sliders stand by then. All views of it share what this file holds.
+// The dimension slider in the page: exact laws as dashed lines, a fresh sample as bars and steps. The kernel computes
+// one at a time, the next for where the sliders stand by then. All views of it share what this file holds.
 
 const HEIGHT = 190; // of a plot
 const PRESETS = [2, 3, 10, 100, 784];
@@ -22,7 +22,7 @@ function histogram(root, width, bars, law, [low, high], label) {
   const { x, y, path, line } = axes(root, width, HEIGHT, { across, up, label });
   const { length } = bars;
   const bar = (value, i) => `M${x(i / length)} ${y(0)}V${y(value / most)}H${x((i + 1) / length)}V${y(0)}z`;
-  const place = (i) => 0.5 / length + (i / (law.length - 1)) * (1 - 1 / length); // from the first bin's middle to the last's
+  const place = (i) => 0.5 / length + (i / (law.length - 1)) * (1 - 1 / length); // from the middle of the first bin on
   path("concentration-bars", Array.from(bars, bar).join(""));
   line("concentration-law", Array.from(law, (fraction, i) => [place(i), fraction / most]));
 }
@@ -82,7 +82,8 @@ export default () => {
     const plots = TITLES.map((title, i) => {
       const figure = add(panels, "figure");
       add(figure, "div", "course-title", {}, title);
-      return { plot: chart(figure, "", HEIGHT, (box, width) => space.now && draw(box, width, i)), text: add(figure, "figcaption") };
+      const plot = chart(figure, "", HEIGHT, (box, width) => space.now && draw(box, width, i));
+      return { plot, text: add(figure, "figcaption") };
     });
     const note = "Dashed: the exact law. Coloured: 2,000 points, drawn anew with each move.";
     add(root, "p", "course-note", {}, note);

@@ -82,7 +82,8 @@ export default () => {
       start.textContent = running ? "Pause" : "Start";
       start.disabled = reset.disabled = !now;
       step.disabled = !now || running;
-      say(line, () => `Generation ${now.generation}: ${now.sure} of ${now.classes} classes at 99.99 % or more`, running);
+      const sure = () => `${now.sure} of ${now.classes} classes at 99.99 % or more`;
+      say(line, () => `Generation ${now.generation}: ${sure()}`, running);
       if (!now) return;
       if (!tiles.length) fit();
       const { generation, classes, first, texts, shape } = now;

@@ -108,7 +108,7 @@ function status(parent, className = "course-status") {
   return add(parent, "div", className, { role: "status", "aria-live": "polite" });
 }
 
-// A chart as wide as its place, drawn anew when that changes: `fill(svg, width)`; `draw(words)` also says what it shows.
+// A chart as wide as its place, drawn anew when that changes: `fill(svg, width)`. `draw(words)` also says what.
 function chart(parent, className, height, fill) {
   const node = add(parent, "div", `course-plot ${className}`, { role: "img" });
   node.style.minHeight = `${height}px`;

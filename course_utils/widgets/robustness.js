@@ -80,8 +80,8 @@ function rank(board, id, name, look, className = "", chosen = null) {
   return { row, radio, fill };
 }
 
-// The rows of the board: clean digits, each attacker, all attackers together; what is claimed stands above the last ones
-// and runs through their bars, what is proved below. Returns what fills them.
+// The rows of the board: clean digits, each attacker, all attackers together. What is claimed stands above the bars of
+// the attackers and runs through them, what is proved stands below. Returns what fills them.
 function ranks(board, id, looks, chosen) {
   const edge = (what) => {
     const row = add(board, "div", "robustness-rank robustness-edge", { "aria-hidden": "true" });
