@@ -36,11 +36,20 @@ def controls(
     side = 8: A white square of side 8. side = 16: A white square of side 16.
     """
     for name, form in sliders.items():
-        _check_slider(name, form)
+        fine = isinstance(form, list) and len(form) > 0
+        if isinstance(form, tuple) and len(form) in (2, 3) and all(isinstance(n, int | float) for n in form):
+            fine = form[0] < form[1] and min(form[2:], default=1) > 0
+        if not fine:
+            raise ValueError(f"{name}={form!r} is no slider: give (low, high), (low, high, step) or a list")
     if not presets:
         raise ValueError("there are no presets: give at least one, for readers without a kernel")
     for preset in presets:
-        _check_preset(preset, sliders)
+        if set(preset) != set(sliders):
+            raise ValueError(f"the preset {preset} does not give one value for each slider: {', '.join(sliders)}")
+        for name, form in sliders.items():
+            value = preset[name]
+            if not (form[0] <= value <= form[1] if isinstance(form, tuple) else value in form):
+                raise ValueError(f"the preset {name}={value!r} is not on the slider {name}={form!r}")
     if not runtime.front_end():
         return figures.tile({_caption(preset): draw(**preset) for preset in presets})
     return Controls(draw, presets, sliders)
@@ -103,23 +112,6 @@ def _input(name: str, form: Slider, start: Any, longest: int) -> ipywidgets.Valu
     if all(isinstance(n, int) for n in form):
         return ipywidgets.IntSlider(start, step=step[0] if step else 1, **look)
     return ipywidgets.FloatSlider(start, step=step[0] if step else (high - low) / 100, readout_format=".3g", **look)
-
-
-def _check_slider(name: str, form: Slider) -> None:
-    fine = isinstance(form, list) and len(form) > 0
-    if isinstance(form, tuple) and len(form) in (2, 3) and all(isinstance(n, int | float) for n in form):
-        fine = form[0] < form[1] and min(form[2:], default=1) > 0
-    if not fine:
-        raise ValueError(f"{name}={form!r} is no slider: give (low, high), (low, high, step) or a list")
-
-
-def _check_preset(preset: Mapping[str, Any], sliders: Mapping[str, Slider]) -> None:
-    if set(preset) != set(sliders):
-        raise ValueError(f"the preset {dict(preset)} does not give one value for each slider: {', '.join(sliders)}")
-    for name, form in sliders.items():
-        value = preset[name]
-        if not (form[0] <= value <= form[1] if isinstance(form, tuple) else value in form):
-            raise ValueError(f"the preset {name}={value!r} is not on the slider {name}={form!r}")
 
 
 def _caption(preset: Mapping[str, Any]) -> str:
