@@ -29,6 +29,8 @@ class TemperatureScaled(nn.Module):
 
     def __init__(self, model: nn.Module, temperature: float):
         super().__init__()
+        if not temperature > 0:
+            raise ValueError(f"temperature={temperature}: want a number above 0")
         self.model, self.temperature = model, temperature
 
     def forward(self, images: Tensor) -> Tensor:

@@ -388,3 +388,9 @@ def test_settings_that_make_no_sense():
         objectives.train(lambda: F.relu, split, objectives.large_margin)
     with pytest.raises(ValueError, match="labels run"):
         objectives.train(models.LeNet5, Split(torch.rand(4, 1, 28, 28), torch.full((4,), 10)), objectives.large_margin)
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, float("nan")])
+def test_a_temperature_is_above_0(temperature):
+    with pytest.raises(ValueError, match=f"temperature={temperature}"):
+        objectives.TemperatureScaled(nn.Flatten(), temperature)
