@@ -393,4 +393,4 @@ def test_settings_that_make_no_sense():
 @pytest.mark.parametrize("temperature", [0, -1.0, float("nan")])
 def test_a_temperature_is_above_0(temperature):
     with pytest.raises(ValueError, match=f"temperature={temperature}"):
-        objectives.TemperatureScaled(nn.Flatten(), temperature)
+        TemperatureScaled(nn.Flatten(), temperature)
