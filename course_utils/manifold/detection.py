@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+ALARMS = 0.05  # the fraction of false alarms that a threshold allows
 
-def threshold(inside: Tensor, alarms: float = 0.05) -> float:
-    """The lowest of these scores that at most a fraction ``alarms`` of them lies above.
+
+def threshold(inside: Tensor) -> float:
+    """The lowest of these scores that at most 5 % of them lie above.
 
     Take other images than those that the score is tried on: their fraction of false alarms is then a finding.
 
-    >>> threshold(torch.arange(100.0), alarms=0.05)
+    >>> threshold(torch.arange(100.0))
     94.0
     """
-    if not 0 <= alarms <= 1:
-        raise ValueError(f"alarms={alarms}: want the fraction of false alarms to allow, such as 0.05")
     ordered = _check(inside, "inside").sort(descending=True).values
-    return ordered[min(int(alarms * len(ordered) + 1e-9), len(ordered) - 1)].item()
+    return ordered[int(ALARMS * len(ordered) + 1e-9)].item()
 
 
 def roc(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
@@ -35,25 +35,10 @@ def roc(inside: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
     """
     from sklearn.metrics import roc_curve
 
-    false_alarms, hits, _ = roc_curve(*_labelled(inside, outside), drop_intermediate=False)
+    scores = torch.cat([_check(inside, "inside"), _check(outside, "outside")]).numpy()
+    is_outside = np.arange(len(scores)) >= len(inside)
+    false_alarms, hits, _ = roc_curve(is_outside, scores, drop_intermediate=False)
     return torch.from_numpy(false_alarms), torch.from_numpy(hits)
-
-
-def auc(inside: Tensor, outside: Tensor) -> float:
-    """The area under that curve, in [0, 1]: the probability that an outside score is above an inside one.
-
-    >>> auc(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 3.0]))
-    0.875
-    """
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(*_labelled(inside, outside)))
-
-
-def _labelled(inside: Tensor, outside: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Which scores are those of outside images, and all scores."""
-    inside, outside = _check(inside, "inside"), _check(outside, "outside")
-    return np.repeat([0, 1], [len(inside), len(outside)]), torch.cat([inside, outside]).numpy()
 
 
 def _check(scores: Tensor, name: str) -> Tensor:

@@ -18,26 +18,9 @@ neighbourhoods reach the edge of the set.
 import torch
 from torch import Tensor
 
-from course_utils.manifold.tangent import neighbourhoods
+from course_utils.manifold.neighbours import neighbourhoods
 
 DISCARDED = 0.1  # the fraction of the queries, those with the largest ratios, that TwoNN leaves out of its fit
-
-
-def inverses(distances: Tensor) -> Tensor:
-    r"""The estimate of 1 / d at each query, ``1/(k-1) * sum over j < k of log(T_k / T_j)``: ``(Q, k)`` -> ``(Q,)``.
-
-    With k - 1 in the denominator each is right on average, whatever k is, where the density is even. Their spread over
-    the queries gives `mle` its standard error.
-
-    Raises:
-        ValueError: no sorted distances to at least two neighbours; a query that has a duplicate.
-
-    >>> inverses(torch.tensor([[1.0, 2.0, 4.0]])) / torch.tensor(2.0).log()
-    tensor([1.5000])
-    """
-    _check(distances)
-    logs = distances.log()
-    return (logs[:, -1:] - logs[:, :-1]).mean(1)
 
 
 def mle(distances: Tensor) -> Tensor:
@@ -51,7 +34,8 @@ def mle(distances: Tensor) -> Tensor:
     inverses, and so arrives at ``mle(distances) * (k - 2) / (k - 1)``: half of it at k = 3, 95 % at k = 20.
 
     Raises:
-        ValueError: as for `inverses`; distances that do not differ.
+        ValueError: no sorted distances to at least two neighbours, a query that has a duplicate, or distances that do
+            not differ.
 
     >>> from course_utils.manifold import nearest
     >>> angle = 6.28 * torch.rand(1000, generator=torch.Generator().manual_seed(0))
@@ -59,7 +43,9 @@ def mle(distances: Tensor) -> Tensor:
     >>> print(f"{mle(nearest(circle, circle, 20, own=torch.arange(1000)).distances):.1f}")
     1.0
     """
-    mean = inverses(distances).mean()
+    _check(distances)
+    logs = distances.log()
+    mean = (logs[:, -1:] - logs[:, :-1]).mean(1).mean()
     if mean == 0:
         raise ValueError("all distances of a query agree: the points stand on a grid, or are too few for this")
     return 1 / mean
@@ -73,7 +59,7 @@ def two_nn(distances: Tensor) -> Tensor:
     sees the finest scale that the points have, and whatever noise there is at that scale.
 
     Raises:
-        ValueError: as for `inverses`; fewer than 3 queries; ratios that are all 1.
+        ValueError: as for `mle`; fewer than 3 queries.
 
     >>> from course_utils.manifold import nearest
     >>> cube = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0))
@@ -83,9 +69,7 @@ def two_nn(distances: Tensor) -> Tensor:
     _check(distances)
     number = len(distances)
     if number < 3:
-        raise ValueError(
-            f"{number} queries: want at least 3, of which the fit leaves one out, and far more for a result"
-        )
+        raise ValueError(f"{number} queries: want at least 3, of which the fit leaves one out, and far more in earnest")
     ratios = (distances[:, 1] / distances[:, 0]).log().sort().values[: int(number * (1 - DISCARDED))]
     if not ratios.any():
         raise ValueError("the two nearest points are equally far from every query: the points stand on a grid")
@@ -95,15 +79,12 @@ def two_nn(distances: Tensor) -> Tensor:
 
 @torch.no_grad()
 def local_pca(queries: Tensor, points: Tensor, rows: Tensor, fraction: float = 0.95) -> Tensor:
-    """The mean number of principal components that hold a ``fraction`` of the variance near a query.
+    """The mean number of principal components that hold a ``fraction`` of the variance near a query, ``()``.
 
     A neighbourhood is a query with its neighbours, about their own mean. The weakness: the number depends on the
     fraction as much as on the set, since noise and the bend of the manifold count as directions too, and k neighbours
-    never have more than k.
-
-    Args:
-        queries, points, rows: ``(Q, ...)``, ``(N, ...)`` and int64 ``(Q, k)``, as given to and returned by `nearest`.
-        fraction: of the variance, above 0 and at most 1.
+    never have more than k. Queries, points and rows are as given to and returned by `nearest`, the fraction is above 0
+    and at most 1.
 
     Raises:
         ValueError: neighbours that all agree.
@@ -132,8 +113,7 @@ def _check(distances: Tensor) -> None:
         raise ValueError(f"distances have shape {tuple(distances.shape)}: want (Q, k) with k of at least 2")
     if not (distances[:, 1:] >= distances[:, :-1]).all():
         raise ValueError("distances do not grow along each row, or hold NaN: pass them as `nearest` sorts them")
-    same = (distances[:, 0] <= 0).sum().item()
-    if same:
+    if same := (distances[:, 0] <= 0).sum().item():
         raise ValueError(
             f"{same} of {len(distances)} queries are at distance 0 from a point: pass own= to `nearest` if these are "
             "the queries themselves, and leave out those that have a duplicate"

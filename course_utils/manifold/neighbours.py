@@ -3,13 +3,13 @@ r"""Nearest neighbours by brute force, at the price of one matrix product.
     ||a - b||^2 = ||a - c||^2 + ||b - c||^2 - 2 (a - c).b + 2 (a - c).c
 
 with c the mean of the points. Only the product ``(a - c).b`` needs all pairs, and for one query the first and the last
-term are the same for all points: they do not matter for the order. Some queries are done at a time, so the memory does
-not grow with their number.
+term are the same for all points: they do not matter for the order.
 
 The product is a difference of large numbers, and of two images that nearly agree it leaves little but rounding error.
 So it only nominates candidates, some more than k, and these are measured anew as the root of ``sum((a - b)^2)``.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -26,9 +26,7 @@ SPARE = 16  # candidates beyond k
 class Neighbours(NamedTuple):
     """The k nearest points of each query, the nearest first.
 
-    Attributes:
-        distances: Euclidean, ``(Q, k)``, in the unit of the points.
-        rows: where they stand among the points, int64 ``(Q, k)``.
+    Euclidean ``distances`` ``(Q, k)``, and the ``rows`` where they stand among the points, int64 ``(Q, k)``.
     """
 
     distances: Tensor
@@ -60,14 +58,14 @@ def nearest(queries: Tensor, points: Tensor, k: int, *, own: Tensor | None = Non
     >>> rows[0], distances[0]
     (tensor([2, 1]), tensor([1., 5.]))
     """
-    queries, points = _flat("queries", queries), _flat("points", points)
-    _check_pair(queries, points)
+    queries, points = _flat(queries, points)
     left = len(points) if own is None else len(points) - 1
     if check_count("k", k) > left:
         besides = "" if own is None else " besides the query's own"
         raise ValueError(f"k={k}: there are only {left} points{besides}")
     if own is not None:
-        own = _check_own(own, queries, points)
+        _check_rows("own", own, (len(queries),), points)
+        own = own.to(points.device)
     centre = points.mean(0)
     heights = torch.cat([(part - centre).square().sum(1) for (part,) in portions(points)])
     size = portion(queries[:, :1], cost=len(points) / 16)  # a distance of one product costs little
@@ -97,41 +95,47 @@ def _sorted(queries: Tensor, points: Tensor, rows: Tensor, k: int) -> tuple[Tens
     return distances[:, :k].contiguous(), rows.gather(1, order)[:, :k]
 
 
-def _flat(name: str, images: Tensor) -> Tensor:
-    """Images as rows of pixels ``(N, D)``."""
-    if not isinstance(images, Tensor):
-        hint = "torch.as_tensor(...) converts an array; for a split, pass its .images"
-        raise TypeError(f"{name} are a {type(images).__name__}, not a tensor: {hint}")
-    if images.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"{name} are {images.dtype}, not float32 or float64: convert with {name}.float()")
-    if images.ndim < 2:
-        raise ValueError(f"{name} have shape {tuple(images.shape)}: want (N, ...), for a single one write {name}[None]")
-    if images.numel() == 0:
-        raise ValueError(f"{name} have shape {tuple(images.shape)}: they are empty, check how they were selected")
-    images = images.detach().flatten(1)
-    low, high = torch.aminmax(images)  # no copy of the points, and NaN if there is one
-    if not (low > -LARGEST and high < LARGEST):
-        hint = "look for a division by zero or a logarithm of zero before this"
-        raise ValueError(f"{name} hold NaN or infinity, or values above {LARGEST:g}: {hint}")
-    return images
+def neighbourhoods(queries: Tensor, points: Tensor, rows: Tensor) -> Iterator[Tensor]:
+    """Each query with its neighbours, less their mean, in batches ``(q, k + 1, D)`` of bounded size."""
+    queries, points = _flat(queries, points)
+    _check_rows("rows", rows, (len(queries), "k"), points)
+    parts = portions(queries, rows, cost=(rows.shape[1] + 1) / 4)
+    together = (torch.cat([some[:, None], points[at]], 1) for some, at in parts)
+    return (near - near.mean(1, keepdim=True) for near in together)
 
 
-def _check_pair(queries: Tensor, points: Tensor) -> None:
-    if queries.shape[1] != points.shape[1]:
-        raise ValueError(f"queries have {queries.shape[1]} pixels, points {points.shape[1]}: bring them to one size")
-    for name in ("dtype", "device"):
-        ours, theirs = getattr(queries, name), getattr(points, name)
-        if ours != theirs:
-            raise ValueError(f"queries are {ours}, points {theirs}: write queries.to(points)")
+def _flat(queries: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as rows of pixels, ``(Q, D)`` and ``(N, D)``."""
+    for name, images in (("queries", queries), ("points", points)):
+        if not isinstance(images, Tensor):
+            hint = "torch.as_tensor(...) converts an array; for a split, pass its .images"
+            raise TypeError(f"{name} are a {type(images).__name__}, not a tensor: {hint}")
+        if images.dtype not in (torch.float32, torch.float64):
+            raise TypeError(f"{name} are {images.dtype}, not float32 or float64: convert with {name}.float()")
+        if images.ndim < 2 or not images.numel():
+            hint = f"want (N, ...), and some; for a single one write {name}[None]"
+            raise ValueError(f"{name} have shape {tuple(images.shape)}: {hint}")
+        low, high = torch.aminmax(images.detach())  # no copy of the points, and NaN if there is one
+        if not (low > -LARGEST and high < LARGEST):
+            hint = "look for a division by zero or a logarithm of zero before this"
+            raise ValueError(f"{name} hold NaN or infinity, or values above {LARGEST:g}: {hint}")
+    if queries[0].numel() != points[0].numel():
+        sizes = f"{queries[0].numel()} pixels, points {points[0].numel()}"
+        raise ValueError(f"queries have {sizes}: bring them to one size")
+    ours, theirs = (f"{images.dtype} on {images.device}" for images in (queries, points))
+    if ours != theirs:
+        raise ValueError(f"queries are {ours}, points {theirs}: write queries.to(points)")
+    return queries.detach().flatten(1), points.detach().flatten(1)
 
 
-def _check_own(own: Tensor, queries: Tensor, points: Tensor) -> Tensor:
-    if not isinstance(own, Tensor) or own.dtype != torch.int64:
-        kind = own.dtype if isinstance(own, Tensor) else type(own).__name__
-        raise TypeError(f"own is {kind}, not int64 row numbers: write torch.arange(len(points)) for points themselves")
-    if own.shape != (len(queries),):
-        raise ValueError(f"own has shape {tuple(own.shape)}, not ({len(queries)},): give one row number a query")
-    low, high = own.min().item(), own.max().item()
+def _check_rows(name: str, rows: Tensor, shape: tuple, points: Tensor) -> None:
+    """Refuse what are no row numbers of the points, in this shape; "k" stands for any size."""
+    if not isinstance(rows, Tensor) or rows.dtype != torch.int64:
+        kind = rows.dtype if isinstance(rows, Tensor) else type(rows).__name__
+        hint = "pass the .rows that `nearest` returns, or torch.arange(len(points)) for points themselves"
+        raise TypeError(f"{name}: {kind}, not int64 row numbers: {hint}")
+    if rows.ndim != len(shape) or len(rows) != shape[0] or not rows.numel():
+        raise ValueError(f"{name}: shape {tuple(rows.shape)}, not ({', '.join(map(str, shape))})")
+    low, high = torch.stack(rows.aminmax()).tolist()
     if low < 0 or high >= len(points):
-        raise ValueError(f"own runs from {low} to {high}, but the points are 0 to {len(points) - 1}")
-    return own.to(points.device)
+        raise ValueError(f"{name}: from {low} to {high}, but the points are 0 to {len(points) - 1}")

@@ -10,6 +10,7 @@ A step that helps is taken and the damping falls; one that does not is forgotten
 in a valley near its start, so the start matters: the distance found is an upper bound of the true one.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from torch import Tensor
 
 from course_utils import runtime
 from course_utils.core.checks import check_count, check_images
-from course_utils.manifold.tangent import jacobians
+from course_utils.core.tensors import spread
+from course_utils.manifold.tangent import check_poses, jacobians
 
 TINY = 1e-10  # keeps a number that changes nothing in the picture where it is
 
@@ -60,7 +62,15 @@ def closest(
     tensor([[0.7000]])
     """
     check_images(images)
-    _check(images, poses, bound)
+    if len(check_poses(poses)) != len(images):
+        raise ValueError(f"poses have shape {tuple(poses.shape)} for {len(images)} images: give a first guess for each")
+    if poses.dtype != images.dtype:
+        raise ValueError(f"poses are {poses.dtype}, images {images.dtype}: bring them to one type with .to(images)")
+    bound = torch.full_like(poses[0], math.inf) if bound is None else torch.as_tensor(bound).to(poses)
+    if bound.shape != poses.shape[1:]:
+        raise ValueError(f"bound has shape {tuple(bound.shape)}, and a pose {poses.shape[1]} numbers: one for each")
+    if (poses.abs() > bound).any():
+        raise ValueError("a first guess lies outside the bound: clamp it, poses.clamp(-bound, bound)")
     best = poses.detach().clone()
     shown, slopes = jacobians(render, best)
     if shown.shape != images.shape:
@@ -73,17 +83,14 @@ def closest(
                 normal = slopes.mT @ slopes
                 ridge = torch.diag_embed(damping[:, None] * normal.diagonal(dim1=1, dim2=2) + TINY)
                 step = torch.linalg.solve(normal + ridge, slopes.mT @ gap[..., None])[..., 0]
-                trial = best + step
-                if bound is not None:
-                    trial = trial.clamp(-bound, bound)
+                trial = (best + step).clamp(-bound, bound)
                 try:
                     new, new_slopes = jacobians(render, trial)
                 except ValueError as error:
                     raise ValueError(f"a step left the poses that render takes, so give a bound: {error}") from error
-                new_gap = (images - new).flatten(1)
-                better = new_gap.norm(dim=1) < gap.norm(dim=1)
+                better = (images - new).flatten(1).norm(dim=1) < gap.norm(dim=1)
                 best, shown, slopes = (
-                    torch.where(better.view(-1, *[1] * (old.ndim - 1)), fresh, old)
+                    torch.where(spread(better, old), fresh, old)
                     for old, fresh in ((best, trial), (shown, new), (slopes, new_slopes))
                 )
                 gap = (images - shown).flatten(1)
@@ -91,22 +98,4 @@ def closest(
                 bar.update()
         except KeyboardInterrupt:
             print("Interrupted: these are the nearest poses so far.")
-    return Closest(best, shown, (images - shown).flatten(1).norm(dim=1))
-
-
-def _check(images: Tensor, poses: Tensor, bound: Tensor | None) -> None:
-    for name, given in (("poses are", poses), ("bound is", bound)):
-        if given is not None and not isinstance(given, Tensor):
-            raise TypeError(f"{name} a {type(given).__name__}, not a tensor: write torch.tensor(...)")
-    if poses.ndim != 2 or len(poses) != len(images):
-        raise ValueError(f"poses have shape {tuple(poses.shape)} for {len(images)} images: give a first guess for each")
-    if poses.dtype != images.dtype:
-        raise ValueError(f"poses are {poses.dtype}, images {images.dtype}: bring them to one type with .to(images)")
-    if not poses.isfinite().all():
-        raise ValueError("poses hold NaN or infinity: look for a division by zero before this call")
-    if bound is None:
-        return
-    if bound.shape != poses.shape[1:]:
-        raise ValueError(f"bound has shape {tuple(bound.shape)}, and a pose {poses.shape[1]} numbers: one for each")
-    if (poses.abs() > bound).any():
-        raise ValueError("a first guess lies outside the bound: clamp it, poses.clamp(-bound, bound)")
+    return Closest(best, shown, gap.norm(dim=1))

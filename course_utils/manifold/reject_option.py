@@ -47,17 +47,14 @@ class RejectOption(nn.Module):
         for module, name in ((model, "model"), (score, "score")):
             if not isinstance(module, nn.Module):
                 raise TypeError(f"the {name} is a {type(module).__name__}, not an nn.Module: wrap it in one")
-        threshold, unit = float(threshold), float(unit)
         if not (abs(threshold) < float("inf") and 0 < unit < float("inf")):
             raise ValueError(f"threshold={threshold}, unit={unit}: want finite numbers, the second above 0")
-        self.model, self.score = model, score
-        self.threshold, self.unit = threshold, unit
+        self.model, self.score, self.threshold, self.unit = model, score, float(threshold), float(unit)
 
     def forward(self, images: Tensor) -> Tensor:
         """``(N, C, H, W)`` -> logits ``(N, K + 1)``."""
-        logits, scores = evaluation.ask(self.model, images), evaluation.ask(self.score, images)
-        evaluation.check_logits(logits, len(images))
-        check_scores(scores, len(images))
+        logits = evaluation.check_logits(evaluation.ask(self.model, images), len(images))
+        scores = check_scores(evaluation.ask(self.score, images), len(images))
         beyond = (scores - self.threshold) / self.unit
         return torch.cat([logits, (logits.amax(1) + beyond)[:, None]], dim=1)
 

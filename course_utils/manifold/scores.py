@@ -20,7 +20,7 @@ from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_images
 from course_utils.data import Split
 from course_utils.manifold.neighbours import nearest
-from course_utils.training import Moment, TimedLoss, fit, seeded
+from course_utils.training import Loss, Moment, TimedLoss, fit, seeded
 
 HIDDEN, CODE = 256, 32  # units of the hidden layers, and numbers in a code
 BATCH = 1000  # images that are scored at once
@@ -49,27 +49,19 @@ class Neighbour(nn.Module):
         self.register_buffer("points", points.detach().flatten(1))
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> ``(N,)``, 0 or more."""
         pixels = _flat(images, self.shape, self.points.dtype)
-        with torch.no_grad():
-            rows = nearest(pixels, self.points, self.k, progress=False).rows[:, -1]
+        rows = nearest(pixels, self.points, self.k, progress=False).rows[:, -1]
         if len(rows) < len(pixels):  # the search was stopped, and hands back what it has
             raise KeyboardInterrupt
         return torch.linalg.vector_norm(pixels - self.points[rows], dim=1)
 
 
 class Reconstruction(nn.Module):
-    """The Euclidean distance between an image and what an autoencoder makes of it, in pixel units.
+    """The Euclidean distance between an image and what an autoencoder makes of it, in pixel units."""
 
-    Args:
-        shape: ``(C, H, W)`` of the images.
-
-    `autoencoder` trains one.
-    """
-
-    def __init__(self, shape: tuple[int, int, int]):
+    def __init__(self, shape: torch.Size):
         super().__init__()
-        self.shape = torch.Size(shape)
+        self.shape = shape
         self.encoder = _layers(self.shape.numel(), CODE)
         self.decoder = _layers(CODE, self.shape.numel())
 
@@ -79,7 +71,6 @@ class Reconstruction(nn.Module):
         return self.decoder(self.encoder(pixels)).sigmoid().view(-1, *self.shape)
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> ``(N,)``, 0 or more."""
         return torch.linalg.vector_norm((images - self.rebuild(images)).flatten(1), dim=1)
 
 
@@ -93,16 +84,11 @@ class Likelihood(nn.Module):
     which is a density of D numbers, in [0, 1] or not. (The cross-entropy of grey pixels, as in many tutorials, is that
     of no density.) A density may be above 1, and then the score is below 0. The expectation over codes is estimated by
     a mean over eight draws, fixed once for all images, so that the score of an image is the same when asked twice.
-
-    Args:
-        shape: ``(C, H, W)`` of the images.
-
-    `vae` trains one.
     """
 
-    def __init__(self, shape: tuple[int, int, int]):
+    def __init__(self, shape: torch.Size):
         super().__init__()
-        self.shape = torch.Size(shape)
+        self.shape = shape
         self.encoder = _layers(self.shape.numel(), 2 * CODE)
         self.decoder = _layers(CODE, self.shape.numel())
         self.log_spread = nn.Parameter(torch.tensor(-1.0))
@@ -110,7 +96,6 @@ class Likelihood(nn.Module):
         self.register_buffer("noise", torch.cat([noise, -noise]))
 
     def forward(self, images: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> ``(N,)``."""
         return self.bound(images, self.noise)
 
     def bound(self, images: Tensor, noise: Tensor) -> Tensor:
@@ -125,48 +110,27 @@ class Likelihood(nn.Module):
 
 
 def autoencoder(
-    images: Tensor,
-    *,
-    epochs: int = 4,
-    lr: float = 4e-3,
-    batch: int = 250,
-    generator: torch.Generator | None = None,
-    **settings,
+    images: Tensor, *, epochs: int = 4, generator: torch.Generator | None = None, **settings
 ) -> Reconstruction:
     """Train an autoencoder to rebuild ``images``: 256 units, a code of 32 numbers, 256 units.
 
     Args:
         images: ``(N, C, H, W)`` in [0, 1]; the result works on their device, in their type.
-        epochs, lr, batch, settings: as in `training.fit`, and so are errors and what an interrupt does.
-        generator: draws the first weights and the order of the images, on the CPU.
+        epochs, settings: as in `training.fit`, and so are errors and what an interrupt does.
 
     >>> score = autoencoder(torch.rand(50, 1, 4, 4), epochs=1, progress=False)
     >>> score(torch.rand(3, 1, 4, 4)).shape
     torch.Size([3])
     """
-    how = dict(loss=_reconstruction_loss, epochs=epochs, lr=lr, batch=batch) | settings
-    return _trained(Reconstruction, images, generator, **how)
+    return _trained(Reconstruction, images, _reconstruction_loss, epochs, generator, settings)
 
 
-def vae(
-    images: Tensor,
-    *,
-    epochs: int = 3,
-    lr: float = 4e-3,
-    batch: int = 250,
-    generator: torch.Generator | None = None,
-    **settings,
-) -> Likelihood:
+def vae(images: Tensor, *, epochs: int = 3, generator: torch.Generator | None = None, **settings) -> Likelihood:
     """Train a variational autoencoder on ``images``, with layers of the same size as those of `autoencoder`.
 
     A step lowers the bound per pixel, with one new draw of the noise for each image. Arguments are as in `autoencoder`.
-
-    >>> score = vae(torch.rand(50, 1, 4, 4), epochs=1, progress=False)
-    >>> score(torch.rand(3, 1, 4, 4)).shape
-    torch.Size([3])
     """
-    how = dict(loss=_BoundLoss(), epochs=epochs, lr=lr, batch=batch) | settings
-    return _trained(Likelihood, images, generator, **how)
+    return _trained(Likelihood, images, _BoundLoss(), epochs, generator, settings)
 
 
 def _reconstruction_loss(score: Reconstruction, images: Tensor, _: Tensor) -> Tensor:
@@ -179,12 +143,19 @@ class _BoundLoss(TimedLoss):
         return score.bound(images, noise).mean() / images[0].numel()
 
 
-def _trained(kind: type[nn.Module], images: Tensor, generator: torch.Generator | None, **settings) -> nn.Module:
+def _trained(kind: type[nn.Module], images: Tensor, loss: Loss, epochs: int, generator, settings: dict) -> nn.Module:
     """A score for these images, with first weights from the generator, in evaluation mode."""
     shape, generator = check_images(images).shape[1:], runtime.ensure_generator(generator)
     with seeded(generator):
         score = kind(shape)
-    fit(score, Split(images, images), decay=0.0, generator=generator, **settings)
+    fit(
+        score,
+        Split(images, images),
+        loss=loss,
+        epochs=epochs,
+        generator=generator,
+        **dict(batch=250, decay=0.0) | settings,
+    )
     return score.eval()
 
 
@@ -208,13 +179,7 @@ def off_manifold(score: nn.Module, images: Tensor) -> Tensor:
 
 
 def check_scores(scores: Tensor, number: int) -> Tensor:
-    """Return ``scores`` if they are ``number`` finite numbers in one row.
-
-    >>> check_scores(torch.zeros(2, 1), 2)
-    Traceback (most recent call last):
-    ...
-    ValueError: the score returns shape (2, 1) for 2 images, not (2,): it wants one number an image
-    """
+    """Return ``scores`` if they are ``number`` finite numbers in one row."""
     if not isinstance(scores, Tensor) or scores.shape != (number,):
         found = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
         raise ValueError(

@@ -10,7 +10,7 @@ Zhang and Zha, "Principal manifolds and nonlinear dimensionality reduction via t
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -19,6 +19,7 @@ from torch.func import jacfwd
 
 from course_utils.core.checks import check_count
 from course_utils.core.tensors import portions
+from course_utils.manifold.neighbours import neighbourhoods
 
 ROUNDING = 1e-6  # of the longest stretch; float64 errs by 1e-15 of it, and a camera sees larger changes than this
 
@@ -56,18 +57,23 @@ def tangent(render: Callable[[Tensor], Tensor], poses: Tensor) -> Tangent:
     >>> basis.shape, stretch.shape
     (torch.Size([1, 5, 1]), torch.Size([1, 1]))
     """
-    if not isinstance(poses, Tensor) or not poses.is_floating_point():
-        kind = poses.dtype if isinstance(poses, Tensor) else type(poses).__name__
-        raise TypeError(f"poses are {kind}, not a float tensor: convert with torch.tensor(..., dtype=torch.float64)")
-    if poses.ndim != 2 or not poses.numel():
-        raise ValueError(f"poses have shape {tuple(poses.shape)}, not (N, p): for a single pose write pose[None]")
-    images = render(poses[:1])
+    images = render(check_poses(poses)[:1])
     if images.ndim != 4 or len(images) != 1:
         raise ValueError(f"render made images of shape {tuple(images.shape)} of one pose, not (1, C, H, W)")
     if images.numel() < poses.shape[1]:
         raise ValueError(f"{images.numel()} pixels are less than the {poses.shape[1]} numbers of a pose: render larger")
     parts = portions(poses, cost=images.numel() / 4)
-    return _join(_decompose(jacobians(render, part)[1]) for (part,) in parts)
+    return _decompose(jacobians(render, part)[1] for (part,) in parts)
+
+
+def check_poses(poses: Tensor) -> Tensor:
+    """Return ``poses`` if they are floats ``(N, p)``."""
+    if not isinstance(poses, Tensor) or not poses.is_floating_point():
+        kind = poses.dtype if isinstance(poses, Tensor) else type(poses).__name__
+        raise TypeError(f"poses are {kind}, not a float tensor: convert with torch.tensor(..., dtype=torch.float64)")
+    if poses.ndim != 2 or not poses.numel():
+        raise ValueError(f"poses have shape {tuple(poses.shape)}, not (N, p): for a single pose write pose[None]")
+    return poses
 
 
 def jacobians(render: Callable[[Tensor], Tensor], poses: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,24 +90,19 @@ def jacobians(render: Callable[[Tensor], Tensor], poses: Tensor) -> tuple[Tensor
     return images, found.flatten(1, 3)
 
 
-def _decompose(columns: Tensor) -> Tangent:
-    """An orthonormal basis of the columns ``(N, D, d)``, and how long they are in its directions."""
-    basis, stretch, _ = torch.linalg.svd(columns, full_matrices=False)
-    return Tangent(basis, stretch)
-
-
-def _join(parts) -> Tangent:
-    return Tangent(*(torch.cat(each) for each in zip(*parts, strict=True)))
+def _decompose(parts: Iterable[Tensor], dimension: int | None = None) -> Tangent:
+    """Orthonormal bases of columns ``(N, D, p)``, and how long these are in their first ``dimension`` directions."""
+    found = []
+    for columns in parts:
+        basis, stretch, _ = torch.linalg.svd(columns, full_matrices=False)
+        found.append((basis[..., :dimension], stretch[:, :dimension]))
+    return Tangent(*map(torch.cat, zip(*found, strict=True)))
 
 
 def rank(stretch: Tensor) -> Tensor:
     """How many directions are more than rounding: those stretched over a millionth of the most stretched one.
 
-    Args:
-        stretch: float64 ``(N, d)`` from `tangent` at float64 poses.
-
-    Returns:
-        int64 ``(N,)``.
+    From the float64 ``stretch`` ``(N, d)`` of `tangent` at float64 poses to int64 ``(N,)``.
 
     Raises:
         TypeError: not float64, in which rounding alone can reach a millionth.
@@ -114,34 +115,6 @@ def rank(stretch: Tensor) -> Tensor:
     if stretch.ndim != 2 or not stretch.shape[1]:
         raise ValueError(f"stretch has shape {tuple(stretch.shape)}: want (N, d), as `tangent` returns it")
     return (stretch > ROUNDING * stretch.amax(1, keepdim=True)).sum(1)
-
-
-def neighbourhoods(queries: Tensor, points: Tensor, rows: Tensor) -> Iterator[Tensor]:
-    """Each query with its neighbours, less their mean, in batches ``(q, k + 1, D)`` of bounded size."""
-    check_rows(queries, points, rows)
-    queries, points = queries.flatten(1), points.flatten(1)
-    for some, at in portions(queries, rows, cost=(rows.shape[1] + 1) / 4):
-        near = torch.cat([some[:, None], points[at]], 1)
-        yield near - near.mean(1, keepdim=True)
-
-
-def check_rows(queries: Tensor, points: Tensor, rows: Tensor) -> None:
-    """Refuse queries, points and rows that are not those of one call of `nearest`."""
-    if not all(isinstance(each, Tensor) for each in (queries, points, rows)):
-        raise TypeError("queries, points and rows must be tensors: pass those of `nearest`, and rows=found.rows")
-    if rows.dtype != torch.int64:
-        raise TypeError(f"rows are {rows.dtype}, not int64: pass the .rows that `nearest` returns, not its .distances")
-    if not queries.is_floating_point() or queries.dtype != points.dtype:
-        raise TypeError(f"queries are {queries.dtype}, points {points.dtype}: want floats of one type")
-    if queries.ndim < 2 or queries.shape[1:] != points.shape[1:]:
-        raise ValueError(f"queries {tuple(queries.shape)} and points {tuple(points.shape)}: the images differ in shape")
-    if rows.ndim != 2 or len(rows) != len(queries) or not rows.numel():
-        raise ValueError(
-            f"rows have shape {tuple(rows.shape)}, not ({len(queries)}, k): pass them as `nearest` returns"
-        )
-    low, high = rows.min().item(), rows.max().item()
-    if low < 0 or high >= len(points):
-        raise ValueError(f"rows run from {low} to {high}, the points from 0 to {len(points) - 1}: pass the same points")
 
 
 @torch.no_grad()
@@ -161,60 +134,9 @@ def local_tangent(queries: Tensor, points: Tensor, rows: Tensor, dimension: int)
     tensor([[[0.6000],
              [0.8000]]])
     """
-    check_rows(queries, points, rows)
-    most = min(rows.shape[1], points[0].numel())
-    if check_count("dimension", dimension) > most:
-        raise ValueError(f"dimension={dimension}: {rows.shape[1]} neighbours of {points[0].numel()} pixels span {most}")
-    size = (rows.shape[1] + 1) ** 0.5
-    found = _join(_decompose(near.mT / size) for near in neighbourhoods(queries, points, rows))
-    return Tangent(found.basis[..., :dimension].contiguous(), found.stretch[:, :dimension].contiguous())
-
-
-def along_and_across(perturbations: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
-    """Take each perturbation apart: the part along the tangent space, and the rest across it.
-
-    Args:
-        perturbations: floats ``(N, C, H, W)``, such as an adversarial image minus the clean one.
-        basis: orthonormal columns ``(N, D, d)``, as in `Tangent`.
-
-    Returns:
-        Two tensors shaped like ``perturbations``, whose sum they are, at right angles to each other.
-
-    >>> along, across = along_and_across(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[1.0], [0.0]]]))
-    >>> along, across
-    (tensor([[[[3., 0.]]]]), tensor([[[[0., 4.]]]]))
-    """
-    _check_basis(perturbations, basis)
-    flat = perturbations.flatten(1)[..., None]
-    along = (basis @ (basis.mT @ flat)).view(perturbations.shape)
-    return along, perturbations - along
-
-
-def fraction_along(perturbations: Tensor, basis: Tensor) -> Tensor:
-    """The fraction of each squared length that lies along the tangent space: ``(N, C, H, W)`` -> ``(N,)``.
-
-    0 is straight across, 1 is along, and a random direction has d / D on average. It is NaN where nothing changed.
-
-    >>> fraction_along(torch.tensor([[[[3.0, 4.0]]]]), torch.tensor([[[1.0], [0.0]]]))
-    tensor([0.3600])
-    """
-    along, _ = along_and_across(perturbations, basis)
-    return along.flatten(1).square().sum(1) / perturbations.flatten(1).square().sum(1)
-
-
-def _check_basis(perturbations: Tensor, basis: Tensor) -> None:
-    given = (perturbations, basis)
-    if not all(isinstance(each, Tensor) for each in given) or perturbations.dtype != basis.dtype:
-        kinds = [each.dtype if isinstance(each, Tensor) else type(each).__name__ for each in given]
-        hint = "want tensors of one float type; of a Tangent pass its .basis"
-        raise TypeError(f"perturbations are {kinds[0]}, the basis {kinds[1]}: {hint}")
-    if perturbations.ndim != 4:
-        shape = tuple(perturbations.shape)
-        raise ValueError(f"perturbations have shape {shape}, not (N, C, H, W): for one write perturbation[None]")
-    number, pixels = len(perturbations), perturbations[0].numel()
-    if basis.ndim != 3 or basis.shape[:2] != (number, pixels):
-        shape = tuple(basis.shape)
-        raise ValueError(f"the basis has shape {shape}, not ({number}, {pixels}, d): give one basis a perturbation")
-    off = (basis.mT @ basis - torch.eye(basis.shape[2]).to(basis)).abs().max()
-    if not off < 1e-3:
-        raise ValueError(f"the basis is not orthonormal, off by {off:.2g}: torch.linalg.qr makes its columns so")
+    parts = neighbourhoods(queries, points, rows)
+    number, pixels = rows.shape[1], points[0].numel()
+    if check_count("dimension", dimension) > min(number, pixels):
+        span = min(number, pixels)
+        raise ValueError(f"dimension={dimension}: {number} neighbours of {pixels} pixels span {span}")
+    return _decompose((near.mT / (number + 1) ** 0.5 for near in parts), dimension)

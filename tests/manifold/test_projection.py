@@ -91,7 +91,7 @@ def test_an_interrupt_returns_the_best_so_far(capsys):
         (dict(images=torch.rand(1, 28, 28)), "write image"),
         (dict(images=torch.rand(2, 1, 14, 14)), "render makes"),
         (dict(poses=torch.zeros(3, 7)), "a first guess for each"),
-        (dict(poses=torch.zeros(7)), "a first guess for each"),
+        (dict(poses=torch.zeros(7)), r"pose\[None\]"),
         (dict(poses=torch.zeros(2, 7, dtype=torch.float64)), "one type"),
         (dict(steps=0), "steps=0"),
         (dict(bound=torch.ones(3)), "bound"),
@@ -106,8 +106,8 @@ def test_bad_input(change, message):
 @pytest.mark.parametrize(
     ("change", "kind", "message"),
     [
-        (dict(poses=[[0.0] * 7] * 2), TypeError, "poses are a list"),
-        (dict(bound=1.0), TypeError, "bound is a float"),
+        (dict(poses=[[0.0] * 7] * 2), TypeError, "poses are list"),
+        (dict(bound=1.0), ValueError, r"bound has shape \(\), and a pose 7 numbers"),
         (dict(poses=torch.full((2, 7), torch.nan)), ValueError, "NaN"),
         (dict(poses=torch.ones(2, 7), bound=torch.ones(7) / 2), ValueError, "outside the bound"),
     ],
