@@ -14,8 +14,6 @@ Xie et al. 2017, "Adversarial examples for semantic segmentation and object dete
 over the windows of a detector in this way.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -52,20 +50,11 @@ def appear(
         eps: None sets no limit.
         cascade: the networks; None takes the trained ones.
     """
-    eps = 1.0 if eps is None else eps
     detector.check_pictures(start, detector.SMALLEST)
     height, width = start.shape[2:]
     side = max(detector.SMALLEST, round(0.8 * min(height, width)))
     squares = [(number, (width - side) // 2, (height - side) // 2, side) for number in range(len(start))]
-    latest = start.clone()
-
-    def look(pictures: Tensor) -> list[Square]:
-        nonlocal latest
-        latest = pictures
-        return squares
-
-    _search(start, eps, cascade, steps, look, True, generator, progress)
-    return latest
+    return _search(start, 1.0 if eps is None else eps, cascade, steps, generator, progress, squares)
 
 
 def vanish(
@@ -82,57 +71,48 @@ def vanish(
     An image without faces is left as it is from then on; one that keeps its faces comes back as after the last step.
     """
     detector.check_pictures(images, detector.SMALLEST)
-    latest, seen = images.clone(), torch.arange(len(images))
-
-    def look(pictures: Tensor) -> list[Square]:
-        nonlocal seen
-        latest[seen] = pictures[seen]
-        squares = []
-        for row, found in zip(seen.tolist(), detector.detect(latest[seen], cascade), strict=True):
-            for left, top, right, bottom in found.boxes.tolist():
-                side = max(right - left, bottom - top)
-                squares.append((row, (left + right - side) / 2, (top + bottom - side) / 2, side))
-        seen = torch.tensor(sorted({number for number, *_ in squares}), dtype=torch.int64)
-        return squares
-
-    _search(images, eps, cascade, steps, look, False, generator, progress)
-    return latest
+    return _search(images, eps, cascade, steps, generator, progress)
 
 
-def _search(
-    start: Tensor,
-    eps: float,
-    cascade: Cascade | None,
-    steps: int,
-    look: Callable[[Tensor], list[Square]],
-    face: bool,
-    generator: torch.Generator | None,
-    progress: bool,
-) -> None:
-    """Descend in the pixels. Now and then, and at the end, ``look`` takes the pictures and says where to go on."""
+def _search(start, eps, cascade, steps, generator, progress, squares: list[Square] | None = None) -> Tensor:
+    """Descend in the pixels: towards a face in each square or, with None, away from the faces that are still found."""
     check_budget(eps, "linf")
     check_count("steps", steps)
-    cascade = detector.nets(start.device) if cascade is None else cascade
-    generator, squares = runtime.ensure_generator(generator), []
-    bar = runtime.progress(steps, "appear" if face else "vanish", progress)
+    appears, cascade = squares is not None, detector.nets(start.device) if cascade is None else cascade
+    generator, latest, rows = runtime.ensure_generator(generator), start.clone(), list(range(len(start)))
+    bar = runtime.progress(steps, "appear" if appears else "vanish", progress)
     with torch.inference_mode(False), torch.enable_grad(), bar:
         centre = start.detach().to(next(cascade.pnet.parameters()), copy=True)
         x = centre.clone().requires_grad_()
         optimiser = torch.optim.Adam([x], lr=min(eps / 4, 0.02))
         try:
             for step in range(steps):
-                if step % LOOK == 0 and not (squares := look(_levels(x, start, eps))):
-                    break
-                loss = sum(_loss(net, x, squares, face, generator) for net in cascade)
+                if step % LOOK == 0 and not appears:
+                    latest[rows] = _levels(x, start, eps)[rows]
+                    squares = _faces(latest, rows, cascade)
+                    rows = sorted({row for row, *_ in squares})
+                    if not squares:
+                        break
+                loss = sum(_loss(net, x, squares, appears, generator) for net in cascade)
                 x.grad = evaluation.gradient(loss, x)
                 optimiser.step()
                 x.data = project(x.data, centre, eps, "linf")
                 bar.update()
         except KeyboardInterrupt:
             print("Interrupted: these are the pictures so far.")
-        if squares:
-            look(_levels(x, start, eps))
+        latest[rows] = _levels(x, start, eps)[rows]
         bar.update(steps - bar.n)  # finished early
+    return latest
+
+
+def _faces(images: Tensor, rows: list[int], cascade: Cascade) -> list[Square]:
+    """A square around each face that the detector finds in these rows of the images."""
+    squares = []
+    for row, found in zip(rows, detector.detect(images[rows], cascade), strict=True):
+        for left, top, right, bottom in found.boxes.tolist():
+            side = max(right - left, bottom - top)
+            squares.append((row, (left + right - side) / 2, (top + bottom - side) / 2, side))
+    return squares
 
 
 def _loss(net: CascadeNet, x: Tensor, squares: list[Square], face: bool, generator: torch.Generator) -> Tensor:

@@ -155,6 +155,7 @@ def fetch() -> dict[str, bytes]:
     return found
 
 
+@torch.no_grad()
 def detect(images: Tensor, cascade: Cascade | None = None) -> list[Faces]:
     """Find the faces in each image, colour or grey, by the whole cascade, by default `nets`. It has no gradient.
 
@@ -163,19 +164,18 @@ def detect(images: Tensor, cascade: Cascade | None = None) -> list[Faces]:
     """
     check_pictures(images, SMALLEST)
     cascade = nets(images.device) if cascade is None else cascade
-    with torch.no_grad():
-        pixels = images.expand(-1, 3, -1, -1).to(next(cascade.pnet.parameters()))
-        boxes, owners = _propose(cascade.pnet, pixels, THRESHOLDS[0])
-        boxes, owners, scores, shifts = _judge(cascade.rnet, pixels, boxes, owners, THRESHOLDS[1])
-        keep = torchvision.ops.batched_nms(boxes, scores, owners, 0.7)
-        boxes, owners = _square(_shift(boxes[keep], shifts[keep])), owners[keep]
-        boxes, owners, scores, shifts, points = _judge(cascade.onet, pixels, boxes, owners, THRESHOLDS[2])
-        points = boxes[:, None, :2] + points.view(-1, 2, 5).mT * (boxes[:, 2:] - boxes[:, :2] + 1)[:, None] - 1
-        boxes, found = _shift(boxes, shifts), []
-        for number in range(len(images)):
-            rows = (owners == number).nonzero()[:, 0]
-            rows = rows[_distinct(boxes[rows], scores[rows])]
-            found.append(Faces(*(part[rows].to(images) for part in (boxes, scores, points))))
+    pixels = images.expand(-1, 3, -1, -1).to(next(cascade.pnet.parameters()))
+    boxes, owners = _propose(cascade.pnet, pixels, THRESHOLDS[0])
+    boxes, owners, scores, shifts = _judge(cascade.rnet, pixels, boxes, owners, THRESHOLDS[1])
+    keep = torchvision.ops.batched_nms(boxes, scores, owners, 0.7)
+    boxes, owners = _square(_shift(boxes[keep], shifts[keep])), owners[keep]
+    boxes, owners, scores, shifts, points = _judge(cascade.onet, pixels, boxes, owners, THRESHOLDS[2])
+    points = boxes[:, None, :2] + points.view(-1, 2, 5).mT * (boxes[:, 2:] - boxes[:, :2] + 1)[:, None] - 1
+    boxes, found = _shift(boxes, shifts), []
+    for number in range(len(images)):
+        rows = (owners == number).nonzero()[:, 0]
+        rows = rows[_distinct(boxes[rows], scores[rows])]
+        found.append(Faces(*(part[rows].to(images) for part in (boxes, scores, points))))
     return found
 
 
@@ -191,11 +191,10 @@ def second_opinion(images: Tensor) -> list[Tensor]:
     """
     check_pictures(images, SMALLEST_PATTERN)
     patterns = skimage.feature.Cascade(skimage.data.lbp_frontal_face_cascade_filename())
-    sizes = {"min_size": (SMALLEST_PATTERN,) * 2, "max_size": tuple(images.shape[2:])}
+    how = dict(scale_factor=1.2, step_ratio=1, min_size=(SMALLEST_PATTERN,) * 2, max_size=tuple(images.shape[2:]))
     boxes = []
-    for image in levels(images).byte().permute(0, 2, 3, 1).cpu().numpy():
-        pixels = image.squeeze(2) if image.shape[2] == 1 else image
-        found = patterns.detect_multi_scale(pixels, scale_factor=1.2, step_ratio=1, min_neighbor_number=4, **sizes)
+    for pixels in levels(images).byte().permute(0, 2, 3, 1).cpu().numpy():
+        found = patterns.detect_multi_scale(pixels.squeeze(), min_neighbor_number=4, **how)
         edges = [[one["c"], one["r"], one["c"] + one["width"], one["r"] + one["height"]] for one in found]
         boxes.append(images.new_tensor(edges).view(-1, 4))
     return boxes
@@ -206,8 +205,7 @@ def check_pictures(images: Tensor, smallest: int) -> None:
     if check_images(images).shape[1] not in (1, 3):
         raise ValueError(f"images have {images.shape[1]} channels: want 3 for colour, or 1 for grey")
     if min(images.shape[2:]) < smallest:
-        hint = f"too small for a face, which has {smallest} pixels: enlarge them"
-        raise ValueError(f"images of shape {tuple(images.shape)} are {hint}")
+        raise ValueError(f"images {tuple(images.shape)} are too small for a face of {smallest} pixels: enlarge them")
 
 
 def _propose(pnet: CascadeNet, images: Tensor, threshold: float) -> tuple[Tensor, Tensor]:

@@ -18,40 +18,35 @@ from course_utils import runtime
 from course_utils.images import photographs
 
 BAND = 4  # pixels on either side of an outline, within which the watershed decides
-TRACED = {  # the photograph, and corners of the outline as x y, in pixels of the photograph
+TRACED = {  # corners of an outline as x y, in pixels of the photograph
     "coffee": (
-        "coffee",
         "174 68 188 62 218 32 283 17 348 30 390 56 402 68 420 65 423 80 414 95 449 127 471 163 479 216 461 "
-        "294 420 347 360 379 277 386 206 377 146 347 105 305 81 252 75 205 85 160 99 127 134 92",
+        "294 420 347 360 379 277 386 206 377 146 347 105 305 81 252 75 205 85 160 99 127 134 92"
     ),
     "cat": (
-        "cat",
-        "38 0 398 0 390 22 372 52 352 72 345 90 360 112 366 128 350 160 340 190 325 220 315 255 290 277 255 280 "
-        "190 268 170 299 40 299 10 270 8 180 4 120 30 85 42 45",
+        "38 0 398 0 390 22 372 52 352 72 345 90 360 112 366 128 350 160 340 190 325 220 315 255 290 277 255 "
+        "280 190 268 170 299 40 299 10 270 8 180 4 120 30 85 42 45"
     ),
     "shuttle": (
-        "astronaut",
-        "395 0 430 0 437 40 444 38 453 62 455 205 455 233 440 240 425 240 420 275 395 280 384 275 366 270 386 230 "
-        "354 222 378 180 378 115 385 95 381 80 381 58 388 40 394 60 396 20",
+        "395 0 430 0 437 40 444 38 453 62 455 205 455 233 440 240 425 240 420 275 395 280 384 275 366 270 386 "
+        "230 354 222 378 180 378 115 385 95 381 80 381 58 388 40 394 60 396 20"
     ),
     "pagoda": (
-        "pagoda",
-        "197 30 190 50 180 70 150 95 115 108 95 128 120 140 118 155 85 178 108 195 108 225 72 250 82 270 80 330 92 345 "
-        "150 360 230 380 310 390 340 345 365 330 340 310 350 270 352 250 320 232 322 195 325 175 298 160 300 140 "
-        "315 125 250 85 222 65 215 45 212 30",
+        "197 30 190 50 180 70 150 95 115 108 95 128 120 140 118 155 85 178 108 195 108 225 72 250 82 270 80 "
+        "330 92 345 150 360 230 380 310 390 340 345 365 330 340 310 350 270 352 250 320 232 322 195 325 175 "
+        "298 160 300 140 315 125 250 85 222 65 215 45 212 30"
     ),
     "officer": (
-        "officer",
         "160 97 165 86 180 66 215 36 256 22 281 25 327 51 353 81 371 92 370 142 373 188 368 224 353 264 357 "
         "278 337 307 368 340 470 376 500 396 511 437 511 599 12 599 24 467 38 406 53 381 104 371 190 340 205 "
-        "315 190 295 168 264 154 203 160 173 170 147",
+        "315 190 295 168 264 154 203 160 173 170 147"
     ),
     "dahlia": (
-        "dahlia",
-        "442 222 431 275 402 320 357 350 304 360 251 350 206 320 177 275 166 222 177 169 206 124 251 94 304 84 357 94 "
-        "402 124 431 169",
+        "442 222 431 275 402 320 357 350 304 360 251 350 206 320 177 275 166 222 177 169 206 124 251 94 304 "
+        "84 357 94 402 124 431 169"
     ),
 }
+PHOTO = {"shuttle": "astronaut"}  # in whose photograph a thing is, where it has another name
 NAMES = ("motorcycle", *TRACED)
 
 
@@ -68,13 +63,10 @@ def cutout(name: str) -> Tensor:
 
 @cache
 def _cut(name: str) -> Tensor:
-    pixels, mask = _along_depth() if name == "motorcycle" else _along_outline(*TRACED[name])
-    pieces = skimage.measure.label(mask)
-    largest = pieces == 1 + np.bincount(pieces[mask])[1:].argmax()
-    soft = scipy.ndimage.gaussian_filter(np.pad(largest.astype(np.float32), 2), 0.7)  # edges as soft as a camera's
-    rows, columns = (np.flatnonzero(largest.any(axis)) for axis in (1, 0))
-    layers = np.dstack([pixels / np.float32(255), soft[2:-2, 2:-2].clip(0, 1)])
-    layers = layers[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    pixels, mask = _along_depth() if name == "motorcycle" else _along_outline(name)
+    piece = max(skimage.measure.regionprops(skimage.measure.label(mask)), key=lambda piece: piece.area)
+    soft = scipy.ndimage.gaussian_filter(np.pad(piece.image.astype(np.float32), 2), 0.7)  # as soft as a camera's edges
+    layers = np.dstack([pixels[piece.slice] / np.float32(255), soft[2:-2, 2:-2].clip(0, 1)])
     return torch.from_numpy(layers).float().permute(2, 0, 1)[None].contiguous()
 
 
@@ -89,10 +81,10 @@ def _along_depth() -> tuple[np.ndarray, np.ndarray]:
     return pixels, scipy.ndimage.binary_closing(near, iterations=2)
 
 
-def _along_outline(photo: str, outline: str) -> tuple[np.ndarray, np.ndarray]:
+def _along_outline(name: str) -> tuple[np.ndarray, np.ndarray]:
     """The photograph, and what lies inside the strongest edge near the outline."""
-    pixels = photographs.raw_photo(photo)
-    corners = np.array(outline.split(), float).reshape(-1, 2)
+    pixels = photographs.raw_photo(PHOTO.get(name, name))
+    corners = np.array(TRACED[name].split(), float).reshape(-1, 2)
     inside = skimage.draw.polygon2mask(pixels.shape[:2], corners[:, ::-1])
     markers = scipy.ndimage.binary_erosion(inside, iterations=BAND, border_value=1) * 2
     markers[~scipy.ndimage.binary_dilation(inside, iterations=BAND)] = 1

@@ -14,6 +14,7 @@ Thimbleby, Inglis and Witten, "Displaying 3D images: algorithms for single-image
 """
 
 import math
+from itertools import product
 
 import numpy as np
 import scipy
@@ -57,8 +58,7 @@ def autostereogram(depth: Tensor, *, generator: torch.Generator | None = None) -
     """
     if not isinstance(depth, Tensor) or depth.ndim != 2:
         raise ValueError("depth wants a tensor (H, W): for a digit write image[0]")
-    check_images(depth[None, None])
-    _wide_enough(depth)
+    _check(depth[None, None])
     height, width = depth.shape
     relief = depth.detach().cpu().double()
     apart = (2 * PERIOD * (1 - MU * relief) / (2 - MU * relief)).round().long()
@@ -86,9 +86,7 @@ def disparity(picture: Tensor) -> Tensor:
     Around each pixel, the distance of repetition is the one at which the picture agrees best with itself, in a window
     of 9 x 9. Half a period at the left and right edge is left at 0.
     """
-    if check_images(picture).shape[1] != 1:
-        raise ValueError(f"the picture has shape {tuple(picture.shape)}: want one channel")
-    _wide_enough(picture)
+    _check(picture)
     nearest = round(2 * PERIOD * (1 - MU) / (2 - MU))
     costs = []
     for apart in range(PERIOD, nearest - 1, -1):  # far planes first: they win where nothing can be told
@@ -101,7 +99,9 @@ def disparity(picture: Tensor) -> Tensor:
     return F.pad(relief[..., side:-side], (side, side))
 
 
-def _wide_enough(picture: Tensor) -> None:
+def _check(picture: Tensor) -> None:
+    if check_images(picture).shape[1] != 1:
+        raise ValueError(f"the picture has shape {tuple(picture.shape)}: want one channel")
     if picture.shape[-1] < 2 * PERIOD:
         raise ValueError(f"{picture.shape[-1]} pixels wide: want at least two periods of picture, {2 * PERIOD}")
 
@@ -152,22 +152,22 @@ def tiling(*, height: int = 200, width: int = 400, rows: int = 6, fade: bool = T
     tall, wide = OVERSAMPLING * height, OVERSAMPLING * width
     b = tall / rows / 2  # half the span of the wings
     a = STRETCH * b
+    light = np.zeros((tall, wide), dtype=bool)
+    reach = math.ceil(wide / a / 4) + 1
+    for row, column, dark in product(range(-1, rows + 1), range(-reach, reach + 1), (0, 1)):
+        flip = 1 - 2 * dark  # the light bird flies right, and the dark one at its wing left
+        size, centre = (flip * a, b), (wide / 2 + (2 * column + (1 + SWEEP) * dark) * a, (2 * row + dark + 1) * b)
+        grown = [_growth((centre[1] + side * b / 2) / tall, fade) for side in (-1, 1)]
+        grown_up = min(grown) > 0.95
+        forward = flip * (centre[0] / wide - 0.5)
+        front = 0.3 + 0.25 * centre[1] / tall if fade and grown_up else 1e9  # beyond it there is open sky
+        if dark == (forward > front):
+            light[_inside(_outline(*grown), centre, size, light.shape)] = True
+        if grown_up and -forward < front >= forward:
+            for shape in DETAILS:
+                light[_inside(np.array(shape), centre, size, light.shape)] ^= True
     y, x = np.arange(tall)[:, None] / tall, np.arange(wide) / wide
     bird = _growth(y, fade)
-    light = np.zeros((tall, wide), dtype=bool)
-    for row in range(-1, rows + 1):
-        for column in range(-math.ceil(wide / a / 4) - 1, math.ceil(wide / a / 4) + 2):
-            for flip, dark in ((1, 0), (-1, 1)):  # the light bird, and the dark one at its wing
-                centre = wide / 2 + (2 * column + (1 + SWEEP) * dark) * a, (2 * row + dark + 1) * b
-                grown = [_growth((centre[1] + side * b / 2) / tall, fade) for side in (-1, 1)]
-                grown_up = min(grown) > 0.95
-                forward = flip * (centre[0] / wide - 0.5)
-                front = 0.3 + 0.25 * centre[1] / tall if fade and grown_up else 1e9  # beyond it there is open sky
-                if (flip > 0) != (forward > front):
-                    _fill(light, _outline(*grown), centre, (flip * a, b))
-                if grown_up and -forward < front >= forward:
-                    for shape in DETAILS:
-                        _fill(light, np.array(shape), centre, (flip * a, b), invert=True)
     white, black = LIGHT - 0.35 * (1 - bird) * x, DARK + 0.35 * (1 - bird) * (1 - x)
     canvas = torch.from_numpy(np.where(light, white, black)).float()[None, None]
     return F.avg_pool2d(canvas, OVERSAMPLING)
@@ -183,19 +183,16 @@ def _outline(above: float, below: float) -> np.ndarray:
     """The light bird around (0, 0), ``(n, 2)``, with its edges above and below grown so far from straight lines."""
     tip = np.array([SWEEP, 1.0])
     edges = []
-    for points, amount in ((TAIL_TO_WING, above), (BEAK_TO_WING, above), (TAIL_TO_WING, below), (BEAK_TO_WING, below)):
-        points = np.array(points, dtype=float)
+    for amount, points in product((above, below), (TAIL_TO_WING, BEAK_TO_WING)):
         t = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
-        fine = np.linspace(0, 1, 48)
-        curve = scipy.interpolate.PchipInterpolator(t / t[-1], points)(fine)
-        chord = points[0] + fine[:, None] * (points[-1] - points[0])
+        curve = scipy.interpolate.PchipInterpolator(t / t[-1], points)(np.linspace(0, 1, 48))
+        chord = np.linspace(points[0], points[-1], 48)
         edges.append(chord + amount * (curve - chord))
     mirrored = [tip + (edge - edge[0]) * (-1, 1) for edge in edges[2:]]  # from the wing below to tail and beak
     return np.concatenate([edges[0], edges[1][::-1], mirrored[1][::-1], mirrored[0]])
 
 
-def _fill(canvas: np.ndarray, outline: np.ndarray, centre, size, invert: bool = False) -> None:
-    """Set or invert the pixels of a polygon, in place."""
+def _inside(outline: np.ndarray, centre, size, shape) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the pixels of a polygon."""
     columns, rows = (outline * size + centre).T
-    where = skimage.draw.polygon(rows - 0.5, columns - 0.5, canvas.shape)
-    canvas[where] = ~canvas[where] if invert else True
+    return skimage.draw.polygon(rows - 0.5, columns - 0.5, shape)

@@ -40,51 +40,13 @@ def estimate_flow(a: Tensor, b: Tensor) -> Tensor:
     >>> estimate_flow(a, a.roll(1, dims=3))[0, :, 14, 14].round().int().tolist()
     [1, 0]
     """
-    check_images(a)
-    check_images(b)
-    if a.dtype != b.dtype:
-        raise TypeError(f"a is {a.dtype}, b {b.dtype}: write b.to(a)")
-    if a.shape != b.shape:
+    if check_images(a).shape != check_images(b).shape:
         hint = "each image of a needs its own in b, of the same size and with the same channels"
         raise ValueError(f"a has shape {tuple(a.shape)}, b {tuple(b.shape)}: {hint}")
-    if min(a.shape[2:]) < 2:
-        raise ValueError(f"images of {a.shape[2]} x {a.shape[3]} pixels: flow needs at least 2 x 2")
     grey = (images.detach().mean(1).float().cpu().numpy() for images in (a, b))
     tvl1 = skimage.registration.optical_flow_tvl1
     found = [tvl1(one, other, num_warp=WARPS) for one, other in zip(*grey, strict=True)]
     return torch.from_numpy(np.stack(found)[:, ::-1].copy()).to(a)  # scikit-image names the rows first
-
-
-def warp(images: Tensor, flow: Tensor) -> Tensor:
-    """Pull each pixel from where the flow points: ``out(x) = image(x + flow(x))``.
-
-    So ``warp(b, estimate_flow(a, b))`` looks like a. Between pixels the picture is made of cubic pieces (Keys 1981),
-    cut off at 0 and 1; beyond the border it goes on as at the border. Whole numbers move pixels exactly.
-    Derivatives flow to the images and to the flow.
-
-    >>> images = torch.rand(1, 1, 4, 4)
-    >>> right = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1).expand(1, 2, 4, 4)
-    >>> torch.equal(warp(images, right)[..., :3], images[..., 1:])
-    True
-    """
-    check_images(images)
-    number, _, height, width = images.shape
-    if not isinstance(flow, Tensor) or flow.dtype != images.dtype:
-        kind = flow.dtype if isinstance(flow, Tensor) else type(flow).__name__
-        hint = "convert with torch.as_tensor(flow).to(images)"
-        raise TypeError(f"the flow is {kind}, the images are {images.dtype}: {hint}")
-    if flow.shape != (number, 2, height, width):
-        hint = f"want {(number, 2, height, width)}, one arrow (right, down) for each pixel, in this order"
-        raise ValueError(f"the flow has shape {tuple(flow.shape)}: {hint}")
-    if not flow.isfinite().all():
-        raise ValueError("the flow holds NaN or infinity: look for a division by zero before this call")
-    x = torch.arange(width, device=flow.device) + flow[:, 0]
-    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
-    flat, pulled = images.flatten(2), 0
-    for (row, down), (column, right) in product(_around(y, height), _around(x, width)):
-        pixel = (row * width + column).flatten(1)[:, None].expand_as(flat)
-        pulled = pulled + (down * right)[:, None] * flat.gather(2, pixel).view_as(images)
-    return pulled.clamp(0, 1)
 
 
 def flow_path(a: Tensor, b: Tensor, steps: int) -> Tensor:
@@ -99,12 +61,28 @@ def flow_path(a: Tensor, b: Tensor, steps: int) -> Tensor:
         raise ValueError(f"steps={steps}: want at least 2, for both ends")
     flow = estimate_flow(a, b)
     places = torch.linspace(0, 1, steps).tolist()
-    return torch.stack([(1 - s) * warp(a, -s * flow) + s * warp(b, (1 - s) * flow) for s in places])
+    return torch.stack([(1 - s) * _warp(a, -s * flow) + s * _warp(b, (1 - s) * flow) for s in places])
+
+
+def _warp(images: Tensor, flow: Tensor) -> Tensor:
+    """Pull each pixel from where the flow points: ``out(x) = image(x + flow(x))``.
+
+    Between pixels the picture is made of cubic pieces (Keys 1981), cut off at 0 and 1; beyond the border it goes on as
+    at the border. Whole numbers move pixels exactly.
+    """
+    height, width = images.shape[2:]
+    x = torch.arange(width, device=flow.device) + flow[:, 0]
+    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
+    flat, pulled = images.flatten(2), 0
+    for (row, down), (column, right) in product(_around(y, height), _around(x, width)):
+        pixel = (row * width + column).flatten(1)[:, None].expand_as(flat)
+        pulled = pulled + (down * right)[:, None] * flat.gather(2, pixel).view_as(images)
+    return pulled.clamp(0, 1)
 
 
 def _around(places: Tensor, side: int) -> list[tuple[Tensor, Tensor]]:
     """The four pixels around each place in a line of ``side``, and how much each of them counts there."""
-    first = places.detach().floor()
+    first = places.floor()
     rest = places - first
     powers = torch.stack([torch.ones_like(rest), rest, rest**2, rest**3], dim=-1) / 2
     weights = (powers @ powers.new_tensor(CUBIC).T).unbind(-1)

@@ -1,11 +1,10 @@
 r"""What happens to a picture on its way through the world: print it, hang it up, photograph it, send it.
 
-A perturbation that fools a network in a file has a long way to go before it fools a camera. It is printed with the inks
-of a printer, hung on a wall, seen from somewhere under some light, blurred by a lens, disturbed by the sensor, rounded
-to 8 bits, and stored as a JPEG. Each of these is a function of images ``(N, C, H, W)`` in [0, 1] here. Gradients flow
-through all of them, so that an attack can take them into account (expectation over transformation, EOT: Athalye et al.
-2017, arXiv 1707.07397). Where a true derivative is zero almost everywhere, in rounding and in JPEG, the gradient passes
-as if nothing had happened: straight through.
+A perturbation that fools a network in a file is printed, hung on a wall, seen from somewhere under some light, blurred
+by a lens, disturbed by the sensor, rounded to 8 bits, and stored as a JPEG before it fools a camera. Each of these is a
+function of images here, and gradients flow through all of them, so that an attack can take them into account
+(expectation over transformation, EOT: Athalye et al. 2017, arXiv 1707.07397). Where a true derivative is zero almost
+everywhere, in rounding and in JPEG, the gradient passes as if nothing had happened: straight through.
 
 The camera is that of `scenes`, with the same numbers for a pose. A sheet lies in the plane z = 0 and reaches from -1 to
 1; the ray o + t d of a pixel meets it at t = -o_z / d_z, and what the pixel sees there is interpolated between the
@@ -15,13 +14,10 @@ How strong a thing is, is a number; or one number for each image, ``(N,)``; or a
 image draws its own, where torchvision draws one for a whole batch from the global generator.
 """
 
-import io
 import math
 from functools import partial
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -105,17 +101,14 @@ def jpeg(images: Tensor, quality: Strength = 75, *, generator: torch.Generator |
     >>> jpeg(torch.rand(2, 3, 16, 16), (50, 90)).shape
     torch.Size([2, 3, 16, 16])
     """
+    from torchvision.io import decode_jpeg, encode_jpeg
+
     qualities = _strengths("quality", quality, check_images(images), generator, least=1).round().int().tolist()
     if images.shape[1] not in (1, 3) or max(qualities) > 100:
         raise ValueError(f"{images.shape[1]} channels, quality {quality}: a JPEG has 1 or 3, and a quality of 1 to 100")
-    files = levels(images.detach()).byte().movedim(1, 3).cpu().numpy()
-    read = []
-    for pixels, q in zip(files, qualities, strict=True):
-        file = io.BytesIO()
-        Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(file, "JPEG", quality=q)
-        read.append(np.asarray(Image.open(file)).reshape(pixels.shape))
-    values = torch.from_numpy(np.stack(read)).movedim(3, 1).to(images) / 255
-    return values + (images - images.detach())
+    files = levels(images.detach()).byte().cpu()
+    read = [decode_jpeg(encode_jpeg(file, q)) for file, q in zip(files, qualities, strict=True)]
+    return torch.stack(read).to(images) / 255 + (images - images.detach())
 
 
 def ink(images: Tensor) -> Tensor:
@@ -157,8 +150,7 @@ def photograph(sheets: Tensor, poses: Tensor | None = None, *, generator: torch.
 def disc(canvas: Tensor) -> Tensor:
     """The largest disc of each square canvas, as a thing for `stick`: colours, and 1 where the disc is."""
     side = _side(check_images(canvas), "canvases")
-    middles = (torch.arange(side).to(canvas) * 2 + 1) / side - 1
-    radius = torch.hypot(middles[:, None], middles)
+    radius = torch.hypot(*scenes.directions(side, canvas)[:2]).view(side, side)
     cover = ((1 - radius) * side / 2 + 0.5).clamp(0, 1)  # the edge is one pixel wide
     return torch.cat([canvas, cover.expand(len(canvas), 1, side, side)], 1)
 
@@ -181,18 +173,15 @@ def stick(
     area: Strength,
     degrees: Strength = 0.0,
     *,
-    right: Strength = (-1.0, 1.0),
-    up: Strength = (-1.0, 1.0),
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Each picture with a thing on it: a sticker on a photograph, or something that stands before a wallpaper.
+    """Each picture with a thing anywhere on it: a sticker on a photograph, or something that stands before a wallpaper.
 
     Args:
         things: ``(N, C + 1, h, h)``, squares whose last channel is 1 where the thing is and 0 where it is not.
         onto: the pictures, ``(N, C, H, H)``.
         area: the fraction of the picture that the thing covers.
         degrees: how far it is turned, anticlockwise.
-        right, up: where it is: 0 is the middle, -1 and 1 touch the border.
 
     >>> round(stick(disc(torch.ones(1, 1, 50, 50)), torch.zeros(1, 1, 100, 100), area=0.1).mean().item(), 3)
     0.1
@@ -207,8 +196,7 @@ def stick(
     _side(onto, "pictures")
     area = _strengths("area", area, onto, generator, least=1e-6)
     turn = _strengths("degrees", degrees, onto, generator, least=-math.inf)
-    right = _strengths("right", right, onto, generator, least=-1)
-    up = _strengths("up", up, onto, generator, least=-1)
+    right, up = (_strengths("place", (-1.0, 1.0), onto, generator, least=-1) for _ in range(2))  # 0 is the middle
     cover = things[:, -1:].detach()
     side = (area / cover.mean((1, 2, 3)).clamp_min(1e-6)).sqrt()  # of the thing's square, in sides of the picture
     room = (1 / side - 1).clamp_min(0)
@@ -268,7 +256,7 @@ def _strengths(name: str, strength: Strength, images: Tensor, generator, least: 
         low, high = strength
         strength = low + (high - low) * torch.rand(number, generator=generator, device=generator.device)
     values = torch.as_tensor(strength).to(images)
-    if values.ndim > 1 or values.shape not in ((), (number,)) or not (values >= least).all() or values.isinf().any():
+    if values.shape not in ((), (number,)) or not (values >= least).all() or values.isinf().any():
         hint = f"a number, at least {least:g}; or {number} of them, one an image; or a pair (low, high) to draw from"
         raise ValueError(f"{name}={strength}: want {hint}")
     return values.expand(number)

@@ -47,10 +47,6 @@ class Solid:
     grey: float = 0.5
     waves: tuple[Triple, Triple] = ((4.5, 1.0, 1.5), (-1.0, 4.5, 1.5))
 
-    def __post_init__(self):
-        if not (0 <= self.grey <= 1 and min(self.radii) > 0):
-            raise ValueError(f"grey={self.grey}, radii={self.radii}: want a grey in [0, 1] and radii above 0")
-
 
 @dataclass(frozen=True)
 class Scene:
@@ -129,11 +125,7 @@ class Scene:
             hint = "for one pose write pose[None]" if poses.ndim == 1 else "7 numbers a pose, or 9 with the light"
             raise ValueError(f"poses have shape {tuple(poses.shape)}, not (N, 7) or (N, 9): {hint}")
         begins = self.distance - max(math.hypot(*solid.centre) + max(solid.radii) for solid in self.solids)
-        try:
-            fine = poses.isfinite().all() and (poses[:, 5] < begins).all()
-        except RuntimeError:  # under torch.func.vmap nobody can look at values
-            return
-        if not fine:
+        if not (poses.isfinite().all() and (poses[:, 5] < begins).all()):
             found = f"forward goes to {poses[:, 5].max():.2g}, or a pose holds NaN"
             raise ValueError(f"{found}: keep forward below {begins:.2g}, where the scene begins")
 

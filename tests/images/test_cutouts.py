@@ -23,7 +23,7 @@ def test_cutouts_are_one_thing_on_nothing(name):
 def test_colours_are_those_of_the_photograph(name):
     row = cutouts.cutout(name).cpu()[0, :3, 100]
     pixels = row.T.mul(255).round().byte().numpy().tobytes()
-    photo = photographs.raw_photo(cutouts.TRACED.get(name, [name])[0])
+    photo = photographs.raw_photo(cutouts.PHOTO.get(name, name))
     assert sum(pixels in line.tobytes() for line in photo) == 1
 
 
