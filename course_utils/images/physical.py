@@ -14,10 +14,13 @@ How strong a thing is, is a number; or one number for each image, ``(N,)``; or a
 image draws its own, where torchvision draws one for a whole batch from the global generator.
 """
 
+import io
 import math
 from functools import partial
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -101,14 +104,15 @@ def jpeg(images: Tensor, quality: Strength = 75, *, generator: torch.Generator |
     >>> jpeg(torch.rand(2, 3, 16, 16), (50, 90)).shape
     torch.Size([2, 3, 16, 16])
     """
-    from torchvision.io import decode_jpeg, encode_jpeg
-
     qualities = _strengths("quality", quality, check_images(images), generator, least=1).round().int().tolist()
     if images.shape[1] not in (1, 3) or max(qualities) > 100:
         raise ValueError(f"{images.shape[1]} channels, quality {quality}: a JPEG has 1 or 3, and a quality of 1 to 100")
-    files = levels(images.detach()).byte().cpu()
-    read = [decode_jpeg(encode_jpeg(file, q)) for file, q in zip(files, qualities, strict=True)]
-    return torch.stack(read).to(images) / 255 + (images - images.detach())
+    read = []
+    for pixels, q in zip(levels(images.detach()).byte().movedim(1, 3).cpu().numpy(), qualities, strict=True):
+        file = io.BytesIO()
+        Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(file, "JPEG", quality=q)
+        read.append(np.asarray(Image.open(file)).reshape(pixels.shape))
+    return torch.from_numpy(np.stack(read)).movedim(3, 1).to(images) / 255 + (images - images.detach())
 
 
 def ink(images: Tensor) -> Tensor:
@@ -168,12 +172,7 @@ def framed(thing: Tensor, side: int = 224) -> Tensor:
 
 
 def stick(
-    things: Tensor,
-    onto: Tensor,
-    area: Strength,
-    degrees: Strength = 0.0,
-    *,
-    generator: torch.Generator | None = None,
+    things: Tensor, onto: Tensor, area: Strength, degrees: Strength = 0.0, *, generator: torch.Generator | None = None
 ) -> Tensor:
     """Each picture with a thing anywhere on it: a sticker on a photograph, or something that stands before a wallpaper.
 

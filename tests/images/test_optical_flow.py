@@ -7,7 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from course_utils import data
-from course_utils.images.optical_flow import _warp as warp, estimate_flow, flow_path
+from course_utils.images.optical_flow import _warp as warp
+from course_utils.images.optical_flow import estimate_flow, flow_path
 
 
 def texture(dx=0.0, dy=0.0, size=28, dtype=torch.float32):
