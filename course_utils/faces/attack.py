@@ -78,8 +78,9 @@ def _search(start, eps, cascade, steps, generator, progress, squares: list[Squar
     """Descend in the pixels: towards a face in each square or, with None, away from the faces that are still found."""
     check_budget(eps, "linf")
     check_count("steps", steps)
-    appears, cascade = squares is not None, detector.nets(start.device) if cascade is None else cascade
-    generator, latest, rows = runtime.ensure_generator(generator), start.clone(), list(range(len(start)))
+    cascade = detector.nets(start.device) if cascade is None else cascade
+    generator, appears = runtime.ensure_generator(generator), squares is not None
+    latest, rows = start.clone(), list(range(len(start)))  # of the images that are still to be changed
     bar = runtime.progress(steps, "appear" if appears else "vanish", progress)
     with torch.inference_mode(False), torch.enable_grad(), bar:
         centre = start.detach().to(next(cascade.pnet.parameters()), copy=True)

@@ -19,7 +19,6 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import lazy_loader as lazy
 import skimage
 import torch
 from torch import Tensor, nn
@@ -30,8 +29,6 @@ from course_utils.core import downloads, storage
 from course_utils.core.checks import check_images, levels
 from course_utils.core.tensors import portions
 from course_utils.models import Normalise
-
-torchvision = lazy.load("torchvision")
 
 PACKAGE = "facenet-pytorch==2.6.0"
 SHA256 = {
@@ -162,12 +159,14 @@ def detect(images: Tensor, cascade: Cascade | None = None) -> list[Faces]:
     >>> len(detect(torch.rand(2, 3, 40, 50), Cascade(PNet(), RNet(), ONet())))
     2
     """
+    from torchvision.ops import batched_nms
+
     check_pictures(images, SMALLEST)
     cascade = nets(images.device) if cascade is None else cascade
     pixels = images.expand(-1, 3, -1, -1).to(next(cascade.pnet.parameters()))
     boxes, owners = _propose(cascade.pnet, pixels, THRESHOLDS[0])
     boxes, owners, scores, shifts = _judge(cascade.rnet, pixels, boxes, owners, THRESHOLDS[1])
-    keep = torchvision.ops.batched_nms(boxes, scores, owners, 0.7)
+    keep = batched_nms(boxes, scores, owners, 0.7)
     boxes, owners = _square(_shift(boxes[keep], shifts[keep])), owners[keep]
     boxes, owners, scores, shifts, points = _judge(cascade.onet, pixels, boxes, owners, THRESHOLDS[2])
     points = boxes[:, None, :2] + points.view(-1, 2, 5).mT * (boxes[:, 2:] - boxes[:, :2] + 1)[:, None] - 1
@@ -210,6 +209,8 @@ def check_pictures(images: Tensor, smallest: int) -> None:
 
 def _propose(pnet: CascadeNet, images: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """Squares ``(B, 4)`` in which the P-Net sees a face, and the number of the image of each, ``(B,)``."""
+    from torchvision.ops import batched_nms
+
     height, width = images.shape[2:]
     found, scale = [], pnet.side / SMALLEST
     while not found or min(height, width) * scale >= pnet.side:
@@ -220,11 +221,11 @@ def _propose(pnet: CascadeNet, images: Tensor, threshold: float) -> tuple[Tensor
         corners = 2 * torch.stack([columns, rows], 1).to(images)
         boxes = torch.cat([corners + 1, corners + pnet.side], 1).div(scale).floor()
         parts = boxes, scores[owners, rows, columns], shifts[owners, :, rows, columns], owners
-        keep = torchvision.ops.batched_nms(boxes, parts[1], owners, 0.5)
+        keep = batched_nms(boxes, parts[1], owners, 0.5)
         found.append([part[keep] for part in parts])
         scale *= FACTOR
     boxes, scores, shifts, owners = map(torch.cat, zip(*found, strict=True))
-    keep = torchvision.ops.batched_nms(boxes, scores, owners, 0.7)
+    keep = batched_nms(boxes, scores, owners, 0.7)
     return _square(_shift(boxes[keep], shifts[keep], edge=0)), owners[keep]
 
 

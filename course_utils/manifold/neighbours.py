@@ -135,7 +135,8 @@ def _check_rows(name: str, rows: Tensor, shape: tuple, points: Tensor) -> None:
         hint = "pass the .rows that `nearest` returns, or torch.arange(len(points)) for points themselves"
         raise TypeError(f"{name}: {kind}, not int64 row numbers: {hint}")
     if rows.ndim != len(shape) or len(rows) != shape[0] or not rows.numel():
-        raise ValueError(f"{name}: shape {tuple(rows.shape)}, not ({', '.join(map(str, shape))})")
+        want = str(shape).replace("'", "")
+        raise ValueError(f"{name}: shape {tuple(rows.shape)}, not {want}: want row numbers for each query")
     low, high = torch.stack(rows.aminmax()).tolist()
     if low < 0 or high >= len(points):
         raise ValueError(f"{name}: from {low} to {high}, but the points are 0 to {len(points) - 1}")

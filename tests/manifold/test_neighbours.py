@@ -195,7 +195,7 @@ def test_a_bar_is_shown_on_request(monkeypatch):
         (dict(queries=POINTS * float("nan")), ValueError, "queries hold NaN or infinity"),
         (dict(queries=POINTS[0, 0, 0]), ValueError, r"queries\[None\]"),
         (dict(queries=POINTS[:0]), ValueError, "and some"),
-        (dict(own=torch.arange(5)), ValueError, r"own: shape \(5,\), not \(6\)"),
+        (dict(own=torch.arange(5)), ValueError, r"own: shape \(5,\), not \(6,\)"),
         (dict(own=torch.arange(6).int()), TypeError, "own: torch.int32, not int64"),
         (dict(own=list(range(6))), TypeError, "own: list"),
         (dict(own=torch.arange(6) + 1), ValueError, "own: from 1 to 6, but the points are 0 to 5"),
