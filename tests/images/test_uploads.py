@@ -1,6 +1,7 @@
 """Pictures that a learner brings along: read as a person sees them, or refused with a sentence."""
 
 import base64
+import struct
 
 import numpy as np
 import pytest
@@ -65,17 +66,29 @@ def test_levels_of_fewer_bits_than_they_are_stored_in(kind, most):
 @pytest.mark.parametrize(
     ("levels", "want"),
     [
-        (np.float32([-0.1, 0.5, 1]), [0, 128, 255]),
-        (np.float32([0, np.nan, np.inf, 1]), [0, 0, 0, 255]),
+        (np.float32([0, 0.5, 1.004]), [0, 128, 255]),  # a little above 1, as resampling makes it
+        (np.float32([-0.1, 0.5, 1.3]), [0, 128, 255]),
+        (np.float32([0, np.nan, np.inf, 1]), [0, 0, 255, 255]),
+        (np.float32([0, 127.6, 257]), [0, 128, 255]),
+        (np.float32([0, 32767.5, 65535]), [0, 128, 255]),
         (np.float32([0, 1e20, 2e20]), [0, 128, 255]),
-        (np.uint16([0, 500, 1000]), [0, 128, 255]),
+        (np.uint16([0, 2048, 4100]), [0, 128, 255]),  # 12 bits, resampled
         (np.int32([-7, 0, 2**30, 2**31 - 1]), [0, 0, 128, 255]),
         (np.uint16([0, 0, 0]), [0, 0, 0]),
     ],
 )
-def test_the_largest_level_is_white(levels, want):
+def test_which_level_is_white(levels, want):
     seen = uploads.read_upload(stored(Image.fromarray(levels.repeat(40)[None].repeat(40, axis=0)), "tiff"))
     assert seen[20, 20::40, 0].tolist() == want
+
+
+def test_a_tiff_that_says_12_bits_has_12_though_it_is_dark():
+    width = height = 64
+    rows = bytes([0x3E, 0x83, 0xE8]) * (width // 2) * height  # pairs of 1000, packed
+    entries = [(256, width), (257, height), (258, 12), (259, 1), (262, 1), (273, 134), (278, height), (279, len(rows))]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries)
+    file = b"II*\0" + struct.pack("<IH", 8, len(entries)) + directory + bytes(4)
+    assert set(uploads.read_upload(file.ljust(134, b"\0") + rows).flat) == {round(1000 / 4095 * 255)}
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "I;16"])
