@@ -41,7 +41,7 @@ def distil(model: nn.Module, split: Split, *, temperature: float, **settings) ->
     True
     """
     if isinstance(model, nn.Module) and isinstance(split, Split):
-        evaluation.initialise(model, split.images[:1])  # so that lazy layers have the weights that both begin with
+        evaluation.initialise(model, split[:1].images)  # so that lazy layers have the weights that both begin with
     teacher = copy.deepcopy(model)
     history = fit(teacher, split, loss=softened_loss(temperature), decay=0.0, **settings)
     if history.finished:

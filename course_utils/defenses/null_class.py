@@ -92,20 +92,21 @@ def null_class_rounds(
             ends the iterator.
     """
     if isinstance(model, nn.Module) and isinstance(split, Split):
-        evaluation.initialise(model, split.images[:1])
+        evaluation.initialise(model, split[:1].images)
     with_null_class(model)
     for part in (split, test):
         if not isinstance(part, Split):
             raise TypeError(f"want splits to train and test on, not a {type(part).__name__}: pass digits.train")
-        check_labels(part.labels, len(check_images(part.images)), model[-1].out_features)
+        check_labels(part.labels, len(part), model[-1].out_features)
     if not callable(breed):
         raise TypeError(f"breed is a {type(breed).__name__}: want a function of a model and a generator")
     check_counts(rounds=rounds, digits=digits)
     generator, classes = runtime.ensure_generator(generator), model[-1].out_features
+    like = check_images(split[:1].images)
     settings = dict(epochs=1, lr=2e-3, generator=generator) | settings
 
     def work() -> Iterator[Round]:
-        net, bred = copy.deepcopy(model).to(split.images.dtype).eval(), []
+        net, bred = copy.deepcopy(model).to(like.dtype).eval(), []
         for number in range(1, rounds + 1):
             images = check_images(breed(net, generator))
             if len(images) % classes:
@@ -113,12 +114,12 @@ def null_class_rounds(
                     f"breed returned {len(images)} images for {classes} classes: want as many for each, and none for "
                     f"'none of these' (of an archive, images[:{classes}])"
                 )
-            outputs = evaluation.logits(net, images.to(split.images.dtype))
+            outputs = evaluation.logits(net, images.to(like.dtype))
             aims = (torch.arange(len(images)) % classes).to(outputs.device)
             confidences = outputs.softmax(1).gather(1, aims[:, None])[:, 0]
             yield Round(number, net, images, confidences, evaluation.accuracy(net, test))
             if number < rounds:
-                bred.append(images.detach().to(split.images))
+                bred.append(images.detach().to(like))
                 net = copy.deepcopy(net) if number > 1 else with_null_class(net)
                 mixture = _mixture(split, torch.cat(bred), min(digits, len(split)), classes, generator)
                 history = training.fit(net, mixture, **settings)
@@ -136,4 +137,4 @@ def _mixture(split: Split, bred: Tensor, digits: int, classes: int, generator: t
     order = torch.randperm(len(bred), generator=generator).to(bred.device)
     images = bred[order.repeat(-(-wanted // len(bred)))[:wanted]]
     none = torch.full((wanted,), classes, device=split.labels.device)
-    return Split(torch.cat([split.images[rows], images]), torch.cat([split.labels[rows], none]))
+    return Split(torch.cat([split[rows].images, images]), torch.cat([split.labels[rows], none]))
