@@ -153,8 +153,9 @@ def test_the_passes_are_no_more_than_needed_and_no_larger_than_fits():
     net = Seen()
     certify(net, torch.rand(7, 3, 32, 32), 0.5, first=13, samples=101, progress=False)
     sizes = [len(batch) for batch in net.shown if len(batch) > 1]
-    assert sum(sizes) == 7 * (13 + 101) and max(sizes) * 3 * 32 * 32 <= 2**20
-    assert len(sizes) == math.ceil(91 / 341) + math.ceil(707 / 341)
+    size = tensors.portion(torch.empty(7, 3, 32, 32))
+    assert sum(sizes) == 7 * (13 + 101) and max(sizes) == size
+    assert len(sizes) == math.ceil(91 / size) + math.ceil(707 / size)
 
 
 def test_the_counts_are_those_of_a_plain_twin(monkeypatch):
