@@ -319,7 +319,7 @@ def rare(model, digits=4, sigma=0.2, turns=1):
 @torch.no_grad()
 def on_a_grid(model, split, low, high):
     """The fraction of 33 values of each pixel alone at which the class survives, ``(N, C, H, W)``."""
-    values, fractions = torch.linspace(low, high, single_pixels.SAMPLES, device=split.images.device), []
+    values, fractions = torch.linspace(low, high, 33, device=split.images.device), []
     for image, label in zip(split.images, split.labels, strict=True):
         right = []
         for part in torch.arange(image.numel(), device=image.device).split(32):

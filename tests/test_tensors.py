@@ -151,7 +151,7 @@ CALLS = {
     ),
     "nearest": lambda m, s: boundary_distance.boundary_distance(m, s.images, s.labels, turns=1, **QUIET),
     "survival": lambda m, s: single_pixels.survival(m, s.images[:1], s.labels[:1], **QUIET),
-    "effects": lambda m, s: single_pixels.effects(m, s.images[:2]),
+    "effective": lambda m, s: single_pixels.effective(m, s.images[:2]),
     "joint": lambda m, s: single_pixels.joint(m, s.images, s.labels, PAIRS, draws=9, **QUIET),
     "invariant": lambda m, s: invariance.invariant(m, s.images, s.labels, _others(s), 0.3, **QUIET),
     "large margin": trained(lambda m, s: shortly(training.fit)(m, s, loss=margin.large_margin, lr=0.01, decay=0.0)),
@@ -229,7 +229,7 @@ def test_images_give_the_type_and_not_torch(name, dtype, float64):
     model = network(dtype)
     split = split_for(model, dtype)
     found = tensors((CALLS | COMPARED)[name](model, split))
-    if name in ATTACKS or name in ("logits", "ascend", "map_elites, direct", "map_elites, cppn", "breed", "effects"):
+    if name in ATTACKS or name in ("logits", "ascend", "map_elites, direct", "map_elites, cppn", "breed", "effective"):
         assert {each.dtype for each in found} == {dtype}
 
 

@@ -1,15 +1,13 @@
-r"""What can be computed about large sets in many dimensions: caps of a sphere, and half-spaces.
+r"""What can be computed about caps of a sphere in many dimensions.
 
-The flat boundary of a linear classifier cuts a cap from every sphere around an image, and from a cloud of Gaussian
-noise the part in a half-space. How large such a part is says how far the boundary is, and of all sets of one size these
-are the farthest away from the rest (the isoperimetric inequality): what a measured distance is compared with.
+The flat boundary of a linear classifier cuts a cap from every sphere around an image. How large it is says how far the
+boundary is, and of all sets of one size a cap is the farthest away from the rest (the isoperimetric inequality): what a
+measured distance is compared with.
 
-`uniform_ratio` is Fawzi, Fawzi and Frossard, arXiv 1502.02590; `cap_distance` Gilmer et al., arXiv 1801.02774;
-`half_space_distance` Ford, Gilmer, Carlini and Cubuk, arXiv 1901.10513.
+`uniform_ratio` is Fawzi, Fawzi and Frossard, arXiv 1502.02590; `cap_distance` Gilmer et al., arXiv 1801.02774.
 """
 
 import torch
-from torch import Tensor
 
 from course_utils.core.checks import check_count
 
@@ -32,8 +30,8 @@ def cap_height(fraction: float, d: int) -> float:
 def cap_distance(fraction: float, d: int) -> float:
     r"""The mean distance from a point of the unit sphere in ``d`` dimensions to a cap that holds ``fraction`` of it.
 
-    Exact for each d, where ``-Phi^-1(fraction) / sqrt(d)``, which is ``half_space_distance(fraction, d**-0.5)``, is the
-    limit for many dimensions. No set of this size is farther away.
+    Exact for each d; the limit for many dimensions is ``-Phi^-1(fraction) / sqrt(d)``. No set of this size is farther
+    away.
 
     >>> f"{cap_distance(1e-6, 500):.3f}"
     '0.212'
@@ -57,20 +55,3 @@ def uniform_ratio(d: int, eps: float) -> float:
     '21.5'
     """
     return 1 / cap_height(eps, d)
-
-
-def half_space_distance(fraction: Tensor | float, sigma: float) -> Tensor:
-    r"""How far the half-space is that Gaussian noise enters with probability ``fraction``: -sigma Phi^-1(fraction).
-
-    Below 0 for a fraction above 1/2: the image itself lies in it. Infinite for 0.
-
-    Args:
-        sigma: standard deviation of each pixel; the distance is in the same units.
-
-    >>> half_space_distance(torch.tensor([0.5, 0.01, 1e-6]), 0.1)
-    tensor([-0.0000, 0.2326, 0.4753])
-    """
-    fraction = fraction if isinstance(fraction, Tensor) else torch.tensor(fraction, dtype=torch.float64)
-    if ((fraction < 0) | (fraction > 1)).any() or not 0 < sigma < float("inf"):
-        raise ValueError(f"fraction={fraction}, sigma={sigma}: want probabilities in [0, 1], and sigma above 0")
-    return -sigma * torch.special.ndtri(fraction)

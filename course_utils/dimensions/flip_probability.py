@@ -18,8 +18,6 @@ halvings. The half that stays behind is replaced by copies of the other, and all
 which leave the normal distribution above the level as it is, for any b and in any dimension (preconditioned
 Crank-Nicolson; Cotter, Roberts, Stuart and White, arXiv 1202.0709). The three laws are all functions of a normal z, so
 one sampler serves them.
-
-What size of mu fits what distance to the boundary? For a half-space that is `caps.half_space_distance`.
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,11 @@
-"""Caps and half-spaces: against sampling, scipy, the theorem and the papers' numbers; and the pictures of lines."""
+"""Caps: against sampling, scipy, the theorem and the papers' numbers; and the pictures of lines."""
 
-import numpy as np
 import pytest
 import torch
 from scipy import stats
 from torch import nn
 
-from course_utils.dimensions.caps import cap_distance, cap_height, half_space_distance, uniform_ratio
+from course_utils.dimensions.caps import cap_distance, cap_height, uniform_ratio
 from course_utils.dimensions.line_pictures import f_lin, lines
 
 
@@ -46,27 +45,11 @@ def test_the_distance_to_a_cap_is_the_mean_over_points(d, fraction):
 
 def test_in_many_dimensions_a_cap_is_at_the_limit_that_the_paper_quotes():
     for fraction, reported in ((1e-2, 0.104), (1e-3, 0.138), (1e-6, 0.213), (1e-8, 0.251)):
-        limit = half_space_distance(fraction, 500**-0.5).item()
+        limit = -stats.norm.ppf(fraction) / 500**0.5
         assert limit == pytest.approx(reported, abs=6e-4)
         assert cap_distance(fraction, 500) == pytest.approx(limit, rel=0.01)
-    gaps = [abs(cap_distance(1e-3, d) / half_space_distance(1e-3, d**-0.5).item() - 1) for d in (10, 100, 1000, 10_000)]
+    gaps = [abs(cap_distance(1e-3, d) / (-stats.norm.ppf(1e-3) / d**0.5) - 1) for d in (10, 100, 1000, 10_000)]
     assert gaps == sorted(gaps, reverse=True) and gaps[-1] < 1e-3
-
-
-def test_the_distance_of_a_half_space_inverts_the_normal_distribution():
-    distance = torch.tensor([-0.2, 0.0, 0.1, 0.5, 0.9], dtype=torch.float64)
-    fraction = torch.special.log_ndtr(-distance / 0.1).exp()
-    torch.testing.assert_close(half_space_distance(fraction, 0.1), distance, rtol=1e-6, atol=1e-12)
-    reported = {0.1: 0.128, 0.05: 0.165, 0.01: 0.233, 0.001: 0.309, 1e-6: 0.475}  # computed from Ford's formula
-    for fraction, value in reported.items():
-        assert half_space_distance(fraction, 0.1).item() == pytest.approx(value, abs=6e-4)
-    assert half_space_distance(0.0, 0.1).item() == np.inf
-
-
-@pytest.mark.parametrize("fraction, sigma", [(-0.1, 0.1), (1.5, 0.1), (0.1, 0), (0.1, float("inf"))])
-def test_the_distance_refuses_what_is_no_probability(fraction, sigma):
-    with pytest.raises(ValueError, match="probabilities in"):
-        half_space_distance(fraction, sigma)
 
 
 @pytest.mark.parametrize(

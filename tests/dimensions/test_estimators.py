@@ -7,8 +7,7 @@ from torch import nn
 from course_utils.collisions.match_logits import match_logits
 from course_utils.collisions.null_space import distance_until_logits_move, jacobian_null_space, null_space_perturbation
 from course_utils.dimensions import boundary_distance, flip_probability, single_pixels
-from course_utils.dimensions.caps import half_space_distance
-from course_utils.dimensions.regions import nearest_faces
+from course_utils.dimensions.regions.around_an_image import nearest_faces
 
 QUIET = dict(progress=False)
 DRAWN = {  # by chance, from a generator
@@ -24,7 +23,6 @@ FOUND = {  # each image for itself, without chance
     "boundary_distance": lambda m, x, y: boundary_distance.boundary_distance(m, x, y, **QUIET),
     "ray": lambda m, x, y: boundary_distance.ray(m, x, y, torch.ones_like(x)),
     "survival": lambda m, x, y: single_pixels.survival(m, x, y, -1, 2, **QUIET),
-    "effects": lambda m, x, y: single_pixels.effects(m, x),
     "effective": lambda m, x, y: single_pixels.effective(m, x),
     "nearest_faces": lambda m, x, y: nearest_faces(m, x, **QUIET),
     "match_logits": lambda m, x, y: match_logits(m, x, x.flip(-1), steps=3, **QUIET),
@@ -140,4 +138,4 @@ def test_all_ways_to_a_flat_boundary_are_equally_long(d):
     for distances in found.values():
         torch.testing.assert_close(distances, exact, rtol=1e-6, atol=0)
     rare = flip_probability.flip_probability_splitting(model, images, labels, 0.5, **QUIET)
-    torch.testing.assert_close(half_space_distance(rare.probabilities, 0.5), exact, rtol=0.06, atol=0)
+    torch.testing.assert_close(-0.5 * torch.special.ndtri(rare.probabilities), exact, rtol=0.06, atol=0)
