@@ -137,7 +137,7 @@ def attack_context(model, images, labels, targets=None, generator=None, bar=(1, 
         except KeyboardInterrupt:
             if _reraised.get():
                 raise
-            print("Interrupted: these are the best images so far.")
+            print("Interrupted: this is what was found so far.")
 
 
 _reraised = ContextVar("_reraised", default=False)

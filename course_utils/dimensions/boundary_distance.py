@@ -61,8 +61,7 @@ def boundary_distance(
 ) -> BoundaryDistance:
     """The smallest perturbation within a subspace that flips the class, by `deepfool` and some steps after it.
 
-    DeepFool sees the network with its gradients projected on the subspace, which makes it DeepFool in the coordinates
-    of the basis. A bisection finds where the class changes on the way to what it found. The shortest perturbation would
+    With its gradients projected on the subspace, it is DeepFool in the coordinates of the basis. A bisection finds where the class changes on the way to what it found. The shortest perturbation would
     stand upright on the boundary: so it is turned half way to the gradient there, and kept if the class flips at that
     length or less. What comes out is an upper bound of the distance.
 
@@ -94,26 +93,16 @@ def boundary_distance(
     end = deepfool(within, start, labels, progress=progress)
     task = AttackTask(within, start, labels)
     ends = torch.tensor([0.0, 1.0]).to(task.images)
-
-    def until_flipped(perturbation: Tensor) -> Tensor:
-        """The fraction of each perturbation that is enough, ``(N,)``."""
-
-        def misclassified(t: Tensor, rows: Tensor) -> Tensor:
-            x = task.images[rows] + spread(t, perturbation) * perturbation[rows]
-            return task.adversarial_margin(task.logits(x), rows) > 0
-
-        return first_crossing(misclassified, ends, len(images))
-
     with evaluation.mode(model, False):
         perturbation = _projected((end - start).to(device), basis)
-        fraction = until_flipped(perturbation)
+        fraction = _first_flip(task, perturbation, ends)
         reached = fraction.isfinite()
         perturbation = spread(fraction.nan_to_num(posinf=0), perturbation) * perturbation
         for _ in range(turns):
             _, _, normal = task.gradient(task.images + perturbation, task.adversarial_margin, task.rows)
             between = steepest(steepest(perturbation, "l2") + steepest(normal, "l2"), "l2")
             turned = spread(length(perturbation), between) * between
-            fraction = until_flipped(turned)
+            fraction = _first_flip(task, turned, ends)
             shorter = spread(fraction.clamp_max(1), turned) * turned
             perturbation = torch.where(spread(fraction <= 1, turned), shorter, perturbation)
     perturbation = (high - low) * perturbation
@@ -124,8 +113,8 @@ def boundary_distance(
 def ray(model: nn.Module, images: Tensor, labels: Tensor, directions: Tensor, *, far: float = 100.0) -> Tensor:
     """How far along its direction the class of each image first changes: ``(N,)``, infinite beyond ``far``.
 
-    The ray is walked in steps that grow by a tenth, from ``far`` / 1000 on, and the first step with a change is halved
-    until 30 bits are known. An excursion into another class that is narrower than a step may be missed.
+    The ray is walked in steps that grow by a tenth, from ``far`` / 1000 on; an excursion into another class that is
+    narrower than a step may be missed.
 
     Args:
         directions: one for each image, ``(N, C, H, W)``, of any length but 0.
@@ -144,14 +133,19 @@ def ray(model: nn.Module, images: Tensor, labels: Tensor, directions: Tensor, *,
     ahead = steepest(directions.to(task.images), "l2")
     if not length(ahead).gt(0.5).all():
         raise ValueError("a direction is 0 or NaN: draw it with torch.randn")
-
-    def misclassified(t: Tensor, rows: Tensor) -> Tensor:
-        x = task.images[rows] + spread(t, task.images) * ahead[rows]
-        return task.adversarial_margin(task.logits(x), rows) > 0
-
     grid = torch.cat([torch.zeros(1), far * torch.logspace(-3, 0, STEPS)]).to(task.images)
     with evaluation.mode(model, False):
-        return first_crossing(misclassified, grid, len(images)).to(images.device)
+        return _first_flip(task, ahead, grid).to(images.device)
+
+
+def _first_flip(task: AttackTask, directions: Tensor, grid: Tensor) -> Tensor:
+    """How many times its direction each image goes until its class first changes, as by `first_crossing`: ``(N,)``."""
+
+    def misclassified(t: Tensor, rows: Tensor) -> Tensor:
+        x = task.images[rows] + spread(t, directions) * directions[rows]
+        return task.adversarial_margin(task.logits(x), rows) > 0
+
+    return first_crossing(misclassified, grid, len(directions))
 
 
 class _Within(nn.Module):

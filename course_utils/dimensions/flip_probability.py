@@ -26,9 +26,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from course_utils import evaluation, runtime
-from course_utils.attacks.base import AttackTask
-from course_utils.core.checks import check_count
+from course_utils import runtime
+from course_utils.attacks.base import attack_context
+from course_utils.core.checks import check_count, check_images
 from course_utils.core.tensors import portion
 
 LAWS = ("gaussian", "ball", "sphere")
@@ -80,27 +80,22 @@ def flip_probability(
     >>> flip_probability(model, x, model(x).argmax(1), 1e-9, samples=50)
     FlipEstimate(counts=tensor([0, 0, 0]), samples=50)
     """
-    task = AttackTask(model, images, labels)
     _check(size, law)
     check_count("samples", samples)
-    source = runtime.ensure_generator(generator, task.images.device)
-    number, most = len(images), portion(task.images)
-    counts, drawn = torch.zeros_like(task.labels), 0
-    with evaluation.mode(model, False), runtime.progress(samples, "perturbations", progress) as bar:
-        try:
-            while drawn < samples:
-                copies = min(max(1, most // number), samples - drawn)
-                found = []
-                for rows in task.rows.split(most):
-                    centres = task.images[rows].repeat(copies, 1, 1, 1)
-                    x = _perturbed(centres, _normal(centres.flatten(1), law, source), size, law)
-                    wrong = task.adversarial_margin(task.logits(x), rows.repeat(copies)) > 0
-                    found.append(wrong.view(copies, -1).sum(0))
-                counts += torch.cat(found)
-                drawn += copies
-                bar.update(copies)
-        except KeyboardInterrupt:
-            print(f"Interrupted: these are the counts of the first {drawn} perturbations.")
+    with attack_context(model, images, labels, bar=(samples, "perturbations", progress)) as task:
+        source, most = runtime.ensure_generator(generator, task.images.device), portion(task.images)
+        counts, drawn = torch.zeros_like(task.labels), 0
+        while drawn < samples:
+            copies = min(max(1, most // len(images)), samples - drawn)
+            found = []
+            for rows in task.rows.split(most):
+                centres = task.images[rows].repeat(copies, 1, 1, 1)
+                x = _perturbed(centres, _normal(centres.flatten(1), law, source), size, law)
+                wrong = task.adversarial_margin(task.logits(x), rows.repeat(copies)) > 0
+                found.append(wrong.view(copies, -1).sum(0))
+            counts += torch.cat(found)
+            drawn += copies
+            task.bar.update(copies)
     return FlipEstimate(counts.to(images.device), drawn)
 
 
@@ -119,12 +114,9 @@ def flip_probability_splitting(
 
     An image costs about ``5 * particles * log2(1 / probability)`` forward passes. The estimate is right on average
     if the Metropolis steps mix within each level; if they do not, because the flips hide in a corner that few of the
-    population find, it is too low more often than too high, and more ``particles`` are the cure. Levels and b are taken
-    from the population itself, a bias of the order of 1 / particles, below the error reported.
-
-    That error regards the members that descend from one first member as a family, and compares the families' fractions
-    of the last population: relative variance = sum of squared fractions - 1 / particles. Without levels this is the
-    binomial error.
+    population find, it is too low more often than too high, and more ``particles`` are the cure. Its error comes from
+    the families that descend from one first member each, and their fractions of the last population: relative variance
+    = sum of squared fractions - 1 / particles. Without levels this is the binomial error.
 
     Args:
         labels, size, law: as for `flip_probability`.
@@ -143,14 +135,10 @@ def flip_probability_splitting(
     >>> 0.3 < found.probabilities.item() / exact.item() < 3
     True
     """
-    task = AttackTask(model, images, labels)
     _check(size, law)
     if check_count("particles", particles) < 10:
-        raise ValueError(
-            f"particles={particles}: a population needs at least 10, and 1000 for errors that can be trusted"
-        )
-    source = runtime.ensure_generator(generator, task.images.device)
-    probabilities, errors = torch.full((2, len(images)), float("nan"), dtype=torch.float64)
+        raise ValueError(f"particles={particles}: want at least 10, and 1000 for errors that can be trusted")
+    probabilities, errors = torch.full((2, len(check_images(images))), float("nan"), dtype=torch.float64)
 
     def score(z: Tensor, rows: Tensor) -> Tensor:
         """s of the perturbations ``(G, P, n)`` of the images in ``rows``, ``(G, P)``."""
@@ -158,15 +146,13 @@ def flip_probability_splitting(
         x = _perturbed(task.images[each], z.flatten(0, 1), size, law)
         return task.adversarial_margin(task.logits(x), each).view(z.shape[:2])
 
-    with torch.no_grad(), evaluation.mode(model, False), runtime.progress(len(images), "splitting", progress) as bar:
-        try:
-            for rows in task.rows.split(max(1, portion(task.images) // particles)):
-                z = _normal(task.images[rows].flatten(1).repeat_interleave(particles, 0), law, source)
-                for number, probability, error in _split(score, z.view(len(rows), particles, -1), rows, source):
-                    probabilities[number], errors[number] = probability, error
-                bar.update(len(rows))
-        except KeyboardInterrupt:
-            print("Interrupted: the images that are not done have the probability NaN.")
+    with attack_context(model, images, labels, bar=(len(images), "splitting", progress)) as task:
+        source = runtime.ensure_generator(generator, task.images.device)
+        for rows in task.rows.split(max(1, portion(task.images) // particles)):
+            z = _normal(task.images[rows].flatten(1).repeat_interleave(particles, 0), law, source)
+            for number, probability, error in _split(score, z.view(len(rows), particles, -1), rows, source):
+                probabilities[number], errors[number] = probability, error
+            task.bar.update(len(rows))
     return SplittingEstimate(probabilities, errors)
 
 

@@ -3,12 +3,8 @@ r"""Two concentric spheres: a task without noise, where the nearest error can be
 Class 0 is the unit sphere in d dimensions, class 1 the sphere of radius 1.3, and a point is drawn uniformly from
 either. Gilmer, Metz, Faghri, Schoenholz, Raghu, Wattenberg and Goodfellow, arXiv 1801.02774. If a network errs on a
 fraction mu of the inner sphere, how far is a point from its nearest error, on average? No set of that size is farther
-away than a cap, by the isoperimetric inequality, and a cap is about
-
-    -Phi^-1(mu) / sqrt(d)
-
-away (exactly: `caps.cap_distance`), which is small for any mu that could be measured. Dimension alone forces that, for
-whatever network has the error mu.
+away than a cap, by the isoperimetric inequality, and a cap is about ``-Phi^-1(mu) / sqrt(d)`` away (exactly:
+`caps.cap_distance`): small for any mu that could be measured. Dimension alone forces that, for whatever network errs.
 
 The networks here start with ``nn.Flatten``, so that they take vectors ``(N, d)`` as well as the course's images: a
 point is an image ``(1, 1, d)``. Then `flip_probability` and `flip_probability_splitting` give mu, as noise around 0
@@ -84,10 +80,6 @@ def train_spheres(
         generator: draws the points, on the model's device. The weights, and the points to measure with, should come
             from other seeds, or they share their random numbers.
 
-    Raises:
-        ValueError: impossible settings.
-        FloatingPointError: the loss became NaN or infinite.
-
     >>> train_spheres(dense(10, 20), 10, samples=1000, progress=False).finished
     True
     """
@@ -109,8 +101,7 @@ def nearest_error(model: nn.Module, points: Tensor, labels: Tensor, *, progress:
     """The straight distance from each point to the nearest error that was found on its sphere: ``(N,)``.
 
     The network is made a function of directions, ``v -> model(R v / |v|)``, whose gradients lie along the sphere.
-    There `boundary_distance` searches: DeepFool, a bisection on the great circle to what that finds, and turns of that
-    circle towards the gradient where it meets the errors. The distance is 0 for a point that is an error itself and
+    There `boundary_distance` searches, along great circles. The distance is 0 for a point that is an error itself and
     infinite if nothing is found. As an attack's, it is an upper bound.
 
     Args:
@@ -126,10 +117,8 @@ def nearest_error(model: nn.Module, points: Tensor, labels: Tensor, *, progress:
         raise TypeError("points are not floats (N, d): pass the .points that `spheres` returns")
     radius = points.norm(dim=1)
     if not torch.allclose(radius, radius[0].expand_as(radius), rtol=1e-4) or not radius[0] > 0:
-        raise ValueError(
-            f"the points lie at distances {radius.min():.3g} to {radius.max():.3g} from 0: pass those of one sphere, "
-            "such as points[labels == 0]"
-        )
+        lie = f"the points lie at distances {radius.min():.3g} to {radius.max():.3g} from 0"
+        raise ValueError(f"{lie}: pass those of one sphere, such as points[labels == 0]")
     onto = nn.Sequential(_Onto(radius[0].item()), model)
     images = (0.5 + points / (2 * radius[0]))[:, None, None].clamp(0, 1)
     found = boundary_distance(onto, images, labels, turns=10, progress=progress)

@@ -122,7 +122,7 @@ def test_an_interrupt_hands_back_whole_rounds(capsys, monkeypatch):
 
     found = flip_probability(Stopped(), GREY.expand(4, -1, -1, -1), ZERO.expand(4), 1.0, samples=9, progress=False)
     assert found.samples == 2 and found.counts.tolist() == [2, 2, 2, 2]
-    assert "first 2" in capsys.readouterr().out
+    assert "Interrupted" in capsys.readouterr().out
 
 
 # rare events
@@ -243,7 +243,7 @@ def test_an_interrupt_leaves_the_rest_unknown(capsys, monkeypatch):
         Stopped(), GREY.expand(3, -1, -1, -1), ZERO.expand(3), 1.0, particles=100, progress=False
     )
     assert found.probabilities[0] == 1 and found.probabilities[1:].isnan().all()
-    assert "NaN" in capsys.readouterr().out
+    assert "Interrupted" in capsys.readouterr().out
 
 
 # bad input

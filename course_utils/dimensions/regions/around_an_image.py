@@ -8,9 +8,6 @@ so each face is a piece of a hyperplane
 and the region is convex, so the nearest hyperplane is the nearest face. The hyperplanes on which two classes tie are
 the decision boundary, as far as the region reaches; the least step to such a one is that of DeepFool. Croce,
 Andriushchenko and Hein, arXiv 1810.07481, train networks to keep both away.
-
-`region_faces` lists the hyperplanes, `nearest_faces` the distances; `alignment` tells how much a face belongs to one
-pixel, and `units` how many units and windows there are to have faces.
 """
 
 from typing import NamedTuple
@@ -19,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.core.tensors import portion
 from course_utils.dimensions.regions import pieces
 
 
@@ -30,12 +26,10 @@ class RegionFaces(NamedTuple):
         values: how far each lies from being crossed, in the unit of its layer, ``(M,)``: the input of a ReLU unit, or
             by how much a max-pool window's winner is above another of its members.
         normals: their gradients in the pixels, ``(M, D)``.
-        layers: which layer of the network each belongs to, counted without containers, int64 ``(M,)``.
     """
 
     values: Tensor
     normals: Tensor
-    layers: Tensor
 
 
 class NearestFaces(NamedTuple):
@@ -44,19 +38,16 @@ class NearestFaces(NamedTuple):
     Attributes:
         face: to the edge of the linear region; exact.
         decision: to the decision boundary, if the present linear piece went on for ever.
-        inside: whether it does go on as far as that nearest boundary point, bool ``(N,)``: there ``decision`` is exact.
     """
 
     face: Tensor
     decision: Tensor
-    inside: Tensor
 
 
 @torch.no_grad()
 def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
     """Every hyperplane that bounds, or would bound if others did not, the linear region around an image.
 
-    The network is affine there, so one forward pass of the D unit images through its linear part gives all normals.
     Faces that no pixel can move, and those of a max-pool window between its winner and a unit that a ReLU has switched
     off (which is the face of the winner's own ReLU), are left out.
 
@@ -65,8 +56,7 @@ def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
         image: floats ``(1, C, H, W)``.
 
     Returns:
-        `RegionFaces` in the type of the image, on the model's device. The memory is that of the normals, M * D numbers,
-        and that of a small batch.
+        `RegionFaces` in the type of the image, on the model's device.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
     >>> found = region_faces(model, torch.rand(1, 1, 1, 2))
@@ -83,9 +73,8 @@ def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
 def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) -> NearestFaces:
     """How far each image is from the edge of its linear region, and from the decision boundary of its linear piece.
 
-    The region is a convex polyhedron, so the distance to its edge is the smallest ``|value| / ||normal||``. The border
-    of the box [0, 1] does not count. An image with a flat background lies *on* faces, at distance 0: those of the
-    max-pool windows there, whose members tie. A little noise takes it off them.
+    The border of the box [0, 1] does not count. An image with a flat background lies *on* faces, at distance 0: those of
+    the max-pool windows there, whose members tie. A little noise takes it off them.
 
     Args:
         model: as for `pieces.piecewise_linear`.
@@ -97,27 +86,19 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
     >>> model[1].weight.data, model[1].bias.data = torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.zeros(2)
     >>> found = nearest_faces(model, torch.ones(1, 1, 1, 2), progress=False)
-    >>> print(f"{found.decision.item():.2f}", found.face.item(), found.inside.item())
-    1.40 inf True
+    >>> print(f"{found.decision.item():.2f}", found.face.item())
+    1.40 inf
     """
     layers, images = pieces.copy_layers(model, pieces.check_points("images", images))
     found = []
     with runtime.progress(len(images), "faces", progress) as bar:
         for image in images.split(1):
             bounds, logits, slopes = _faces(layers, image)
-            lengths = bounds.normals.norm(dim=1)
-            face = (bounds.values.abs() / lengths).min() if len(lengths) else logits.new_tensor(float("inf"))
+            faces = bounds.values.abs() / bounds.normals.norm(dim=1)
             best = logits.argmax()
-            margin, direction = logits[best] - logits, slopes - slopes[best]
-            far = margin / direction.norm(dim=1)
-            far[best] = float("inf")
-            far = far.nan_to_num(float("inf"), float("inf"))
-            decision, second = far.min(0)
-            inside = torch.isfinite(decision)
-            if inside:
-                step = direction[second] * margin[second] / direction[second].square().sum()
-                inside = ((bounds.values + bounds.normals @ step) * bounds.values >= 0).all()
-            found.append((face, decision, inside))
+            far = (logits[best] - logits) / (slopes - slopes[best]).norm(dim=1)
+            far = far.nan_to_num(float("inf"), float("inf"))  # of the best itself, and of a class that never wins
+            found.append((torch.cat([faces, far.new_tensor([float("inf")])]).min(), far.min()))
             bar.update()
     return NearestFaces(*(torch.stack(each) for each in zip(*found, strict=True)))
 
@@ -151,31 +132,20 @@ def units(model: nn.Module, images: Tensor) -> int:
 
 def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor, Tensor]:
     """The faces around an image, its logits ``(K,)``, and their gradients in the pixels ``(K, D)``."""
-    states, x = [], image
+    x, slopes = image, torch.eye(image.numel()).to(image).view(-1, *image.shape[1:])
+    values, normals = [x.new_empty(1, 0)], [x.new_empty(len(slopes), 0)]
     for layer in layers:
-        winner = pieces.winners(layer, x) if isinstance(layer, pieces.CHOICES) else None
-        states.append(None if winner is None else (winner, _gaps(layer, x, x, winner)[0]))
+        if isinstance(layer, pieces.CHOICES):
+            winner = pieces.winners(layer, x)
+            values.append(_gaps(layer, x, x, winner))
+            normals.append(_gaps(layer, x, slopes, winner))
+            slopes = pieces.select(layer, slopes, winner.expand(len(slopes), -1))
+        else:
+            slopes = pieces.without_constant(layer)(slopes)
         x = layer(x)
-    directions = torch.eye(image.numel(), dtype=image.dtype, device=image.device).view(-1, *image.shape[1:])
-    most = portion(directions[:, 0, 0, :1], pieces.COST * max([image.numel(), *(len(s[1]) for s in states if s)]))
-    columns, slopes, linear = [], [], [pieces.without_constant(layer) for layer in layers]
-    for part in directions.split(most):
-        found, at = [], image
-        for layer, slope, state in zip(layers, linear, states, strict=True):
-            if state is None:
-                part = slope(part)
-            else:
-                found.append(_gaps(layer, at, part, state[0]))
-                part = pieces.select(layer, part, state[0].expand(len(part), -1))
-            at = layer(at)
-        columns.append(torch.cat(found, 1) if found else part.new_empty(len(part), 0))
-        slopes.append(part)
-    normals = torch.cat(columns).T
-    gaps = [(number, state[1]) for number, state in enumerate(states) if state]
-    layers = torch.cat([torch.full_like(gap, number, dtype=torch.int64) for number, gap in [(0, x[0, :0]), *gaps]])
-    values = torch.cat([x[0, :0], *(gap for _, gap in gaps)])
+    values, normals = torch.cat(values, 1)[0], torch.cat(normals, 1).T
     real = (normals != 0).any(1)
-    return RegionFaces(values[real], normals[real], layers[real]), x[0], torch.cat(slopes).T
+    return RegionFaces(values[real], normals[real]), x[0], slopes.T
 
 
 def _gaps(layer: nn.Module, at: Tensor, values: Tensor, winner: Tensor) -> Tensor:

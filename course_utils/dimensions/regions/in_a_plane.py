@@ -7,13 +7,9 @@ So start with a window, and let each layer in turn cut every polygon along its f
 
 and a polygon carries these three tensors. `planar` does that, exactly.
 
-How many regions can there be? n straight lines in general position cut a plane into
-
-    1 + n + n (n - 1) / 2
-
-pieces, which is `arrangement`. Deep nets can be built whose regions grow exponentially with depth (Montufar, Pascanu,
-Cho and Bengio, arXiv 1402.1869), of which `montufar` gives the number. Nets as they are initialised and trained have
-about ``N^2 / 2`` in a plane for N units, whatever the depth (Hanin and Rolnick, arXiv 1901.09021 and 1906.00904).
+How many regions can there be? Deep nets can be built whose regions grow exponentially with depth (Montufar, Pascanu, Cho
+and Bengio, arXiv 1402.1869), of which `montufar` gives the number. Nets as they are initialised and trained have about
+``N^2 / 2`` in a plane for N units, whatever the depth (Hanin and Rolnick, arXiv 1901.09021 and 1906.00904).
 """
 
 from collections.abc import Iterator
@@ -36,7 +32,6 @@ class Plane(NamedTuple):
 
     Attributes:
         corners: of each polygon, in order around it, float64 ``(V, 2)``, in units of the directions.
-        areas: of the polygons ``(P,)``, in the same units.
         classes: int64 ``(P,)``.
         regions: the linear region that each polygon belongs to, int64 ``(P,)``. A region that the decision boundary
             cuts is several polygons.
@@ -44,7 +39,6 @@ class Plane(NamedTuple):
     """
 
     corners: list[Tensor]
-    areas: Tensor
     classes: Tensor
     regions: Tensor
     number: int
@@ -98,39 +92,27 @@ def planar(
             bar.set_postfix(regions=total)
             _check_number(total)
         bar.update()
-    parts, areas, classes, regions = [], [], [], []
+    parts, classes, regions = [], [], []
     for corners, values, names in found:
         decided, own, _ = _split(pieces.Decide(), corners, values, tiny)  # a single cut
         parts += [polygons.distinct(corner) for corner in decided]
-        areas.append(polygons.area(decided))
         classes.append(_at(values[own], decided.mean(1)).argmax(1))
         regions.append(names[own])
-    return Plane(parts, torch.cat(areas), torch.cat(classes), torch.cat(regions), total)
-
-
-def arrangement(lines: int) -> int:
-    """The pieces into which straight lines in general position cut a plane: ``1 + n + n (n - 1) / 2``.
-
-    It is the most that one hidden layer of n units can do in a plane.
-
-    >>> [arrangement(n) for n in (0, 1, 2, 3, 30)]
-    [1, 2, 4, 7, 466]
-    """
-    return 1 + lines + lines * (lines - 1) // 2
+    return Plane(parts, torch.cat(classes), torch.cat(regions), total)
 
 
 def montufar(*widths: int) -> int:
     """How many regions in a plane a net with layers of these widths can have at least, if its weights are well chosen.
 
-    ``prod over l < L of floor(n_l / 2)^2``, times `arrangement` of the last width: Montufar et al. 2014.
+    ``prod over l < L of floor(n_l / 2)^2``, times the ``1 + n + n (n - 1) / 2`` pieces into which the n units of the last
+    layer cut a plane, as n straight lines in general position do: Montufar et al. 2014.
 
     >>> montufar(32), montufar(32, 32, 32)
     (529, 34668544)
     """
-    for width in widths:
-        check_count("width", width)
-    number = arrangement(widths[-1])
-    for width in widths[:-1]:
+    *before, last = (check_count("width", width) for width in widths)
+    number = 1 + last + last * (last - 1) // 2
+    for width in before:
         number *= (width // 2) ** 2
     return number
 

@@ -30,13 +30,11 @@ class Line(NamedTuple):
         at: the t in (0, 1) where the linear piece changes, sorted, float64 ``(K,)``; there are K + 1 pieces.
         logits: at t = 0, at each of ``at``, and at t = 1, float64 ``(K + 2, classes)``; straight lines in between.
         decisions: the t in (0, 1) where the class changes, sorted, ``(D,)``.
-        classes: what the network says between them, in order, int64 ``(D + 1,)``.
     """
 
     at: Tensor
     logits: Tensor
     decisions: Tensor
-    classes: Tensor
 
 
 @torch.no_grad()
@@ -54,8 +52,8 @@ def crossings(model: nn.Module, start: Tensor, end: Tensor) -> list[Line]:
     >>> for layer, weight, bias in ((model[1], [[1.0]], [-0.25]), (model[3], [[1.0], [0.0]], [0.0, 0.5])):
     ...     layer.weight.data, layer.bias.data = torch.tensor(weight), torch.tensor(bias)
     >>> (line,) = crossings(model, torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1))
-    >>> line.at.tolist(), line.decisions.tolist(), line.classes.tolist()
-    ([0.25], [0.75], [1, 0])
+    >>> line.at.tolist(), line.decisions.tolist()
+    ([0.25], [0.75])
     """
     if check_points("start", start).shape != check_points("end", end).shape:
         raise ValueError(f"start has shape {tuple(start.shape)}, end {tuple(end.shape)}: give one end for each start")
@@ -67,9 +65,7 @@ def crossings(model: nn.Module, start: Tensor, end: Tensor) -> list[Line]:
         here = lines == number
         t, values = (each[cut[0] == number] for each in cut[1:])
         classes = (values[1:] + values[:-1]).argmax(1)  # in the middle of each piece
-        new = classes[1:] != classes[:-1]
-        classes = torch.cat([classes[:1], classes[1:][new]])
-        found.append(Line(at[here][1:-1], logits[here], t[1:-1][new], classes))
+        found.append(Line(at[here][1:-1], logits[here], t[1:-1][classes[1:] != classes[:-1]]))
     return found
 
 
