@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
+from course_utils.core.tensors import portion
 from course_utils.dimensions.regions import pieces
 
 
@@ -73,8 +74,8 @@ def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
 def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) -> NearestFaces:
     """How far each image is from the edge of its linear region, and from the decision boundary of its linear piece.
 
-    The border of the box [0, 1] does not count. An image with a flat background lies *on* faces, at distance 0: those of
-    the max-pool windows there, whose members tie. A little noise takes it off them.
+    The border of the box [0, 1] does not count. An image with a flat background lies *on* faces, those of the max-pool
+    windows there, whose members tie. A little noise takes it off them.
 
     Args:
         model: as for `pieces.piecewise_linear`.
@@ -132,20 +133,24 @@ def units(model: nn.Module, images: Tensor) -> int:
 
 def _faces(layers: list[nn.Module], image: Tensor) -> tuple[RegionFaces, Tensor, Tensor]:
     """The faces around an image, its logits ``(K,)``, and their gradients in the pixels ``(K, D)``."""
-    x, slopes = image, torch.eye(image.numel()).to(image).view(-1, *image.shape[1:])
-    values, normals = [x.new_empty(1, 0)], [x.new_empty(len(slopes), 0)]
-    for layer in layers:
-        if isinstance(layer, pieces.CHOICES):
-            winner = pieces.winners(layer, x)
-            values.append(_gaps(layer, x, x, winner))
-            normals.append(_gaps(layer, x, slopes, winner))
-            slopes = pieces.select(layer, slopes, winner.expand(len(slopes), -1))
-        else:
-            slopes = pieces.without_constant(layer)(slopes)
-        x = layer(x)
-    values, normals = torch.cat(values, 1)[0], torch.cat(normals, 1).T
+    directions = torch.eye(image.numel()).to(image).view(-1, *image.shape[1:])
+    linear = [pieces.without_constant(layer) for layer in layers]
+    columns = []
+    for slopes in directions.split(portion(image, cost=24)):
+        x, values, normals = image, [image.new_empty(1, 0)], [image.new_empty(len(slopes), 0)]
+        for layer, slope in zip(layers, linear, strict=True):
+            if isinstance(layer, pieces.CHOICES):
+                winner = pieces.winners(layer, x)
+                values.append(_gaps(layer, x, x, winner))
+                normals.append(_gaps(layer, x, slopes, winner))
+                slopes = pieces.select(layer, slopes, winner.expand(len(slopes), -1))
+            else:
+                slopes = slope(slopes)
+            x = layer(x)
+        columns.append((torch.cat(normals, 1), slopes))
+    values, (normals, slopes) = torch.cat(values, 1)[0], (torch.cat(each).T for each in zip(*columns, strict=True))
     real = (normals != 0).any(1)
-    return RegionFaces(values[real], normals[real]), x[0], slopes.T
+    return RegionFaces(values[real], normals[real]), x[0], slopes
 
 
 def _gaps(layer: nn.Module, at: Tensor, values: Tensor, winner: Tensor) -> Tensor:

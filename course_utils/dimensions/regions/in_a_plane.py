@@ -7,9 +7,9 @@ So start with a window, and let each layer in turn cut every polygon along its f
 
 and a polygon carries these three tensors. `planar` does that, exactly.
 
-How many regions can there be? Deep nets can be built whose regions grow exponentially with depth (Montufar, Pascanu, Cho
-and Bengio, arXiv 1402.1869), of which `montufar` gives the number. Nets as they are initialised and trained have about
-``N^2 / 2`` in a plane for N units, whatever the depth (Hanin and Rolnick, arXiv 1901.09021 and 1906.00904).
+How many regions can there be? Deep nets can be built whose regions grow exponentially with depth (Montufar, Pascanu,
+Cho and Bengio, arXiv 1402.1869), of which `montufar` gives the number. Nets as they are initialised and trained have
+about ``N^2 / 2`` in a plane for N units, whatever the depth (Hanin and Rolnick, arXiv 1901.09021 and 1906.00904).
 """
 
 from collections.abc import Iterator
@@ -104,8 +104,8 @@ def planar(
 def montufar(*widths: int) -> int:
     """How many regions in a plane a net with layers of these widths can have at least, if its weights are well chosen.
 
-    ``prod over l < L of floor(n_l / 2)^2``, times the ``1 + n + n (n - 1) / 2`` pieces into which the n units of the last
-    layer cut a plane, as n straight lines in general position do: Montufar et al. 2014.
+    ``prod over l < L of floor(n_l / 2)^2``, times the ``1 + n + n (n - 1) / 2`` pieces into which n straight lines, the
+    last layer's units, cut a plane if they are in general position.
 
     >>> montufar(32), montufar(32, 32, 32)
     (529, 34668544)
