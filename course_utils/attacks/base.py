@@ -1,8 +1,7 @@
 """What all attacks share: inputs checked once, gradients with respect to pixels, success, targets, the best so far.
 
-An attack searches near each image of a batch, and the images do not depend on each other. So all of them share one
-forward and one backward pass, and an image that is done leaves the batch; ``rows`` are the numbers of those still in
-it.
+The images of a batch do not depend on each other. So all of them share one forward and one backward pass, and an image
+that is done leaves the batch; ``rows`` are the numbers of those still in it.
 """
 
 from collections.abc import Callable, Iterator
@@ -204,6 +203,7 @@ class Bracket:
 
     def __init__(self, c: Tensor):
         self.c, self.works, self.fails = c, torch.zeros_like(c), torch.full_like(c, float("inf"))
+        self.rounds = torch.zeros_like(c, dtype=torch.int64)  # how many values have been tried
 
     def narrow(self, rows: Tensor, success: Tensor) -> None:
         """Take in what came of the present c for the images in ``rows``, and choose their next."""
@@ -211,3 +211,4 @@ class Bracket:
         works, fails = torch.where(success, c, works), torch.where(success, fails, c)
         following = torch.where(fails.isinf(), 10 * works, torch.where(works == 0, fails / 10, (works * fails).sqrt()))
         self.works[rows], self.fails[rows], self.c[rows] = works, fails, following
+        self.rounds[rows] += 1

@@ -74,7 +74,7 @@ def carlini_wagner(
                 bracket.narrow(rows[settled], adam.won[settled])
                 adam.restart(settled, best)
                 task.bar.update(int(settled.sum()))
-                keep_rows(adam, adam.rounds < search_steps)
+                keep_rows(adam, bracket.rounds[rows] < search_steps)
     return task.finish(best.images)
 
 
@@ -86,7 +86,7 @@ class _Adam:
         self.w = _to_line(x)
         self.mean, self.square = torch.zeros_like(x), torch.zeros_like(x)  # of the slope
         self.lowest = torch.full_like(x[:, 0, 0, 0], float("inf"))  # F so far
-        self.age, self.idle, self.rounds = torch.zeros_like(rows), torch.zeros_like(rows), torch.zeros_like(rows)
+        self.age, self.idle = torch.zeros_like(rows), torch.zeros_like(rows)
         self.won = torch.zeros_like(rows, dtype=torch.bool)  # nearer with this c; all start over the boundary
 
     def step(self, x: Tensor, value: Tensor, slope: Tensor) -> Tensor:
@@ -107,7 +107,6 @@ class _Adam:
         for state in (self.mean, self.square, self.age, self.idle, self.won):
             state[settled] = 0
         self.lowest[settled] = float("inf")
-        self.rounds[settled] += 1
 
 
 def _to_line(x: Tensor) -> Tensor:

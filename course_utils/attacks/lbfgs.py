@@ -74,7 +74,6 @@ def lbfgs(
         walk = _Walk(task.rows, task.images.clone(), slope, reach)
         if c is None:
             keep_rows(walk, ~task.is_adversarial(logits, task.rows))
-        rounds = torch.zeros_like(task.rows)
         task.bar.reset(len(walk.rows) * search_steps)
         while len(walk.rows):
             rows, trial = walk.rows, walk.trial()
@@ -93,9 +92,8 @@ def lbfgs(
             settled = walk.move(trial, loss, slope, reached, steps)
             if settled.any():
                 bracket.narrow(rows[settled], walk.reached[settled])
-                rounds[rows[settled]] += 1
                 task.bar.update(int(settled.sum()))
-                keep_rows(walk, rounds[rows] < search_steps)
+                keep_rows(walk, bracket.rounds[rows] < search_steps)
     return task.finish(best.images)
 
 
@@ -147,11 +145,10 @@ class _Walk:
         return settled
 
     def _downhill(self) -> Tensor:
-        """The L-BFGS direction among the pixels that are free to follow it.
+        """The L-BFGS direction among the pixels that are free to follow it: a sum of the last steps, turns and slope.
 
-        It is a sum of the last steps, the turns and the slope. So the two loops of the method run over the factors of
-        that sum, and the pixels are needed twice only: for all products of two vectors, and for the sum (Chen, Wang and
-        Zhou, *Large-scale L-BFGS using MapReduce*, 2014).
+        The method's two loops run over the factors of that sum. The pixels are needed twice only: for all products of
+        two vectors, and for the sum (Chen, Wang and Zhou, *Large-scale L-BFGS using MapReduce*, 2014).
         """
         x, slope = self.x.flatten(1), self.slope.flatten(1)
         free = ~((x <= 0) & (slope > 0) | (x >= 1) & (slope < 0))

@@ -61,10 +61,10 @@ def boundary_distance(
 ) -> BoundaryDistance:
     """The smallest perturbation within a subspace that flips the class, by `deepfool` and some steps after it.
 
-    With its gradients projected on the subspace, it is DeepFool in the coordinates of the basis. A bisection finds where
-    the class changes on the way to what it found. The shortest perturbation would stand upright on the boundary: so it
-    is turned half way to the gradient there, and kept if the class flips at that length or less. What comes out is an
-    upper bound of the distance.
+    With its gradients projected on the subspace, it is DeepFool in the coordinates of the basis. A bisection finds
+    where the class changes on the way to what it found. The shortest perturbation would stand upright on the boundary:
+    so it is turned half way to the gradient there, and kept if the class flips at that length or less. What comes out
+    is an upper bound of the distance.
 
     Args:
         model: is asked beyond [0, 1] too.
