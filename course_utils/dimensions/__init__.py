@@ -4,7 +4,7 @@
   splitting, how likely a random perturbation flips the class, down to 1e-12 and below.
 - `boundary_distance`: `boundary_distance` in the worst direction of the whole space or of a random subspace
   (`random_basis`), and `ray` in a given one.
-- `caps`: what a boundary that is flat would do, `uniform_ratio`, `half_space_distance`, `cap_height`, `cap_distance`.
+- `caps`: what a boundary that is flat would do, `uniform_ratio`, `cap_height`, `cap_distance`.
 - `line_pictures`: `lines` and `f_lin`, a problem where all of it can be written down.
 - `spheres`: `spheres`, two concentric ones, where the `nearest_error` of a network can be compared with the best.
 - `single_pixels`: `survival`, how far one pixel alone can go before the class changes, and `joint`, many at once.

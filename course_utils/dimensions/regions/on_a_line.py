@@ -103,11 +103,10 @@ def _walk(layers: list[nn.Module], lines: Tensor, at: Tensor, values: Tensor) ->
         apart = torch.ones_like(piece, dtype=torch.bool)
         apart[1:] = (piece[1:] != piece[:-1]) | (t[1:] - t[:-1] > SAME)
         position = apart.cumsum(0) - 1
-        piece_of, fraction_of = piece[apart], fraction[apart]
         old = torch.arange(len(at), device=at.device)
-        before = torch.cat([old, piece_of])  # a point is (1 - fraction) of one old point and fraction of the next
-        weight = torch.cat([torch.zeros_like(at), fraction_of])
-        order = torch.argsort(torch.cat([2 * old, 2 * piece_of + 1]), stable=True)
+        before = torch.cat([old, piece[apart]])  # a point is (1 - fraction) of one old point and fraction of the next
+        weight = torch.cat([torch.zeros_like(at), fraction[apart]])
+        order = torch.argsort(torch.cat([2 * old, 2 * piece[apart] + 1]), stable=True)
         place = torch.empty_like(order)
         place[order] = torch.arange(len(order), device=at.device)
         place = place[len(at) + position]  # where the crossing of each unit has come to stand
