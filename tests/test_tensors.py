@@ -150,8 +150,6 @@ CALLS = {
         m, s.images[:2], s.labels[:2], 0.3, particles=20, **QUIET
     ),
     "nearest": lambda m, s: boundary_distance.boundary_distance(m, s.images, s.labels, turns=1, **QUIET),
-    "survival": lambda m, s: single_pixels.survival(m, s.images[:1], s.labels[:1], **QUIET),
-    "effective": lambda m, s: single_pixels.effective(m, s.images[:2]),
     "joint": lambda m, s: single_pixels.joint(m, s.images, s.labels, PAIRS, draws=9, **QUIET),
     "invariant": lambda m, s: invariance.invariant(m, s.images, s.labels, _others(s), 0.3, **QUIET),
     "large margin": trained(lambda m, s: shortly(training.fit)(m, s, loss=margin.large_margin, lr=0.01, decay=0.0)),
@@ -229,7 +227,7 @@ def test_images_give_the_type_and_not_torch(name, dtype, float64):
     model = network(dtype)
     split = split_for(model, dtype)
     found = tensors((CALLS | COMPARED)[name](model, split))
-    if name in ATTACKS or name in ("logits", "ascend", "map_elites, direct", "map_elites, cppn", "breed", "effective"):
+    if name in ATTACKS or name in ("logits", "ascend", "map_elites, direct", "map_elites, cppn", "breed"):
         assert {each.dtype for each in found} == {dtype}
 
 
