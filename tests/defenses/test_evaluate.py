@@ -64,7 +64,7 @@ def test_the_worst_case_of_a_linear_net_is_found_exactly(eps):
 
 def test_nothing_that_is_proved_falls(robust):
     model, eps = robust["intervals"]
-    split = data.mnist("cpu").test[:100]
+    split = data.mnist("cpu").test[:60]
     report = attacked(model, split.images, split.labels, eps, queries=100)
     proved = intervals.verified(model, split.images, split.labels, eps)
     assert proved.float().mean() > 0.3
@@ -101,12 +101,11 @@ def test_a_failing_attack_keeps_its_own_figure(monkeypatch, net, digits):
 
 def test_the_images_are_the_worst_case(net, digits):
     images, labels = digits.images, digits.labels
-    for eps in (0.1, 0.15):
-        report = attacked(net, images, labels, eps)
-        assert report.images.shape == images.shape and report.images.min() >= 0 and report.images.max() <= 1
-        assert distances.linf(images, report.images).max() <= eps + 1e-6
-        assert torch.equal(evaluation.predict(net, report.images).labels == labels, report.worst)
-        assert 0 < report.worst.sum() < len(images)
+    report = attacked(net, images, labels, 0.15)
+    assert report.images.shape == images.shape and report.images.min() >= 0 and report.images.max() <= 1
+    assert distances.linf(images, report.images).max() <= 0.15 + 1e-6
+    assert torch.equal(evaluation.predict(net, report.images).labels == labels, report.worst)
+    assert 0 < report.worst.sum() < len(images)
     before, after = (evaluation.logits(net, x) for x in (images, report.images))
     held = report.worst
     lead = [
@@ -154,7 +153,7 @@ def test_more_of_everything_leaves_no_more(net, digits):
 
 
 def test_a_call_can_be_repeated_and_leaves_everything_as_it_was(net, digits):
-    model, images, labels = net, digits.images[:20].clone(), digits.labels[:20].clone()
+    model, images, labels = net, digits.images[:10].clone(), digits.labels[:10].clone()
     model.train()
     random, before, slopes = torch.get_rng_state(), images.clone(), [p.grad for p in model.parameters()]
     first, second = (attacked(model, images, labels, 0.15) for _ in range(2))
@@ -224,7 +223,7 @@ def failed(*arguments, **settings):
 
 @pytest.mark.parametrize("how", MASKS)
 def test_hidden_gradients_are_noticed(how, net, digits):
-    images, labels = digits.images[:30], digits.labels[:30]
+    images, labels = digits.images[:16], digits.labels[:16]
     model = Hidden(net, how).eval()
     report = attacked(model, images, labels, 0.15, queries=200)
     signs = failed(model, images, labels, 0.15, report=report)
@@ -251,7 +250,7 @@ def test_shattered_gradients_mislead_short_steps_and_not_squares(net, digits):
 
 @pytest.mark.parametrize("name", ["plain", "linear", "fast", "intervals"])
 def test_an_honest_net_raises_no_alarm(name, net, digits, robust):
-    images, labels, eps = digits.images, digits.labels, 0.1
+    images, labels, eps = digits.images[:24], digits.labels[:24], 0.1
     model = net
     if name == "linear":
         model, images, labels, _ = linear()
