@@ -146,7 +146,7 @@ def test_a_folder_that_is_not_there_is_said_so(tmp_path):
 # The figure. -------------------------------------------------------------------------------------
 
 
-def test_a_claim_stands_as_its_rows_do():
+def test_a_claim_stands_as_its_rows_do(undrawn):
     for claim, *verdicts in (
         ("T1", "holds", "holds"),
         ("S1", "fails"),

@@ -245,9 +245,11 @@ def test_a_seed_repeats_a_run_and_another_seed_does_not(name, net, digits):
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         return attack(name, net, images, labels, targets, generator=generator)
 
-    third = run(3)
-    assert torch.equal(run(), run()) and torch.equal(run(3), third)
-    assert torch.equal(third, run(4)) != row.draws
+    third, default = run(3), run()
+    if row.draws:
+        assert torch.equal(run(), default) and torch.equal(run(3), third) and not torch.equal(third, run(4))
+    else:
+        assert torch.equal(default, third) and torch.equal(third, run(4))
     if row.targets == "rules" and not row.draws:
         third = run(3, "random")
         assert torch.equal(run(3, "random"), third) and not torch.equal(third, run(4, "random"))
@@ -292,7 +294,7 @@ def test_success_holds_in_batches_of_another_size(name, targets, net, digits):
 
 @those(lambda name, row: row.alone is not None)
 def test_an_image_fares_in_a_batch_as_it_does_alone(name, net, digits):
-    images, labels = digits.images[:3], digits.labels[:3]
+    images, labels = digits.images[:2], digits.labels[:2]
     settings = ATTACKS[name].alone | ATTACKS[name].thorough
     together = attack(name, net, images, labels, **settings)
     alone = torch.cat([attack(name, net, x[None], y[None], **settings) for x, y in zip(images, labels, strict=True)])

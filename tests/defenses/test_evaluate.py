@@ -33,7 +33,7 @@ def linear(number=200, shape=(1, 5, 5), seed=0):
 
 @pytest.fixture(scope="module")
 def digits(net):
-    return data.mnist("cpu").test[:40]
+    return data.mnist("cpu").test[:24]
 
 
 @pytest.fixture(scope="module")

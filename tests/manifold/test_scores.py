@@ -28,7 +28,7 @@ def build(name, images, **settings):
 
 @pytest.fixture(scope="module")
 def digits():
-    return data.mnist("cpu").train[:4000]
+    return data.mnist("cpu").train[:2000]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def held_out():
 
 @pytest.fixture(scope="module")
 def built(digits):
-    """Every score, for 4,000 digits."""
+    """Every score, for 2,000 digits."""
     return {name: build(name, digits.images, epochs=8, batch=50) for name in SCORES}
 
 
@@ -114,7 +114,7 @@ def test_images_of_another_type_are_refused(name, built):
 
 @everyone
 def test_weights_and_points_travel_with_the_state(name, built, held_out):
-    other = build(name, torch.rand(4000, 1, 28, 28), generator=torch.Generator().manual_seed(5))
+    other = build(name, torch.rand(2000, 1, 28, 28), generator=torch.Generator().manual_seed(5))
     images = held_out.images[:5]
     assert not torch.allclose(other(images), built[name](images), rtol=1e-3)
     other.load_state_dict(built[name].state_dict())

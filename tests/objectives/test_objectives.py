@@ -297,17 +297,15 @@ def test_logits_twice_as_large_help_the_hinge_and_not_the_margin_in_the_image(ne
 
 
 def test_a_large_margin_moves_the_boundary_away(built, held_out):
-    far = [
-        distances.l2(held_out.images, deepfool(built[name], *(held_out.images, held_out.labels), progress=False))
-        for name in ("large_margin", "hinge")
-    ]
+    x, y = held_out.images[:100], held_out.labels[:100]
+    far = [distances.l2(x, deepfool(built[name], x, y, progress=False)) for name in ("large_margin", "hinge")]
     assert far[0].median() > 1.1 * far[1].median()
 
 
 def test_a_temperature_changes_neither_classes_nor_deepfool(built, held_out):
     model = built["gaussians"]
     cool = objectives.calibrate(model, held_out)
-    x, y = held_out.images[:30], held_out.labels[:30]
+    x, y = held_out.images[:10], held_out.labels[:10]
     assert cool.temperature > 3  # log densities claim too much
     assert torch.equal(cool(x).argmax(1), model(x).argmax(1))
     ways = [deepfool(m, x, y, progress=False) for m in (model, cool)]

@@ -165,7 +165,7 @@ def test_a_network_that_does_not_fit_is_refused_at_once(request, here, network, 
         breed(network)
 
 
-def test_the_static_twin_says_what_it_shows(static):
+def test_the_static_twin_says_what_it_shows(static, undrawn):
     alt = breed(models.LeNet5()).alt
     assert alt.count("(chosen)") == 6
     assert alt.count("%") == 27

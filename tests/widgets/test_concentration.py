@@ -108,7 +108,7 @@ def test_how_a_share_is_written(share, text):
     assert fraction_text(math.log10(share)) == text
 
 
-def test_the_static_twin_says_what_it_shows(static):
+def test_the_static_twin_says_what_it_shows(static, undrawn):
     alt = high_dimensions().alt
     assert "in 784 dimensions half of the ball lies outside radius 0.99912" in alt
     assert "90° ± 2.05°" in alt

@@ -147,7 +147,7 @@ def test_nines_tell_certainties_apart():
     assert torch.allclose(nines(shares), torch.tensor([0, 1, 4, 7.2, 7.2]), atol=0.01)
 
 
-def test_the_static_twin_says_what_it_shows(static):
+def test_the_static_twin_says_what_it_shows(static, undrawn):
     alt = watch_evolution(tiny(12, (1, 28, 28)), population=10).alt
     assert "direct, generation 50: 0  " in alt and "CPPN, generation 1: 0  " in alt
     assert alt.count("%") == 40

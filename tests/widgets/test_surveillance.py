@@ -201,7 +201,7 @@ def test_a_canvas_that_does_not_fit_is_refused(request, here):
         face_camera(9 * torch.ones(1, 3, 8, 8), detect=detect)
 
 
-def test_the_static_twin_says_what_it_shows(static):
+def test_the_static_twin_says_what_it_shows(static, undrawn):
     state = torch.get_rng_state()
     alt = face_camera(CANVAS, detect=detect).alt
     assert torch.equal(torch.get_rng_state(), state)
@@ -209,7 +209,7 @@ def test_the_static_twin_says_what_it_shows(static):
     assert "attacked" not in face_camera(detect=detect).alt
 
 
-def test_a_page_without_a_kernel_shows_what_was_there(guard):
+def test_a_page_without_a_kernel_shows_what_was_there(guard, undrawn):
     ask(guard, "photo", name="astronaut")
     look_at(guard, **CENTRE)
     assert guard.picture().alt.endswith("astronaut with attacked noise in it: 99.8 %.")

@@ -144,7 +144,7 @@ def test_a_value_has_its_unit(name, value, text):
     assert readout(name, value) == text
 
 
-def test_the_static_twin_says_what_it_shows(static):
+def test_the_static_twin_says_what_it_shows(static, undrawn):
     state = torch.get_rng_state()
     alt = scene_camera().alt
     assert torch.equal(torch.get_rng_state(), state)
@@ -155,7 +155,7 @@ def test_the_static_twin_says_what_it_shows(static):
     assert f"yaw {along:.1f} along the curve, {straight:.1f} straight" in alt
 
 
-def test_a_page_without_a_kernel_shows_what_was_there(live):
+def test_a_page_without_a_kernel_shows_what_was_there(live, undrawn):
     widget = scene_camera()
     answer, _ = ask(widget, "move", sliders=only("yaw", 0.5))
     assert f"{answer['moved']} from home" in widget.picture().alt
