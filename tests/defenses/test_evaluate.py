@@ -73,7 +73,8 @@ def test_nothing_that_is_proved_falls(robust):
 
 def test_each_attack_stands_for_itself_and_no_other(net):
     """The twin asks each attack by itself, with the same draws for those that come first."""
-    images, labels, eps = *data.mnist("cpu").test[:40], 0.15
+    digits, eps = data.mnist("cpu").test[:40], 0.15
+    images, labels = digits.images, digits.labels
     report = attacked(net, images, labels, eps)
     clean = evaluation.predict(net, images).labels == labels
     assert torch.equal(report.per_attack["clean"], clean) and list(report.per_attack) == ATTACKS
