@@ -22,19 +22,16 @@ FETCHED = {"imagenet": imagenet.fetch_weights, "faces": faces.fetch}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command, by default that of the command line, and return the exit status."""
-    parser = argparse.ArgumentParser("deep-flaw", description="A Deep Flaw? The course from a shell.")
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("deep-flaw", description=__doc__, formatter_class=layout)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    commands.add_parser("doctor", help="look at this machine; the output is a block for a bug report")
-    commands.add_parser("verify", help="say which data files are here and whole")
-    fetch = commands.add_parser("fetch", help="fetch pretrained networks, for lessons without a network")
-    fetch.add_argument("names", nargs="+", choices=FETCHED, metavar="name", help=", ".join(FETCHED))
-    commands.add_parser("list", help="list the networks that were trained to resist")
-    retrain = commands.add_parser("retrain", help="train such networks again, in the place of their files")
-    retrain.add_argument("names", nargs="+", metavar="name", help="a name of `list`")
-    given = parser.parse_args(arguments)
-    names = {"names": given.names} if "names" in given else {}
+    for command in COMMANDS:
+        commands.add_parser(command)
+    for command, choices in {"fetch": FETCHED, "retrain": None}.items():
+        commands.choices[command].add_argument("names", nargs="+", choices=choices, metavar="name")
+    given = vars(parser.parse_args(arguments))
     try:
-        return COMMANDS[given.command](**names)
+        return COMMANDS[given.pop("command")](**given)
     except KeyboardInterrupt as interrupt:
         runtime.say(f"stopped: {interrupt}" if str(interrupt) else "stopped")
         return 130
@@ -74,7 +71,7 @@ def _fetch(names: list[str]) -> int:
 
 def _list() -> int:
     for name, recipe in robust.RECIPES.items():
-        print(f"{name:15} {'here   ' if robust.weights_file(name).exists() else 'missing'}  {recipe.note}")
+        print(f"{name:15} {'here   ' if robust.weights_file(name).exists() else 'missing'}  {recipe.stamp()}")
     return 0
 
 
@@ -82,7 +79,7 @@ def _retrain(names: list[str]) -> int:
     try:
         recipes = {name: robust.recipe_of(name) for name in names}
         for name, recipe in recipes.items():
-            print(f"{name}: {recipe.note}")
+            print(f"{name}: {recipe.stamp()}")
             print(f"  measured now: {_percents(robust.retrain(name))}\n  as shipped:   {_percents(recipe.measured)}")
     except (ValueError, OSError) as error:
         runtime.say(error)

@@ -34,27 +34,26 @@ def pyproject(root: Path | None = None) -> dict:
     return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def absent(requirements: list[str]) -> list[Requirement]:
-    """The requirements whose package is not installed, in any version.
-
-    >>> [requirement.name for requirement in absent(["packaging>=1", "no-such-package>=2"])]
-    ['no-such-package']
-    """
-    return [r for r in map(Requirement, requirements) if not installed_version(r.name)]
-
-
 def install_missing() -> None:
     """Install the packages of the course that are absent, and say which ones are too old."""
-    requirements = pyproject()["project"]["dependencies"]
-    missing = absent(requirements)
+    requirements = [Requirement(line) for line in pyproject()["project"]["dependencies"]]
+    missing = [r for r in requirements if not installed_version(r.name)]
     if kept := sorted(KEPT & {r.name for r in missing}):
         raise SystemExit(f"This Python lacks {', '.join(kept)}: see https://pytorch.org/get-started/locally/")
-    for r in map(Requirement, requirements):
+    for r in requirements:
         if (version := installed_version(r.name)) and (doubt := _doubt(r, version)):
             print(f"{r.name} {version} {doubt}: it asks for {r}")
-    if missing:
-        print("Installing", *[r.name for r in missing])
-        _install(missing)
+    if not missing:
+        return
+    print("Installing", *[r.name for r in missing])
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder, "installed.txt")
+        constraints.write_text("".join(f"{pin}\n" for pin in _pins()), encoding="utf-8")
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints)]
+        done = subprocess.run([*pip, *map(str, missing)], capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        raise SystemExit(f"pip could not install {', '.join(r.name for r in missing)}:\n{done.stderr}")
+    importlib.invalidate_caches()
 
 
 def installed_version(name: str) -> str | None:
@@ -75,7 +74,7 @@ def _doubt(requirement: Requirement, version: str) -> str:
 
 
 def _pins() -> list[str]:
-    """``name==version`` for each installed package; without those that pip could not read such a line of.
+    """Constraints that keep each installed package as it is; without those that pip could not read such a line of.
 
     Distributions give their packages names and versions that are not Python's, such as 1.1build1, and an interrupted
     pip leaves records behind. The version is asked for by name, so that of two records the one in use counts.
@@ -87,15 +86,3 @@ def _pins() -> list[str]:
             if Requirement(name).name == name and (known := installed_version(name)):
                 found[canonicalize_name(name)] = Version(known)
     return [f"{name}=={version}" for name, version in found.items()]
-
-
-def _install(missing: list[Requirement]) -> None:
-    """Call pip with a constraint on every installed package, so that none of them changes."""
-    with tempfile.TemporaryDirectory() as folder:
-        constraints = Path(folder, "installed.txt")
-        constraints.write_text("".join(f"{pin}\n" for pin in _pins()), encoding="utf-8")
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints)]
-        done = subprocess.run([*pip, *map(str, missing)], capture_output=True, text=True, errors="replace")
-    if done.returncode:
-        raise SystemExit(f"pip could not install {', '.join(r.name for r in missing)}:\n{done.stderr}")
-    importlib.invalidate_caches()

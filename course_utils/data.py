@@ -8,7 +8,6 @@ share them, and floats are made of those images that somebody asks for.
 """
 
 import gzip
-import hashlib
 import json
 import tempfile
 from contextlib import suppress
@@ -110,7 +109,7 @@ def _bytes(file: Path) -> Tensor:
     return torch.from_file(str(file), shared=False, size=file.stat().st_size, dtype=torch.uint8)
 
 
-def verify(folder: Path | str = CHECKOUT) -> dict[str, str]:
+def verify(folder: Path = CHECKOUT) -> dict[str, str]:
     """The state of each MNIST file in ``folder``: "ok", "missing", or "damaged: …" with both checksums.
 
     Unpacked files are listed only where they exist.
@@ -118,19 +117,18 @@ def verify(folder: Path | str = CHECKOUT) -> dict[str, str]:
     >>> set(verify().values()) <= {"ok", "missing"}
     True
     """
-    folder, states = Path(folder).expanduser(), {}
+    states = {}
     for name, expected in (PACKED_SHA256 | RAW_SHA256).items():
-        if not (folder / name).exists():
-            if name in PACKED_SHA256:
-                states[name] = "missing"
-            continue
-        found = _sha256(folder / name)
-        states[name] = "ok" if found == expected else f"damaged: SHA-256 is {found}, expected {expected}"
+        if (folder / name).exists():
+            wrong = storage.mismatch((folder / name).read_bytes(), expected)
+            states[name] = f"damaged: {wrong}" if wrong else "ok"
+        elif name in PACKED_SHA256:
+            states[name] = "missing"
     return states
 
 
 def _unpacked() -> Path:
-    """The folder that holds the four raw files, verified; unpacks or downloads them when there is none."""
+    """The folder that holds the four raw files, verified. Each appears whole, however many kernels unpack at once."""
     if _raw_is_whole(CHECKOUT):
         return CHECKOUT
     cache = storage.home("MNIST", "raw")
@@ -140,8 +138,11 @@ def _unpacked() -> Path:
     if not all((CHECKOUT / name).exists() for name in PACKED_SHA256):
         source = folder = cache
         _download(cache)
-    for name in RAW_SHA256:
-        _unpack(source / f"{name}.gz", folder)
+    for name, expected in RAW_SHA256.items():
+        packed, target = source / f"{name}.gz", folder / name
+        _require(packed, PACKED_SHA256[packed.name], restore=f"git checkout -- data/MNIST/raw/{packed.name}")
+        if not target.exists() or storage.mismatch(target.read_bytes(), expected):
+            storage.write_atomically(target, gzip.decompress(packed.read_bytes()))
     _stamp(folder)
     return folder
 
@@ -150,28 +151,16 @@ def _raw_is_whole(folder: Path) -> bool:
     """Whether the raw files are all there and match. Files not changed since the last look are not hashed again."""
     if not all((folder / name).exists() for name in RAW_SHA256):
         return False
-    try:
+    with suppress(OSError, ValueError):
         if json.loads((folder / "verified.json").read_text(encoding="utf-8")) == _fingerprint(folder):
             return True
-    except (OSError, ValueError):
-        pass
     for name, expected in RAW_SHA256.items():
         _require(folder / name, expected, restore="delete it, and it is unpacked or downloaded again")
     _stamp(folder)
     return True
 
 
-def _unpack(packed: Path, folder: Path) -> None:
-    """Unpack one file into ``folder``. It appears there whole or not at all, however many kernels do this at once."""
-    _require(packed, PACKED_SHA256[packed.name], restore=f"git checkout -- data/MNIST/raw/{packed.name}")
-    target = folder / packed.stem
-    if target.exists() and _sha256(target) == RAW_SHA256[target.name]:
-        return
-    storage.write_atomically(target, gzip.decompress(packed.read_bytes()))
-
-
 def _download(folder: Path) -> None:
-    """Fetch the packed files."""
     runtime.say(f"MNIST is not beside the course; downloading it (11 MB) into {folder}")
     try:
         for name, expected in PACKED_SHA256.items():
@@ -184,17 +173,8 @@ def _download(folder: Path) -> None:
 
 
 def _require(path: Path, expected: str, *, restore: str) -> None:
-    """Raise `DamagedFile` if the checksum of a file is not the expected one."""
-    found = _sha256(path)
-    if found != expected:
-        raise DamagedFile(
-            f"{path} is damaged: its SHA-256 is {found}, expected {expected}. Nothing was changed. "
-            f"To restore it: {restore}"
-        )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    if wrong := storage.mismatch(path.read_bytes(), expected):
+        raise DamagedFile(f"{path} is damaged: its {wrong}. Nothing was changed. To restore it: {restore}")
 
 
 def _fingerprint(folder: Path) -> dict[str, list[int]]:

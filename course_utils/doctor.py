@@ -14,7 +14,8 @@ from course_utils import data, models
 from course_utils.bootstrap import installed_version
 from course_utils.core.memory import GROUP, MACHINE, PROCESS, memory
 from course_utils.core.storage import home, lock, record_folder, write_atomically
-from course_utils.runtime import device, printable, switch
+from course_utils.runtime import device, ensure_generator, printable, switch
+from course_utils.training import fit, seeded
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,10 @@ def _memory() -> str:
 def _cache() -> str:
     """Try the course's two folders as it uses them: lock, write twice, read back."""
     folder, record = home(), record_folder()
-    if os.environ.get("COURSE_HOME", "").strip():
-        shown, own = "$COURSE_HOME", ""
-    else:
+    shown, own, alone = "$COURSE_HOME", "", ""
+    if not os.environ.get("COURSE_HOME", "").strip():
         shown, beside = (str(place).replace(str(Path.home()), "~") for place in (folder, record))
         own = f"; your record is in {beside}"
-    alone = ""
     for note in (folder / "doctor.txt", record / "doctor.txt"):
         try:
             with lock(note) as held:
@@ -129,20 +128,13 @@ def _data() -> str:
 
 
 def _smoke(seconds: float) -> str:
-    where = device()
-    with torch.random.fork_rng(devices=[]):
-        model = models.LeNet5().to(where, memory_format=torch.channels_last)
-        images = torch.rand(128, 1, 28, 28).to(where)
-    labels = torch.arange(128, device=where) % 10
-    optimiser = torch.optim.AdamW(model.parameters())
-    steps, start = 0, time.perf_counter()
+    where, number = device(), 1280
+    with seeded(0):
+        model, images = models.LeNet5(), torch.rand(number, 1, 28, 28).to(where)
+    split = data.Split(images, torch.arange(number, device=where) % 10)
+    rounds, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds:
-        loss = torch.nn.functional.cross_entropy(model(images), labels)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if not torch.isfinite(loss):
-            raise ArithmeticError("the loss of a fresh network is not finite: the torch installation is broken")
-        steps += 1
-    rate = 128 * steps / elapsed
+        fit(model, split, epochs=1, generator=ensure_generator(), progress=False)
+        rounds += 1
+    rate = number * rounds / elapsed
     return f"{rate:,.0f} images a second; three rounds of MNIST will take about {180_000 / rate:.0f} s"

@@ -25,7 +25,7 @@ def accuracy(model: nn.Module, split: Split) -> float:
     >>> 0 <= accuracy(models.LeNet5(), data.mnist().test[:100]) <= 1
     True
     """
-    outputs = logits(model, split.images)
+    outputs = logits(model, split)
     labels = check_labels(split.labels, len(outputs), outputs.shape[1]).to(outputs.device)
     return (outputs.argmax(1) == labels).float().mean().item()
 
@@ -41,20 +41,23 @@ def predict(model: nn.Module, images: Tensor) -> Prediction:
     return Prediction(outputs.argmax(1), outputs.softmax(1).amax(1))  # two logits may differ where softmax rounds to 1
 
 
-def logits(model: nn.Module, images: Tensor, *, batch: int = 1000, least: int = 2) -> Tensor:
+def logits(model: nn.Module, images: Tensor | Split, *, batch: int = 1000, least: int = 2) -> Tensor:
     """The outputs of ``model`` for images of any number, ``(N, K)``, computed in batches, in evaluation mode.
 
-    The result lives on the model's device. ``least`` is how many logits an image has to have: two for classes, one
+    The result lives on the model's device. Of a split of grey levels, floats are made for a batch at a time. ``least`` is how many logits an image has to have: two for classes, one
     where logits are only compared.
 
     >>> from course_utils import models
     >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape
     torch.Size([3, 10])
     """
-    check_images(images)
-    device = device_of(model)
-    with torch.no_grad(), mode(model, False), naming(model, images):
-        outputs = [check_logits(ask(model, part.to(device)), len(part), least) for part in images.split(batch)]
+    device, outputs = device_of(model), []
+    with torch.no_grad(), mode(model, False):
+        for start in range(0, max(len(images), 1), batch):
+            part = images[start : start + batch]
+            part = check_images(part.images if isinstance(part, Split) else part)
+            with naming(model, part):
+                outputs.append(check_logits(ask(model, part.to(device)), len(part), least))
     return torch.cat(outputs)
 
 

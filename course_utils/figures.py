@@ -166,8 +166,7 @@ def picture(canvas: "Figure", alt: str) -> Picture:
 
 
 def _compact(png: io.BytesIO) -> bytes:
-    """The picture without transparency, and with a palette of 256 colours where nobody can see that, or where many
-    photographs would make it large: half to a quarter of the bytes."""
+    """The picture with a palette of 256 colours, where nobody can see that or many photographs would make it large."""
     import PIL.Image
     import PIL.ImageChops
 
@@ -329,8 +328,7 @@ def heatmap(
         if values.shape != (len(rows), len(columns)) or len(tables) > 2:
             want = f"({len(rows)}, {len(columns)}), and two panels at most"
             raise ValueError(f"panel {name!r} has shape {values.shape} among {len(tables)} panels: want {want}")
-    everything = np.stack(list(tables.values()))
-    low, high = np.nanmin(everything), np.nanmax(everything)
+    low, high = (extreme(list(tables.values())) for extreme in (np.nanmin, np.nanmax))
     width, height = PLOT if len(tables) == 1 else ROW, 1.4 + 0.36 * len(rows)
     canvas, axes = figure(width, height, ncols=len(tables), squeeze=False)
     for axis, (name, values) in zip(axes.flat, tables.items(), strict=True):
@@ -416,7 +414,6 @@ def percent(fraction: float | Tensor) -> str:
 
 
 def _as_batch(batch: Tensor | Sequence[Tensor]) -> Tensor:
-    """Images as one tensor ``(N, C, H, W)``, or a message that says what is wrong with the shape."""
     try:
         shown = batch if isinstance(batch, Tensor) else torch.stack([_as_one(image) for image in batch])
     except (RuntimeError, AttributeError, TypeError) as error:

@@ -6,7 +6,6 @@ measured thing; running a lesson again replaces its rows. `report` makes one pag
 
 import textwrap
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 from course_utils import figures
@@ -83,8 +82,7 @@ CLAIMS = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One measurement beside its report."""
 
     claim: str
@@ -135,7 +133,7 @@ def record(
     row = Row(claim, what, str(measured), reported, mark, verdict, condition)
 
     def replace(entries: list[dict]) -> None:
-        entries[:] = [entry for entry in entries if (entry["claim"], entry["what"]) != (claim, what)] + [asdict(row)]
+        entries[:] = [entry for entry in entries if (entry["claim"], entry["what"]) != (claim, what)] + [row._asdict()]
 
     STORE.update(replace)
     return _table([row])

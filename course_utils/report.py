@@ -24,17 +24,13 @@ from course_utils.widgets import guesses
 jinja2 = lazy.load("jinja2")
 
 
-def write_report(path: Path | str | None = None, *, essay: str = "", tables: Mapping[str, Table] | None = None) -> Path:
-    """One HTML file to hand in: the figure, every claim with its rows, your guesses, and what you add.
+def write_report(*, essay: str = "", tables: Mapping[str, Table] | None = None) -> Path:
+    """Write ``report.html`` beside the notebook: the figure, every claim with its rows, your guesses, and what you add.
 
     It needs no other file and no network. It names your system and the date, and of you nothing but what you wrote.
-
-    Args:
-        path: of the file, which is replaced; None is ``report.html`` in the folder of the notebook.
-        essay: your text; an empty line begins a paragraph.
-        tables: title -> more tables, such as the board of the arena.
+    An empty line in ``essay`` begins a paragraph; ``tables`` are more of them by their titles.
     """
-    file = Path("report.html" if path is None else path).expanduser()
+    file = Path("report.html")
     rows, overview = ledger.rows(), ledger.overview()
     note = [
         datetime.date.today().isoformat(),
@@ -61,5 +57,7 @@ def write_report(path: Path | str | None = None, *, essay: str = "", tables: Map
     try:
         storage.write_atomically(file, text.encode())
     except OSError as error:
-        raise OSError(f"the report cannot be written to {file} ({error}): name another place, path=...") from error
+        raise OSError(
+            f"the report cannot be written to {file} ({error}): go to a folder that you may write to, os.chdir(...)"
+        ) from error
     return file

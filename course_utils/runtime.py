@@ -5,8 +5,8 @@ import random
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TextIO
 
 import numpy as np
@@ -140,27 +140,26 @@ def progress(total: int, description: str, show: bool = True) -> tqdm.std.tqdm:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch on one thread: for one small image, waiting for a second thread takes far longer than the work."""
-    number = torch.get_num_threads()
-    torch.set_num_threads(1)
+def meanwhile(read: Callable, write: Callable, value: object) -> Iterator[None]:
+    """A setting that ``read()`` tells and ``write(value)`` changes has another value in here."""
+    before = read()
+    write(value)
     try:
         yield
     finally:
-        torch.set_num_threads(number)
+        write(before)
 
 
-@contextmanager
-def float32() -> Iterator[None]:
+def one_thread() -> AbstractContextManager:
+    """Keep torch on one thread: for one small image, waiting for a second thread takes far longer than the work."""
+    return meanwhile(torch.get_num_threads, torch.set_num_threads, 1)
+
+
+def float32() -> AbstractContextManager:
     """In here torch makes float32 of what is given no type, whatever it makes elsewhere.
 
     >>> with float32():
     ...     torch.zeros(1).dtype
     torch.float32
     """
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
+    return meanwhile(torch.get_default_dtype, torch.set_default_dtype, torch.float32)

@@ -104,6 +104,8 @@ def fit(
     generator = torch.default_generator if generator is None else generator
     device = device_of(model)
     cuts = range(batch, len(split) - 1 if batch > 1 else len(split), batch)
+    orders = (torch.randperm(len(split), generator=generator, device="cpu") for _ in range(epochs))
+    batches = (rows for order in orders for rows in order.tensor_split(tuple(cuts)))
     steps = epochs * (len(cuts) + 1)
     every = every or steps // epochs
     how = dict(weight_decay=decay if penalty is None else 0.0, fused=device.type in ("cpu", "cuda"))
@@ -114,7 +116,7 @@ def fit(
     try:
         bar = runtime.progress(steps, "training", progress)
         with torch.enable_grad(), mode(model, True), _fast_matmul(device), bar:
-            for step, rows in enumerate(_batches(len(split), epochs, cuts, generator), start=1):
+            for step, rows in enumerate(batches, start=1):
                 value = _ask(loss, model, split[rows.to(device)], Moment(step, steps, generator))
                 if penalty is not None:
                     value = value + penalty(model)
@@ -175,12 +177,6 @@ def seeded(source: int | torch.Generator) -> Iterator[None]:
         drawn = isinstance(source, torch.Generator)
         torch.default_generator.manual_seed(int(torch.randint(2**62, (), generator=source)) if drawn else source)
         yield
-
-
-def _batches(number: int, epochs: int, cuts: range, generator: torch.Generator) -> Iterator[Tensor]:
-    """Row numbers, batch by batch, in a new random order each round."""
-    for _ in range(epochs):
-        yield from torch.randperm(number, generator=generator, device="cpu").tensor_split(tuple(cuts))
 
 
 def _ask(loss: Loss, model: nn.Module, part: Split, moment: Moment) -> Tensor:

@@ -27,7 +27,6 @@ def small(monkeypatch, tmp_path):
     recipe = robust.RobustRecipe(
         models.FC,
         partial(training.fit, epochs=1),
-        "For a test.",
         measure=lambda model, split: found,
         measured={"clean": 0.5},
     )
@@ -106,7 +105,7 @@ def test_fetch_goes_on_after_a_failure(monkeypatch, capsys):
 
 def test_list_and_retrain(small, capsys):
     assert run("list") == 0
-    assert re.search(r"small +missing +For a test", capsys.readouterr().out)
+    assert re.search(r"small +missing +FC, fit\(epochs=1\), seed 0", capsys.readouterr().out)
     assert run("retrain", "small") == 0
     said = capsys.readouterr().out
     assert "measured now: clean 75.0%, worst 12.5%" in said and "as shipped:   clean 50.0%" in said
@@ -122,7 +121,7 @@ def test_retrain_refuses_an_unknown_network_before_it_trains_another(small, caps
 def test_an_interrupted_training_leaves_the_file_as_it_was(small, monkeypatch, capsys):
     robust.retrain("small", device="cpu", progress=False)
     before = robust.weights_file("small").read_bytes()
-    stopped = robust.RobustRecipe(models.FC, partial(lambda *_, **__: training.History()), "", small.measure, {})
+    stopped = robust.RobustRecipe(models.FC, partial(lambda *_, **__: training.History()), small.measure, {})
     monkeypatch.setitem(robust.RECIPES, "small", stopped)
     assert run("retrain", "small") == 130
     assert "stopped: small.safetensors is as it was" in capsys.readouterr().out

@@ -138,9 +138,10 @@ def test_guesses_stand_beside_what_was_measured(live, home):
     assert written().cells[-3:] == ["How many?", "120 digits", "83 digits"]
 
 
-def test_a_folder_that_is_not_there_is_said_so(tmp_path):
-    with pytest.raises(OSError, match=r"the report cannot be written to .*name another place"):
-        report.write_report(tmp_path / "nowhere" / "report.html")
+def test_a_report_that_cannot_be_written_is_said_so(tmp_path):
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(OSError, match=r"the report cannot be written to .*go to a folder that you may write to"):
+        report.write_report()
 
 
 # The figure. -------------------------------------------------------------------------------------

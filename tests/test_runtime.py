@@ -12,7 +12,7 @@ import pytest
 import torch
 from jupyter_client import KernelManager
 
-from course_utils import data, doctor, report, runtime
+from course_utils import data, doctor, runtime
 from course_utils.core import memory
 from tools.notebooks import ROOT
 
@@ -163,14 +163,6 @@ def test_a_page_that_asks_is_a_front_end(kernel, number):
     message["msg_id"] = message["header"]["msg_id"]
     said = answers(kernel, message)
     assert said == {"None": "False"} | dict.fromkeys(SIGNS, "True")
-
-
-def test_a_report_goes_to_a_folder_named_by_a_tilde(monkeypatch, tmp_path):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    assert report.write_report("~/mine.html") == tmp_path / "mine.html"
-    assert not (tmp_path / "~").exists()
 
 
 def test_the_doctor_names_a_switch_that_says_nothing(monkeypatch):

@@ -307,7 +307,7 @@ def test_a_network_is_trained_in_the_type_of_the_images(trainer, digits, float64
 def test_objectives_scores_and_autoencoders_take_the_type_of_the_images(digits, float64):
     how = dict(epochs=1, **QUIET)
     encoder = nn.Linear(784, 16)
-    assert learn_codes(encoder, digits.images, lr=0.01, **how).finished
+    assert learn_codes(encoder, digits, lr=0.01, **how).finished
     assert encoder.weight.dtype == torch.float32
     for score in (scores.autoencoder(digits.images, **how), scores.vae(digits.images, **how)):
         assert scores.off_manifold(score, digits.images[:5]).dtype == torch.float32
@@ -358,7 +358,7 @@ def test_lazy_networks_elsewhere(digits):
     how = dict(epochs=1, **QUIET)
     assert evaluation.logits(lazy(), digits.images[:3]).shape == (3, 10)
     encoder = nn.LazyLinear(16)
-    assert learn_codes(encoder, digits.images, lr=0.01, **how).finished and encoder.weight.shape == (16, 784)
+    assert learn_codes(encoder, digits, lr=0.01, **how).finished and encoder.weight.shape == (16, 784)
     loss = lambda net, x, y: F.cross_entropy(net(x), y)  # noqa: E731
     assert objectives.train(lazy, digits, loss, **how)[0].weight.shape == (4, 1, 4, 4)
     for attack in (attacks.fgsm, attacks.square):

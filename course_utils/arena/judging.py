@@ -9,20 +9,17 @@ counts as x. The mean over six networks makes the place on the score board, whic
 
 What the judge guards against, and how:
 
-- *Leaving the ball or the box, NaN, infinity*: looked at here, image by image, with 1e-6 for the rounding of float32.
+- *Leaving the ball or the box, NaN, infinity*: looked at image by image, with 1e-6 for the rounding of float32.
 - *A changed model, changed images or labels, a changed torch or judge*: the attack runs in another process
-  (`sandbox.Worker`) with copies and a `sandbox.RemoteModel`. The networks, the images and the labels that decide never
-  leave this one.
+  (`sandbox.Worker`) with copies. The networks, images and labels that decide never leave this one.
 - *More queries than allowed*: each pass of an image, forward or backward, is counted where the model is.
-- *A table of answers made beforehand*: the images are drawn anew for each trial and moved by up to one pixel in either
-  direction. What an attack may carry with it is limited, which makes such a table laborious, not impossible.
+- *A table of answers made beforehand*: the images are drawn anew for each trial and moved by up to one pixel, and what
+  an attack may carry with it is limited, which makes such a table laborious, not impossible.
 - *Endless loops, memory, exit, errors*: limits, and a process of its own. What was handed back before counts.
 
-The attack gets the labels of its images. It needs them to know what to leave, and they buy nothing else: a real image
-of another class lies outside the ball. What the judge does *not* see: an attack that reads the weights in
-``data/models`` and asks its own copy as often as it likes (another threat model: say so), one that learns from trial to
-trial through a file, one that reads or edits the board's, one whose pickling runs code here, one that is tried under
-many names until it is lucky (the board counts the trials of a name and shows the latest).
+What the judge does *not* see: an attack that reads the weights in ``data/models`` and asks its own copy as often as it
+likes (another threat model: say so), one that learns from trial to trial through a file, one that reads or edits the
+board's, one whose pickling runs code here, one that is tried under many names until it is lucky.
 
 `defend` is the other side: your network against the attacks of `defenses.evaluate`.
 """
@@ -79,14 +76,8 @@ def roster() -> list[Contestant]:
     return [*nets, Contestant(*squeezed, lambda: Squeezed(zoo.load("noise-0.25"), 4))]
 
 
-# The judge. ---------------------------------------------------------------------------------------------------------
-
-
 class Score(NamedTuple):
-    """What one network kept: its accuracy on the images as they are, and which fraction of these stayed ``correct``.
-
-    ``passes`` are for each image; ``notes`` are what has to be said.
-    """
+    """A network's accuracy on the images as they are, which fraction of these stayed ``correct``, passes an image."""
 
     eps: float
     accuracy: float
@@ -194,7 +185,6 @@ def draw(number: int) -> Split:
 
 
 def _trial(name: str, visit: Callable, images: int, progress: bool) -> Verdict:
-    """One attack against the six, wherever ``visit`` runs it."""
     if check_count("images", images) > MOST:
         raise ValueError(f"images={images}: at most {MOST} a network")
     scores, nets = {}, _lettered(scoreboard.read(_stamp())["secret"])
@@ -207,8 +197,8 @@ def _trial(name: str, visit: Callable, images: int, progress: bool) -> Verdict:
             if trouble.startswith("OutOfBudget"):
                 trouble += f": `model.left` tells what is left of {BUDGET} an image"
             if given is not None and given.shape != digits.images.shape:
-                shapes = tuple(given.shape), tuple(digits.images.shape)
-                given, trouble = None, "the attack returned shape {}, not {}".format(*shapes)
+                wanted = tuple(digits.images.shape)
+                given, trouble = None, f"the attack returned shape {tuple(given.shape)}, not {wanted}"
             before, after, notes = score(model, digits, given, net.eps)
             if trouble:
                 notes = [f"{NOTHING}: {trouble}", *notes]
@@ -222,7 +212,6 @@ def _trial(name: str, visit: Callable, images: int, progress: bool) -> Verdict:
 def _here(
     attack: Contender, counter: QueryCounter, images: Tensor, labels: Tensor, eps: float, budget: int
 ) -> tuple[Tensor, str]:
-    """A visit by code of the course's own."""
     return attack(RemoteModel(counter.answer, counter.left).eval(), images.clone(), labels.clone(), eps, budget), ""
 
 
@@ -231,9 +220,6 @@ def _enter(verdict: Verdict, reference: bool) -> None:
     entry = dict(name=verdict.name, reference=reference, images=verdict.images, correct=verdict.correct, passes=passes)
     entry["accuracy"] = {letter: score.correct for letter, score in verdict.scores.items()}
     scoreboard.enter(_stamp(), "attacks", entry)
-
-
-# The other side. ----------------------------------------------------------------------------------------------------
 
 
 def defend(
@@ -273,9 +259,6 @@ def defend(
     entry = dict(name=name, eps=float(eps), images=images, accuracy=accuracy, by=strongest, notes=notes)
     scoreboard.enter(_stamp(), "defenses", entry)
     return report
-
-
-# The board. ---------------------------------------------------------------------------------------------------------
 
 
 def board(side: str = "attacks") -> Table:
@@ -319,7 +302,6 @@ def _stamp() -> str:
 
 
 def _lettered(secret: int) -> dict[str, Contestant]:
-    """The networks by their letters."""
     nets = roster()
     order = torch.randperm(len(nets), generator=torch.Generator().manual_seed(secret)).tolist()
     return {LETTERS[place]: nets[i] for place, i in enumerate(order)}

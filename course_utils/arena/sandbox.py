@@ -1,20 +1,17 @@
 """Somebody else's attack, run where it cannot reach the judge: a process of its own, and a stand-in for the model.
 
-In one Python process nothing is out of reach: code that is handed a model can change its weights, reset a counter, or
-replace `torch`. So the function moves into a fresh process. cloudpickle carries it there, with what it refers to, also
-out of a notebook; plain pickle cannot do that, and a fork of a kernel that has threads or CUDA is not safe. Modules
-that it uses are imported there anew, from the folders in which they are found here. What comes back is numbers in
+Code that is handed a model can change its weights, reset a counter, or replace `torch`. So the function moves into a
+fresh process; a fork of a kernel that has threads or CUDA is not safe. cloudpickle carries it there, also out of a
+notebook; modules that it uses are imported there anew, from the same folders. What comes back is numbers in
 safetensors, never pickle: nothing that the worker sends is executed here.
 
-The model stays here, too. The worker holds a `RemoteModel`: it sends images and gets logits, sends the gradient of its
-loss in the logits and gets the gradient in the pixels, which by the chain rule is all that an attack needs:
+The model stays here. The worker holds a `RemoteModel`: it sends images and gets logits, sends the gradient of its loss
+in the logits and gets the gradient in the pixels, which by the chain rule is all that an attack needs:
 
     x -> f(x),        (x, dL/df) -> (df/dx)^T dL/df
 
-So weights cannot be changed or read, and every pass is counted here, one for each image and direction.
-
-What it does not do: it is no jail. The worker has your own rights on this computer and may read and write your files.
-It guards a measurement against mistakes and tricks, not a computer against an enemy.
+It is no jail: the worker has your own rights on this computer and may read and write your files. It guards a
+measurement against mistakes and tricks, not a computer against an enemy.
 """
 
 import hashlib
@@ -34,7 +31,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from linecache import getline
 from pathlib import Path
-from types import ModuleType
 from typing import BinaryIO
 
 import cloudpickle
@@ -141,15 +137,12 @@ class RemoteModel(nn.Module):
         return torch.cat(parts).to(images.device, images.dtype)
 
     def ask(self, images: Tensor, *weights: Tensor, keep: bool = False) -> Tensor:
-        """One question."""
         answer = self._ask(images.detach().cpu(), *(each.detach().cpu() for each in weights), keep=keep)
         self.left -= len(images)
         return answer.to(images.device)
 
 
 class _Pass(torch.autograd.Function):
-    """A question as a step that autograd can go through backwards."""
-
     @staticmethod
     def forward(ctx, images: Tensor, model: RemoteModel) -> Tensor:
         ctx.save_for_backward(images)
@@ -163,9 +156,8 @@ class _Pass(torch.autograd.Function):
         try:
             weights = weights.detach()
         except RuntimeError as error:  # a batch of gradients that cannot be looked into
-            raise ValueError(
-                "this model gives one gradient at a time: leave out is_grads_batched, as in DeepFool"
-            ) from error
+            hint = "leave out is_grads_batched, as in DeepFool"
+            raise ValueError(f"this model gives one gradient at a time: {hint}") from error
         return ctx.model.ask(images, weights), None
 
 
@@ -249,7 +241,6 @@ class Worker:
         return None, self.trouble
 
     def _talk(self, counter: QueryCounter, task: dict, images: Tensor) -> tuple[Tensor | None, str]:
-        """Answer questions until the images come back."""
         if not self._base:
             _receive(self._process.stdout)  # it has started
             self._base = _used(self._process.pid)
@@ -305,9 +296,6 @@ class Worker:
 def _packed(attack: Callable) -> bytes:
     if not callable(attack) or isinstance(attack, nn.Module):
         raise ValueError(f"the attack is a {type(attack).__name__}: pass the function itself, without brackets")
-    lost = _lost()
-    for module in lost:
-        cloudpickle.register_pickle_by_value(module)
     try:
         load = cloudpickle.dumps(attack)
     except Exception as error:  # whatever the objects that it refers to raise
@@ -315,42 +303,12 @@ def _packed(attack: Callable) -> bytes:
             f"the attack cannot be sent to a process of its own ({type(error).__name__}: {error}): keep what it refers "
             "to plain: functions, numbers, tensors, modules"
         ) from error
-    finally:
-        for module in lost:
-            cloudpickle.unregister_pickle_by_value(module)
     if len(load) > LOAD:
         raise ValueError(
             f"the attack carries {len(load) / 2**20:.0f} MB with it, and {LOAD / 2**20:.0f} are allowed: it refers to "
             "something large, a data set perhaps. It gets its images as an argument"
         )
     return load
-
-
-def _lost() -> list[ModuleType]:
-    """The modules that an import would not find any more: they travel with what refers to them."""
-    lost = []
-    for name, module in sys.modules.copy().items():
-        file = getattr(module, "__file__", None) or ""  # a module that was made in memory has none
-        if name == "__main__" or getattr(module, "__name__", None) != name or not isinstance(module, ModuleType):
-            continue  # cloudpickle goes by the name
-        if isinstance(file, str) and not file.startswith((COURSE, *LIBRARIES)):
-            places = [os.path.realpath(place) for place in _places(name.partition(".")[0])]
-            file = os.path.realpath(file) if file else "".join(places[:1])
-            if not any(file == place or file.startswith(os.path.join(place, "")) for place in places):
-                lost.append(module)
-    return lost
-
-
-def _places(name: str) -> list[str]:
-    """The file or the folders that ``import name`` would find in another process of this Python."""
-    for finder in sys.meta_path:
-        home = str(getattr(finder, "__module__", ""))
-        if not home.startswith(("_frozen_importlib", "__editable__")):  # a hook of this process alone
-            continue
-        with suppress(Exception):  # whatever finders say to odd names
-            if found := finder.find_spec(name, None):
-                return [*(found.submodule_search_locations or [found.origin or ""])]
-    return []
 
 
 def _used(pid: int) -> int:
@@ -400,7 +358,6 @@ def _receive(pipe: BinaryIO) -> tuple[dict, list[Tensor]]:
 
 
 def _serve(seconds: float, memory: int) -> None:
-    """Run the function on each task that comes; the first loads it."""
     inlet, outlet = _pipes()
     _restrict(seconds, memory)
     _send(outlet, {"kind": "ready"})

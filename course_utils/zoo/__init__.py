@@ -29,15 +29,13 @@ def load(name: str, *, seed: int = 0, device: torch.device | str | None = None, 
     ValueError: no network is called 'lenet-5'; did you mean 'lenet5'?
     """
     device = runtime.device() if device is None else torch.device(device)
-    if name in mnist.RECIPES:
-        return _ready(mnist.trained(name, seed=seed, device=device, progress=progress), device)
     ours = [*mnist.RECIPES, *robust.RECIPES]
     if name not in ours and name not in imagenet.names():
         raise no_such("network", name, ours + imagenet.names(), f"there are {', '.join(ours)} and torchvision's")
-    if seed:
+    if seed and name not in mnist.RECIPES:
         raise ValueError(f"seed={seed}: {name!r} is stored as one network; seeds are for {', '.join(mnist.RECIPES)}")
-    return _ready(robust.shipped(name) if name in ours else imagenet.classifier(name), device)
-
-
-def _ready(net: nn.Sequential, device: torch.device) -> nn.Sequential:
+    if name in mnist.RECIPES:
+        net = mnist.trained(name, seed=seed, device=device, progress=progress)
+    else:
+        net = robust.shipped(name)[0] if name in ours else imagenet.classifier(name)
     return net.to(device, memory_format=torch.channels_last).eval()

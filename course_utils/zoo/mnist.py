@@ -1,13 +1,12 @@
 """Networks that are trained on MNIST in seconds: their recipes, and the cache that keeps what was trained."""
 
-import hashlib
 import warnings
 from functools import partial
 
 import torch
 from torch import nn
 
-from course_utils import data, models, runtime
+from course_utils import data, evaluation, models, runtime
 from course_utils.core import storage
 from course_utils.data import Split
 from course_utils.training import History, fit, weight_decay
@@ -27,11 +26,10 @@ def fit_on_codes(
     model: nn.Sequential, split: Split, *, unsupervised: int, lambdas: tuple[float], epochs: int, lr: float, **settings
 ) -> History:
     """Train the first dense layer of `models.AE400` for so many epochs without labels, and then only the last."""
-    history = learn_codes(model[1], split.images, epochs=unsupervised, **settings)
+    history = learn_codes(model[1], split, epochs=unsupervised, **settings)
     if not history.finished:
         return history
-    with torch.no_grad():
-        codes = model[:3](split.images)  # in [0, 1], as pixels are: the last layer takes them for images
+    codes = evaluation.logits(model[:3], split)  # in [0, 1], as pixels are: the last layer takes them for images
     last, coded = nn.Sequential(nn.Flatten(), model[3]), Split(codes[:, :, None, None], split.labels)
     return fit_decayed(last, coded, lambdas=lambdas, epochs=epochs, lr=lr, batch=500, **settings)
 
@@ -72,13 +70,12 @@ def trained(name: str, *, seed: int, device: torch.device, progress: bool) -> nn
     returned, but not kept.
     """
     recipe, stamp = RECIPES[name], RECIPES[name].stamp(seed)
-    file = storage.home("models") / f"{name}-{seed}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}.safetensors"
+    file = storage.home("models") / f"{name}-{seed}-{storage.sha256(stamp.encode())[:8]}.safetensors"
     model = recipe.fresh(seed)
     try:
-        storage.restore(model, file, stamp)
-        return model
-    except FileNotFoundError:
-        pass
+        if file.exists():
+            storage.restore(model, file, stamp)
+            return model
     except (OSError, ValueError) as error:
         warnings.warn(f"the saved network {file.name} cannot be used ({error}); training it again", stacklevel=4)
     generator = torch.Generator().manual_seed(seed)

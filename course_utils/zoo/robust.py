@@ -35,13 +35,12 @@ JUDGED, WATCHED = slice(1000), slice(5000, 5300)  # of the test digits: for `Rob
 
 @dataclass(frozen=True)
 class RobustRecipe(Recipe):
-    """A recipe with a note on what its network is for, and what that could do when it was shipped.
+    """A recipe with what its network could do when it was shipped.
 
     ``measured`` is what ``measure(model, split)`` gave for the first 1,000 test digits: fractions in [0, 1]. ``watch``
     is the budget at which the training is looked at after each round, for `history`; 0 is a training without.
     """
 
-    note: str
     measure: Callable[[nn.Module, Split], dict[str, float]]
     measured: dict[str, float]
     watch: float = 0.0
@@ -66,70 +65,53 @@ def certified(model: nn.Module, split: Split, *, sigma: float) -> dict[str, floa
     return {"clean": evaluation.accuracy(model, split), "certified": found.accuracy(few.labels, radius=sigma)}
 
 
+def _attacked(
+    build: Callable, train: partial, eps: float, clean: float, pgd: float, worst: float, watch: float = 0.0
+) -> RobustRecipe:
+    measured = {"clean": clean, "pgd-100": pgd, "worst": worst}
+    return RobustRecipe(build, train, partial(under_attack, eps=eps), measured, watch)
+
+
 def _noisy(sigma: float, clean: float, fraction: float) -> RobustRecipe:
-    return RobustRecipe(
-        models.Strided,
-        partial(fit, loss=NoisyLoss(sigma), epochs=4),
-        f"The small net, trained in normal noise of {sigma:g}, to be smoothed with as much.",
-        measure=partial(certified, sigma=sigma),
-        measured={"clean": clean, "certified": fraction},
-    )
+    train, measure = partial(fit, loss=NoisyLoss(sigma), epochs=4), partial(certified, sigma=sigma)
+    return RobustRecipe(models.Strided, train, measure, {"clean": clean, "certified": fraction})
 
 
+BOUNDED = partial(fit, loss=IntervalLoss(0.11, warmup=0.4, kappa=0.0, shift=1), epochs=27, decay=0.0)
 RECIPES = {
-    "small-fast": RobustRecipe(
-        models.Strided,
-        partial(fit, loss=OneStep(0.3), epochs=10),
-        "The small net, trained on one long step within 0.3: it withstands long steps better than many short ones.",
-        measure=partial(under_attack, eps=0.3),
-        measured={"clean": 0.990, "pgd-100": 0.664, "worst": 0.645},
-        watch=0.3,
+    "small-fast": _attacked(
+        models.Strided, partial(fit, loss=OneStep(0.3), epochs=10), 0.3, 0.990, 0.664, 0.645, watch=0.3
     ),
-    "small-trades": RobustRecipe(
-        models.Strided,
-        partial(fit, loss=Trades(0.3), epochs=12, lr=3e-3),
-        "The small net, trained to give the same answer everywhere within 0.3: the one that holds.",
-        measure=partial(under_attack, eps=0.3),
-        measured={"clean": 0.971, "pgd-100": 0.912, "worst": 0.901},
+    "small-trades": _attacked(
+        models.Strided, partial(fit, loss=Trades(0.3), epochs=12, lr=3e-3), 0.3, 0.971, 0.912, 0.901
     ),
-    "caffe-robust": RobustRecipe(
-        models.CaffeLeNet,
-        partial(fit, loss=Trades(0.3), epochs=8, lr=3e-3),
-        "Caffe's LeNet, trained to answer alike within 0.3: it does not collapse, but holds half as well.",
-        measure=partial(under_attack, eps=0.3),
-        measured={"clean": 0.948, "pgd-100": 0.570, "worst": 0.476},
+    "caffe-robust": _attacked(
+        models.CaffeLeNet, partial(fit, loss=Trades(0.3), epochs=8, lr=3e-3), 0.3, 0.948, 0.570, 0.476
     ),
-    "caffe-collapsed": RobustRecipe(
-        models.CaffeLeNet,
-        partial(fit, loss=OneStep(0.3), epochs=8),
-        "Caffe's LeNet, trained on one long step within 0.3: it learnt to stop that step, and little else.",
-        measure=partial(under_attack, eps=0.3),
-        measured={"clean": 0.988, "pgd-100": 0.176, "worst": 0.115},
-        watch=0.3,
+    "caffe-collapsed": _attacked(
+        models.CaffeLeNet, partial(fit, loss=OneStep(0.3), epochs=8), 0.3, 0.988, 0.176, 0.115, watch=0.3
     ),
-    "distilled": RobustRecipe(
-        models.LeNet5,
-        partial(distil, temperature=100.0, epochs=2, lr=0.01),
-        "LeNet-5, distilled at temperature 100: at temperature 1 the gradient of its cross-entropy is 0.",
-        measure=partial(under_attack, eps=0.1),
-        measured={"clean": 0.985, "pgd-100": 0.970, "worst": 0.608},
+    "distilled": _attacked(
+        models.LeNet5, partial(distil, temperature=100.0, epochs=2, lr=0.01), 0.1, 0.985, 0.970, 0.608
     ),
-    "small-ibp": RobustRecipe(
-        Provable,
-        partial(fit, loss=IntervalLoss(0.11, warmup=0.4, kappa=0.0, shift=1), epochs=27, decay=0.0),
-        "A small net whose answers interval bounds can prove within 0.1.",
-        measure=partial(proved, eps=0.1),
-        measured={"clean": 0.989, "proved": 0.954},
-    ),
+    "small-ibp": RobustRecipe(Provable, BOUNDED, partial(proved, eps=0.1), {"clean": 0.989, "proved": 0.954}),
     "noise-0.25": _noisy(0.25, 0.987, 0.99),
     "noise-0.5": _noisy(0.5, 0.984, 0.97),
     "noise-1": _noisy(1.0, 0.968, 0.645),
 }
 
 
-def shipped(name: str) -> nn.Module:
-    """A shipped network, a key of `RECIPES`. An OSError says how to get its file back, or a whole one."""
-    return _open(name)[0]
+def shipped(name: str) -> tuple[nn.Module, dict[str, str]]:
+    """A shipped network, a key of `RECIPES`, and the notes in its file. An OSError says how to mend it."""
+    recipe, file = recipe_of(name), weights_file(name)
+    again = f"`git checkout -- data/models/{file.name}` brings it back, `deep-flaw retrain {name}` trains it again"
+    model = recipe.fresh()
+    try:
+        return model, storage.restore(model, file, recipe.stamp())
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{file} is missing: {again}") from None
+    except (OSError, ValueError) as error:
+        raise OSError(f"{file} cannot be used ({error}): {again}") from error
 
 
 def history(name: str) -> dict[str, list[float]]:
@@ -140,7 +122,7 @@ def history(name: str) -> dict[str, list[float]]:
     if not recipe_of(name).watch:
         watched = ", ".join(other for other, recipe in RECIPES.items() if recipe.watch)
         raise ValueError(f"the training of {name!r} was not watched; that of these was: {watched}")
-    return json.loads(_open(name)[1]["history"])
+    return json.loads(shipped(name)[1]["history"])
 
 
 def retrain(name: str, *, device: torch.device | str | None = None, progress: bool = True) -> dict[str, float]:
@@ -150,13 +132,10 @@ def retrain(name: str, *, device: torch.device | str | None = None, progress: bo
     few, seen = digits.test[WATCHED], {"clean": [], "fgsm": [], "pgd": []}
 
     def look(_: History) -> None:
-        attacked = {
-            "clean": few.images,
-            "fgsm": fgsm(model, few.images, few.labels, recipe.watch),
-            "pgd": pgd(model, few.images, few.labels, recipe.watch, steps=20, progress=False),
-        }
-        for key, images in attacked.items():
-            seen[key].append(evaluation.accuracy(model, Split(images, few.labels)))
+        seen["clean"].append(evaluation.accuracy(model, few))
+        for key, attack in {"fgsm": fgsm, "pgd": partial(pgd, steps=20, progress=False)}.items():
+            attacked = attack(model, few.images, few.labels, recipe.watch)
+            seen[key].append(evaluation.accuracy(model, Split(attacked, few.labels)))
 
     watch = dict(on_report=look, every=None) if recipe.watch else {}
     if not recipe.train(model, digits.train, generator=generator, progress=progress, **watch).finished:
@@ -175,15 +154,3 @@ def recipe_of(name: str) -> RobustRecipe:
     if name not in RECIPES:
         raise no_such("shipped network", name, RECIPES)
     return RECIPES[name]
-
-
-def _open(name: str) -> tuple[nn.Module, dict[str, str]]:
-    recipe, file = recipe_of(name), weights_file(name)
-    again = f"`git checkout -- data/models/{file.name}` brings it back, `deep-flaw retrain {name}` trains it again"
-    model = recipe.fresh()
-    try:
-        return model, storage.restore(model, file, recipe.stamp())
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{file} is missing: {again}") from None
-    except (OSError, ValueError) as error:
-        raise OSError(f"{file} cannot be used ({error}): {again}") from error

@@ -19,34 +19,33 @@ from course_utils.core.checks import check_images
 from course_utils.data import Split
 from course_utils.training import History, fit, weight_decay
 
+RHO = 0.05  # of the images, for which a unit is on
 
-def learn_codes(
-    encoder: nn.Linear, images: Tensor, *, lr: float = 0.02, batch: int = 125, rho: float = 0.05, **settings
-) -> History:
+
+def learn_codes(encoder: nn.Linear, split: Split, *, lr: float = 0.02, batch: int = 125, **settings) -> History:
     """Train ``encoder`` in place, from the pixels of an image to the units of the code.
 
     The decoder starts as its transpose, and is thrown away at the end. ``settings`` are those of `training.fit`.
     """
-    size = check_images(images)[0].numel()
-    evaluation.initialise(encoder, images[:1].flatten(1))
-    if size != encoder.in_features or not 0 < rho < 1:
-        raise ValueError(
-            f"images of {size} pixels, an encoder of {encoder.in_features}, rho={rho}: want as many, and 0 < rho < 1"
-        )
+    pixels = check_images(split[:1].images).flatten(1)
+    size = pixels.shape[1]
+    evaluation.initialise(encoder, pixels)
+    if size != encoder.in_features:
+        raise ValueError(f"images of {size} pixels, an encoder of {encoder.in_features}: want as many")
     decoder = nn.utils.skip_init(nn.Linear, encoder.out_features, encoder.in_features, dtype=encoder.weight.dtype)
     with torch.no_grad():
         decoder.weight.copy_(encoder.weight.T)
         decoder.bias.zero_()
-        encoder.bias.fill_(torch.logit(encoder.bias.new_tensor(rho)))  # sparse from the start
+        encoder.bias.fill_(torch.logit(encoder.bias.new_tensor(RHO)))  # sparse from the start
 
     def loss(model: nn.Module, images: Tensor, _: Tensor) -> Tensor:
         pixels = images.flatten(1)
         codes = encoder(pixels).sigmoid()
         rebuilt = F.binary_cross_entropy_with_logits(decoder(codes), pixels)
         means = codes.mean(0)
-        divergence = rho * (rho / means).log() + (1 - rho) * ((1 - rho) / (1 - means)).log()
+        divergence = RHO * (RHO / means).log() + (1 - RHO) * ((1 - RHO) / (1 - means)).log()
         return rebuilt + divergence.mean()
 
     penalty = partial(weight_decay, lambdas=(6e-6, 6e-6))
-    both = nn.Sequential(encoder, decoder)
-    return fit(both, Split(images, images), loss=loss, penalty=penalty, lr=lr, batch=batch, **settings)
+    both = nn.Sequential(nn.Flatten(), encoder, decoder)
+    return fit(both, split, loss=loss, penalty=penalty, lr=lr, batch=batch, **settings)

@@ -1,18 +1,13 @@
 """The judge believes what it measures: cheats are survived and named, queries are counted, the board keeps order."""
 
 import importlib
-import importlib.machinery
-import importlib.util
 import io
 import os
 import string
 import sys
 import threading
 import time
-import types
-from types import SimpleNamespace
 
-import cloudpickle
 import psutil
 import pytest
 import safetensors.torch
@@ -385,44 +380,6 @@ def test_a_module_beside_the_notebook_is_found_with_those_that_it_imports(module
     one, other = (importlib.import_module(f"of_{folder}").same for folder in ("beside", "below"))
     ((given, trouble),) = visits(lambda *given: one(other(step(*given))), net, digits)
     assert not trouble and torch.equal(given, digits.images - 0.25)
-
-
-def test_a_module_that_is_not_found_any_more_travels_along(modules, net, digits, monkeypatch, tmp_path_factory):
-    text = (
-        MODULES["mine/steps.py"].replace("from . import sizes\n", "SIZE = 0.25\n").replace("    from .sizes", "    # ")
-    )
-    (modules / "mine/steps.py").write_text(text)
-    mine = importlib.import_module("mine.steps")
-    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    function = eval("lambda *given: step(*given) + mine.step(*given)", {"mine": mine, "step": mine.step})
-    ((given, trouble),) = visits(function, net, digits)
-    assert not trouble and torch.equal(given, 2 * digits.images - 0.5)
-    assert not cloudpickle.list_registry_pickle_by_value()
-
-
-def test_a_module_that_only_this_process_can_import_travels_along(net, digits, monkeypatch, tmp_path):
-    """One made in memory; one that a hook of this process imports, as packages that import notebooks have one."""
-    text = "SIZE = 0.25\n\n\ndef step(model, images, *_):\n    return images - SIZE\n"
-    made = types.ModuleType("made")
-    exec(text, made.__dict__)
-    monkeypatch.setitem(sys.modules, "made", made)
-    monkeypatch.setitem(sys.modules, "another_name", types.ModuleType("a_name"))  # such ones are in nobody's way
-    monkeypatch.setitem(sys.modules, "no_module", SimpleNamespace(__file__="no_module.py", __name__="no_module"))
-    (tmp_path / "hooked.txt").write_text(text)
-
-    class Hook:
-        @staticmethod
-        def find_spec(name, path=None, target=None):
-            if name == "hooked":
-                loader = importlib.machinery.SourceFileLoader(name, str(tmp_path / "hooked.txt"))
-                return importlib.util.spec_from_loader(name, loader)
-
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Hook])
-    hooked = importlib.import_module("hooked")
-    monkeypatch.setitem(sys.modules, "hooked", hooked)
-    ((given, trouble),) = visits(lambda *given: made.step(*given) + hooked.step(*given), net, digits)
-    assert not trouble and torch.equal(given, 2 * digits.images - 0.5)
-    assert not cloudpickle.list_registry_pickle_by_value()
 
 
 @pytest.mark.parametrize("text", [None, "step_ = None"])

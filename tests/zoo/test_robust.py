@@ -24,7 +24,6 @@ def small(monkeypatch, tmp_path):
     recipe = robust.RobustRecipe(
         models.FC,
         partial(training.fit, loss=OneStep(0.1), epochs=2),
-        "For a test.",
         measure=partial(robust.under_attack, eps=0.1),
         measured={"clean": 0.5},
         watch=0.1,
@@ -121,7 +120,7 @@ def test_an_unknown_name_gets_a_suggestion(small):
 
 
 def test_a_training_that_nobody_watched_has_no_history(small, monkeypatch):
-    monkeypatch.setitem(robust.RECIPES, "plain", robust.RobustRecipe(models.FC, small.train, "", small.measure, {}))
+    monkeypatch.setitem(robust.RECIPES, "plain", robust.RobustRecipe(models.FC, small.train, small.measure, {}))
     robust.retrain("plain", device="cpu", progress=False)
     with pytest.raises(ValueError, match="'plain' was not watched; that of these was: small"):
         robust.history("plain")
@@ -133,9 +132,7 @@ def test_an_interrupted_training_leaves_the_file_as_it_was(small, monkeypatch):
 
     robust.retrain("small", device="cpu", progress=False)
     before = robust.weights_file("small").read_bytes()
-    monkeypatch.setitem(
-        robust.RECIPES, "small", robust.RobustRecipe(models.FC, partial(stopped), "", small.measure, {})
-    )
+    monkeypatch.setitem(robust.RECIPES, "small", robust.RobustRecipe(models.FC, partial(stopped), small.measure, {}))
     with pytest.raises(KeyboardInterrupt, match="as it was"):
         robust.retrain("small")
     assert robust.weights_file("small").read_bytes() == before
