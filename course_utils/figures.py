@@ -95,15 +95,31 @@ def look() -> Iterator[None]:
 
     What `figure` returns takes it by itself; an artist that is made by hand, such as a ``Rectangle``, needs it around.
     """
-    import matplotlib.style
+    from matplotlib import rcParams
 
     global _looks
-    with _turn, contextlib.nullcontext() if _looks else matplotlib.style.context(["default", STYLE]):
-        before, _looks = _looks, True
+    with _turn:
+        if _looks:
+            yield
+            return
+        settings = _settings()
+        before = {name: value for name, value in dict.items(rcParams) if name in settings}
+        dict.update(rcParams, settings)  # past the checks, which would take longer than most of what is drawn
+        _looks = True
         try:
             yield
         finally:
-            _looks = before
+            _looks = False
+            dict.update(rcParams, before)
+
+
+@functools.cache
+def _settings() -> dict:
+    """The course's look as all of matplotlib's settings, checked once."""
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", STYLE]):
+        return {name: value for name, value in dict.items(matplotlib.rcParams) if name != "backend"}
 
 
 @functools.cache
@@ -145,7 +161,7 @@ def picture(canvas: "Figure", alt: str) -> Picture:
         raise ValueError("alt is empty: say in a sentence what the picture shows")
     buffer = io.BytesIO()
     with look():
-        canvas.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12)
+        canvas.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.12, pil_kwargs={"compress_level": 1})
     return Picture(_compact(buffer), alt)
 
 

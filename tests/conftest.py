@@ -3,11 +3,12 @@
 import base64
 import signal
 
+import PIL.Image
 import pytest
 import torch
 
-from course_utils import data, models, runtime, training
-from tests.stage import CHROMIUM, show
+from course_utils import data, figures, models, runtime, training
+from tests.stage import CHROMIUM, show, stored
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that has started the tests in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -30,6 +31,13 @@ def float64():
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(before)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """In place of each picture a white square, with the words for what it would show."""
+    square = stored(PIL.Image.new("RGB", (40, 40), "white"))
+    monkeypatch.setattr(figures, "picture", lambda canvas, alt: figures.Picture(square, alt))
 
 
 @pytest.fixture(scope="session")

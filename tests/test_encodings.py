@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from course_utils import __main__, data, doctor, ledger, runtime, widgets
-from course_utils.arena import sandbox
 from course_utils.exercises import check, every, hint, solution
 from course_utils.exercises.desk import Listing
 from course_utils.figures import Picture, Table
@@ -68,15 +67,13 @@ def run(code, encoding, folder):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, env=os.environ | more, cwd=folder)
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
-def test_a_script_reaches_its_end(encoding, tmp_path):
-    done = run(SCRIPT, encoding, tmp_path)
+def test_a_script_reaches_its_end(tmp_path):
+    done = run(SCRIPT, "ascii", tmp_path)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
-    out = done.stdout.decode(encoding)  # all that came is of this encoding
+    out = done.stdout.decode("ascii")
     assert out.rstrip().endswith("the end")
     for words in ("0.1 right.", "0.1 not attempted", "0.1 not yet", "Predict:", "rdner", "You said", "damaged"):
         assert words in out, words
-    assert ("✓" in out) == (encoding == "utf-8")
 
 
 @contextlib.contextmanager
@@ -101,7 +98,7 @@ def test_what_the_course_shows_can_be_printed(encoding):
         for each in shown:
             print(each)
         runtime.say(SIGNS)
-        assert len(written()) > 1000
+        assert len(written()) > 1000 and ("✓" in written()) == (encoding == "utf-8")
 
 
 def test_an_output_that_can_write_a_sign_gets_it():
@@ -146,19 +143,3 @@ def test_errors_with_odd_paths_are_told(encoding, monkeypatch, tmp_path):
         with pytest.raises(OSError, match="could not be downloaded"):
             data._download(folder)
         assert "missing" in written()
-
-
-def shout(model, images, labels, eps, budget):
-    print("✓ 中")
-    return images
-
-
-def test_an_attack_that_prints_signs_is_not_stopped_by_them(monkeypatch):
-    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
-    monkeypatch.setenv("PYTHONUTF8", "0")
-    images = torch.zeros(1, 1, 2, 2)
-    with sandbox.Worker(shout, seconds=30, memory=2**31) as guest:
-        desk = sandbox.QueryCounter(torch.nn.Flatten(), passes=3, shape=(1, 2, 2))
-        found, trouble = guest.visit(desk, images, torch.tensor([0]), 0.1, 3)
-    assert trouble == "" and torch.equal(found, images)
-    assert guest.said == "✓ 中"

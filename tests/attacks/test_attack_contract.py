@@ -239,16 +239,20 @@ def test_double_precision_and_a_net_without_parameters(name):
 
 @everyone
 def test_a_seed_repeats_a_run_and_another_seed_does_not(name, net, digits):
-    row, images, labels = ATTACKS[name], digits.images[:10], digits.labels[:10]
+    row, images, labels = ATTACKS[name], digits.images[:4], digits.labels[:4]
 
     def run(seed=None, targets=None):
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         return attack(name, net, images, labels, targets, generator=generator)
 
-    assert torch.equal(run(), run()) and torch.equal(run(3), run(3))
-    assert torch.equal(run(3), run(4)) != row.draws
+    third, default = run(3), run()
+    if row.draws:
+        assert torch.equal(run(), default) and torch.equal(run(3), third) and not torch.equal(third, run(4))
+    else:
+        assert torch.equal(default, third) and torch.equal(third, run(4))
     if row.targets == "rules" and not row.draws:
-        assert torch.equal(run(3, "random"), run(3, "random")) and not torch.equal(run(3, "random"), run(4, "random"))
+        third = run(3, "random")
+        assert torch.equal(run(3, "random"), third) and not torch.equal(third, run(4, "random"))
 
 
 class Looks(TorchDispatchMode):
@@ -277,7 +281,7 @@ def test_images_are_checked_once_on_the_way_in(name, targets):
 
 @task([name for name, row in ATTACKS.items() if row.targets != "none" and row.sure])
 def test_success_holds_in_batches_of_another_size(name, targets, net, digits):
-    images, labels = digits.images[:40], digits.labels[:40]
+    images, labels = digits.images[:20], digits.labels[:20]
     row = ATTACKS[name]
     changed = attack(name, net, images, labels, targets, **(dict(eps=row.wide) if row.wide else {}))
     predicted = torch.cat([evaluation.predict(net, part).labels for part in changed.split(7)])
@@ -290,7 +294,7 @@ def test_success_holds_in_batches_of_another_size(name, targets, net, digits):
 
 @those(lambda name, row: row.alone is not None)
 def test_an_image_fares_in_a_batch_as_it_does_alone(name, net, digits):
-    images, labels = digits.images[:3], digits.labels[:3]
+    images, labels = digits.images[:2], digits.labels[:2]
     settings = ATTACKS[name].alone | ATTACKS[name].thorough
     together = attack(name, net, images, labels, **settings)
     alone = torch.cat([attack(name, net, x[None], y[None], **settings) for x, y in zip(images, labels, strict=True)])
@@ -370,7 +374,7 @@ def test_a_black_box_attack_asks_for_no_gradient(name, net, digits):
 @smallest
 def test_a_very_confident_net_is_no_shelter(name, net, digits):
     """Scaled by 100 its loss is flat, and its boundaries are where they were."""
-    images, labels = digits.images[:10], digits.labels[:10]
+    images, labels = digits.images[:5], digits.labels[:5]
     plain, sharp = (
         attack(name, model, images, labels, **ATTACKS[name].thorough) for model in (net, Steep(net, factor=100))
     )

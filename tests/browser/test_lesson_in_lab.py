@@ -1,5 +1,6 @@
 """The first lesson as a learner meets it: opened in JupyterLab in a browser, and run from first cell to last."""
 
+import importlib.util
 import json
 import os
 import re
@@ -12,8 +13,8 @@ import pytest
 
 from tools.notebooks import ROOT, paths, read
 
-pytest.importorskip("jupyterlab", reason="needs jupyterlab: pip install -e '.[lab]'")
-pytestmark = pytest.mark.slow
+LAB = pytest.mark.skipif(not importlib.util.find_spec("jupyterlab"), reason="needs jupyterlab: pip install -e '.[lab]'")
+pytestmark = [pytest.mark.slow, LAB]
 LESSON = paths()[0]
 MINUTES = 5
 KERNEL = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"

@@ -1,5 +1,6 @@
 """The live widgets in a real JupyterLab in headless Chromium: what a unit test cannot see."""
 
+import importlib.util
 import json
 import os
 import re
@@ -17,10 +18,9 @@ import pytest
 from tests.stage import CHROMIUM
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[browser]'")
-pytest.importorskip("jupyterlab", reason="needs jupyterlab: pip install -e '.[lab]'")
-
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.slow
+LAB = pytest.mark.skipif(not importlib.util.find_spec("jupyterlab"), reason="needs jupyterlab: pip install -e '.[lab]'")
+pytestmark = [pytest.mark.slow, LAB]
 
 CELLS = [
     """

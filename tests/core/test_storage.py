@@ -195,17 +195,21 @@ def test_a_failing_disk_warns_and_loses_nothing(words, monkeypatch):
 
 
 WRITER = """
-import sys
 from course_utils.core.storage import JsonStore
 store = JsonStore("words", fresh=list, check=list)
 for number in range(20):
-    store.update(lambda kept: kept.append(sys.argv[1] + str(number)))
+    store.update(lambda kept: kept.append(f"a{number}"))
 """
 
 
 def test_two_kernels_at_once_lose_nothing(words):
-    runs = [subprocess.Popen([sys.executable, "-c", WRITER, name]) for name in "ab"]
-    assert [run.wait() for run in runs] == [0, 0]
+    with subprocess.Popen([sys.executable, "-c", WRITER]) as other:
+        while not words.read():
+            assert other.poll() is None
+            time.sleep(0.02)
+        for number in range(20):
+            words.update(lambda kept, number=number: kept.append(f"b{number}"))
+    assert other.returncode == 0
     assert sorted(words.read()) == sorted(f"{name}{number}" for name in "ab" for number in range(20))
 
 

@@ -128,7 +128,7 @@ def test_an_interrupt_hands_back_whole_rounds(capsys, monkeypatch):
 # rare events
 
 
-@pytest.mark.parametrize("bound", [0.5, 3.0, 4.753, 9.2623])
+@pytest.mark.parametrize("bound", [0.5, 9.2623])
 def test_splitting_is_right_on_average_and_knows_its_error(bound):
     share = laws.norm.sf(bound)  # down to 1e-20
     repeats = GREY.double().expand(150, -1, -1, -1)
@@ -142,7 +142,7 @@ def test_splitting_is_right_on_average_and_knows_its_error(bound):
 
 
 @pytest.mark.parametrize("law", ["ball", "sphere"])
-@pytest.mark.parametrize("bound", [0.6, 0.8])
+@pytest.mark.parametrize("bound", [0.8])
 def test_splitting_agrees_with_the_formula_for_the_cap_of_a_ball_and_a_sphere(law, bound):
     images = torch.full((60, 1, 5, 5), 0.5)
     found = flip_probability_splitting(
@@ -185,17 +185,17 @@ def test_splitting_agrees_with_plain_counts_for_many_faces():
 
 
 def test_splitting_agrees_with_plain_counts_for_a_network(net):
-    digits = data.mnist("cpu").test[:100]
+    digits = data.mnist("cpu").test[:60]
     labels = evaluation.predict(net, digits.images).labels
     first = flip_probability(net, digits.images, labels, 0.35, samples=150, progress=False).counts
-    some = ((first > 0) & (first < 8)).nonzero()[:4, 0]
+    some = ((first > 0) & (first < 8)).nonzero()[:2, 0]
     images, labels = digits.images[some], labels[some]
     found = flip_probability_splitting(net, images, labels, 0.35, generator=seeded(5), progress=False)
     counts = flip_probability(net, images, labels, 0.35, samples=8000, generator=seeded(6), progress=False).counts
     low, high = stats.clopper_pearson(counts, 8000, 0.99)
     reach = 1 + 2.5 * found.errors
     assert ((found.probabilities > low / reach) & (found.probabilities < high * reach)).all()
-    assert len(some) == 4 and (found.errors < 0.3).all()
+    assert len(some) == 2 and (found.errors < 0.3).all()
 
 
 def test_each_image_has_its_own_answer():

@@ -46,7 +46,7 @@ def _divides_by_more_than_the_norm(number, d):
     return normals / (normals.square().sum(1, keepdim=True) + 2 * torch.empty(number, 1).exponential_()).sqrt()
 
 
-def _rejects(number, d):
+def rejects(number, d):
     """Right, but in 20 dimensions it never ends."""
     kept = torch.empty(0, d)
     while len(kept) < number:
@@ -346,7 +346,6 @@ ALSO_UNFORESEEN = [
     ),
     ("7.4", _places_by(lambda t: t[(t > 0.01) & (t < 0.99)].sort().values), "got shape (3,), expected (5,)"),
     ("7.3", lambda shares: (1 - shares[:, :784]).prod(1), "half of them a little bad"),
-    ("7.1", _rejects, "do you draw from the cube and keep what lies in the ball?"),
     ("7.1", _drops_the_rest, "got a tensor of shape ("),
     ("7.1", _pulled_back, "expected as many in each shell as its volume says"),
     ("7.1", lambda number, d: torch.zeros(number, d), "got the same again, expected new ones"),

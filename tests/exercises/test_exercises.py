@@ -125,6 +125,12 @@ def test_an_unforeseen_answer_is_described(id, answer, message):
     assert message in str(caught.value)
 
 
+def test_an_answer_that_takes_too_long_in_many_dimensions_is_told_why(monkeypatch):
+    monkeypatch.setattr("course_utils.exercises.bank.lesson_07.SLOW", 0.5)
+    with pytest.raises(exercises.NotYet, match="do you draw from the cube and keep what lies in the ball"):
+        desk._find("7.1").examine(importlib.import_module("answers_07").rejects)
+
+
 @pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
 @pytest.mark.parametrize("answer", [lambda *a: None, lambda *a: "text", lambda: 1, lambda *a: torch.ones(2)])
 def test_nonsense_never_breaks_the_check(exercise, answer):

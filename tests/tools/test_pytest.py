@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tools.notebooks import ROOT, write
@@ -37,6 +38,7 @@ def test_of_a_page(): pass
 """
 
 
+@pytest.mark.slow
 def test_lessons_stop_at_their_first_failure_and_their_work_is_reported(tmp_path):
     for name, cells in LESSONS.items():
         book = new_notebook(cells=[new_code_cell(cell) for cell in cells])

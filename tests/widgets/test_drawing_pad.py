@@ -139,7 +139,7 @@ def test_a_network_that_does_not_fit_is_refused_at_once(network, message):
         widgets.sketchpad(network)
 
 
-def test_the_static_twin_is_a_picture(static):
+def test_the_static_twin_is_a_picture(static, undrawn):
     picture = widgets.sketchpad(models.LeNet5())
     assert isinstance(picture, figures.Picture)
     assert "the letter A: An image beside bars" in picture.alt

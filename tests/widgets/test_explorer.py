@@ -8,6 +8,8 @@ from course_utils import figures, models
 from course_utils.widgets import attack_explorer
 from course_utils.widgets.explorer import ATTACKS, PRESETS
 
+pytestmark = pytest.mark.usefixtures("undrawn")  # that it is drawn: see test_widget_contract
+
 
 @pytest.fixture(scope="module")
 def network():

@@ -154,7 +154,7 @@ def test_99_percent_is_certain():
     assert scores["noise"]["network certain"][0] == pytest.approx(2 / 3)
 
 
-def test_the_comparison_comes_when_all_is_answered(live):
+def test_the_comparison_comes_when_all_is_answered(live, undrawn):
     widget = quiz()
     with pytest.raises(ValueError, match="no answers yet: press Start"):
         widget.compare()
@@ -170,7 +170,7 @@ def test_the_comparison_comes_when_all_is_answered(live):
     assert "digit: 3, you" not in alt  # both were right
 
 
-def test_what_a_saved_lesson_shows_gives_nothing_away(live):
+def test_what_a_saved_lesson_shows_gives_nothing_away(live, undrawn):
     widget = quiz()
     bundle, metadata = widget._repr_mimebundle_()
     assert "network" not in bundle["text/plain"] + metadata["image/png"]["alt"]

@@ -1,8 +1,6 @@
 """What every widget owes: a picture in its place, words, errors as answers, its keys to itself, the page's colours."""
 
 import base64
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -94,7 +92,7 @@ def test_its_bundle_holds_the_view_a_picture_and_words(live, name):
     assert metadata["image/png"]["alt"]
 
 
-@pytest.mark.parametrize("name", WIDGETS)
+@pytest.mark.parametrize("name", ["viewpoint", "controls"])  # our own kind and that of ipywidgets
 def test_in_jupyterlab_the_picture_is_a_second_output(live, monkeypatch, name):
     monkeypatch.setenv("JPY_SESSION_NAME", "lesson.ipynb")
     shown = []
@@ -133,12 +131,6 @@ def test_an_error_becomes_the_answer(live, monkeypatch, name, error):
     answer, buffers = widget.answer({"page": 7, "do": "show"})
     named = "" if isinstance(error, widget.plain) else f"{type(error).__name__}: "
     assert answer == {"page": 7, "error": f"{named}{error}"} and buffers == []
-
-
-def test_all_are_there_without_a_front_end():
-    code = "import course_utils.widgets as w; print(*(getattr(w, name).__name__ for name in dir(w)))"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert set(run.stdout.split()) >= {"watch_evolution", "breed", "sketchpad", "controls", "guess"}
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import os
-import subprocess
 import sys
 import types
 import zipfile
@@ -64,18 +63,6 @@ def publish(folder, files):
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
         for path, content in files.items():
             wheel.writestr(path, content)
-
-
-def test_importing_fetches_and_needs_nothing():
-    code = (
-        "import sys, torch\n"
-        "refuse = lambda event, _: sys.exit(event) if event in {'socket.connect', 'subprocess.Popen'} else None\n"
-        "sys.addaudithook(refuse)\n"
-        "from course_utils import faces, models, zoo\n"
-        "from course_utils.widgets import face_camera, photo_attack\n"
-        "assert 'efficientnet_lite_pytorch' not in sys.modules"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_weights_come_from_torchvision_first(cache, weights, monkeypatch):
@@ -220,7 +207,7 @@ def test_efficientnet_lite_says_how_to_install_it(monkeypatch):
         zoo.load("efficientnet_lite0")
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "densenet121", "googlenet", "vgg11_bn", "regnet_x_400mf"])
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet18", "densenet121", "googlenet", "regnet_x_400mf"])
 def test_folding_changes_no_logit(name):
     torch.manual_seed(0)
     options = {"init_weights": False} if name == "googlenet" else {}
