@@ -44,8 +44,8 @@ def predict(model: nn.Module, images: Tensor) -> Prediction:
 def logits(model: nn.Module, images: Tensor | Split, *, batch: int = 1000, least: int = 2) -> Tensor:
     """The outputs of ``model`` for images of any number, ``(N, K)``, computed in batches, in evaluation mode.
 
-    The result lives on the model's device. Of a split of grey levels, floats are made for a batch at a time. ``least`` is how many logits an image has to have: two for classes, one
-    where logits are only compared.
+    The result lives on the model's device. Of a split of grey levels, floats are made for a batch at a time. ``least``
+    is how many logits an image has to have: two for classes, one where logits are only compared.
 
     >>> from course_utils import models
     >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape

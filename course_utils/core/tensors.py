@@ -1,5 +1,6 @@
 """The geometry of perturbations, one an image, and how a batch is portioned so that it fits cache and memory."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -19,7 +20,7 @@ def portion(x: Tensor, cost: float = 1) -> int:
     >>> portion(torch.zeros(5, 1, 32, 32)), portion(torch.zeros(5, 1, 32, 32), cost=16)
     (256, 16)
     """
-    return max(1, int(NUMBERS.get(x.device.type, 2**25) / (cost * x.shape[1:].numel())))
+    return math.ceil(NUMBERS.get(x.device.type, 2**25) / (cost * x.shape[1:].numel()))
 
 
 def portions(x: Tensor, *others: Tensor, cost: float = 1) -> Iterator[tuple[Tensor, ...]]:
