@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from course_utils.core.checks import check_images, check_labels
+from course_utils.core.tensors import portion
 from course_utils.data import Split
 
 
@@ -41,21 +42,23 @@ def predict(model: nn.Module, images: Tensor) -> Prediction:
     return Prediction(outputs.argmax(1), outputs.softmax(1).amax(1))  # two logits may differ where softmax rounds to 1
 
 
-def logits(model: nn.Module, images: Tensor | Split, *, batch: int = 1000, least: int = 2) -> Tensor:
-    """The outputs of ``model`` for images of any number, ``(N, K)``, computed in batches, in evaluation mode.
+def logits(model: nn.Module, images: Tensor | Split, *, least: int = 2) -> Tensor:
+    """The outputs of ``model`` for images of any number, ``(N, K)``, computed in portions, in evaluation mode.
 
-    The result lives on the model's device. Of a split of grey levels, floats are made for a batch at a time. ``least``
-    is how many logits an image has to have: two for classes, one where logits are only compared.
+    The result lives on the model's device. Of a split of grey levels, floats are made for a portion at a time.
+    ``least`` is how many logits an image has to have: two for classes, one where logits are only compared.
 
     >>> from course_utils import models
     >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape
     torch.Size([3, 10])
     """
     device, outputs = device_of(model), []
+    if not isinstance(images, Split):
+        images = Split(check_images(images), images[:, 0])
+    size = portion(images[:1].images)
     with torch.no_grad(), mode(model, False):
-        for start in range(0, max(len(images), 1), batch):
-            part = images[start : start + batch]
-            part = check_images(part.images if isinstance(part, Split) else part)
+        for start in range(0, max(len(images), 1), size):
+            part = check_images(images[start : start + size].images)
             with naming(model, part):
                 outputs.append(check_logits(ask(model, part.to(device)), len(part), least))
     return torch.cat(outputs)

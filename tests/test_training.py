@@ -282,11 +282,11 @@ def test_fit_refuses_impossible_settings(settings, digits):
         training.fit(small(), digits, progress=False, **settings)
 
 
-def test_logits_in_batches_are_the_models_own(digits):
+def test_logits_in_portions_are_the_models_own(digits):
     model = small()
     with torch.no_grad():
         whole = model(digits.images)
-    assert torch.allclose(evaluation.logits(model, digits.images, batch=77), whole, atol=1e-5)
+    assert torch.allclose(evaluation.logits(model, digits.images), whole, atol=1e-5)
     confidence, named = whole.softmax(1).max(1)
     prediction = evaluation.predict(model, digits.images)
     assert torch.equal(prediction.labels, named) and torch.allclose(prediction.confidences, confidence, atol=1e-5)

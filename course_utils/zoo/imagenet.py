@@ -89,7 +89,7 @@ def top(model: nn.Module, images: Tensor, k: int = 5) -> list[list[tuple[str, fl
     """
     if not hasattr(model, "classes"):
         raise TypeError('the model has no names for its classes: want one such as zoo.load("mobilenet_v2")')
-    best = evaluation.logits(model, images, batch=32).softmax(1).topk(min(check_count("k", k), len(model.classes)))
+    best = evaluation.logits(model, images).softmax(1).topk(min(check_count("k", k), len(model.classes)))
     rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
     return [[(model.classes[c], p) for c, p in zip(*row, strict=True)] for row in rows]
 

@@ -90,6 +90,6 @@ def test_the_stored_thousand_score_what_they_scored():
     found = unpack(IMAGENET)
     rows = torch.arange(0, 1000, 40)
     images = found.encoding.render({name: genes[rows] for name, genes in found.genomes.items()})
-    scores = evaluation.logits(model, images.mul(255).floor() / 255, batch=13).softmax(1).cpu()
+    scores = evaluation.logits(model, images.mul(255).floor() / 255).softmax(1).cpu()
     error = (scores[torch.arange(25), rows] - found.tables["confidence"][rows]).abs()
     assert error.median() < 1e-3 and error.max() < 0.05
