@@ -66,7 +66,7 @@ def read(file: Path) -> Archive:
 
 def store(archive: Archive, file: Path) -> None:
     """Pack the genomes, with scores in float32 and a thinned history of median, mean and fraction at 99 % or more."""
-    own = evaluation.logits(zoo.load("mobilenet_v2"), archive.images, batch=16).softmax(1).diagonal()
+    own = evaluation.logits(zoo.load("mobilenet_v2"), archive.images).softmax(1).diagonal()
     every = torch.linspace(0, len(archive.history) - 1, min(POINTS, len(archive.history))).round().long()
     history = archive.history[every]
     passes = POPULATION * (2 + every)

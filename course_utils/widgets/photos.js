@@ -29,14 +29,17 @@ function combobox(parent, label, classes, chosen) {
     if (!list.options.length) for (const name of classes()) add(list, "option", "", { value: name });
   }
 
-  input.addEventListener("focus", () => input.select());
-  input.addEventListener("change", () => {
+  function choose() {
     const k = meant(classes(), input.value);
     input.value = classes()[k ?? current];
-    if (k === undefined) return;
+    if (k === undefined || k === current) return;
     current = k;
     chosen(k);
-  });
+  }
+
+  input.addEventListener("focus", () => input.select());
+  input.addEventListener("change", choose);
+  input.addEventListener("keydown", ({ key }) => key === "Enter" && choose()); // an open list keeps back the change
   return { input, set };
 }
 
