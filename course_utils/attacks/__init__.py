@@ -5,8 +5,7 @@ One file an idea. `fgsm` and `pgd` keep inside a budget and go for the largest l
 none; `universal` looks for one perturbation for many images, `eot` for one that survives what happens to it on its way
 to the model; `hop_skip_jump` asks the model for nothing but its answers; `random_noise` asks it nothing and is the
 control of all others. ``targets`` is None (untargeted: any wrong class will do), one class an image, or a rule of
-`choose_targets`. ``generator`` draws what is random; None starts a new one from seed 0. `faces.attack` attacks a face
-detector, which has no classes.
+`choose_targets`. `faces.attack` attacks a face detector, which has no classes.
 """
 
 from course_utils.attacks import distances

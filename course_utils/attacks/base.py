@@ -5,7 +5,7 @@ that is done leaves the batch; ``rows`` are the numbers of those still in it.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 
 import torch
@@ -31,9 +31,10 @@ class AttackTask:
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, targets=None, generator=None):
         check_images(images)
         if images.dtype not in (torch.float32, torch.float64):
-            hint = "too coarse for small perturbations: call .float() on them and the model"
-            raise TypeError(f"images are {images.dtype}, {hint}")
-        self.model, self.given = model, images
+            raise TypeError(
+                f"images are {images.dtype}, too coarse for small steps: call .float() on them and the model"
+            )
+        self.model = model
         self.images = images.detach().to(evaluation.device_of(model), copy=True)
         self.rows = torch.arange(len(images), device=self.images.device)
         self.generator = runtime.ensure_generator(generator)
@@ -43,12 +44,8 @@ class AttackTask:
         clean = torch.cat(parts)
         self.classes = clean.shape[1]
         self.labels = check_labels(labels, len(images), self.classes).to(self.images.device)
-        self.targets = self._choose(targets, clean)
+        self.targets = None if targets is None else self._choose(targets, clean)
         self.target_or_label, self.direction = (self.labels, 1) if targets is None else (self.targets, -1)
-
-    def finish(self, images: Tensor) -> Tensor:
-        """The attack's result, on the device and in the type in which the images came."""
-        return images.to(self.given)
 
     def adversarial_margin(self, logits: Tensor, rows: Tensor) -> Tensor:
         """By how many logits the attack has succeeded, ``(N,)``; below 0 it has not."""
@@ -78,10 +75,7 @@ class AttackTask:
         return by_portions(differentiate, x, rows)
 
     def gradients(self, x: Tensor, minus: Tensor, plus: Tensor) -> tuple[Tensor, Tensor]:
-        """For M classes an image, ``f_plus - f_minus`` ``(N, M)`` and its gradients in ``x`` ``(N, M, C, H, W)``.
-
-        ``minus`` is ``(N,)`` and ``plus`` ``(N, M)``. One forward pass, and one backward pass for all M classes.
-        """
+        """``f_plus - f_minus`` for M classes ``plus`` an image, ``(N, M)``, and its gradients ``(N, M, C, H, W)``."""
 
         def differentiate(part, minus, plus):
             logits = self._forward(part)
@@ -97,10 +91,8 @@ class AttackTask:
             evaluation.check_logits(logits, len(x))  # says what is wrong; a few logits may look like probabilities
         return logits
 
-    def _choose(self, targets: Tensor | str | None, logits: Tensor) -> Tensor | None:
+    def _choose(self, targets: Tensor | str, logits: Tensor) -> Tensor:
         labels, classes, source, rules = self.labels, self.classes, self.generator, ", ".join(TARGET_RULES)
-        if targets is None:
-            return None
         if isinstance(targets, str):
             if targets == "nearest":
                 return without(logits, labels).argmax(1)
@@ -142,14 +134,9 @@ def attack_context(model, images, labels, targets=None, generator=None, bar=(1, 
 _reraised = ContextVar("_reraised", default=False)
 
 
-@contextmanager
-def reraise_interrupts() -> Iterator[None]:
+def reraise_interrupts() -> AbstractContextManager:
     """In here an interrupt ends more than one attack: where attacks are compared, half of one looks like a weak one."""
-    token = _reraised.set(True)
-    try:
-        yield
-    finally:
-        _reraised.reset(token)
+    return runtime.meanwhile(_reraised.get, _reraised.set, True)
 
 
 def choose_targets(

@@ -35,8 +35,6 @@ def carlini_wagner(
 ) -> Tensor:
     """Look for the smallest Euclidean perturbation that puts each image over the boundary by ``kappa``.
 
-    Each value of c starts from the best image so far; an image whose F has settled goes on to its next c at once.
-
     Args:
         kappa: the wanted margin in logits; an image that has it already comes back unchanged.
         search_steps: how many values of c are tried for each image.
@@ -50,8 +48,7 @@ def carlini_wagner(
     check_counts(search_steps=search_steps, steps=steps)
     if not 0 <= kappa < float("inf") or not 0 < lr < float("inf"):
         raise ValueError(f"kappa={kappa}, lr={lr}: want finite numbers, at least 0 and above 0")
-    bar = search_steps, "carlini_wagner", progress
-    with attack_context(model, images, labels, targets, generator, bar) as task:
+    with attack_context(model, images, labels, targets, generator, (1, "carlini_wagner", progress)) as task:
 
         def hinge(logits, rows):
             return (kappa - task.adversarial_margin(logits, rows)).clamp_min(0)
@@ -75,7 +72,7 @@ def carlini_wagner(
                 adam.restart(settled, best)
                 task.bar.update(int(settled.sum()))
                 keep_rows(adam, bracket.rounds[rows] < search_steps)
-    return task.finish(best.images)
+    return best.images.to(images)
 
 
 class _Adam:

@@ -59,9 +59,7 @@ def deepfool(
             rows, x, logits, plus = best.settle(task.is_adversarial(logits, rows), rows, x, logits, plus)
             if step == steps or not len(rows):
                 break
-            minus = task.labels[rows]
-            if targets is not None:
-                minus = without(logits, task.targets[rows]).argmax(1)
+            minus = task.labels[rows] if targets is None else without(logits, task.targets[rows]).argmax(1)
             value, w = task.gradients(x, minus, plus)
             size = w.flatten(2).norm(dim=2) if norm == "l2" else w.flatten(2).abs().sum(2)
             distance, nearest = (value.abs() / size.clamp_min(1e-8)).sort(1)
@@ -72,4 +70,4 @@ def deepfool(
             r = (x - clean) / (1 + overshoot) + spread(far, x) * steepest(w, norm)
             x = (clean + (1 + overshoot) * r).clamp(0, 1)
             task.bar.update()
-    return task.finish(best.images)
+    return best.images.to(images)

@@ -34,7 +34,7 @@ def fgsm(
     """
     check_budget(eps, norm)
     with attack_context(model, images, labels, targets, generator) as task:
-        best = clean = task.images
-        _, _, gradient = task.gradient(clean, task.cross_entropy, task.rows)
-        best = project(clean + task.direction * eps * steepest(gradient, norm), clean, eps, norm)
-    return task.finish(best)
+        x = task.images
+        _, _, gradient = task.gradient(x, task.cross_entropy, task.rows)
+        x = project(x + task.direction * eps * steepest(gradient, norm), x, eps, norm)
+    return x.to(images)

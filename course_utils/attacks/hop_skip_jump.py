@@ -78,7 +78,7 @@ def hop_skip_jump(
         def report():
             task.bar.update(queries - int(game.left.max()) - task.bar.n)
             if on_step is not None:
-                on_step(task.finish(best.images.clone()), queries - game.left.to(labels.device))
+                on_step(best.images.clone().to(images), queries - game.left.to(labels.device))
 
         rows = _begin(game, best.images, start)
         x, there = best.images, rows[game.left[rows] >= HALVINGS]
@@ -97,7 +97,7 @@ def hop_skip_jump(
             x, moved = _walk_back(game, x[there], rows[there]), rows[there]
             best.offer(x, moved, -length(x - task.images[moved]))
             report()
-    return task.finish(best.images)
+    return best.images.to(images)
 
 
 class _Queries:

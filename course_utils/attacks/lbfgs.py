@@ -62,21 +62,19 @@ def lbfgs(
         raise ValueError(f"c={c}: want a finite number, not below 0; None searches for it")
     search_steps = search_steps if c is None else 1
     targets = "nearest" if targets is None else targets
-    with attack_context(model, images, labels, targets, generator, (search_steps, "lbfgs", progress)) as task:
+    with attack_context(model, images, labels, targets, generator, (1, "lbfgs", progress)) as task:
         best = Best(task.images)
         logits, loss, slope = task.gradient(task.images, task.cross_entropy, task.rows)
         reach = loss / length(slope).clamp_min(1e-12)  # how far the target is, were the loss linear
-        if c is None:  # where a linear loss would be given up for a perturbation about half way to the target
-            first = loss / (2 * reach.clamp_min(1e-12)) ** (2 if norm == "squared_l2" else 1)
-        else:
-            first = torch.full_like(loss, c)
-        bracket = Bracket(first)
+        # The first c: a linear loss would be given up for a perturbation about half way to the target.
+        first = loss / (2 * reach.clamp_min(1e-12)) ** (2 if norm == "squared_l2" else 1)
+        bracket = Bracket(first if c is None else torch.full_like(loss, c))
         walk = _Walk(task.rows, task.images.clone(), slope, reach)
         if c is None:
             keep_rows(walk, ~task.is_adversarial(logits, task.rows))
         task.bar.reset(len(walk.rows) * search_steps)
         while len(walk.rows):
-            rows, trial = walk.rows, walk.trial()
+            rows, trial = walk.rows, (walk.x + spread(walk.stride, walk.x) * walk.direction).clamp(0, 1)
             logits, loss, slope = task.gradient(trial, task.cross_entropy, rows)
             r, reached = trial - task.images[rows], task.is_adversarial(logits, rows)
             size, weight = length(r), bracket.c[rows]
@@ -94,7 +92,7 @@ def lbfgs(
                 bracket.narrow(rows[settled], walk.reached[settled])
                 task.bar.update(int(settled.sum()))
                 keep_rows(walk, bracket.rounds[rows] < search_steps)
-    return task.finish(best.images)
+    return best.images.to(images)
 
 
 class _Walk:
@@ -107,14 +105,10 @@ class _Walk:
         self.unit = reach / length(slope).clamp_min(1e-12)  # step per slope, while there is no history
         self.stride = torch.zeros_like(reach)  # fraction of the direction that is tried; the first trial is x itself
         self.taken = torch.zeros_like(rows)  # steps since c changed
-        self.direction = torch.zeros_like(x).flatten(1)
+        self.direction = torch.zeros_like(x)
         self.steps = torch.zeros(len(x), MEMORY, x[0].numel()).to(x)
         self.turns = torch.zeros_like(self.steps)  # by how much each step changed the slope
         self.slot = 0
-
-    def trial(self) -> Tensor:
-        """The points to look at next, inside the box."""
-        return (self.x + spread(self.stride, self.x) * self.direction.view_as(self.x)).clamp(0, 1)
 
     def move(self, trial: Tensor, value: Tensor, slope: Tensor, reached: Tensor, steps: int) -> Tensor:
         """Accept the trial points that gain enough, shorten the step of the others; which images have settled?"""
@@ -138,8 +132,8 @@ class _Walk:
         self.reached = torch.where(accepted, reached, self.reached)
         self.x = torch.where(spread(accepted, trial), trial, self.x)
         self.slope = torch.where(spread(accepted, trial), slope, self.slope)
-        self.direction = torch.where(accepted[:, None], self._downhill(), self.direction)
-        still = accepted & (self.direction.abs().amax(1) < 1e-7)
+        self.direction = torch.where(spread(accepted, trial), self._downhill(), self.direction)
+        still = accepted & (self.direction.abs().amax((1, 2, 3)) < 1e-7)
         settled = enough | stuck | still | (self.taken > steps)
         self.taken[settled], self.stride[settled], self.value[settled] = 0, 0, float("inf")
         return settled
@@ -157,18 +151,16 @@ class _Walk:
         factors = torch.zeros_like(products[:, 0])
         factors[:, -1] = -1
         order, alphas = [(self.slot - 1 - j) % MEMORY for j in range(MEMORY)], {}
-        unit, known = self.unit.clone(), torch.zeros_like(self.unit, dtype=torch.bool)
         bend = products[:, :MEMORY, MEMORY:-1].diagonal(dim1=1, dim2=2)  # of each step with its own turn
         usable = bend > 1e-10
         inverse = torch.where(usable, 1 / bend.clamp_min(1e-10), 0.0)
         for k in order:
-            turn = MEMORY + k
             alphas[k] = inverse[:, k] * (products[:, k] * factors).sum(1)
-            factors[:, turn] -= alphas[k]
-            latest = usable[:, k] & ~known
-            unit = torch.where(latest, bend[:, k] / products[:, turn, turn].clamp_min(1e-20), unit)
-            known |= latest
+            factors[:, MEMORY + k] -= alphas[k]
+        unit = self.unit
+        for k in reversed(order):  # the latest that is usable stays
+            unit = torch.where(usable[:, k], bend[:, k] / products[:, MEMORY + k, MEMORY + k].clamp_min(1e-20), unit)
         factors *= unit[:, None]
         for k in reversed(order):
             factors[:, k] += alphas[k] - inverse[:, k] * (products[:, MEMORY + k] * factors).sum(1)
-        return (factors[:, None] @ vectors)[:, 0]
+        return (factors[:, None] @ vectors).view_as(self.x)

@@ -61,10 +61,9 @@ def pgd(
         raise ValueError(f"there is no loss {loss!r} here: choose among cross_entropy, margin")
     if start not in ("random", "clean"):
         raise ValueError(f'start={start!r}: want "random" or "clean"')
+    step_size = 2.5 * eps / steps if step_size is None else step_size
     if step_size == "falling":
         lengths = [2 * eps * FALL ** (step / max(1, steps - 1)) for step in range(steps)]
-    elif step_size is None:
-        lengths = [2.5 * eps / steps] * steps
     elif isinstance(step_size, str) or not 0 <= step_size < float("inf"):
         raise ValueError(f'step_size={step_size!r}: want a length in pixel units, such as eps / 10, or "falling"')
     else:
@@ -94,4 +93,4 @@ def pgd(
                     best.images[rows] = x
                 else:
                     best.offer(x, rows, task.adversarial_margin(task.logits(x), rows))
-    return task.finish(best.images)
+    return best.images.to(images)

@@ -68,7 +68,7 @@ def square(
             task.bar.update()
             if not len(rows):
                 break
-    return task.finish(best.images)
+    return best.images.to(images)
 
 
 def side_at(spent: float, height: int, width: int) -> int:

@@ -35,9 +35,7 @@ def universal(
 ) -> Tensor:
     """One perturbation ``(1, C, H, W)`` that the model misclassifies most images with: ``(images + v).clamp(0, 1)``.
 
-    Unlike the other attacks' results it is no image: the images with it can be anybody's. Keep others to test it on.
-
-    Each of the ``steps`` looks at ``batch`` images drawn at random.
+    Each of the ``steps`` looks at ``batch`` images drawn at random. Keep others to test it on.
 
     >>> universal(nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0]), eps=0.25)
     tensor([[[[-0.2500,  0.2500]]]])
@@ -60,4 +58,4 @@ def universal(
             slope = (slope * ~out).mean(0, keepdim=True)
             v = shorten(v + 0.3 * eps * (1 - step / steps) * steepest(slope, norm), eps, norm)
             task.bar.update()
-    return task.finish(v)
+    return v.to(images)
