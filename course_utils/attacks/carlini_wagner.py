@@ -37,9 +37,8 @@ def carlini_wagner(
 
     Args:
         kappa: the wanted margin in logits; an image that has it already comes back unchanged.
-        search_steps: how many values of c are tried for each image.
-        steps: at most this many steps of Adam for each c.
-        lr: its step size in w at the start of each c; it falls to a tenth.
+        search_steps, steps: how many values of c are tried for each image, and at most how many steps of Adam for each.
+        lr: Adam's step size in w at the start of each c; it falls to a tenth.
 
     >>> x = torch.tensor([[[[0.6, 0.5]]]])
     >>> carlini_wagner(nn.Flatten(), x, torch.tensor([0])).argmax().item()

@@ -33,11 +33,10 @@ def deepfool(
     generator: torch.Generator | None = None,
     progress: bool = True,
 ) -> Tensor:
-    """Look for the nearest image that the model misclassifies, step by linear step.
+    """Look for the nearest image, in "l2" or "linf", that the model misclassifies, step by linear step.
 
     Args:
         targets: None takes the nearest wrong class at each step.
-        norm: the distance to make small, "l2" or "linf".
         overshoot: how much further than the linear boundary, as a fraction.
         steps: at most this many; an image that is misclassified leaves the batch.
         candidates: look at this many classes, those with the highest logits on the clean image.

@@ -57,10 +57,9 @@ def eot(
         step_size = 0.05 if eps is None else eps / 4
     if not 0 <= step_size < float("inf"):
         raise ValueError(f"step_size={step_size}: want a length in pixel units, such as 0.05")
-    check_images(start)
     generator, device = runtime.ensure_generator(generator), evaluation.device_of(model)
     with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
-        centre = start.detach().to(device, copy=True)
+        centre = check_images(start).detach().to(device, copy=True)
         with torch.no_grad():
             classes = evaluation.logits(model, _pictures(scene, centre[:1], 1, runtime.ensure_generator())).shape[1]
         targets = check_labels(targets, len(start), classes).to(device).repeat_interleave(batch)

@@ -52,7 +52,6 @@ def hop_skip_jump(
 
     Args:
         targets: None or int64 ``(N,)``; rules look at logits, which this attacker never sees.
-        queries: how often the model may be asked about each image, all told.
         start: ``(N, C, H, W)``, images to begin with that are misclassified, or as the target. For a target give some;
             without them, or where one will not do, random tiles are tried.
         detail: draw the random steps on a grid of so many points a side, and enlarge them smoothly. Far better for

@@ -48,8 +48,7 @@ def lbfgs(
         c: None searches, and returns the smallest perturbation seen that reaches the target. A number minimises for
             that c alone and returns the minimiser, whether it reaches the target or not.
         norm: the reading of |r|: "squared_l2" or "l2".
-        search_steps: how many values of c are tried for each image.
-        steps: at most this many steps of L-BFGS for each c.
+        search_steps, steps: how many values of c are tried for each image, and at most how many steps for each.
 
     >>> x = torch.tensor([[[[0.6, 0.5]]]])
     >>> lbfgs(nn.Flatten(), x, torch.tensor([0])).argmax().item()

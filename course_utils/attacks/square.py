@@ -34,8 +34,6 @@ def square(
 ) -> Tensor:
     """Look for squares of ``+-eps`` that the model misclassifies, with no more than ``queries`` queries an image.
 
-    An image that is misclassified leaves the batch. The squares shrink on a schedule that ends with the queries.
-
     >>> square(nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0]), eps=0.25)
     tensor([[[[0.3500, 0.7500]]]])
     """

@@ -44,8 +44,6 @@ def shuffle(images: Tensor, parts: int, *, generator: torch.Generator | None = N
 def mirror(images: Tensor, parts: int) -> Tensor:
     """The images with every other patch, as on a chessboard, mirrored left to right in its place.
 
-    The control for `shuffle`: the image is cut along the same seams, but each part stays where it was.
-
     >>> mirror(torch.tensor([[[[0.1, 0.2, 0.3, 0.4]] * 2]]), 2)[0, 0]
     tensor([[0.1000, 0.2000, 0.4000, 0.3000],
             [0.2000, 0.1000, 0.3000, 0.4000]])
@@ -68,10 +66,10 @@ def paste(backgrounds: Tensor, element: Tensor, corners: Tensor | Sequence[int],
     tensor(16.)
     """
     _check_element(backgrounds, element, len(backgrounds))
-    height, width = backgrounds.shape[2:]
+    number, _, height, width = backgrounds.shape
     layer = _resize(element, check_count("side", side) / max(element.shape[2:]))
     corners = torch.as_tensor(corners)
-    if corners.shape not in {(2,), (len(backgrounds), 2)} or corners.is_floating_point():
+    if corners.shape not in {(2,), (number, 2)} or corners.is_floating_point():
         raise ValueError(f"corners={corners.tolist()}: want row and column, whole numbers, or one such pair an image")
     room = height - layer.shape[2], width - layer.shape[3]
     if (corners < 0).any() or (corners > torch.tensor(room, device=corners.device)).any():
@@ -79,9 +77,8 @@ def paste(backgrounds: Tensor, element: Tensor, corners: Tensor | Sequence[int],
             f"an element of {layer.shape[2]} x {layer.shape[3]} pixels at {corners.tolist()} sticks out of images of "
             f"{height} x {width}: rows run from 0 to {room[0]}, columns from 0 to {room[1]}"
         )
-    layers, number = layer.expand(len(backgrounds), -1, -1, -1), len(backgrounds)
-    corners = corners.expand(number, 2).tolist()
-    placed = [F.pad(one, (x, room[1] - x, y, room[0] - y)) for one, (y, x) in zip(layers, corners, strict=True)]
+    pairs = zip(layer.expand(number, -1, -1, -1), corners.expand(number, 2).tolist(), strict=True)
+    placed = [F.pad(one, (x, room[1] - x, y, room[0] - y)) for one, (y, x) in pairs]
     return _lay(backgrounds, torch.stack(placed))
 
 

@@ -35,9 +35,8 @@ LIGHT, DARK = 0.96, 0.06
 # The light bird, from its tail (-1, 0) to its beak (1, 0), between the tips of its wings at (SWEEP, +-1).
 # These are the two free edges; the other two are theirs, mirrored: there begins the dark bird.
 SWEEP = -0.5
-TAIL_TO_WING = ((-1, 0), (-0.8, -0.1), (-0.86, -0.2), (-0.62, -0.17), (-0.4, -0.22), (-0.36, -0.42), (-0.5, -1))
-BEAK_TO_WING = ((1, 0), (0.86, -0.09), (0.74, -0.17), (0.5, -0.22), (0.2, -0.25), (0.08, -0.5), (-0.16, -0.8))
-BEAK_TO_WING += ((-0.5, -1),)
+TAIL_EDGE = ((-1, 0), (-0.8, -0.1), (-0.86, -0.2), (-0.62, -0.17), (-0.4, -0.22), (-0.36, -0.42), (-0.5, -1))
+BEAK_EDGE = ((1, 0), (0.86, -0.09), (0.74, -0.17), (0.5, -0.22), (0.2, -0.25), (0.08, -0.5), (-0.16, -0.8), (-0.5, -1))
 STRETCH = 1.6  # length of a bird, in spans of its wings
 DETAILS = (  # in the colour of the other kind: an eye, and the edges of two feathers
     tuple((0.8 + 0.03 * math.cos(t), -0.02 + 0.05 * math.sin(t)) for t in np.linspace(0, 6.28, 24)),
@@ -183,7 +182,7 @@ def _outline(above: float, below: float) -> np.ndarray:
     """The light bird around (0, 0), ``(n, 2)``, with its edges above and below grown so far from straight lines."""
     tip = np.array([SWEEP, 1.0])
     edges = []
-    for amount, points in product((above, below), (TAIL_TO_WING, BEAK_TO_WING)):
+    for amount, points in product((above, below), (TAIL_EDGE, BEAK_EDGE)):
         t = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
         curve = scipy.interpolate.PchipInterpolator(t / t[-1], points)(np.linspace(0, 1, 48))
         chord = np.linspace(points[0], points[-1], 48)

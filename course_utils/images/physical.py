@@ -179,8 +179,7 @@ def stick(
     Args:
         things: ``(N, C + 1, h, h)``, squares whose last channel is 1 where the thing is and 0 where it is not.
         onto: the pictures, ``(N, C, H, H)``.
-        area: the fraction of the picture that the thing covers.
-        degrees: how far it is turned, anticlockwise.
+        area, degrees: the fraction of the picture that the thing covers, and how far it is turned, anticlockwise.
 
     >>> round(stick(disc(torch.ones(1, 1, 50, 50)), torch.zeros(1, 1, 100, 100), area=0.1).mean().item(), 3)
     0.1
