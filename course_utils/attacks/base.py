@@ -24,19 +24,17 @@ TIE = 1e-5  # a margin below this fraction of the largest logit could be lost to
 class AttackTask:
     """One attack on one batch, on the model's device.
 
-    ``images`` are a copy, ``rows`` their numbers, ``targets`` None if any wrong class will do. The class in the loss is
-    ``target_or_label``: a target to reach, whose loss is to fall (``direction`` -1), or a label to leave (+1).
+    ``images`` are a copy, ``rows`` their numbers, ``best`` what was found, ``targets`` None if any wrong class will do.
+    In the loss stands ``target_or_label``: a target, whose loss falls (``direction`` -1), or a label to leave (+1).
     """
 
     def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, targets=None, generator=None):
         check_images(images)
         if images.dtype not in (torch.float32, torch.float64):
-            raise TypeError(
-                f"images are {images.dtype}, too coarse for small steps: call .float() on them and the model"
-            )
+            raise TypeError(f"images are {images.dtype}, too coarse for attacks: call .float() on them and the model")
         self.model = model
         self.images = images.detach().to(evaluation.device_of(model), copy=True)
-        self.rows = torch.arange(len(images), device=self.images.device)
+        self.best, self.rows = Best(self.images), torch.arange(len(images), device=self.images.device)
         self.generator = runtime.ensure_generator(generator)
         some = self.images if isinstance(targets, str) else self.images[:1]
         with torch.no_grad(), evaluation.mode(model, False), evaluation.naming(model, images):

@@ -52,7 +52,6 @@ def carlini_wagner(
         def hinge(logits, rows):
             return (kappa - task.adversarial_margin(logits, rows)).clamp_min(0)
 
-        best = Best(task.images)
         logits, gap, slope = task.gradient(task.images, hinge, task.rows)
         reach = gap / length(slope).clamp_min(1e-12)  # how far the boundary is, were the logits linear
         bracket = Bracket(gap / (4 * reach**2).clamp_min(1e-12))
@@ -64,14 +63,14 @@ def carlini_wagner(
             c, r = bracket.c[rows], x - task.images[rows]
             logits, gap, slope = task.gradient(x, hinge, rows)
             size, over = length(r), task.is_adversarial(logits, rows) & (gap <= 0)
-            adam.won |= best.offer(x, rows, torch.where(over, -size, float("-inf")))
+            adam.won |= task.best.offer(x, rows, torch.where(over, -size, float("-inf")))
             settled = adam.step(x, gap + c * size**2, slope + spread(2 * c, x) * r)
             if settled.any():
                 bracket.narrow(rows[settled], adam.won[settled])
-                adam.restart(settled, best)
+                adam.restart(settled, task.best)
                 task.bar.update(int(settled.sum()))
                 keep_rows(adam, bracket.rounds[rows] < search_steps)
-    return best.images.to(images)
+    return task.best.images.to(images)
 
 
 class _Adam:

@@ -12,7 +12,7 @@ divided by the sum of |w_k| and the step has its signs.
 import torch
 from torch import Tensor, nn
 
-from course_utils.attacks.base import Best, attack_context
+from course_utils.attacks.base import attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import spread, steepest
 from course_utils.evaluation import without
@@ -49,13 +49,13 @@ def deepfool(
     if candidates < 2 or not 0 <= overshoot < float("inf"):
         raise ValueError(f"candidates={candidates}, overshoot={overshoot:g}: want at least 2, and not below 0")
     with attack_context(model, images, labels, targets, generator, (steps, "deepfool", progress)) as task:
-        best, rows, x = Best(task.images), task.rows, task.images
+        rows, x = task.rows, task.images
         plus = None if targets is None else task.targets[:, None]
         for step in range(steps + 1):
             logits = task.logits(x)
             if plus is None:
                 plus = without(logits, task.labels).topk(min(candidates, task.classes) - 1).indices
-            rows, x, logits, plus = best.settle(task.is_adversarial(logits, rows), rows, x, logits, plus)
+            rows, x, logits, plus = task.best.settle(task.is_adversarial(logits, rows), rows, x, logits, plus)
             if step == steps or not len(rows):
                 break
             minus = task.labels[rows] if targets is None else without(logits, task.targets[rows]).argmax(1)
@@ -69,4 +69,4 @@ def deepfool(
             r = (x - clean) / (1 + overshoot) + spread(far, x) * steepest(w, norm)
             x = (clean + (1 + overshoot) * r).clamp(0, 1)
             task.bar.update()
-    return best.images.to(images)
+    return task.best.images.to(images)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils.attacks.base import AttackTask, Best, attack_context
+from course_utils.attacks.base import AttackTask, attack_context
 from course_utils.core.checks import check_count, check_images
 from course_utils.core.tensors import bisect, length, portion, spread
 
@@ -72,31 +72,31 @@ def hop_skip_jump(
             raise ValueError(f"detail={detail} is finer than the images of {size} pixels: leave it out")
         if start is not None and check_images(start).shape != images.shape:
             raise ValueError(f"start has shape {tuple(start.shape)}, not {tuple(images.shape)}: want one each")
-        best, game = Best(task.images), _Queries(task, queries)
+        game = _Queries(task, queries)
 
         def report():
             task.bar.update(queries - int(game.left.max()) - task.bar.n)
             if on_step is not None:
-                on_step(best.images.clone().to(images), queries - game.left.to(labels.device))
+                on_step(task.best.images.clone().to(images), queries - game.left.to(labels.device))
 
-        rows = _begin(game, best.images, start)
-        x, there = best.images, rows[game.left[rows] >= HALVINGS]
+        rows = _begin(game, task.best.images, start)
+        x, there = task.best.images, rows[game.left[rows] >= HALVINGS]
         x[there] = _walk_back(game, x[there], there)
-        best.score[rows] = -length(x[rows] - task.images[rows])
+        task.best.score[rows] = -length(x[rows] - task.images[rows])
         report()
         for round_ in itertools.count(1):
             spare = game.left[rows] - HALVINGS - STRIDES
             rows, spare = rows[spare >= FEWEST], spare[spare >= FEWEST]
             if not len(rows):
                 break
-            x, far = best.images[rows], -best.score[rows]
+            x, far = task.best.images[rows], -task.best.score[rows]
             number = spare.clamp(max=int(FIRST * math.sqrt(round_)))
             v = boundary_normal(game, x, rows, RADIUS * far, number, detail, task.generator)
             x, there = _stride(game, x, rows, v, far / math.sqrt(round_))
             x, moved = _walk_back(game, x[there], rows[there]), rows[there]
-            best.offer(x, moved, -length(x - task.images[moved]))
+            task.best.offer(x, moved, -length(x - task.images[moved]))
             report()
-    return best.images.to(images)
+    return task.best.images.to(images)
 
 
 class _Queries:

@@ -18,7 +18,7 @@ Pixels that stand at 0 or 1 and want to go beyond are held there (two-metric pro
 import torch
 from torch import Tensor, nn
 
-from course_utils.attacks.base import Best, Bracket, attack_context, keep_rows
+from course_utils.attacks.base import Bracket, attack_context, keep_rows
 from course_utils.core.checks import check_counts
 from course_utils.core.tensors import length, spread
 
@@ -62,7 +62,6 @@ def lbfgs(
     search_steps = search_steps if c is None else 1
     targets = "nearest" if targets is None else targets
     with attack_context(model, images, labels, targets, generator, (1, "lbfgs", progress)) as task:
-        best = Best(task.images)
         logits, loss, slope = task.gradient(task.images, task.cross_entropy, task.rows)
         reach = loss / length(slope).clamp_min(1e-12)  # how far the target is, were the loss linear
         # The first c: a linear loss would be given up for a perturbation about half way to the target.
@@ -78,9 +77,9 @@ def lbfgs(
             r, reached = trial - task.images[rows], task.is_adversarial(logits, rows)
             size, weight = length(r), bracket.c[rows]
             if c is None:
-                best.offer(trial, rows, torch.where(reached, -size, float("-inf")))
+                task.best.offer(trial, rows, torch.where(reached, -size, float("-inf")))
             else:
-                best.images[rows] = trial
+                task.best.images[rows] = trial
             if norm == "squared_l2":
                 loss, slope = loss + weight * size**2, slope + spread(2 * weight, r) * r
             else:
@@ -91,7 +90,7 @@ def lbfgs(
                 bracket.narrow(rows[settled], walk.reached[settled])
                 task.bar.update(int(settled.sum()))
                 keep_rows(walk, bracket.rounds[rows] < search_steps)
-    return best.images.to(images)
+    return task.best.images.to(images)
 
 
 class _Walk:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils import runtime
-from course_utils.attacks.base import Best, attack_context
+from course_utils.attacks.base import attack_context
 from course_utils.core.checks import check_budget, check_counts, check_images
 
 
@@ -29,11 +29,10 @@ def random_noise(
     if draws == 1:
         return _signs(check_images(images).detach(), eps, generator)
     with attack_context(model, images, labels) as task:
-        best = Best(task.images)
         for _ in range(draws):
             noisy = _signs(task.images, eps, generator)
-            best.offer(noisy, task.rows, task.adversarial_margin(task.logits(noisy), task.rows))
-    return best.images.to(images)
+            task.best.offer(noisy, task.rows, task.adversarial_margin(task.logits(noisy), task.rows))
+    return task.best.images.to(images)
 
 
 def _signs(images: Tensor, eps: float, generator: torch.Generator) -> Tensor:

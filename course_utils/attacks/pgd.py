@@ -18,7 +18,7 @@ Steps that fall from long to short do both, as the halved steps of Croce and Hei
 import torch
 from torch import Tensor, nn
 
-from course_utils.attacks.base import Best, attack_context
+from course_utils.attacks.base import attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import project, random_start, steepest
 
@@ -69,11 +69,10 @@ def pgd(
     else:
         lengths = [step_size] * steps
     with attack_context(model, images, labels, targets, generator, (restarts * steps, "pgd", progress)) as task:
-        best = Best(task.images)
         margin = task.adversarial_margin, 1
         objective, direction = margin if loss == "margin" else (task.cross_entropy, task.direction)
         for _ in range(restarts):
-            rows = task.rows[best.score <= 0] if early_exit else task.rows
+            rows = task.rows[task.best.score <= 0] if early_exit else task.rows
             if not len(rows):
                 break
             clean = task.images[rows]
@@ -83,14 +82,14 @@ def pgd(
                     logits, _, gradient = task.gradient(x, objective, rows)
                     if early_exit:
                         done = task.is_adversarial(logits, rows)
-                        rows, x, clean, gradient = best.settle(done, rows, x, clean, gradient)
+                        rows, x, clean, gradient = task.best.settle(done, rows, x, clean, gradient)
                         if not len(rows):
                             break
                     x = project(x + direction * length * steepest(gradient, norm), clean, eps, norm)
                     task.bar.update()
             finally:  # also when interrupted
                 if restarts == 1 or not len(rows):
-                    best.images[rows] = x
+                    task.best.images[rows] = x
                 else:
-                    best.offer(x, rows, task.adversarial_margin(task.logits(x), rows))
-    return best.images.to(images)
+                    task.best.offer(x, rows, task.adversarial_margin(task.logits(x), rows))
+    return task.best.images.to(images)

@@ -13,7 +13,7 @@ and Hein 2019, arXiv 1912.00049, algorithms 1 and 2. A defense that hides its gr
 import torch
 from torch import Tensor, nn
 
-from course_utils.attacks.base import Best, attack_context
+from course_utils.attacks.base import attack_context
 from course_utils.core.checks import check_budget, check_counts
 from course_utils.core.tensors import spread
 
@@ -40,7 +40,7 @@ def square(
     check_budget(eps, "linf")
     check_counts(queries=queries)
     with attack_context(model, images, labels, targets, generator, (queries, "square", progress)) as task:
-        best, rows, source = Best(task.images), task.rows, task.generator
+        rows, source = task.rows, task.generator
         row, column = (torch.arange(size).to(task.images) for size in images.shape[2:])
         row = row[:, None]
 
@@ -48,7 +48,7 @@ def square(
             return torch.randint(below, shape, generator=source, device=source.device).to(task.images)
 
         for query in range(queries):
-            clean, old = task.images[rows], best.images[rows]
+            clean, old = task.images[rows], task.best.images[rows]
             number, channels, height, width = clean.shape
             if query == 0:
                 x = (clean + eps * (2 * draw(2, number, channels, 1, width) - 1)).clamp(0, 1)
@@ -61,12 +61,12 @@ def square(
                 same = (x == old).flatten(1).all(1)  # a wasted query: take the other sign
                 x = torch.where(within & spread(same, x), (clean - eps * signs).clamp(0, 1), x)
             logits = task.logits(x)
-            best.offer(x, rows, task.adversarial_margin(logits, rows))
+            task.best.offer(x, rows, task.adversarial_margin(logits, rows))
             rows = rows[~task.is_adversarial(logits, rows)]
             task.bar.update()
             if not len(rows):
                 break
-    return best.images.to(images)
+    return task.best.images.to(images)
 
 
 def side_at(spent: float, height: int, width: int) -> int:
