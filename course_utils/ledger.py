@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from course_utils import figures
+from course_utils.core.checks import no_such
 from course_utils.core.storage import JsonStore
 from course_utils.figures import Picture, Table
 
@@ -103,14 +104,7 @@ STORE = JsonStore("ledger", fresh=list, check=_check, former="ledger.json")
 
 
 def record(
-    claim: str,
-    what: str,
-    *,
-    measured: str,
-    verdict: str,
-    condition: str,
-    reported: str = "",
-    mark: str = "",
+    claim: str, what: str, *, measured: str, verdict: str, condition: str, reported: str = "", mark: str = ""
 ) -> Table:
     """Write a row into the ledger, in place of an older one with the same ``claim`` and ``what``, and show it.
 
@@ -123,7 +117,8 @@ def record(
         reported: the number in the literature.
         mark: how far that can be trusted: "P" read in the paper, "S" in a later text, "M" recalled, "C" computed.
     """
-    _require_claim(claim)
+    if claim not in CLAIMS:
+        raise no_such("claim", claim, CLAIMS)
     if verdict not in VERDICTS:
         raise ValueError(f"verdict {verdict!r} is not one of {', '.join(VERDICTS)}")
     if mark not in MARKS or bool(reported) != bool(mark):
@@ -147,8 +142,8 @@ def rows() -> list[Row]:
 
 def table(*claims: str) -> Table:
     """The ledger as a table: the rows recorded so far, and a line for each claim that still waits for its lesson."""
-    for claim in claims:
-        _require_claim(claim)
+    if strangers := [claim for claim in claims if claim not in CLAIMS]:
+        raise no_such("claim", strangers[0], CLAIMS)
     chosen = [row for row in rows() if row.claim in (claims or CLAIMS)]
     return _table(chosen, (set(claims) or CLAIMS.keys()) - {row.claim for row in chosen})
 
@@ -192,18 +187,12 @@ def overview() -> Picture:
     return figures.picture(canvas, f"Of {len(CLAIMS)} claims, " + "; ".join(parts) + ".")
 
 
-def _require_claim(claim: str) -> None:
-    if claim not in CLAIMS:
-        raise ValueError(f"there is no claim {claim!r}: the ledger has {', '.join(CLAIMS)}")
-
-
 def _table(found: list[Row], waiting: Collection[str] = ()) -> Table:
     lines = []
     for row in found:
         reported = f"{row.reported} ({MARKS[row.mark]})" if row.reported else "-"
         verdict = f"{row.verdict}: {row.condition}"
         lines.append([row.claim, CLAIMS[row.claim].text, row.what, row.measured, reported, verdict])
-    for claim in waiting:
-        lines.append([claim, CLAIMS[claim].text, f"lesson {CLAIMS[claim].lessons}", "-", "-", WAITING])
+    lines += [[claim, CLAIMS[claim].text, f"lesson {CLAIMS[claim].lessons}", "-", "-", WAITING] for claim in waiting]
     lines.sort(key=lambda line: list(CLAIMS).index(line[0]))
     return Table(["", "claim", "what", "measured", "reported", "verdict"], lines)

@@ -11,7 +11,7 @@ two or three epochs.
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -163,11 +163,8 @@ def weight_decay(model: nn.Module, lambdas: Sequence[float]) -> Tensor:
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     if len(layers) != len(lambdas) or not layers:
         raise ValueError(f"{len(lambdas)} lambdas for {len(layers)} dense layers: give one a layer, 0 for no decay")
-    total = 0
-    for number, layer in zip(lambdas, layers, strict=True):
-        biases = 0 if layer.bias is None else layer.bias.square().sum()
-        total = total + number * ((layer.weight.square().sum() + biases) / 2)
-    return total
+    squares = [sum(own.square().sum() for own in (layer.weight, layer.bias) if own is not None) for layer in layers]
+    return sum(number * (square / 2) for number, square in zip(lambdas, squares, strict=True))
 
 
 @contextmanager
@@ -236,13 +233,9 @@ class _Kept:
 @contextmanager
 def _fast_matmul(device: torch.device):
     """TF32 products on an NVIDIA GPU: 10 bits of mantissa are plenty for training, and several times faster."""
-    before = None
-    if device.type == "cuda":
-        with suppress(RuntimeError):  # set by torch's newer switches: then it is the user's choice
-            before = torch.get_float32_matmul_precision()
-            torch.set_float32_matmul_precision("high")
-    try:
+    precision = runtime.meanwhile(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "high")
+    with ExitStack() as stack:
+        if device.type == "cuda":
+            with suppress(RuntimeError):  # set by torch's newer switches: then it is the user's choice
+                stack.enter_context(precision)
         yield
-    finally:
-        if before:
-            torch.set_float32_matmul_precision(before)

@@ -37,7 +37,7 @@ def test_show_lists_every_claim_and_says_where_the_rest_is_tested():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(claim="Z9"), "there is no claim 'Z9'"),
+        (dict(claim="Z9"), "no claim is called 'Z9'; there are T1, S1"),
         (dict(verdict="true"), "holds, depends, undecided, fails"),
         (dict(mark=""), "needs one of P, S, M, C"),
         (dict(mark="Q"), "needs one of P, S, M, C"),
@@ -52,7 +52,7 @@ def test_a_row_without_its_grounds_is_refused(change, message):
 
 
 def test_show_refuses_unknown_claims():
-    with pytest.raises(ValueError, match="there is no claim 'Z9'"):
+    with pytest.raises(ValueError, match="no claim is called 'Z9'; there are T1, S1"):
         ledger.table("Z9")
 
 

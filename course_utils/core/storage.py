@@ -149,7 +149,6 @@ class JsonStore:
         return record_folder() / f"{self.name}.json"
 
     def read(self) -> Any:
-        """The contents."""
         return self.update()
 
     def update(self, *changes: Callable[[Any], object]) -> Any:

@@ -95,7 +95,6 @@ class Widget(Pictured, anywidget.AnyWidget):
 
     @classmethod
     def words(cls, error: BaseException) -> str:
-        """An error as a sentence."""
         return str(error) if isinstance(error, cls.plain) else f"{type(error).__name__}: {error}"
 
 

@@ -1,7 +1,6 @@
 """Breed pictures by eye: the learner takes the place of selection, and the network only gives its opinion.
 
-Nine pictures, each painted by a CPPN. Whoever likes some of them asks for their children, again and again, as on the
-website Picbreeder (Secretan et al. 2011). What has been bred lives here, and the page, `breeding.js`, shows it.
+Nine pictures are painted by CPPNs; who likes some asks for their children, as on Picbreeder (Secretan et al. 2011).
 """
 
 from collections.abc import Sequence
@@ -65,7 +64,6 @@ class Breeder(Widget):
 
     @staticmethod
     def still(network: nn.Module) -> figures.Picture:
-        """Three generations."""
         generator = runtime.ensure_generator(device=evaluation.device_of(network))
         litters, captions = [first(network, generator)], []
         for _ in range(2):
@@ -80,7 +78,6 @@ class Breeder(Widget):
         return figures.images(images.cpu(), captions, columns=NUMBER, title=title, alt=alt)
 
     def picture(self) -> figures.Picture:
-        """The nine of now."""
         captions = self.litter.captions(self.favourites)
         alt = f"Nine painted images, and what the network says: {', '.join(captions)}.".replace("\n", " ")
         return figures.images(self.litter.images.cpu(), captions, columns=NUMBER, alt=alt)

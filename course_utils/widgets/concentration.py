@@ -32,10 +32,7 @@ if TYPE_CHECKING:
 scipy = lazy.load("scipy")
 
 MOST = 1000  # dimensions
-STOPS = [*range(1, 25)]  # of the slider: at first each whole number, then steps of about 4 %, and three more
-while STOPS[-1] < MOST:
-    STOPS.append(round(1.04 * STOPS[-1]))
-STOPS = sorted({*STOPS[:-1], 100, 784, MOST})
+STOPS = sorted({*range(1, 25), *(round(24 * 1.04**k) for k in range(95)), 100, 784, MOST})  # of the slider
 EPSILONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]  # of the second slider
 STILLS = (2, 10, 784)  # the dimensions of the static twin
 EPS = 0.01  # where the second slider starts
@@ -164,9 +161,8 @@ def fraction_text(log10: float) -> str:
     if log10 > -3:
         return f"{100 * 10**log10:.3g} %"
     power = math.floor(log10)
-    front = round(10 ** (log10 - power), 1)
-    front, power = (1.0, power + 1) if front == 10 else (front, power)
-    return f"{front:.1f} × 10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    front, carried = f"{10 ** (log10 - power):.1e}".split("e")  # 9.96 is rounded to 1.0e+01
+    return f"{front} × 10{str(power + int(carried)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def radius_text(radius: float) -> str:
@@ -199,8 +195,7 @@ def _row(row: "list[Axes]", n: int) -> str:
 def _histogram(axis: "Axes", values: Tensor, most: float, law: Callable[[Tensor], Tensor]) -> None:
     fractions, expected = histogram(values, law, 0, most)
     width = most / BINS
-    left = [width * k for k in range(BINS)]
-    axis.bar(left, fractions.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
+    axis.bar(np.arange(BINS) * width, fractions.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
     middles = torch.linspace(width / 2, most - width / 2, len(expected))
     axis.plot(middles.tolist(), expected.tolist(), "--", color=figures.THEORY, lw=1.2)
     axis.set_xlim(0, most)

@@ -1,8 +1,7 @@
 """An evolution to watch: MAP-Elites breeds an image for every class, generation by generation.
 
 The page, `evolution.js`, asks for the next generation when it has drawn the last. So nothing queues up: a pause takes
-effect at once, and other cells of the notebook can run in between. What evolution has reached lives here, and every
-answer holds all that there is to draw.
+effect at once, and other cells of the notebook can run in between.
 """
 
 import torch

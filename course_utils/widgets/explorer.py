@@ -54,8 +54,7 @@ class _Canvas:
     def __init__(self, classes: int):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        canvas, axes = figures.figure(8.2, 2.5, ncols=4, width_ratios=[1, 1, 1, 1.7])
-        *self.images, bars = axes
+        canvas, (*self.images, bars) = figures.figure(8.2, 2.5, ncols=4, width_ratios=[1, 1, 1, 1.7])
         for axis, title in zip(self.images, ("clean", "difference", "adversarial"), strict=True):
             figures.show(axis, torch.zeros(1, 28, 28), "0  > 99.99 %", title=title)
         self.images[1].images[0].set_cmap("RdBu_r")

@@ -189,7 +189,6 @@ class Form(Widget):
         return {"locked": self.locked, "revealed": self.revealed, "trouble": STORE.trouble}
 
     def picture(self) -> figures.Picture:
-        """The question, and what was locked in."""
         words = f"{self.guess.asked} Locked in: {self.locked}" if self.locked else self.guess.asked
         lines = textwrap.wrap(words, 90)
         canvas, axis = figures.figure(height=0.25 * len(lines))

@@ -57,7 +57,6 @@ class PhotoAttack(Widget):
 
     @staticmethod
     def still(network: nn.Module, photos: Mapping[str, Tensor]) -> figures.Picture:
-        """Two attacks side by side."""
         tried = {}
         for number, eps in STILLS:
             name = list(photos)[number % len(photos)]

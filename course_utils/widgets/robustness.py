@@ -139,11 +139,11 @@ class Trial:
 
     def step(self, net: str, attacker: str, stop: int) -> None:
         """Attack the next 25 digits, unless all of them were; what the attack raises is raised here."""
+        if self.complete(net, attacker, stop) is not None:
+            return
         key = net, attacker, stop
         before = self.results.get(key, Result(*(part[:0] for part in self.clean[net])))
         part = self.split[len(before.named) : len(before.named) + PORTION]
-        if not len(part):
-            return
         with runtime.one_thread():
             images = assault(self.nets[net], self.attackers[attacker], part.images, part.labels, stop / 100)
             found = evaluation.predict(self.nets[net], images).labels.to(part.labels)
@@ -208,8 +208,6 @@ class Trial:
 
 def assault(model: nn.Module, attack: Attack, images: Tensor, labels: Tensor, eps: float) -> Tensor:
     """What an attack makes of a copy of these images; a ValueError if they leave [0, 1] or ``eps``."""
-    if eps == 0:
-        return images
     with reraise_interrupts():
         attacked = attack(model, images.clone(), labels.clone(), eps)
     if not isinstance(attacked, Tensor) or attacked.shape != images.shape:

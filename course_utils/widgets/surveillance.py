@@ -74,7 +74,6 @@ class FaceCamera(Widget):
         return _picture(sights)
 
     def picture(self) -> figures.Picture:
-        """The photo that is looked at, with what hangs in it now."""
         sight = see(self.things, self.photos[self.photo], **self.settings)
         return _picture({(self.photo, self.settings["hangs"]): sight})
 

@@ -87,7 +87,6 @@ class SceneCamera(Widget):
         )
 
     def picture(self) -> figures.Picture:
-        """The view."""
         return figures.images(self.image, alt=f"The view of a camera, {self._moved()} from home.")
 
     def obey(self, do: str, sliders: list[float] = ()) -> tuple[dict, list[bytes]]:
