@@ -142,8 +142,8 @@ def _figure_class() -> "type[Figure]":
     return OurFigure
 
 
-def figure(width: float = PLOT, height: float = 3.2, **subplots) -> "tuple[Figure, np.ndarray | Axes]":
-    """An empty figure in the course's look, and its axes (see matplotlib's ``Figure.subplots``).
+def figure(width: float = PLOT, height: float = 3.2, title: str = "", **subplots) -> "tuple[Figure, np.ndarray | Axes]":
+    """An empty figure in the course's look, with a title over all of it, and its axes (see ``Figure.subplots``).
 
     >>> canvas, axes = figure()
     >>> _ = axes.plot([0, 1], [0, 1], color=CLEAN)
@@ -152,6 +152,8 @@ def figure(width: float = PLOT, height: float = 3.2, **subplots) -> "tuple[Figur
     """
     with look():
         canvas = _figure_class()(figsize=(width, height), dpi=DPI, layout="constrained")
+        if title:
+            canvas.suptitle(title, fontsize=11)
         return canvas, canvas.subplots(**subplots)
 
 
@@ -208,13 +210,11 @@ def images(
     rows = -(-number // columns)
     cell = min(ROW / columns, 1.5)
     height = rows * (cell + 0.2 * max(len(text.splitlines()) for text in captions)) + (0.4 if title else 0)
-    canvas, axes = figure(cell * columns, height, nrows=rows, ncols=columns, squeeze=False)
+    canvas, axes = figure(cell * columns, height, title, nrows=rows, ncols=columns, squeeze=False)
     for axis in axes.flat[number:]:
         axis.axis("off")
     for axis, image, caption, color in zip(axes.flat[:number], shown, captions, colors, strict=True):
         show(axis, image, caption, color=color)
-    if title:
-        canvas.suptitle(title, fontsize=11)
     return picture(canvas, alt)
 
 
@@ -330,7 +330,7 @@ def heatmap(
             raise ValueError(f"panel {name!r} has shape {values.shape} among {len(tables)} panels: want {want}")
     low, high = (extreme(list(tables.values())) for extreme in (np.nanmin, np.nanmax))
     width, height = PLOT if len(tables) == 1 else ROW, 1.4 + 0.36 * len(rows)
-    canvas, axes = figure(width, height, ncols=len(tables), squeeze=False)
+    canvas, axes = figure(width, height, title, ncols=len(tables), squeeze=False)
     for axis, (name, values) in zip(axes.flat, tables.items(), strict=True):
         axis.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
         for i, j in np.ndindex(values.shape):
@@ -343,8 +343,6 @@ def heatmap(
         axis.spines[:].set_visible(False)
         axis.set(xlabel=xlabel, ylabel=ylabel if axis is axes.flat[0] else "")
         axis.set_title(name, fontsize=10)
-    if title:
-        canvas.suptitle(title, fontsize=11)
     return picture(canvas, alt)
 
 

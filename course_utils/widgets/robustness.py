@@ -139,7 +139,7 @@ class Trial:
 
     def step(self, net: str, attacker: str, stop: int) -> None:
         """Attack the next 25 digits, unless all of them were; what the attack raises is raised here."""
-        if self.complete(net, attacker, stop) is not None:
+        if self.complete(net, attacker, stop):
             return
         key = net, attacker, stop
         before = self.results.get(key, Result(*(part[:0] for part in self.clean[net])))
@@ -158,7 +158,7 @@ class Trial:
     def complete(self, net: str, attacker: str, stop: int) -> Result | None:
         """The result for all digits, or None."""
         result = self.so_far(net, attacker, stop)
-        return result if result is not None and len(result.named) == len(self) else None
+        return result if result and len(result.named) == len(self) else None
 
     def together(self, net: str, stop: int) -> Result | None:
         """The digits that are right after every attack that was made with all of them at this eps."""
@@ -167,8 +167,7 @@ class Trial:
 
     def curve(self, net: str, attacker: str) -> list[tuple[int, Result]]:
         """What is complete for this pair, in the order of eps, from the clean digits on."""
-        found = ((stop, self.complete(net, attacker, stop)) for stop in range(STOPS + 1))
-        return [(stop, result) for stop, result in found if result is not None]
+        return [(stop, result) for stop in range(STOPS + 1) if (result := self.complete(net, attacker, stop))]
 
     def fallen(self, net: str) -> tuple[str, int, Result] | None:
         """The attack that left least of a claim: within its eps, and below it with the whole interval."""
@@ -241,7 +240,7 @@ class Robustness(Widget):
         for net, attacker in itertools.product(trial.nets, trial.attackers):
             try:
                 for stop in (round(100 * eps) for eps in STILLS):
-                    while trial.complete(net, attacker, stop) is None:
+                    while not trial.complete(net, attacker, stop):
                         trial.step(net, attacker, stop)
             except Exception as error:  # the others are worth seeing all the same
                 missing[net, attacker] = Robustness.words(error)
