@@ -15,7 +15,7 @@ two normal vectors. The page, `concentration.js`, draws what was computed here.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import lazy_loader as lazy
 import numpy as np
@@ -25,9 +25,6 @@ from torch import Tensor
 from course_utils import figures, runtime
 from course_utils.core.stats import clopper_pearson
 from course_utils.widgets.base import Widget
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 scipy = lazy.load("scipy")
 
@@ -174,7 +171,7 @@ def radius_text(radius: float) -> str:
     return f"{radius:.{max(3, 1 - math.floor(math.log10(1 - radius)))}f}"
 
 
-def _row(row: "list[Axes]", n: int) -> str:
+def _row(row: "list[figures.Axes]", n: int) -> str:
     """The three panels for n dimensions, and what they show."""
     known, drawn = exact(n), sample(n)
     radius, inside, above = radius_text(known.radius), fraction_text(known.inside), fraction_text(known.above)
@@ -192,7 +189,7 @@ def _row(row: "list[Axes]", n: int) -> str:
     )
 
 
-def _histogram(axis: "Axes", values: Tensor, most: float, law: Callable[[Tensor], Tensor]) -> None:
+def _histogram(axis: "figures.Axes", values: Tensor, most: float, law: Callable[[Tensor], Tensor]) -> None:
     fractions, expected = histogram(values, law, 0, most)
     width = most / BINS
     axis.bar(np.arange(BINS) * width, fractions.tolist(), width, align="edge", color=figures.CLEAN, alpha=0.6)
@@ -201,7 +198,7 @@ def _histogram(axis: "Axes", values: Tensor, most: float, law: Callable[[Tensor]
     axis.set_xlim(0, most)
 
 
-def _against_n(axis: "Axes", n: int, drawn: Sample) -> None:
+def _against_n(axis: "figures.Axes", n: int, drawn: Sample) -> None:
     """The two fractions for every dimension, and what came in this one, with 95 % intervals."""
     dimensions = range(1, MOST + 1)
     for name, color in (("inside", figures.CLEAN), ("above", figures.DEFENDED)):

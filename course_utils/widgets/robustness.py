@@ -16,7 +16,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,9 +27,6 @@ from course_utils.core.checks import check_count, check_images, check_labels
 from course_utils.core.stats import clopper_pearson
 from course_utils.data import Split
 from course_utils.widgets.base import Widget, to_bytes
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 START = 0.1
 STILLS = (0.1, 0.2, 0.3)  # eps of the static twin
@@ -354,7 +351,7 @@ def _picture(trial: Trial, missing: Mapping[tuple[str, str], str]) -> figures.Pi
     return figures.picture(canvas, f"{what}. {' '.join(texts)}")
 
 
-def _panel(axis: "Axes", trial: Trial, net: str, missing: Mapping[tuple[str, str], str]) -> str:
+def _panel(axis: "figures.Axes", trial: Trial, net: str, missing: Mapping[tuple[str, str], str]) -> str:
     """Draw one net's panel, and say what it shows."""
     clean, claim, worst = trial.clean[net], trial.claims.get(net), round(100 * STILLS[-1])
     words = []
