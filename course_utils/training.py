@@ -11,7 +11,7 @@ two or three epochs.
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -233,9 +233,13 @@ class _Kept:
 @contextmanager
 def _fast_matmul(device: torch.device):
     """TF32 products on an NVIDIA GPU: 10 bits of mantissa are plenty for training, and several times faster."""
-    precision = runtime.meanwhile(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "high")
-    with ExitStack() as stack:
-        if device.type == "cuda":
-            with suppress(RuntimeError):  # set by torch's newer switches: then it is the user's choice
-                stack.enter_context(precision)
+    before = None
+    if device.type == "cuda":
+        with suppress(RuntimeError):  # set by torch's newer switches: then it is the user's choice
+            before = torch.get_float32_matmul_precision()
+            torch.set_float32_matmul_precision("high")
+    try:
         yield
+    finally:
+        if before:
+            torch.set_float32_matmul_precision(before)
