@@ -1,9 +1,7 @@
 """High dimensions: how much of the space around an image is adversarial, how near it is, and what cuts that space.
 
-- `flip_probability`: `flip_probability` by Monte Carlo and `flip_probability_splitting` by adaptive multilevel
-  splitting, how likely a random perturbation flips the class, down to 1e-12 and below.
-- `boundary_distance`: `boundary_distance` in the worst direction of the whole space or of a random subspace
-  (`random_basis`), and `ray` in a given one.
+- `flip_probability`: how likely a random perturbation flips the class; `flip_probability_splitting`, down to 1e-30.
+- `boundary_distance`: in the worst direction of all, or of a subspace (`random_basis`); `ray`, in a given one.
 - `caps`: what a boundary that is flat would do, `uniform_ratio`, `cap_height`, `cap_distance`.
 - `line_pictures`: `lines` and `f_lin`, a problem where all of it can be written down.
 - `spheres`: `spheres`, two concentric ones, where the `nearest_error` of a network can be compared with the best.

@@ -9,7 +9,7 @@ length of its normal lies in S, so that
 Fawzi, Moosavi-Dezfooli and Frossard, arXiv 1608.08967. m = 1 is a random direction, m = d the worst case. Whether a
 network's boundary is flat enough is an experiment: ``sqrt(m / d) ||r_S|| / ||r*||``, their beta, should stay near 1.
 
-Distances here ignore the borders of pixel space at 0 and 1, as in the paper.
+Distances here ignore the borders of pixel space at 0 and 1, as in the paper: models are asked beyond them.
 """
 
 from typing import NamedTuple
@@ -36,9 +36,7 @@ class BoundaryDistance(NamedTuple):
 
 
 def random_basis(m: int, d: int, *, generator: torch.Generator | None = None) -> Tensor:
-    """An orthonormal basis of a random subspace of ``m`` dimensions, all of them equally likely: ``(d, m)``.
-
-    It lives on the device of the generator.
+    """An orthonormal basis of a random subspace, all equally likely: ``(d, m)``, on the device of the generator.
 
     >>> basis = random_basis(3, 784)
     >>> torch.allclose(basis.T @ basis, torch.eye(3), atol=1e-6)
@@ -64,15 +62,11 @@ def boundary_distance(
     With its gradients projected on the subspace, it is DeepFool in the coordinates of the basis. A bisection finds
     where the class changes on the way to what it found. The shortest perturbation would stand upright on the boundary:
     so it is turned half way to the gradient there, and kept if the class flips at that length or less. What comes out
-    is an upper bound of the distance.
+    is an upper bound of the distance; 0 for an image that is misclassified already.
 
     Args:
-        model: is asked beyond [0, 1] too.
         basis: orthonormal columns ``(C * H * W, m)``, as of `random_basis`; None is the whole space.
         turns: towards the gradient; 0 is DeepFool alone, with which the papers measured.
-
-    Returns:
-        `BoundaryDistance`, on the device of the images. An image that is misclassified already has distance 0.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     >>> model[1].weight.data = torch.tensor([[0.6, 0.8], [0.0, 0.0]])  # a boundary through 0, with this unit normal
@@ -104,8 +98,7 @@ def boundary_distance(
             between = steepest(steepest(perturbation, "l2") + steepest(normal, "l2"), "l2")
             turned = spread(length(perturbation), between) * between
             fraction = _first_flip(task, turned, ends)
-            shorter = spread(fraction.clamp_max(1), turned) * turned
-            perturbation = torch.where(spread(fraction <= 1, turned), shorter, perturbation)
+            perturbation = torch.where(spread(fraction <= 1, turned), spread(fraction, turned) * turned, perturbation)
     perturbation = (high - low) * perturbation
     distances = length(perturbation).masked_fill(~reached, float("inf"))
     return BoundaryDistance(distances.to(images.device), perturbation.to(images.device))

@@ -1,8 +1,7 @@
 r"""What can be computed about caps of a sphere in many dimensions.
 
-The flat boundary of a linear classifier cuts a cap from every sphere around an image. How large it is says how far the
-boundary is, and of all sets of one size a cap is the farthest away from the rest (the isoperimetric inequality): what a
-measured distance is compared with.
+The flat boundary of a linear classifier cuts a cap from every sphere around an image. Of all sets of one size a cap is
+the farthest away from the rest (the isoperimetric inequality): what a measured distance is compared with.
 
 `uniform_ratio` is Fawzi, Fawzi and Frossard, arXiv 1502.02590; `cap_distance` Gilmer et al., arXiv 1801.02774.
 """
@@ -30,8 +29,7 @@ def cap_height(fraction: float, d: int) -> float:
 def cap_distance(fraction: float, d: int) -> float:
     r"""The mean distance from a point of the unit sphere in ``d`` dimensions to a cap that holds ``fraction`` of it.
 
-    Exact for each d; the limit for many dimensions is ``-Phi^-1(fraction) / sqrt(d)``. No set of this size is farther
-    away.
+    Exact for each d; the limit for many dimensions is ``-Phi^-1(fraction) / sqrt(d)``.
 
     >>> f"{cap_distance(1e-6, 500):.3f}"
     '0.212'

@@ -45,7 +45,7 @@ class FlipEstimate(NamedTuple):
 
 
 class SplittingEstimate(NamedTuple):
-    """Probabilities of a flip ``(N,)``, float64, and their relative standard errors ``(N,)``: 0.2 is 20 % of it."""
+    """On the CPU: probabilities of a flip, float64 ``(N,)``, and their relative standard errors: 0.2 is 20 % of it."""
 
     probabilities: Tensor
     errors: Tensor
@@ -64,16 +64,14 @@ def flip_probability(
 ) -> FlipEstimate:
     """Count how many random perturbations of each image the model misclassifies. They may leave [0, 1].
 
+    If interrupted, it returns the counts of the rounds that were finished. `stats.clopper_pearson` takes both numbers.
+
     Args:
         labels: with the true ones an image that is misclassified already is counted as flipped nearly always: pass the
             model's own answers to ask how often these change.
         size: for "gaussian" the standard deviation of each pixel, for "ball" and "sphere" the Euclidean radius.
         law: "gaussian"; "ball", uniform in the ball around the image; "sphere", uniform on its surface.
         samples: perturbations an image; the memory does not grow with them.
-
-    Returns:
-        `FlipEstimate`, on the device of the images; `stats.clopper_pearson` takes both for a confidence interval. If
-        interrupted, the counts of the rounds that were finished.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     >>> x = torch.rand(3, 1, 2, 2)
@@ -118,13 +116,12 @@ def flip_probability_splitting(
     the families that descend from one first member each, and their fractions of the last population: relative variance
     = sum of squared fractions - 1 / particles. Without levels this is the binomial error.
 
+    0 stands for a probability below 1e-30, or for a margin that no perturbation changes; its error is NaN. So are both
+    for the images that an interrupt left undone.
+
     Args:
         labels, size, law: as for `flip_probability`.
         particles: perturbations in the population of an image, at least 10.
-
-    Returns:
-        `SplittingEstimate`, on the CPU. 0 stands for a probability below 1e-30, or for a margin that no perturbation
-        changes; its error is NaN. So are both for the images that an interrupt left undone.
 
     >>> class Half(nn.Module):
     ...     def forward(self, images):
@@ -157,10 +154,7 @@ def flip_probability_splitting(
 
 
 def _split(score, z: Tensor, rows: Tensor, source: torch.Generator) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Split the populations ``z`` ``(G, P, n)`` of the images in ``rows`` until they flip.
-
-    Yields the images that are done, with their probabilities and relative errors, on the CPU.
-    """
+    """Split populations ``z`` ``(G, P, n)`` of images until they flip: yields numbers, probabilities and errors."""
     particles = z.shape[1]
     scores, probability = score(z, rows), torch.ones_like(z[:, 0, 0])
     b = torch.full_like(probability, 0.5)

@@ -18,10 +18,8 @@ def lines(d: int, shade: float) -> tuple[Tensor, Tensor]:
     So pixels leave [0, 1] a little, as in the paper.
 
     >>> pictures, labels = lines(9, 0.1)
-    >>> pictures[1, 0], labels
-    (tensor([[0.1000, 1.1000, 0.1000],
-            [0.1000, 1.1000, 0.1000],
-            [0.1000, 1.1000, 0.1000]]), tensor([1, 1, 1, 0, 0, 0]))
+    >>> pictures[1, 0, 0], labels
+    (tensor([0.1000, 1.1000, 0.1000]), tensor([1, 1, 1, 0, 0, 0]))
     """
     side = round(check_count("d", d) ** 0.5)
     if side * side != d or side < 2:

@@ -25,11 +25,10 @@ EFFECTIVE = 1e-3  # logits that an effective pixel moves
 
 
 class Survival(NamedTuple):
-    """What each pixel may do alone, ``(N, C, H, W)`` each, float64.
+    """What each pixel may do alone, float64 ``(N, C, H, W)`` each.
 
-    Attributes:
-        lower, upper: the interval around the pixel's present value in which the class stays.
-        fraction: the part of the range [low, high] in which the class is the label, 1 where the pixel is harmless.
+    From ``lower`` to ``upper`` around the pixel's present value the class stays; ``fraction`` is the part of the range
+    [low, high] in which the class is the label, 1 where the pixel is harmless.
     """
 
     lower: Tensor
@@ -49,13 +48,12 @@ def survival(
 ) -> Survival:
     """Move each pixel alone from ``low`` to ``high``: where does the class stay? Exact, but for rounding.
 
+    An interrupted call returns what it found of the images done so far.
+
     Args:
         model: an ``nn.Sequential`` of piecewise linear layers, as for `pieces.piecewise_linear`.
         labels: what the model predicts.
         low, high: the range of the pixel, which holds [0, 1] and may be larger.
-
-    Returns:
-        `Survival`, on the model's device. An interrupted call returns it for the images done so far.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     >>> model[1].weight.data = torch.tensor([[1.0, 1.0], [2.0, 0.0]])

@@ -35,9 +35,7 @@ class Points(NamedTuple):
 
 
 def spheres(number: int, d: int, *, generator: torch.Generator | None = None) -> Points:
-    """Draw ``number`` points: each sphere with probability 1/2, each of its points equally likely.
-
-    They live on the device of the generator.
+    """Draw points on the generator's device: each sphere with probability 1/2, each of its points equally likely.
 
     >>> points, labels = spheres(4, 100)
     >>> torch.allclose(points.norm(dim=1), 1 + 0.3 * labels)
@@ -92,9 +90,8 @@ def train_spheres(
         points, labels = spheres(len(places), d, generator=source)
         return F.cross_entropy(model(points.to(places)), labels.to(places.device))
 
-    split, order = Split(places, places), runtime.ensure_generator()
-    how = dict(epochs=1, lr=lr, batch=batch, decay=0.0, generator=order, progress=progress)
-    return training.fit(model, split, loss=loss, **how)
+    how = dict(epochs=1, lr=lr, batch=batch, decay=0.0, progress=progress)
+    return training.fit(model, Split(places, places), loss=loss, generator=runtime.ensure_generator(), **how)
 
 
 def nearest_error(model: nn.Module, points: Tensor, labels: Tensor, *, progress: bool = True) -> Tensor:

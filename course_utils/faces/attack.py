@@ -108,12 +108,11 @@ def _search(start, eps, cascade, steps, generator, progress, squares: list[Squar
 
 def _faces(images: Tensor, rows: list[int], cascade: Cascade) -> list[Square]:
     """A square around each face that the detector finds in these rows of the images."""
-    squares = []
-    for row, found in zip(rows, detector.detect(images[rows], cascade), strict=True):
-        for left, top, right, bottom in found.boxes.tolist():
-            side = max(right - left, bottom - top)
-            squares.append((row, (left + right - side) / 2, (top + bottom - side) / 2, side))
-    return squares
+    return [
+        (row, left, top, right - left)
+        for row, found in zip(rows, detector.detect(images[rows], cascade), strict=True)
+        for left, top, right, _ in detector.squares(found.boxes.cpu().double()).tolist()
+    ]
 
 
 def _loss(net: CascadeNet, x: Tensor, squares: list[Square], face: bool, generator: torch.Generator) -> Tensor:

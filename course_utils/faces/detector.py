@@ -167,7 +167,7 @@ def detect(images: Tensor, cascade: Cascade | None = None) -> list[Faces]:
     boxes, owners = _propose(cascade.pnet, pixels, THRESHOLDS[0])
     boxes, owners, scores, shifts = _judge(cascade.rnet, pixels, boxes, owners, THRESHOLDS[1])
     keep = batched_nms(boxes, scores, owners, 0.7)
-    boxes, owners = _square(_shift(boxes[keep], shifts[keep])), owners[keep]
+    boxes, owners = squares(_shift(boxes[keep], shifts[keep])), owners[keep]
     boxes, owners, scores, shifts, points = _judge(cascade.onet, pixels, boxes, owners, THRESHOLDS[2])
     points = boxes[:, None, :2] + points.view(-1, 2, 5).mT * (boxes[:, 2:] - boxes[:, :2] + 1)[:, None] - 1
     boxes, found = _shift(boxes, shifts), []
@@ -226,7 +226,7 @@ def _propose(pnet: CascadeNet, images: Tensor, threshold: float) -> tuple[Tensor
         scale *= FACTOR
     boxes, scores, shifts, owners = map(torch.cat, zip(*found, strict=True))
     keep = batched_nms(boxes, scores, owners, 0.7)
-    return _square(_shift(boxes[keep], shifts[keep], edge=0)), owners[keep]
+    return squares(_shift(boxes[keep], shifts[keep], edge=0)), owners[keep]
 
 
 def _judge(net: CascadeNet, images: Tensor, boxes: Tensor, owners: Tensor, threshold: float) -> list[Tensor]:
@@ -250,7 +250,7 @@ def _shift(boxes: Tensor, shifts: Tensor, edge: int = 1) -> Tensor:
     return boxes + shifts * (boxes[:, 2:] - boxes[:, :2] + edge).repeat(1, 2)
 
 
-def _square(boxes: Tensor) -> Tensor:
+def squares(boxes: Tensor) -> Tensor:
     """Squares about the same centres, as long as the longer side."""
     size = boxes[:, 2:] - boxes[:, :2]
     side = size.amax(1, keepdim=True)

@@ -5,5 +5,5 @@
 - `around_an_image`: `region_faces` and `nearest_faces` of one region, their `alignment` with pixels, and the `units`.
 
 Behind them: `pieces` (which layers, and who wins in each), `polygons`, and `segment_bound`, which proves that a class
-stays along a whole segment.
+stays along a whole segment. All take models as `pieces.piecewise_linear` does, and images that may leave [0, 1].
 """

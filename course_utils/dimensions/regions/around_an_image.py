@@ -23,10 +23,8 @@ from course_utils.dimensions.regions import pieces
 class RegionFaces(NamedTuple):
     """The hyperplanes ``values + normals . r = 0`` that bound the region of an image x, for a perturbation r of x.
 
-    Attributes:
-        values: how far each lies from being crossed, in the unit of its layer, ``(M,)``: the input of a ReLU unit, or
-            by how much a max-pool window's winner is above another of its members.
-        normals: their gradients in the pixels, ``(M, D)``.
+    A value, ``(M,)``, is the input of a ReLU unit, or by how much a max-pool window's winner is above another of its
+    members; the normals, ``(M, D)``, are the gradients in the pixels.
     """
 
     values: Tensor
@@ -34,12 +32,8 @@ class RegionFaces(NamedTuple):
 
 
 class NearestFaces(NamedTuple):
-    """The nearest faces of some images, as Euclidean distances ``(N,)``.
-
-    Attributes:
-        face: to the edge of the linear region; exact.
-        decision: to the decision boundary, if the present linear piece went on for ever.
-    """
+    """Euclidean distances ``(N,)``: to the edge of the linear region, exact; and to the decision boundary, if the
+    present linear piece went on for ever."""
 
     face: Tensor
     decision: Tensor
@@ -47,17 +41,10 @@ class NearestFaces(NamedTuple):
 
 @torch.no_grad()
 def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
-    """Every hyperplane that bounds, or would bound if others did not, the linear region around an image.
+    """Every hyperplane that bounds, or would bound if others did not, the region around an image ``(1, C, H, W)``.
 
     Faces that no pixel can move, and those of a max-pool window between its winner and a unit that a ReLU has switched
-    off (which is the face of the winner's own ReLU), are left out.
-
-    Args:
-        model: as for `pieces.piecewise_linear`.
-        image: floats ``(1, C, H, W)``.
-
-    Returns:
-        `RegionFaces` in the type of the image, on the model's device.
+    off (which is the face of the winner's own ReLU), are left out. The rest have the image's type.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 2))
     >>> found = region_faces(model, torch.rand(1, 1, 1, 2))
@@ -72,17 +59,11 @@ def region_faces(model: nn.Module, image: Tensor) -> RegionFaces:
 
 @torch.no_grad()
 def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) -> NearestFaces:
-    """How far each image is from the edge of its linear region, and from the decision boundary of its linear piece.
+    """How far images ``(N, C, H, W)`` are from the edge of their region, and the decision boundary of their piece.
 
-    The border of the box [0, 1] does not count. An image with a flat background lies *on* faces, those of the max-pool
-    windows there, whose members tie. A little noise takes it off them.
-
-    Args:
-        model: as for `pieces.piecewise_linear`.
-        images: floats ``(N, C, H, W)``.
-
-    Returns:
-        `NearestFaces`, computed in float64. Infinity stands where there is no face.
+    They are computed in float64; infinity stands where there is no face. The border of the box [0, 1] does not count.
+    An image with a flat background lies *on* faces, those of the max-pool windows there, whose members tie. A little
+    noise takes it off them.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(2, 2))
     >>> model[1].weight.data, model[1].bias.data = torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.zeros(2)

@@ -32,10 +32,8 @@ class Plane(NamedTuple):
 
     Attributes:
         corners: of each polygon, in order around it, float64 ``(V, 2)``, in units of the directions.
-        classes: int64 ``(P,)``.
-        regions: the linear region that each polygon belongs to, int64 ``(P,)``. A region that the decision boundary
-            cuts is several polygons.
-        number: how many regions there are.
+        classes, regions: its class and its linear region, of which the decision boundary may make several polygons:
+            int64 ``(P,)``, the regions from 0 to ``number`` - 1.
     """
 
     corners: list[Tensor]
@@ -59,7 +57,6 @@ def planar(
     A polygon costs three forward passes, one for each of its three tensors.
 
     Args:
-        model: as for `pieces.piecewise_linear`.
         origin, right, up: floats ``(1, C, H, W)``: the middle, and two directions, of any length, not parallel.
 
     Raises:
@@ -84,20 +81,17 @@ def planar(
     square = extent * torch.tensor([[-1.0, -1.0], [1, -1], [1, 1], [-1, 1]]).to(origin)
     maps = torch.stack([origin[0], right[0], up[0]])
     tiny = 1e-14 * 4 * extent**2
-    found, total = [], 0
+    parts, classes, regions, total = [], [], [], 0
     with runtime.progress(1, "regions", progress) as bar:
         for corners, values in _spread(layers, square[None], maps[None], tiny):
-            found.append((corners, values, torch.arange(total, total + len(corners), device=corners.device)))
+            decided, own, _ = _split(pieces.Decide(), corners, values, tiny)  # a single cut
+            parts += [polygons.distinct(corner) for corner in decided]
+            classes.append(_at(values[own], decided.mean(1)).argmax(1))
+            regions.append(total + own)
             total += len(corners)
             bar.set_postfix(regions=total)
             _check_number(total)
         bar.update()
-    parts, classes, regions = [], [], []
-    for corners, values, names in found:
-        decided, own, _ = _split(pieces.Decide(), corners, values, tiny)  # a single cut
-        parts += [polygons.distinct(corner) for corner in decided]
-        classes.append(_at(values[own], decided.mean(1)).argmax(1))
-        regions.append(names[own])
     return Plane(parts, torch.cat(classes), torch.cat(regions), total)
 
 
@@ -121,7 +115,9 @@ def _spread(layers: list[nn.Module], corners: Tensor, maps: Tensor, tiny: float)
     """Take polygons ``(P, V, 2)`` and their maps ``(P, 3, ...)`` through the layers, depth first, and cut them."""
     for number, layer in enumerate(layers):
         if not isinstance(layer, pieces.CHOICES):
-            maps = _affine(layer, maps)
+            constant = layer(torch.zeros_like(maps[:1, 0]))
+            maps = layer(maps.flatten(0, 1)).unflatten(0, (-1, 3))
+            maps[:, 1:] -= constant
             continue
         together = portion(maps, pieces.COST)
         for some, of in zip(corners.split(together), maps.split(together), strict=True):
@@ -161,7 +157,7 @@ def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float) -> tupl
         rows = (3 * here[:, None] + torch.arange(3, device=here.device)).flatten()
         planes = pieces.members(layer, values, rows, chosen.repeat_interleave(3)).unflatten(0, (-1, 3))  # (n, 3, w)
         inside = corners[todo]
-        at = _evaluate(planes, inside)
+        at = torch.baddbmm(planes[:, :1], inside, planes[:, 1:])  # (n, V, w), at the corners
         middle = at.mean(1).argmax(1)
         above = at - at.gather(2, middle[:, None, None].expand(-1, at.shape[1], 1))
         cut = above.amax((1, 2)) > 1e-12 * at.abs().amax((1, 2))
@@ -173,7 +169,8 @@ def _split(layer: nn.Module, corners: Tensor, maps: Tensor, tiny: float) -> tupl
             mine, who = inside[cut], planes[cut]
             for other in range(planes.shape[2]):
                 if other != winner:
-                    mine = polygons.clip(mine, _evaluate((who[..., winner] - who[..., other])[..., None], mine)[..., 0])
+                    lead = (who[..., winner] - who[..., other])[..., None]
+                    mine = polygons.clip(mine, torch.baddbmm(lead[:, :1], mine, lead[:, 1:])[..., 0])
             real = polygons.area(mine) > tiny
             parts.append(mine[real])
             owners.append(here[cut][real])
@@ -201,18 +198,6 @@ def _at(maps: Tensor, points: Tensor) -> Tensor:
     """The values at one point ``(P, 2)`` for each map ``a + u b + v c``, ``(P, 3, ...)`` -> ``(P, ...)``."""
     u, v = (spread(each, maps[:, 0]) for each in points.unbind(1))
     return maps[:, 0] + u * maps[:, 1] + v * maps[:, 2]
-
-
-def _evaluate(planes: Tensor, corners: Tensor) -> Tensor:
-    """The values of w affine functions ``(P, 3, w)`` at the corners ``(P, V, 2)``: ``(P, V, w)``."""
-    return torch.baddbmm(planes[:, :1], corners, planes[:, 1:])
-
-
-def _affine(layer: nn.Module, maps: Tensor) -> Tensor:
-    """The layer on ``a + u b + v c``: itself on a, its linear part on b and c."""
-    through = layer(maps.flatten(0, 1)).unflatten(0, (-1, 3))
-    through[:, 1:] -= layer(torch.zeros_like(maps[:1, 0]))
-    return through
 
 
 def _check_number(regions: int) -> None:

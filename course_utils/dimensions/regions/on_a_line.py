@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from course_utils.core.tensors import portion, spread
+from course_utils.core.tensors import portion, portions, spread
 from course_utils.dimensions.regions.pieces import CHOICES, COST, Decide, check_points, copy_layers, members, winners
 
 SAME = 1e-12  # faces that are nearer to each other than this, as a fraction of the line, count as one
@@ -39,14 +39,9 @@ class Line(NamedTuple):
 
 @torch.no_grad()
 def crossings(model: nn.Module, start: Tensor, end: Tensor) -> list[Line]:
-    """The faces that the straight line between two images meets: exact, by affine functions of t, in float64.
+    """The faces that the straight line from each start to its end meets, images ``(N, C, H, W)``: one `Line` a pair.
 
-    Args:
-        model: as for `pieces.piecewise_linear`.
-        start, end: floats ``(N, C, H, W)``. They may leave [0, 1].
-
-    Returns:
-        One `Line` for each pair, on the model's device.
+    They are exact, by affine functions of t, in float64, and on the model's device.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 2))
     >>> for layer, weight, bias in ((model[1], [[1.0]], [-0.25]), (model[3], [[1.0], [0.0]], [0.0, 0.5])):
@@ -74,13 +69,10 @@ def walk(layers: list[nn.Module], start: Tensor, end: Tensor) -> tuple[Tensor, T
 
     Both ends of each line are among the points. ``layers`` are those of `copy_layers`.
     """
-    found = []
-    most = portion(start, COST)
-    for first in range(0, len(start), most):
-        ends = torch.stack([start[first : first + most], end[first : first + most]], 1).flatten(0, 1)
-        lines = torch.arange(len(ends), device=ends.device) // 2 + first
-        at = torch.arange(len(ends), device=ends.device).remainder(2).to(ends)
-        found += _walk(layers, lines, at, ends)
+    found, every = [], torch.arange(len(start), device=start.device)
+    for *ends, lines in portions(start, end, every, cost=COST):
+        at = torch.tensor([0.0, 1.0]).to(start).repeat(len(lines))
+        found += _walk(layers, lines.repeat_interleave(2), at, torch.stack(ends, 1).flatten(0, 1))
     return _put_together(found)
 
 

@@ -34,11 +34,8 @@ KNOWN = (*AFFINE, nn.ReLU, nn.MaxPool2d)
 COST = 4  # of a point that is cut into pieces, in `core.tensors.portion`: memory grows with one portion's regions
 
 
-class Decide(nn.Module):
+class Decide(nn.Identity):
     """The last choice of a winner: the class."""
-
-    def forward(self, logits: Tensor) -> Tensor:
-        return logits
 
 
 CHOICES = (nn.ReLU, nn.MaxPool2d, Decide)
@@ -83,12 +80,11 @@ def without_constant(layer: nn.Module) -> nn.Module:
 def copy_layers(model: nn.Module, images: Tensor, dtype: torch.dtype = torch.float64) -> tuple[list[nn.Module], Tensor]:
     """The layers of a piecewise linear model, copied in this precision and in evaluation mode, and the images."""
     evaluation.initialise(model, images[:1])
-    layers = list(piecewise_linear(model))
     device = evaluation.device_of(model)
     if device.type == "mps" and dtype == torch.float64:  # which has none
         device = torch.device("cpu")
     plain = torch.contiguous_format
-    layers = [copy.deepcopy(layer).to(device, dtype, memory_format=plain) for layer in layers]
+    layers = [copy.deepcopy(layer).to(device, dtype, memory_format=plain) for layer in piecewise_linear(model)]
     for layer in layers:
         layer.eval().requires_grad_(False)
         if isinstance(layer, nn.ReLU):

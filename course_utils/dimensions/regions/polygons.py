@@ -38,5 +38,4 @@ def area(corners: Tensor) -> Tensor:
 
 def distinct(corners: Tensor) -> Tensor:
     """A polygon without its repeated corners."""
-    new = (corners != corners.roll(1, 0)).any(1)
-    return corners[new]
+    return corners[(corners != corners.roll(1, 0)).any(1)]

@@ -24,9 +24,9 @@ def with_margins(model: nn.Module, classes: int, label: int) -> list[tuple[nn.Mo
     layers = [copy.deepcopy(layer).eval() for layer in pieces.piecewise_linear(model)]
     if not isinstance(layers[-1], nn.Linear):
         weight = next(model.parameters(), torch.zeros(()))
-        layers.append(nn.utils.skip_init(nn.Linear, classes, classes, device=weight.device, dtype=weight.dtype))
+        how = dict(bias=False, device=weight.device, dtype=weight.dtype)
+        layers.append(nn.utils.skip_init(nn.Linear, classes, classes, **how))
         layers[-1].weight.copy_(torch.eye(classes))
-        layers[-1].bias.zero_()
     last = layers[-1]
     last.weight.copy_(last.weight[label] - last.weight)
     if last.bias is not None:
