@@ -137,8 +137,7 @@ def _loss(net: CascadeNet, x: Tensor, squares: list[Square], face: bool, generat
 
 def _levels(x: Tensor, start: Tensor, eps: float) -> Tensor:
     """The pictures as a file holds them, on 256 levels, each pixel on its nearest within ``eps`` of the start."""
-    x = x.detach().to(start)
-    level = levels(x)
+    level = levels(x.detach().to(start))
     too_far = (level - 255 * start).abs() > 255 * eps + 1e-3
     level = level - too_far * (level - 255 * start).sign()
     return project(level / 255, start, eps, "linf")

@@ -2,7 +2,7 @@
 
 `map_elites` breeds one for each class, with the genomes of an encoding: `Direct` has a gene for every pixel, `CPPN`
 paints with a small network of its own, which `drawing` draws and `packing` keeps in a small file. `ascend` follows the
-gradient instead. A ``generator`` is where chance comes from; None starts a new one from seed 0.
+gradient instead.
 """
 
 from course_utils.fooling.ascent import ascend

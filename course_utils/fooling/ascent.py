@@ -17,19 +17,10 @@ from course_utils import evaluation, runtime
 from course_utils.core.checks import check_count, check_labels, check_shape
 from course_utils.fooling._genomes import uniform
 
-
-def l2_penalty(images: Tensor) -> Tensor:
-    """The sum of the squared pixels, ``(N, C, H, W)`` -> ``(N,)``: black costs nothing."""
-    return images.square().flatten(1).sum(1)
-
-
-def total_variation(images: Tensor) -> Tensor:
-    """The sum of the absolute differences between neighbours, ``(N, C, H, W)`` -> ``(N,)``: smooth costs little."""
-    down, right = images.diff(dim=2), images.diff(dim=3)
-    return down.abs().flatten(1).sum(1) + right.abs().flatten(1).sum(1)
-
-
-REGULARIZERS = {"l2": l2_penalty, "total_variation": total_variation}
+REGULARIZERS = {  # penalties of all images together
+    "l2": lambda images: images.square().sum(),
+    "total_variation": lambda images: images.diff(dim=2).abs().sum() + images.diff(dim=3).abs().sum(),
+}
 
 
 def ascend(
@@ -48,7 +39,8 @@ def ascend(
     """Go from noise, even in [0, 1], to an image of each target class.
 
     Args:
-        regularizer: one of `REGULARIZERS`, and its ``strength`` in nats for each unit of it.
+        regularizer: "l2", the sum of the squared pixels, so that black costs nothing; or "total_variation", that of the
+            absolute differences between neighbours, so that smooth costs little. ``strength`` is in nats a unit of it.
         step_size: of Adam, about how far a pixel moves in a step at first.
         on_step: called before each step with the confidence in each target, ``(N,)``, for curves.
 
@@ -71,7 +63,7 @@ def ascend(
             on_step(likely.detach().exp())
         if regularizer is None:
             return likely.sum()
-        return likely.sum() - strength * REGULARIZERS[regularizer](images).sum()
+        return likely.sum() - strength * REGULARIZERS[regularizer](images)
 
     with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
         aim, images = targets.to(device, copy=True), start.clone().requires_grad_()

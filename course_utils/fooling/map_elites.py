@@ -60,7 +60,6 @@ def map_elites(
     Args:
         generations: how many, after the random population; with ``resume``, how many more.
         population: children in a generation, and size of the random population.
-        generator: None starts a new one from seed 0 on the model's device.
         on_generation: called with a copy of the archive so far, for live plots. What it raises ends the run, and only
             an interrupt keeps the archive.
         resume: an archive to go on from, with its own random state. The result is the same as without the break.
