@@ -15,7 +15,7 @@ from dimensions import beside, in_turn
 from torch.nn import functional as F
 
 from course_utils import data, evaluation, figures, models, runtime, training
-from course_utils.core.tensors import portions
+from course_utils.core.tensors import portion, portions
 from course_utils.defenses import adversarial, evaluate, intervals, smoothing
 from course_utils.zoo import load
 
@@ -33,12 +33,12 @@ def seconds(sides, first):
 def votes(digits):
     """`smoothing.certify`: 20 digits, 1,100 noisy copies each, beside forward passes of as many ready images."""
     model, images = load("noise-0.5"), digits.test.images[:20]
-    portion = 2**20 // 784
-    ready = torch.rand(portion, 1, 28, 28)
+    size = portion(images)
+    ready = torch.rand(size, 1, 28, 28)
 
     def bare():
         with torch.inference_mode():
-            for _ in range(20 * 1100 // portion):
+            for _ in range(20 * 1100 // size):
                 model(ready)
 
     print(

@@ -28,7 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     for command in COMMANDS:
         commands.add_parser(command)
     for command, choices in {"fetch": FETCHED, "retrain": None}.items():
-        commands.choices[command].add_argument("names", nargs="+", choices=choices, metavar="name")
+        known = ", ".join(choices or ["one of list"])
+        commands.choices[command].add_argument("names", nargs="+", choices=choices, metavar="name", help=known)
     given = vars(parser.parse_args(arguments))
     try:
         return COMMANDS[given.pop("command")](**given)

@@ -9,6 +9,7 @@ share them, and floats are made of those images that somebody asks for.
 import gzip
 import json
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -71,6 +72,10 @@ class Split:
         if isinstance(rows, int):
             raise TypeError(f"split[{rows}] is one image: write split[{rows} : {rows + 1}], or split.images[{rows}]")
         return Split(self._pixels[rows], self.labels[rows])
+
+    def batches(self, size: int = 1000) -> Iterator["Split"]:
+        """Splits of so many images each, one after the other: floats are made of one batch at a time."""
+        return (self[start : start + size] for start in range(0, max(1, len(self)), size))
 
     def __repr__(self) -> str:
         return f"Split of {len(self):,} images {tuple(self._pixels.shape[1:])} on {self._pixels.device}"

@@ -134,7 +134,8 @@ def _smoke(seconds: float) -> str:
     split = data.Split(images, torch.arange(number, device=where) % 10)
     rounds, start = 0, time.perf_counter()
     while (elapsed := time.perf_counter() - start) < seconds:
-        fit(model, split, epochs=1, generator=ensure_generator(), progress=False)
+        if not fit(model, split, epochs=1, generator=ensure_generator(), progress=False).finished:
+            raise KeyboardInterrupt
         rounds += 1
     rate = number * rounds / elapsed
     return f"{rate:,.0f} images a second; three rounds of MNIST will take about {180_000 / rate:.0f} s"

@@ -26,7 +26,7 @@ def accuracy(model: nn.Module, split: Split) -> float:
     >>> 0 <= accuracy(models.LeNet5(), data.mnist().test[:100]) <= 1
     True
     """
-    outputs = logits(model, split)
+    outputs = torch.cat([logits(model, part.images) for part in split.batches()])
     labels = check_labels(split.labels, len(outputs), outputs.shape[1]).to(outputs.device)
     return (outputs.argmax(1) == labels).float().mean().item()
 
@@ -42,25 +42,19 @@ def predict(model: nn.Module, images: Tensor) -> Prediction:
     return Prediction(outputs.argmax(1), outputs.softmax(1).amax(1))  # two logits may differ where softmax rounds to 1
 
 
-def logits(model: nn.Module, images: Tensor | Split, *, least: int = 2) -> Tensor:
+def logits(model: nn.Module, images: Tensor, *, least: int = 2) -> Tensor:
     """The outputs of ``model`` for images of any number, ``(N, K)``, computed in portions, in evaluation mode.
 
-    The result lives on the model's device. Of a split of grey levels, floats are made for a portion at a time.
-    ``least`` is how many logits an image has to have: two for classes, one where logits are only compared.
+    The result lives on the model's device. ``least`` is how many logits an image has to have: two for classes, one
+    where logits are only compared.
 
     >>> from course_utils import models
     >>> logits(models.LeNet5(), torch.rand(3, 1, 28, 28)).shape
     torch.Size([3, 10])
     """
-    device, outputs = device_of(model), []
-    if not isinstance(images, Split):
-        images = Split(check_images(images), images[:, 0])
-    size = portion(images[:1].images)
-    with torch.no_grad(), mode(model, False):
-        for start in range(0, max(len(images), 1), size):
-            part = check_images(images[start : start + size].images)
-            with naming(model, part):
-                outputs.append(check_logits(ask(model, part.to(device)), len(part), least))
+    parts, device = check_images(images).split(portion(images)), device_of(model)
+    with torch.no_grad(), mode(model, False), naming(model, images):
+        outputs = [check_logits(ask(model, part.to(device)), len(part), least) for part in parts]
     return torch.cat(outputs)
 
 

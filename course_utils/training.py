@@ -197,8 +197,8 @@ def _prepare(model: nn.Module, split: Split) -> None:
         raise TypeError(f"fit wants a network and a split, and got {type(model).__name__} and {type(split).__name__}")
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError("the model has no parameter to train: none at all, or requires_grad is off for each")
-    for start in range(0, max(1, len(split)), 1000):  # grey levels stay such: floats of all images take 188 MB
-        check_images(split[start : start + 1000].images)
+    for part in split.batches():  # grey levels stay such: floats of all images take 188 MB
+        check_images(part.images)
     image = split[:1].images
     model.to(image.device, image.dtype if image.dtype in (torch.float32, torch.float64) else None)
     if not (isinstance(split.labels, Tensor) and split.labels.ndim == 4):  # then there is no class to name

@@ -156,6 +156,9 @@ def test_floats_are_made_once_and_of_what_is_asked_for(grey, float64):
     few, some = grey[:3], grey[torch.tensor([7, 2])]
     assert few.images.dtype == torch.float32 and torch.equal(few.images, GREY[:3].float() / 255)
     assert torch.equal(some.images, grey.images[[7, 2]])
+    batches = list(grey.batches(4))
+    assert [len(part) for part in batches] == [4, 4, 2] and len(list(grey[:0].batches())) == 1
+    assert torch.equal(torch.cat([part.images for part in batches]), GREY.float() / 255)
     assert grey.images is grey.images
     assert grey[2:5].images.data_ptr() == grey.images[2:].data_ptr()  # a view of the floats, now that there are some
 

@@ -190,8 +190,8 @@ class NoisyLoss(TimedLoss):
 
 def _check_sigma(sigma: float) -> None:
     if not 0 < sigma <= 4:
-        unit = f"in pixel units, such as 0.25; for {sigma:g} grey levels write {sigma:g}/255"
-        raise ValueError(f"sigma={sigma}: want the deviation of the noise, above 0 and {unit}")
+        hint = f"; for {sigma:g} grey levels write {sigma:g}/255" if sigma > 4 else ""
+        raise ValueError(f"sigma={sigma}: want the deviation of the noise, above 0 and in pixel units, as 0.25{hint}")
 
 
 def _check_alpha(alpha: float) -> None:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from course_utils import runtime
 from course_utils.attacks.base import attack_context
-from course_utils.core.checks import check_count, check_images
+from course_utils.core.checks import check_count
 from course_utils.core.tensors import portion
 
 LAWS = ("gaussian", "ball", "sphere")
@@ -135,7 +135,6 @@ def flip_probability_splitting(
     _check(size, law)
     if check_count("particles", particles) < 10:
         raise ValueError(f"particles={particles}: want at least 10, and 1000 for errors that can be trusted")
-    probabilities, errors = torch.full((2, len(check_images(images))), float("nan"), dtype=torch.float64)
 
     def score(z: Tensor, rows: Tensor) -> Tensor:
         """s of the perturbations ``(G, P, n)`` of the images in ``rows``, ``(G, P)``."""
@@ -144,6 +143,7 @@ def flip_probability_splitting(
         return task.adversarial_margin(task.logits(x), each).view(z.shape[:2])
 
     with attack_context(model, images, labels, bar=(len(images), "splitting", progress)) as task:
+        probabilities, errors = torch.full((2, len(images)), float("nan"), dtype=torch.float64)
         source = runtime.ensure_generator(generator, task.images.device)
         for rows in task.rows.split(max(1, portion(task.images) // particles)):
             z = _normal(task.images[rows].flatten(1).repeat_interleave(particles, 0), law, source)

@@ -80,9 +80,10 @@ def _search(start, eps, cascade, steps, generator, progress, squares: list[Squar
     check_count("steps", steps)
     cascade = detector.nets(start.device) if cascade is None else cascade
     generator, appears = runtime.ensure_generator(generator), squares is not None
-    latest, rows = start.clone(), list(range(len(start)))  # of the images that are still to be changed
+    rows = list(range(len(start)))  # of the images that are still to be changed
     bar = runtime.progress(steps, "appear" if appears else "vanish", progress)
     with torch.inference_mode(False), torch.enable_grad(), bar:
+        latest = start.clone()
         centre = start.detach().to(next(cascade.pnet.parameters()), copy=True)
         x = centre.clone().requires_grad_()
         optimiser = torch.optim.Adam([x], lr=min(eps / 4, 0.02))

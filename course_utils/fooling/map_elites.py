@@ -121,6 +121,8 @@ def _begin(model: nn.Module, encoding: Encoding, population: int, generator: tor
 
 def _continue(model: nn.Module, encoding: Encoding, archive: Archive) -> tuple[Archive, torch.Generator]:
     """A copy of an archive on the model's device, and the generator as it was."""
+    if not isinstance(archive, Archive):
+        raise TypeError(f"resume is a {type(archive).__name__}: want an archive, as map_elites returns it")
     if archive.encoding != repr(encoding):
         raise ValueError(f"the archive was bred with {archive.encoding}, not with {encoding!r}")
     confidences = evaluation.logits(model, archive.images).softmax(1)

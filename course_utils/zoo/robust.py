@@ -80,19 +80,25 @@ def _noisy(sigma: float, clean: float, fraction: float) -> RobustRecipe:
 BOUNDED = partial(fit, loss=IntervalLoss(0.11, warmup=0.4, kappa=0.0, shift=1), epochs=27, decay=0.0)
 RECIPES = {
     "small-fast": _attacked(
-        models.Strided, partial(fit, loss=OneStep(0.3), epochs=10), 0.3, 0.990, 0.664, 0.645, watch=0.3
+        models.Strided, partial(fit, loss=OneStep(0.3), epochs=10), 0.3, clean=0.990, pgd=0.664, worst=0.645, watch=0.3
     ),
     "small-trades": _attacked(
-        models.Strided, partial(fit, loss=Trades(0.3), epochs=12, lr=3e-3), 0.3, 0.971, 0.912, 0.901
+        models.Strided, partial(fit, loss=Trades(0.3), epochs=12, lr=3e-3), 0.3, clean=0.971, pgd=0.912, worst=0.901
     ),
     "caffe-robust": _attacked(
-        models.CaffeLeNet, partial(fit, loss=Trades(0.3), epochs=8, lr=3e-3), 0.3, 0.948, 0.570, 0.476
+        models.CaffeLeNet, partial(fit, loss=Trades(0.3), epochs=8, lr=3e-3), 0.3, clean=0.948, pgd=0.570, worst=0.476
     ),
     "caffe-collapsed": _attacked(
-        models.CaffeLeNet, partial(fit, loss=OneStep(0.3), epochs=8), 0.3, 0.988, 0.176, 0.115, watch=0.3
+        models.CaffeLeNet,
+        partial(fit, loss=OneStep(0.3), epochs=8),
+        0.3,
+        clean=0.988,
+        pgd=0.176,
+        worst=0.115,
+        watch=0.3,
     ),
     "distilled": _attacked(
-        models.LeNet5, partial(distil, temperature=100.0, epochs=2, lr=0.01), 0.1, 0.985, 0.970, 0.608
+        models.LeNet5, partial(distil, temperature=100.0, epochs=2, lr=0.01), 0.1, clean=0.985, pgd=0.970, worst=0.608
     ),
     "small-ibp": RobustRecipe(Provable, BOUNDED, partial(proved, eps=0.1), {"clean": 0.989, "proved": 0.954}),
     "noise-0.25": _noisy(0.25, 0.987, 0.99),

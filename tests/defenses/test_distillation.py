@@ -131,3 +131,5 @@ def test_bad_input_is_named():
         fit(linear(0), lambda images: images, split, temperature=5.0)
     with pytest.raises(TypeError, match="a network and a split"):
         distil(linear(0), split.images, temperature=5.0, epochs=1)
+    with pytest.raises(ValueError, match="the teacher knows 7 classes and the student"):
+        fit(linear(0), nn.Sequential(nn.Flatten(), nn.LazyLinear(7)), split, temperature=5.0)

@@ -275,6 +275,12 @@ def test_impossible_populations_are_refused(settings):
         flip_probability_splitting(half_space(1.0), GREY, ZERO, 1.0, progress=False, **settings)
 
 
+def test_splitting_works_inside_inference_mode():
+    with torch.inference_mode():
+        found = flip_probability_splitting(half_space(1.0), GREY, ZERO, 1.0, particles=20, progress=False)
+    assert found.probabilities.isfinite().all()
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_measures_the_same():

@@ -57,6 +57,14 @@ def test_noise_between_the_levels_stays_in_the_ball(untrained, attack):
 
 
 @pytest.mark.parametrize("attack", [appear, vanish])
+def test_it_works_inside_inference_mode(untrained, attack):
+    start = noise(1)
+    with torch.inference_mode():
+        inside = attack(start, eps=0.1, cascade=untrained, steps=2, progress=False)
+    assert torch.equal(inside, attack(start, eps=0.1, cascade=untrained, steps=2, progress=False))
+
+
+@pytest.mark.parametrize("attack", [appear, vanish])
 def test_without_a_budget_nothing_changes(untrained, attack):
     start = noise(2)
     assert torch.allclose(attack(start, eps=0, cascade=untrained, steps=3, progress=False), start, atol=1e-7)

@@ -236,6 +236,8 @@ def test_an_archive_is_resumed_only_where_it_belongs():
         map_elites(network(classes=5), Direct(SHAPE), **again)
     with pytest.raises(ValueError, match="leave generator out"):
         map_elites(network(), Direct(SHAPE), generator=source(), **again)
+    with pytest.raises(TypeError, match="resume is a str: want an archive"):
+        map_elites(network(), Direct(SHAPE), generations=1, resume="archive.pt", **QUIET)
     sized = map_elites(network(), Direct(torch.zeros(SHAPE).shape), generations=1, **QUIET)
     map_elites(network(), Direct(list(SHAPE)), generations=1, resume=sized, **QUIET)
 

@@ -270,6 +270,8 @@ def test_each_attacker_looks_different_and_noise_is_grey(net, digits):
         (dict(nets={"a": nn.Conv2d(3, 10, 3)}), ValueError, "the net 'a' does not fit: the model cannot take"),
         (dict(nets={"a": nn.Sequential(nn.Flatten(), nn.Linear(784, 3))}), ValueError, "classes are 0 to 2"),
         (dict(attackers={}), TypeError, "the attackers are {}"),
+        (dict(attackers={"x": "pgd"}), TypeError, "'x' among the attackers is no function"),
+        (dict(claims={"tiny": (0.9, 0.1, "x")}), TypeError, "the claim .* wants to be RobustnessClaim"),
         (
             dict(claims={"b": RobustnessClaim(0.9, 0.1, "")}),
             ValueError,
