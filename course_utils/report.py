@@ -58,6 +58,7 @@ def write_report(*, essay: str = "", tables: Mapping[str, Table] | None = None) 
         storage.write_atomically(file, text.encode())
     except OSError as error:
         raise OSError(
-            f"the report cannot be written to {file.absolute()} ({error}): open the notebook in a folder that is yours"
+            f"the report cannot be written to {file.absolute()} ({error}): open the notebook in a folder that you may "
+            "write to"
         ) from error
     return file

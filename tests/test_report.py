@@ -140,7 +140,7 @@ def test_guesses_stand_beside_what_was_measured(live, home):
 
 def test_a_report_that_cannot_be_written_is_said_so(tmp_path):
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(OSError, match=r"the report cannot be written to .*go to a folder that you may write to"):
+    with pytest.raises(OSError, match=r"the report cannot be written to .*in a folder that you may write to"):
         report.write_report()
 
 

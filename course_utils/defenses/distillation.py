@@ -25,14 +25,14 @@ def softened_loss(temperature: float, teacher: nn.Module | None = None) -> Loss:
         raise ValueError(f"temperature={temperature}: want a finite number above 0, such as 100.0")
 
     def loss(student: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        outputs = student(images) / temperature
         if teacher is None:
-            return F.cross_entropy(outputs, labels)
-        answers = (evaluation.logits(teacher, images).to(outputs) / temperature).softmax(1)
+            return F.cross_entropy(student(images) / temperature, labels)
+        answers = (evaluation.logits(teacher, images) / temperature).softmax(1)
+        outputs = student(images) / temperature
         if answers.shape != outputs.shape:
             known, asked = answers.shape[1], outputs.shape[1]
             raise ValueError(f"the teacher knows {known} classes and the student {asked}: want as many")
-        return F.cross_entropy(outputs, answers)
+        return F.cross_entropy(outputs, answers.to(outputs))
 
     return loss
 
