@@ -1,12 +1,14 @@
 """Every reference passes its check, every listed mistake meets its message, and the desk behaves."""
 
 import _thread
+import ast
 import asyncio
 import functools
 import hashlib
 import importlib
 import re
 import subprocess
+import symtable
 import sys
 import threading
 import time
@@ -17,6 +19,7 @@ import torch
 
 from course_utils import exercises
 from course_utils.exercises import check, desk, engine, hint, solution, timeout
+from tools import notebooks
 
 ALL = exercises.every()
 MISTAKES = [(e, i) for e in ALL for i in range(len(e.mistakes))]
@@ -458,3 +461,27 @@ def test_a_number_is_as_good_as_its_text(capsys):
 def test_a_note_is_safe_html():
     note = desk.Note("✗", "#000000", "1.1", "got <b> and `a < b`")
     assert "&lt;b&gt;" in note._repr_html_() and "<code>a &lt; b</code>" in note._repr_html_()
+
+
+def _given(exercise):
+    """What the cells of its lesson above an exercise import, by name, and the names that they define."""
+    imported, defined = {}, set()
+    (path,) = (notebooks.ROOT / "lessons").glob(f"{int(exercise.id.partition('.')[0]):02}_*.ipynb")
+    for cell in notebooks.read(path).cells:
+        if cell.metadata.get("course", {}).get("exercise") == exercise.id:
+            return imported, defined
+        if cell.cell_type == "code":
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    exec(ast.unparse(node), imported)
+            names = symtable.symtable(cell.source, path.name, "exec").get_symbols()
+            defined |= {name.get_name() for name in names if name.is_assigned() and not name.is_imported()}
+
+
+@pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
+def test_the_lesson_gives_what_the_reference_uses(exercise):
+    imported, defined = _given(exercise)
+    own = exercise.reference.__globals__
+    used = {node.id for node in ast.walk(ast.parse(exercises.source(exercise.id))) if isinstance(node, ast.Name)}
+    for name in used & own.keys() - defined - {exercise.reference.__name__}:
+        assert imported.get(name) is own[name], f"{name} is not there, or another thing"
