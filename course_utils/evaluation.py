@@ -147,6 +147,12 @@ def gradient(value: Tensor, images: Tensor, weights: Tensor | None = None, **opt
     return found
 
 
+def gradients(values: Tensor, images: Tensor) -> Tensor:
+    """The `gradient` of each of M values an image, ``(N, M)`` -> ``(N, M, C, H, W)``, by one backward pass for all."""
+    each = torch.eye(values.shape[1]).to(values)[:, None].expand(-1, *values.shape)
+    return gradient(values, images, each, is_grads_batched=True).transpose(0, 1)
+
+
 @contextmanager
 def mode(model: nn.Module, training: bool):
     """Training or evaluation mode for a while; each module gets its own mode back."""

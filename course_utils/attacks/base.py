@@ -78,8 +78,7 @@ class AttackTask:
         def differentiate(part, minus, plus):
             logits = self._forward(part)
             value = logits.gather(1, plus) - logits.gather(1, minus[:, None])
-            each = torch.eye(value.shape[1]).to(value)[:, None].expand(-1, *value.shape)
-            return value, evaluation.gradient(value, part, each, is_grads_batched=True).transpose(0, 1)
+            return value, evaluation.gradients(value, part)
 
         return by_portions(differentiate, x, minus, plus, cost=plus.shape[1])
 

@@ -98,9 +98,7 @@ def jacobian(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
 
     def differentiate(part: Tensor) -> tuple[Tensor, Tensor]:
         logits = evaluation.ask(model, part)
-        each = torch.eye(logits.shape[1]).to(logits)[:, None].expand(-1, *logits.shape)
-        rows = evaluation.gradient(logits, part, each, is_grads_batched=True)
-        return logits, rows.transpose(0, 1).flatten(2)
+        return logits, evaluation.gradients(logits, part).flatten(2)
 
     with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
         return by_portions(differentiate, images.clone(), cost=10)  # a copy, as it may come from inference mode

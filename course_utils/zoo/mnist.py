@@ -29,8 +29,8 @@ def fit_on_codes(
     history = learn_codes(model[1], split, epochs=unsupervised, **settings)
     if not history.finished:
         return history
-    codes = torch.cat([evaluation.logits(model[:3], part.images) for part in split.batches()])
     # in [0, 1], as pixels are: the last layer takes them for images
+    codes = torch.cat([evaluation.logits(model[:3], part.images) for part in split.batches()])
     last, coded = nn.Sequential(nn.Flatten(), model[3]), Split(codes[:, :, None, None], split.labels)
     return fit_decayed(last, coded, lambdas=lambdas, epochs=epochs, lr=lr, batch=500, **settings)
 
