@@ -1,185 +1,231 @@
-"""What the exercises of more than one lesson use: a small network to attack, and ways to look at an answer."""
+"""What every function of the course owes to whoever calls it; an attempt that breaks it is told so, in any exercise.
+
+`civil` watches each call for what it leaves behind. `broken` looks, once a result is wrong, for a property that the
+reference has and the attempt lacks.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from inspect import signature
+from itertools import count, pairwise
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from course_utils import figures
-from course_utils.exercises.differences import describe_difference
-from course_utils.exercises.engine import NotYet, parts_of, point_at
+from course_utils.exercises.differences import NotYet, describe_difference
+from course_utils.exercises.timeout import TooLong
 
-CLASSES, SIDE = 4, 6
-
-
-def small_network():
-    """A small curved network in evaluation mode; its dropout shows who switches it to training."""
-    network = nn.Sequential(
-        nn.Flatten(), nn.Linear(SIDE * SIDE, 16), nn.Tanh(), nn.Dropout(0.5), nn.Linear(16, CLASSES)
-    )
-    with torch.no_grad():
-        for weights in network.parameters():
-            weights.mul_(3)
-        network[1].weight[:, 0] = 0  # the first pixel has no say: its gradient is 0
-    return network.eval()
-
-
-def small_images(number):
-    """Images with pixels inside (0, 1), and some that are exactly black or white."""
-    return (1.4 * torch.rand(number, 1, SIDE, SIDE) - 0.2).clamp(0, 1)
-
-
-def watch(name, images, attack):
-    """The images that an attack returns, and those it was given."""
-    result = attack(images.clone())
-    if callable(result):
-        raise NotYet("this returns a function: return the changed images themselves")
-    want_type(result, images, f"the result for {name}")
-    if isinstance(result, Tensor) and result.shape == images.shape and result.requires_grad:
-        raise NotYet("the result still carries its graph, and every later step would drag it along: end with .detach()")
-    return {
-        f"the result for {name}": result.detach().clone() if isinstance(result, Tensor) else result,
-        f"the clean images for {name}": images,
-    }
+LEFT_BEHIND = {
+    "seed": "a seed is set inside your function, so that from then on all random numbers of the lesson repeat "
+    "themselves: leave torch.manual_seed to whoever calls it",
+    "switch": "a switch of torch is thrown and stays so after your function: `with torch.no_grad():` (and no "
+    "set_grad_enabled, no set_default_dtype) ends where its block ends",
+    "list in place": "this changes the list or dict that it was given (pop, sort, del and `[...] =` do): walk through "
+    "it, or work on a copy, `sorted(...)` or `list(...)`",
+    "weights": "this changes the network that it was given, its weights or its layers: it is used again, so leave it "
+    "as it is",
+    "gradients": "the weights hold other gradients than before, and the next training step would use them: `backward` "
+    "fills the .grad of every weight. `torch.autograd.grad(loss, images)` touches the images alone, and a loss that "
+    "you return is for the caller to call backward on",
+    "frozen": "the weights ask for no gradient any more: leave their requires_grad alone",
+    "mode": "the network is in another mode afterwards: `train()` switches dropout on, `eval()` off, and both stay. "
+    "Leave the mode as it is",
+    "in place": "this changes what it was given: `-=`, `/=`, `+=`, methods ending in `_` and `x[...] =` do; compute "
+    "new tensors, or work on a copy, .clone()",
+    "asks": "`requires_grad_()` or `backward()` leaves its mark on the caller's own tensors: work on a copy, "
+    "`.clone().requires_grad_()`, and ask with `torch.autograd.grad`",
+    "graph": "the result asks for a gradient, though nothing that was given does: end with .detach()",
+    "kept": "the result of an earlier call has other numbers now: the function keeps a tensor from call to call and "
+    "hands the same one out again. Make a new one in each call",
+}
 
 
-def draw_change(name):
-    """Draws the changes that the reference and the attempt made to the first image."""
+def civil(attempt: Callable, trains: bool = False, calls: list | None = None) -> Callable:
+    """The attempt, refused in words if a call leaves anything behind; ``calls`` takes down what it is asked and says.
 
-    def draw(seen, expected):
-        clean = expected[f"the clean images for {name}"][0, 0]
-        canvas, axes = figures.figure(6.0, 2.4, ncols=3)
-        figures.show(axes[0], clean[None], title="the image")
-        for axis, observed, title in zip(axes[1:], (expected, seen), ("the reference's change", "yours"), strict=True):
-            change = observed[f"the result for {name}"][0, 0] - clean
-            scale = max(change.abs().max().item(), 1e-6)
-            axis.imshow((change / scale).numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
-            axis.set(xticks=[], yticks=[], title=title, xlabel=f"largest: {scale:.3g}")
-        return figures.picture(canvas, "A small image, the change that the reference makes to it, and yours.")
-
-    return draw
-
-
-def pixel_slope(model, images, classes, loss=F.cross_entropy):
-    """The gradient of the loss in the pixels."""
-    images = images.detach().clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(loss(model(images), classes), images)
-    return gradient
-
-
-def want_like(found, right, where):
-    """Refuse what is no tensor of the right shape and type; its values are judged elsewhere."""
-    if not isinstance(found, Tensor) or found.shape != right.shape:
-        raise NotYet(describe_difference(found, right, where))
-    want_type(found, right, where)
-
-
-def want_type(found, right, where):
-    """Refuse a tensor of the right shape but of another type: no network would take it."""
-    if isinstance(found, Tensor) and found.shape == right.shape and found.dtype != right.dtype:
-        raise NotYet(f"{where}: got {found.dtype}, expected {right.dtype}, the type of what it was given")
-
-
-def want_new(found, what, *given):
-    """Refuse a result that shares its numbers with what was given: a change of one would change the other."""
-    tensors = [each for each in parts_of(given) if isinstance(each, Tensor) and each.numel()]
-    theirs = {each.untyped_storage().data_ptr() for each in tensors}
-    if isinstance(found, Tensor) and found.untyped_storage().data_ptr() in theirs:
-        raise NotYet(f"this hands back {what}, or a view of the same numbers: return a new tensor, .clone() makes one")
-
-
-def want_two(result, what):
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise NotYet(f"return two things: {what}")
-
-
-def up_to_the_first_difference(pairs):
-    """What was seen, from the coarse to the fine, and no further than where it is wrong: one fault hides no other."""
-    seen = {}
-    for found, right in pairs:
-        seen |= found
-        if describe_difference(found, right):
-            break
-    return seen
-
-
-def advised(attempt, advice):
-    """The attempt, with advice beside the errors whose text contains one of the keys."""
-
-    def asked(*given):
-        try:
-            return attempt(*given)
-        except Exception as error:
-            for text, word in advice.items():
-                if text in str(error):
-                    raise NotYet(f"{point_at(error)}\n\n{word}") from None
-            raise
-
-    return asked
-
-
-def looks(attempt, what, cases, plain=lambda result: result):
-    """What an attempt makes of copies of the inputs of each case; a case is tensors and the rest."""
-    return {
-        f"{what} ({name})": plain(attempt(*(each.clone() for each in inputs), *rest))
-        for name, (inputs, *rest) in cases.items()
-    }
-
-
-def as_number(result):
-    """A tensor or an array that is one real number, as a Python number; anything else as it is."""
-    if isinstance(result, str):
-        raise NotYet("this returns a text: return the number itself, without str() and without an f-string")
-    if getattr(result, "ndim", None) != 0:
-        return result
-    value = result.item()
-    return float(value) if isinstance(value, (int, float)) else result
-
-
-CUT = (
-    "the numbers are right, but no gradient leads from them to what they were computed from, so nothing can be trained "
-    "(or attacked) through them: leave out .item(), .detach(), no_grad, numpy and new tensors made of numbers"
-)
-
-
-def slopes(attempt, what, cases):
-    """The gradients of an attempt's result, whose values are right, in what it was given."""
-    seen = {}
-    for name, (inputs, *rest) in cases.items():
-        given = [each.clone().requires_grad_(each.is_floating_point()) for each in inputs]
-        wanted = [each for each in given if each.requires_grad]
-        result = attempt(*given, *rest)
-        if not isinstance(result, Tensor) or not result.requires_grad:
-            raise NotYet(CUT)
-        weights = torch.linspace(1, 2, result.numel()).view(result.shape)
-        found = torch.autograd.grad((result * weights).sum(), wanted, allow_unused=True)
-        if None in found:
-            raise NotYet(CUT)
-        seen[f"the gradient of {what} ({name})"] = list(found)
-    return seen
-
-
-def in_stages(attempt, reference, what, *stages, plain=lambda result: result):
-    """For `up_to_the_first_difference`: the cases of each stage, found and right. Corners make a stage of their own."""
-    for cases in stages:
-        yield looks(attempt, what, cases, plain), looks(reference, what, cases, plain)
-
-
-EVENLY = "evenly to all sides"
-
-
-def evenly_spread(units):
-    """How unit vectors are spread, in words: their first, second and fourth moments.
-
-    A right answer is 6 standard errors away from every limit.
+    It may draw random numbers, but not seed them; it may not change the tensors, lists and dicts that it is given, nor
+    a network (but one that it ``trains``), nor the switches of torch, nor what an earlier call returned. What it draws
+    changes nothing for who asks next.
     """
-    number, d = units.shape
-    if (units @ units[0]).abs().min() > 0.999:
-        return "along one line"
-    if units.mean(0).abs().max() * (number * d) ** 0.5 > 6:
-        return "more to one side"
-    if (d * units.T @ units / number - torch.eye(d)).abs().max() > 9 / number**0.5:
-        return "more along some lines than along others"
-    mean = 3 / (d + 2)
-    variance = (105 + 9 * (d - 1)) / ((d + 2) * (d + 4) * (d + 6)) - mean**2
-    error = (units.pow(4).sum(1).mean() - mean) * (number / variance) ** 0.5
-    return "more to the corners of the cube" if error < -6 else "more to the axes" if error > 6 else EVENLY
+    seeds, earlier = count(1_000_003), []
+
+    def call(*given, **named):
+        everything = given, named
+        if calls is not None:
+            calls.append(copied(given))
+        parts, switches, seed = list(parts_of(everything)), _switches(), next(seeds)
+        before = _marks(parts, trains)
+        state, over = torch.get_rng_state(), False
+        torch.default_generator.manual_seed(seed)
+        try:
+            result = attempt(*given, **named)
+        except TooLong:  # whoever waited for this has put all of it back, and may have gone on long ago
+            over = True
+            raise
+        finally:
+            seeded, thrown = torch.initial_seed() != seed, _switches() != switches
+            if not over:
+                torch.set_rng_state(state)
+                torch.set_grad_enabled(switches[0])
+                torch.set_default_dtype(switches[1])
+        returned = [each for each in parts_of(result) if isinstance(each, Tensor)]
+        free = any(isinstance(each, torch.nn.Module) or getattr(each, "requires_grad", False) for each in parts)
+        left = {
+            "seed": seeded,
+            "switch": thrown,
+            "list in place": [*map(id, parts)] != [*map(id, parts_of(everything))],
+            **{name: not _same(mark, before[name]) for name, mark in _marks(parts, trains).items()},
+            "graph": not free and any(each.requires_grad for each in returned),
+            "kept": not all(_same(tensor.detach(), copy) for tensor, copy in earlier),
+        }
+        for name, is_left in left.items():
+            if is_left:
+                raise NotYet(LEFT_BEHIND[name], kind=name)
+        earlier.extend((each, each.detach().clone()) for each in returned)
+        return result
+
+    return call
+
+
+def parts_of(thing: Any) -> Iterator[Any]:
+    """A thing, and all that the lists, tuples and dicts in it hold."""
+    yield thing
+    if isinstance(thing, dict):
+        thing = [*thing, *thing.values()]
+    if isinstance(thing, (list, tuple)):
+        for each in thing:
+            yield from parts_of(each)
+
+
+def _switches():
+    return torch.is_grad_enabled(), torch.get_default_dtype()
+
+
+def _marks(parts, trains):
+    """What a call must leave as it is, by the name of what it would leave behind."""
+    tensors = [each for each in parts if isinstance(each, Tensor)]
+    networks = [each for each in parts if isinstance(each, torch.nn.Module) and not trains]
+    layers = [layer for network in networks for layer in network.modules()]
+    weights = [each for network in networks for each in network.parameters()]
+    numbers = [each for network in networks for each in network.state_dict().values()]
+    return {
+        "weights": [*map(str, layers), *(each.clone() for each in numbers)],
+        "gradients": [each.grad.clone() if each.grad is not None and each.grad.any() else None for each in weights],
+        "frozen": [each.requires_grad for each in weights],
+        "mode": [layer.training for layer in layers],
+        "in place": [each.detach().clone() for each in tensors],
+        "asks": [(each.requires_grad, each.is_leaf and each.grad is not None) for each in tensors],
+    }
+
+
+def _same(a, b):
+    """Whether two nests of lists hold equal tensors and things; NaN equals NaN."""
+    if isinstance(a, list):
+        return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        alike = a.shape == b.shape and a.dtype == b.dtype
+        return alike and (torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all()))
+    return type(a) is type(b) and a == b
+
+
+# Properties.
+
+
+def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> NotYet | None:
+    """The first property that the reference shows on these calls, and the attempt does not."""
+    calls = [call for call in calls if not any(map(_answers, parts_of(call)))][:12]
+    names = list(signature(reference).parameters)
+    for first, second in pairwise(calls):
+        if differs(attempt, first, attempt, first, again=second):
+            return NotYet(
+                "the same question gets another answer the second time: your function keeps something from call to "
+                "call (a global, a list or a tensor made outside of it, a default that is changed). Make all of it "
+                "anew inside",
+                kind="state",
+            )
+    varies = [call for call in calls if differs(reference, call, reference, calls[0])]
+    if varies and not any(differs(attempt, call, attempt, calls[0]) for call in varies):
+        return NotYet("your function gives the same answer whatever it is given", kind="constant")
+    for place, name in enumerate(names):
+        asked = [(call, other) for call in calls for other in _with_another(call, place, calls)]
+        telling = [(call, other) for call, other in asked if differs(reference, call, reference, other)]
+        if len(telling) > 1 and not any(differs(attempt, call, attempt, other) for call, other in telling):
+            return NotYet(
+                f"`{name}` has no say in the answer: another `{name}` gives the same. Is a number written out in its "
+                "place, or another name used?",
+                kind="ignored",
+            )
+    for call in calls:
+        alone = _first_alone(call)
+        if alone and not _row_differs(reference, call, alone) and _row_differs(attempt, call, alone):
+            return NotYet(
+                "the first one gets another answer alone than together with the others: each has to be treated by "
+                "itself. Which dimension does each step (a mean, a norm, a maximum, a softmax) run over?",
+                kind="per image",
+            )
+    return None
+
+
+def _answers(thing):
+    """Whether it can be asked, so that asking again may count."""
+    return callable(thing) and not isinstance(thing, (torch.nn.Module, type))
+
+
+def answer_to(function: Callable, call: tuple) -> Any:
+    """What a function makes of a call, with the same random numbers each time; an error is an answer too."""
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.default_generator.manual_seed(1)
+        try:
+            return function(*copied(call))
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+
+def differs(one: Callable, call: tuple, another: Callable, other: tuple, again: tuple = ()) -> bool:
+    """Whether two answers differ; with ``again``, after that was asked in between."""
+    first = answer_to(one, call)
+    if again:
+        answer_to(one, again)
+    return bool(describe_difference(answer_to(another, other), first))
+
+
+def _with_another(call, place, calls):
+    """A call with the argument in one place taken from the other calls, or changed a little."""
+    if place >= len(call):
+        return
+    own = call[place]
+    others = [other[place] for other in calls if place < len(other)]
+    if isinstance(own, Tensor) and own.is_floating_point() and own.numel() > 1:
+        others.append(own.flatten().flip(0).view_as(own))
+    for other in others:
+        alike = type(other) is type(own) and getattr(other, "shape", None) == getattr(own, "shape", None)
+        if alike and describe_difference(other, own):
+            yield (*call[:place], other, *call[place + 1 :])
+
+
+def _first_alone(call):
+    """The call with the first row alone of all that have as many rows as the first tensor; empty if that is one."""
+    rows = next((len(each) for each in call if isinstance(each, Tensor) and each.ndim > 1), 0)
+    cut = [each[:1] if isinstance(each, Tensor) and each.ndim and len(each) == rows else each for each in call]
+    return tuple(cut) if rows > 1 else ()
+
+
+def _row_differs(function, call, alone):
+    whole, row = answer_to(function, call), answer_to(function, alone)
+    if not isinstance(whole, Tensor) or not isinstance(row, Tensor) or not whole.ndim or not row.ndim:
+        return True
+    return bool(describe_difference(row, whole[:1]))
+
+
+def copied(thing: Any) -> Any:
+    """Copies of tensors, networks and generators, in new tuples, lists and dicts; anything else as it is."""
+    if isinstance(thing, Tensor):
+        return thing.detach().clone().requires_grad_(thing.requires_grad)
+    if isinstance(thing, torch.Generator):
+        return thing.clone_state()
+    if isinstance(thing, torch.nn.Module):
+        return copy.deepcopy(thing)
+    if isinstance(thing, dict):
+        return {key: copied(value) for key, value in thing.items()}
+    return type(thing)(map(copied, thing)) if type(thing) in (list, tuple) else thing

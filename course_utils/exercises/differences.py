@@ -1,11 +1,30 @@
 """How an answer differs from the reference, in words."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from course_utils.figures import Picture
+
+
+class NotYet(Exception):
+    """An attempt that is not right yet: a message that helps, and where it can, a picture, drawn when asked for.
+
+    ``kind`` is the mistake's name where it is one that any exercise can meet, from `contracts` and `relations`.
+    """
+
+    def __init__(self, message: str, draw: Callable[[], Picture | None] = lambda: None, kind: str = ""):
+        super().__init__(message)
+        self._draw, self.kind = draw, kind
+
+    @cached_property
+    def picture(self) -> Picture | None:
+        return self._draw()
 
 
 @dataclass(frozen=True)
@@ -64,9 +83,10 @@ def _describe_tensor(seen: Any, expected: Tensor, where: str) -> str:
         return f"{where}: got NaN; look for a division by zero or for an exponential that overflows"
     if torch.allclose(seen, expected, rtol=1e-3, atol=1e-5, equal_nan=True):
         return ""
-    worst = (seen - expected).abs().flatten().argmax()
+    worst = (seen - expected).abs().nan_to_num(math.inf).argmax().item()
     found, right = seen.flatten()[worst].item(), expected.flatten()[worst].item()
-    return f"{where}: the shape is right, but the values are not; for example {found:.4g}, expected {right:.4g}"
+    at = f" at {[int(i) for i in torch.unravel_index(torch.tensor(worst), seen.shape)]}" if seen.numel() > 1 else ""
+    return f"{where}: the shape is right, but the values are not; for example {found:.4g}{at}, expected {right:.4g}"
 
 
 def named(thing: Any) -> str:

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import torch
 
-from course_utils.exercises import engine
 from course_utils.exercises.bank import lesson_02
+from course_utils.exercises.contracts import LEFT_BEHIND
 
 F = torch.nn.functional
 
@@ -210,23 +210,23 @@ ALSO_UNFORESEEN = [
     ("2.1", _once(lesson_02.distortion), "a pair of grey images"),
     ("2.1", lambda a, b: ((b - a).flatten(1).square().sum(1) / 90).sqrt(), "a pair of grey images"),
     ("2.1", lambda a, b: lesson_02.distortion(a.double(), b.double()), "got torch.float64, expected torch.float32"),
-    ("2.1", _spoils, engine.IN_PLACE),
-    ("2.1", lambda a, b: torch.manual_seed(0) and lesson_02.distortion(a, b), engine.SEED_INSIDE),
+    ("2.1", _spoils, LEFT_BEHIND["in place"]),
+    ("2.1", lambda a, b: torch.manual_seed(0) and lesson_02.distortion(a, b), LEFT_BEHIND["seed"]),
     ("2.2", lambda m, x, r, t, c: 0.7 * r.square().sum() + F.cross_entropy(m(x + r), t), "for another network"),
     ("2.2", lambda m, x, r, t, c: lesson_02.objective(m, x, r, torch.tensor([2]), c), "for another network"),
-    ("2.2", _calls_backward, engine.GRADIENTS),
-    ("2.2", _freezes, engine.FROZEN),
-    ("2.2", _changes_mode(True), engine.MODE),
-    ("2.2", _without_gradients_for_good, engine.SWITCH_LEFT),
+    ("2.2", _calls_backward, LEFT_BEHIND["gradients"]),
+    ("2.2", _freezes, LEFT_BEHIND["frozen"]),
+    ("2.2", _changes_mode(True), LEFT_BEHIND["mode"]),
+    ("2.2", _without_gradients_for_good, LEFT_BEHIND["switch"]),
     ("2.3", lambda works, low, high, steps: works(low) and lesson_02.largest_c(works, low, high, steps), "got 11"),
     ("2.4", _of_a_batch, "IndexError"),
     ("2.4", lambda change, share=0.9: str(lesson_02.pixels_for(change, share)), "this returns a text"),
-    ("2.4", lambda change, share=0.9: lesson_02.pixels_for(change.square_().sqrt_(), share), engine.IN_PLACE),
+    ("2.4", lambda change, share=0.9: lesson_02.pixels_for(change.square_().sqrt_(), share), LEFT_BEHIND["in place"]),
     ("2.5", lambda weight, size: lesson_02.conv_bound(weight, 32), lesson_02.FIXED_SIZE),
     ("2.5", lambda weight, size: lesson_02.conv_bound(weight, 7), lesson_02.FIXED_SIZE),
     ("2.5", lambda weight, size: [3.0], "one number is asked for"),
-    ("2.5", _scales_the_kernel, engine.IN_PLACE),
+    ("2.5", _scales_the_kernel, LEFT_BEHIND["in place"]),
     ("2.6", _once(lesson_02.purity), "k = 3"),
     ("2.6", _k_only_in_topk, "k = 3"),
-    ("2.6", lambda f, y, d, k=8: lesson_02.purity(f, y.fill_(1), d, k), engine.IN_PLACE),
+    ("2.6", lambda f, y, d, k=8: lesson_02.purity(f, y.fill_(1), d, k), LEFT_BEHIND["in place"]),
 ]

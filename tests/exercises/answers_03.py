@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from course_utils.exercises import contracts, engine
+from course_utils.exercises import probes
 from course_utils.exercises.bank import lesson_03
+from course_utils.exercises.contracts import LEFT_BEHIND
 
 F = torch.nn.functional
 
@@ -72,13 +73,13 @@ def _image_by_image(model, images, labels, eps):
 
 
 def _in_numpy(model, images, labels, eps):
-    slope = contracts.pixel_slope(model, images, labels).numpy()
+    slope = probes.pixel_slope(model, images, labels).numpy()
     return torch.from_numpy(np.clip(images.numpy() + eps * np.sign(slope), 0, 1).astype(np.float32))
 
 
 def _in_place(way):
     def step(model, images, labels, eps):
-        return images.add_(way * eps * contracts.pixel_slope(model, images, labels).sign()).clamp_(0, 1)
+        return images.add_(way * eps * probes.pixel_slope(model, images, labels).sign()).clamp_(0, 1)
 
     return step
 
@@ -173,15 +174,15 @@ ALSO_UNFORESEEN = [
         (id, spoiled(attack), message)
         for id, attack in (("3.1", lesson_03.fgsm), ("3.2", lesson_03.fgsm_towards), ("3.5", lesson_03.pgd))
         for spoiled, message in (
-            (_seeded, engine.SEED_INSIDE),
+            (_seeded, LEFT_BEHIND["seed"]),
             (_in_double, "got torch.float64, expected torch.float32"),
             (_first_of_all, "a second network"),
         )
     ),
-    *((id, _in_place(way), engine.IN_PLACE) for id, way in (("3.1", 1), ("3.2", -1))),
-    *((id, _on_the_callers(way), engine.ASKS) for id, way in (("3.1", 1), ("3.2", -1))),
-    ("3.1", lambda model, *given: lesson_03.fgsm(model.requires_grad_(False), *given), engine.FROZEN),
-    ("3.1", lambda model, *given: [p.data.mul_(2) for p in model.parameters()] and None, engine.WEIGHTS),
+    *((id, _in_place(way), LEFT_BEHIND["in place"]) for id, way in (("3.1", 1), ("3.2", -1))),
+    *((id, _on_the_callers(way), LEFT_BEHIND["asks"]) for id, way in (("3.1", 1), ("3.2", -1))),
+    ("3.1", lambda model, *given: lesson_03.fgsm(model.requires_grad_(False), *given), LEFT_BEHIND["frozen"]),
+    ("3.1", lambda model, *given: [p.data.mul_(2) for p in model.parameters()] and None, LEFT_BEHIND["weights"]),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.flatten(1).norm(dim=1)[:, None, None, None], "0/0"),
     ("3.3", lambda gradient, eps: gradient / _length(gradient), "whatever eps is"),
     (
@@ -198,18 +199,18 @@ ALSO_UNFORESEEN = [
         lambda gradient, eps: eps * gradient / gradient.square().mean((1, 2, 3), keepdim=True).sqrt(),
         "root mean square",
     ),
-    ("3.3", lambda gradient, eps: gradient.mul_(eps / gradient.norm()), engine.IN_PLACE),
+    ("3.3", lambda gradient, eps: gradient.mul_(eps / gradient.norm()), LEFT_BEHIND["in place"]),
     ("3.3", _in_double(lesson_03.l2_step), "got torch.float64"),
     ("3.3", lambda gradient, eps: eps * gradient / _length(gradient).clamp_min(1e-6), lesson_03.SHORTENED),
-    ("3.1", _into_one_buffer(lesson_03.fgsm), engine.KEPT_FOR_LATER),
-    ("3.4", _into_one_buffer(lesson_03.project), engine.KEPT_FOR_LATER),
-    ("3.4", lambda x, clean, eps: x.clamp_(clean - eps, clean + eps).clamp_(0, 1), engine.IN_PLACE),
+    ("3.1", _into_one_buffer(lesson_03.fgsm), LEFT_BEHIND["kept"]),
+    ("3.4", _into_one_buffer(lesson_03.project), LEFT_BEHIND["kept"]),
+    ("3.4", lambda x, clean, eps: x.clamp_(clean - eps, clean + eps).clamp_(0, 1), LEFT_BEHIND["in place"]),
     ("3.4", lambda x, clean, eps: lesson_03.project(x, clean, 0.2), "a little, eps = 0.4"),
     ("3.4", _in_double(lesson_03.project), "got torch.float64"),
-    ("3.5", _pgd_in_place, engine.IN_PLACE),
+    ("3.5", _pgd_in_place, LEFT_BEHIND["in place"]),
     ("3.5", _named_at_each_step, "the result for"),
     ("3.6", lambda f, g: torch.stack([-v / (h * h).sum() * h for v, h in zip(f, g, strict=True)]), "gradient of zero"),
-    ("3.6", lambda f, g: g.mul_((-f / g.square().sum((1, 2, 3)))[:, None, None, None]), engine.IN_PLACE),
+    ("3.6", lambda f, g: g.mul_((-f / g.square().sum((1, 2, 3)))[:, None, None, None]), LEFT_BEHIND["in place"]),
     ("3.6", lambda f, g: -f[:, None, None, None] / g, "divided by the gradient, pixel by pixel"),
     ("3.6", lambda f, g: -g / _length(g), "this has length 1"),
     ("3.6", _in_double(lesson_03.to_boundary), "got torch.float64"),

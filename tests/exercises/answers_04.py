@@ -6,8 +6,8 @@ import random
 import numpy as np
 import torch
 
-from course_utils.exercises import engine
 from course_utils.exercises.bank import lesson_04
+from course_utils.exercises.contracts import LEFT_BEHIND
 
 F = torch.nn.functional
 
@@ -188,7 +188,7 @@ UNFORESEEN = {
     "4.1": (_half_steps, "their median lengths / 0.0424: got 0.5, expected 1"),
     "4.2": (_blends, "who holds class 0 (5 children): got an image without a right to it, expected child 2"),
     "4.3": (_never_resets, "a hidden sine before a Gaussian: the shape is right, but the values are not"),
-    "4.4": (_fills_the_weights, engine.GRADIENTS),
+    "4.4": (_fills_the_weights, LEFT_BEHIND["gradients"]),
     "4.5": (_three_deviations, "the threshold for 50 clean digits and 93 weak images: got"),
 }
 
@@ -269,23 +269,23 @@ ALSO_UNFORESEEN = [
     ("4.1", _one_step_for_all, "how many genes a u is drawn for: got many at once"),
     ("4.1", _the_parents_at_rate_0, "this hands back the parents"),
     ("4.1", _four_dimensions, "not enough values to unpack"),
-    ("4.1", _seeded(lesson_04.mutate), engine.SEED_INSIDE),
+    ("4.1", _seeded(lesson_04.mutate), LEFT_BEHIND["seed"]),
     ("4.1", _numpy_seeded, "a second call draws the same numbers again"),
-    ("4.1", lambda genes, rate: genes.add_(0.1).clamp_(0, 1), engine.IN_PLACE),
+    ("4.1", lambda genes, rate: genes.add_(0.1).clamp_(0, 1), LEFT_BEHIND["in place"]),
     ("4.1", lambda genes, rate: lesson_04._mutating(lambda u: lesson_04._delta(u, 1 / 17))(genes, rate), "got 1/17"),
     ("4.2", _the_old_ones, "this hands back the elites or the children"),
-    ("4.2", _in_the_map, engine.IN_PLACE),
+    ("4.2", _in_the_map, LEFT_BEHIND["in place"]),
     ("4.2", lambda *given: tuple(t.double() for t in lesson_04.challenge(*given)), "got torch.float64"),
-    ("4.3", _fills_the_inputs, engine.LIST_IN_PLACE),
+    ("4.3", _fills_the_inputs, LEFT_BEHIND["list in place"]),
     ("4.3", lambda *given: lesson_04.paint(*given).double(), "got torch.float64"),
-    ("4.4", _seeded(lesson_04.climb), engine.SEED_INSIDE),
+    ("4.4", _seeded(lesson_04.climb), LEFT_BEHIND["seed"]),
     ("4.4", _first_network(lesson_04.climb), "the shape is right, but the values are not"),
     ("4.4", lambda *given: lesson_04.climb(*given).double(), "got torch.float64"),
-    ("4.4", lambda model, *given: lesson_04.climb(model.train(), *given), engine.MODE),
+    ("4.4", lambda model, *given: lesson_04.climb(model.train(), *given), LEFT_BEHIND["mode"]),
     (
         "4.5",
         lambda clean, other, keep=0.95: lesson_04.catch(clean.copy_(clean.sort()[0]), other, keep),
-        engine.IN_PLACE,
+        LEFT_BEHIND["in place"],
     ),
     (
         "4.5",

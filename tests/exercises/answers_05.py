@@ -7,7 +7,7 @@ import numpy as np
 import PIL.Image
 import torch
 
-from course_utils.exercises import engine
+from course_utils.exercises.contracts import LEFT_BEHIND
 
 F = torch.nn.functional
 
@@ -411,8 +411,8 @@ ALSO_UNFORESEEN = [
     ("5.1", lambda images: (images.double() * 255).round() / 255, FLOAT32),
     ("5.1", lambda images: (images * 255).round().half() / 255, "their type is torch.float16"),
     ("5.1", lambda images: 0.9995 * (images * 255).round() / 255, "the pixels, in levels: got off by"),
-    ("5.1", lambda images: ((images * 255).round() / 255).requires_grad_(), engine.UNASKED),
-    ("5.1", lambda images: images.mul_(255).round_().div_(255), engine.IN_PLACE),
+    ("5.1", lambda images: ((images * 255).round() / 255).requires_grad_(), LEFT_BEHIND["graph"]),
+    ("5.1", lambda images: images.mul_(255).round_().div_(255), LEFT_BEHIND["in place"]),
     ("5.1", lambda images: np.rint(images.numpy() * 255) / 255, "got a ndarray, expected a tensor"),
     ("5.2", _numpy_painter, NO_GRADIENT),
     ("5.2", torch.no_grad()(_einsum), NO_GRADIENT),
@@ -436,7 +436,7 @@ ALSO_UNFORESEEN = [
         lambda element, cells, per_side: _masked(element, [c // 2 for c in cells], per_side),
         "cell 0 (a colour element of 6 x 8, cells [1, 2, 6], per_side = 3): got the element, expected grey",
     ),
-    ("5.4", _sorts_the_order, engine.LIST_IN_PLACE),
+    ("5.4", _sorts_the_order, LEFT_BEHIND["list in place"]),
     (
         "5.4",
         lambda images, parts, order: images if parts == 1 else _chunks(images, parts, order),
@@ -448,7 +448,7 @@ ALSO_UNFORESEEN = [
         lambda images, parts, order: F.fold(F.unfold(images, 6, stride=6)[:, order], (18, 24), 6, stride=6),
         "the patches are its *last* dimension",
     ),
-    ("5.4", _into_the_images, engine.IN_PLACE),
+    ("5.4", _into_the_images, LEFT_BEHIND["in place"]),
     ("5.4", _forgets_reshape, "after a permute the numbers do not stand in a row any more"),
     ("5.4", _turned_patches, "the patches are numbered column by column here"),
     ("5.4", lambda images, parts, order: images[:, order], "`order` numbers patches: to index with it"),

@@ -7,7 +7,7 @@ import scipy.ndimage
 import scipy.stats
 import torch
 
-from course_utils.exercises import engine
+from course_utils.exercises.contracts import LEFT_BEHIND
 
 F = torch.nn.functional
 
@@ -222,7 +222,7 @@ ALSO_UNFORESEEN = [
     ("6.2", lambda image, flow: F.grid_sample(image, _grid(image)), "one grid an image"),
     ("6.2", lambda image, flow: F.grid_sample(image, _places(image, flow)), "by half a pixel or so"),
     ("6.2", lambda image, flow: F.grid_sample(image, _places(image, flow, 0)), "by half a pixel or so"),
-    ("6.2", _moves_the_flow, engine.IN_PLACE),
+    ("6.2", _moves_the_flow, LEFT_BEHIND["in place"]),
     ("6.3", lambda inside, outside: (outside > inside).float().mean(), "each is compared with each"),
     ("6.3", _halves_ties_down, "`//` rounds it down"),
     ("6.3", _from_minus_nine_to_nine, "the area for 80 inside and 130 outside scores in the thousands: got"),
@@ -232,11 +232,11 @@ ALSO_UNFORESEEN = [
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + (score - t).abs()), "falls in some images"),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) / t * score), "falls in some images"),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + t), "does not depend on the score"),
-    ("6.4", _moves_the_score, engine.IN_PLACE),
+    ("6.4", _moves_the_score, LEFT_BEHIND["in place"]),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + score - t + 0.01), "whether image 7 is rejected"),
     ("6.3", lambda inside, outside: torch.sigmoid(1000 * (outside[:, None] - inside)).mean(), "ten thousandths apart"),
     ("6.5", _one_after_the_other, "one direction after the other is taken out"),
-    ("6.5", _scales_the_directions, engine.IN_PLACE),
+    ("6.5", _scales_the_directions, LEFT_BEHIND["in place"]),
     ("6.4", lambda logits, score, t: torch.cat([logits, logits.amax(1) + score - t], 1), "write [:, None] after it"),
     ("6.4", lambda logits, score, t: torch.cat([logits, (logits.max(1) + score)[:, None]], 1), "logits.max(1).values"),
     ("6.4", lambda logits, score, t: torch.cat([logits, (logits.amax(0) + score)[:, None]], 1), "logits.amax(1), (N,)"),

@@ -8,7 +8,7 @@ import scipy.optimize
 import scipy.stats
 import torch
 
-from course_utils.exercises import engine
+from course_utils.exercises.contracts import LEFT_BEHIND
 
 F = torch.nn.functional
 
@@ -351,7 +351,7 @@ ALSO_UNFORESEEN = [
     ("7.1", lambda number, d: torch.zeros(number, d), "got the same again, expected new ones"),
     ("7.1", lambda number, d: torch.full((number, d), torch.nan), "got NaN or infinity, expected in the ball"),
     ("7.1", lambda number, d: np.zeros((number, d)), "got a ndarray, expected a tensor of shape (5, 2)"),
-    ("7.2", _spoils_the_residual, engine.IN_PLACE),
+    ("7.2", _spoils_the_residual, LEFT_BEHIND["in place"]),
     ("7.2", lambda A, y, k: A @ y, "A has a row a measurement and a *column* an entry of x"),
     ("7.2", lambda A, y, k: torch.linalg.inv(A[:, [0, 0]].T @ A[:, [0, 0]]), "these columns have no inverse"),
     ("7.2", lambda A, y, k: torch.zeros(A.shape[1]), "the shape is right, but the values are not"),

@@ -8,7 +8,7 @@ from functools import reduce
 import numpy as np
 import torch
 
-from course_utils.exercises import engine
+from course_utils.exercises.contracts import LEFT_BEHIND
 
 F = torch.nn.functional
 
@@ -287,7 +287,7 @@ ALSO_UNFORESEEN = [
     ("8.2", lambda weight, change: change @ weight, "weight is (m, d), change has a change a *row*"),
     ("8.2", lambda weight, change: change - weight @ torch.linalg.pinv(weight), "change has a change a *row*"),
     ("8.2", lambda weight, change: change - change @ weight.T, "change has a change a *row*"),
-    ("8.2", _spoils_the_change, engine.IN_PLACE),
+    ("8.2", _spoils_the_change, LEFT_BEHIND["in place"]),
     ("8.2", lambda weight, change: change, "for example 4, expected 0"),
     (
         "8.2",

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from course_utils import exercises
-from course_utils.exercises import engine
+from course_utils.exercises import contracts
+from course_utils.exercises.contracts import LEFT_BEHIND
 
 ALL = exercises.every()
 NO_TENSOR = ("8.1", "9.4")  # numbers in, a number out
@@ -31,7 +32,7 @@ def from_shapes(answer):
     def again(*given):
         known = tuple(
             each.shape if isinstance(each, torch.Tensor) else repr(each)
-            for each in engine.parts_of(given)
+            for each in contracts.parts_of(given)
             if isinstance(each, (torch.Tensor, int, float))
         )
         if known not in kept:
@@ -84,13 +85,13 @@ def fill(network):
 
 
 LEFT = {  # what to say, to what it can be done, and how
-    engine.IN_PLACE: (may_be_written_to, spoil),
-    engine.LIST_IN_PLACE: (lambda each: isinstance(each, list) and each, lambda each: each.pop()),
-    engine.ASKS: (may_ask, lambda each: each.requires_grad_()),
-    engine.WEIGHTS: (is_network, lambda each: [spoil(weights) for weights in each.parameters()]),
-    engine.GRADIENTS: (is_network, fill),
-    engine.FROZEN: (is_network, lambda each: each.requires_grad_(False)),
-    engine.MODE: (is_network, lambda each: each.train(not each.training)),
+    LEFT_BEHIND["in place"]: (may_be_written_to, spoil),
+    LEFT_BEHIND["list in place"]: (lambda each: isinstance(each, list) and each, lambda each: each.pop()),
+    LEFT_BEHIND["asks"]: (may_ask, lambda each: each.requires_grad_()),
+    LEFT_BEHIND["weights"]: (is_network, lambda each: [spoil(weights) for weights in each.parameters()]),
+    LEFT_BEHIND["gradients"]: (is_network, fill),
+    LEFT_BEHIND["frozen"]: (is_network, lambda each: each.requires_grad_(False)),
+    LEFT_BEHIND["mode"]: (is_network, lambda each: each.train(not each.training)),
 }
 
 
@@ -100,8 +101,8 @@ def seen_by(exercise):
 
     def look(*now):
         result = exercise.reference(*now)
-        given.extend(engine.parts_of(now))
-        results.extend(each for each in engine.parts_of(result) if isinstance(each, torch.Tensor))
+        given.extend(contracts.parts_of(now))
+        results.extend(each for each in contracts.parts_of(result) if isinstance(each, torch.Tensor))
         return result
 
     exercise.examine(look)
@@ -116,7 +117,7 @@ class TestAlone:
             if any(map(fits, shown)) and not (exercise.trains and fits is is_network):
 
                 def leave(*given, fits=fits, act=act):
-                    return [act(each) for each in engine.parts_of(given) if fits(each)]
+                    return [act(each) for each in contracts.parts_of(given) if fits(each)]
 
                 refused(exercise, after(exercise.reference, leave), message)
 
@@ -125,7 +126,7 @@ class TestAlone:
 
     @pytest.mark.parametrize("when", [before, after])
     def test_a_seed_set_inside_is_refused(self, exercise, when):
-        refused(exercise, when(exercise.reference, lambda *given: torch.manual_seed(0)), engine.SEED_INSIDE)
+        refused(exercise, when(exercise.reference, lambda *given: torch.manual_seed(0)), LEFT_BEHIND["seed"])
 
     def test_a_seed_that_is_set_back_is_none(self, exercise):
         def draw(*given):
@@ -135,13 +136,13 @@ class TestAlone:
         exercise.examine(before(exercise.reference, draw))
 
     def test_gradients_stay_switched_on(self, exercise):
-        refused(exercise, after(exercise.reference, lambda *given: torch.set_grad_enabled(False)), engine.SWITCH_LEFT)
+        refused(exercise, after(exercise.reference, lambda *given: torch.set_grad_enabled(False)), LEFT_BEHIND["switch"])
         assert torch.is_grad_enabled()
 
     def test_the_default_type_stays(self, exercise):
         kind = torch.get_default_dtype()
         change = after(exercise.reference, lambda *given: torch.set_default_dtype(torch.float64))
-        refused(exercise, change, engine.SWITCH_LEFT)
+        refused(exercise, change, LEFT_BEHIND["switch"])
         assert torch.get_default_dtype() == kind
 
     def test_nothing_is_known_from_shapes_alone(self, exercise):
@@ -157,38 +158,38 @@ class TestAlone:
 class TestCivil:
     def test_it_takes_names_and_nests_and_nan(self):
         nan = torch.tensor([torch.nan, 1.0])
-        half = engine.civil(lambda pair, *, by: [each / by for each in pair])
+        half = contracts.civil(lambda pair, *, by: [each / by for each in pair])
         for _ in range(2):
             assert half([nan, torch.ones(2)], by=2)[1].equal(torch.full((2,), 0.5))
 
     @pytest.mark.parametrize(
         ("attempt", "message"),
         [
-            (lambda nest, x: x.mul_(2), engine.IN_PLACE),
-            (lambda nest, x: nest["a"][1].mul_(2), engine.IN_PLACE),
-            (lambda nest, x: nest["a"].reverse(), engine.LIST_IN_PLACE),
-            (lambda nest, x: nest.update(b=1), engine.LIST_IN_PLACE),
-            (lambda nest, x: nest["a"].__setitem__(0, x * 2), engine.LIST_IN_PLACE),
-            (lambda nest, x: (x * 1).requires_grad_(), engine.UNASKED),
-            (lambda nest, x: [[(x * 1).requires_grad_()]], engine.UNASKED),
+            (lambda nest, x: x.mul_(2), LEFT_BEHIND["in place"]),
+            (lambda nest, x: nest["a"][1].mul_(2), LEFT_BEHIND["in place"]),
+            (lambda nest, x: nest["a"].reverse(), LEFT_BEHIND["list in place"]),
+            (lambda nest, x: nest.update(b=1), LEFT_BEHIND["list in place"]),
+            (lambda nest, x: nest["a"].__setitem__(0, x * 2), LEFT_BEHIND["list in place"]),
+            (lambda nest, x: (x * 1).requires_grad_(), LEFT_BEHIND["graph"]),
+            (lambda nest, x: [[(x * 1).requires_grad_()]], LEFT_BEHIND["graph"]),
         ],
     )
     def test_it_looks_into_names_and_nests(self, attempt, message):
         with pytest.raises(exercises.NotYet) as caught:
-            engine.civil(attempt)({"a": [torch.zeros(2), torch.ones(2)]}, x=torch.full((2,), torch.nan).nan_to_num(3))
+            contracts.civil(attempt)({"a": [torch.zeros(2), torch.ones(2)]}, x=torch.full((2,), torch.nan).nan_to_num(3))
         assert str(caught.value) == message
 
     def test_an_earlier_result_in_a_nest_stays_as_it_is(self):
         kept = torch.zeros(2)
-        call = engine.civil(lambda x: {"a": [kept.copy_(x)]})
+        call = contracts.civil(lambda x: {"a": [kept.copy_(x)]})
         call(torch.ones(2))
         with pytest.raises(exercises.NotYet, match="an earlier call"):
             call(torch.zeros(2))
 
     def test_a_result_may_ask_where_something_given_does(self):
         x = torch.ones(2, requires_grad=True)
-        assert engine.civil(lambda nest: nest[0] * 2)([x]).requires_grad
-        assert engine.civil(lambda network, x: network(x))(torch.nn.Linear(2, 2), torch.ones(2)).requires_grad
+        assert contracts.civil(lambda nest: nest[0] * 2)([x]).requires_grad
+        assert contracts.civil(lambda network, x: network(x))(torch.nn.Linear(2, 2), torch.ones(2)).requires_grad
 
     def test_who_trains_may_change_the_network_alone(self):
         network = torch.nn.Linear(2, 2)
@@ -198,8 +199,8 @@ class TestCivil:
             spoil(network.weight)
             network.eval()
 
-        engine.civil(train, trains=True)(network, torch.ones(2))
+        contracts.civil(train, trains=True)(network, torch.ones(2))
         with pytest.raises(exercises.NotYet, match="changes the network"):
-            engine.civil(train)(network, torch.ones(2))
+            contracts.civil(train)(network, torch.ones(2))
         with pytest.raises(exercises.NotYet, match="this changes what it was given"):
-            engine.civil(lambda network, x: spoil(x), trains=True)(network, torch.ones(2))
+            contracts.civil(lambda network, x: spoil(x), trains=True)(network, torch.ones(2))

@@ -22,7 +22,8 @@ EXERCISES = [
         id="0.1",
         reference=confidence,
         probe=_probe,
-        mistakes=(
+        mistakes="",
+        also=(
             Mistake(
                 lambda logits: logits.max(dim=1).values,
                 "this is the largest logit, and logits are not confidences: they can be negative, or 12. "

@@ -5,8 +5,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises.contracts import advised, as_number
-from course_utils.exercises.engine import Exercise, Mistake, NotYet, civil
+from course_utils.exercises.contracts import civil
+from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import advised, as_number
 from course_utils.models import MNIST_MEAN, MNIST_STD, Normalise
 
 # 1.1
@@ -93,7 +94,8 @@ EX_LENET = Exercise(
     id="1.1",
     reference=lenet5,
     probe=_probe_lenet,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda: _lenet(padding=0),
             "without padding=2 the first convolution shrinks the image from 28 to 24 pixels, and only 16 x 4 x 4 = 256 "
@@ -248,7 +250,8 @@ EX_STEP = Exercise(
     probe=_probe_step,
     trains=True,
     picture=_draw_step,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _stepping(F.cross_entropy, "backward step"),
             "the old gradients are still there: `backward` adds to them. Call optimiser.zero_grad() before backward",
@@ -382,7 +385,8 @@ EX_NORMALISATION = Exercise(
     id="1.3",
     reference=with_normalisation,
     probe=_probe_normalisation,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _normalising(lambda x, mean, std: x),
             "the pixels still reach the network as they are: subtract the mean and divide by std first",
@@ -511,7 +515,8 @@ EX_CALIBRATION = Exercise(
     id="1.4",
     reference=expected_calibration_error,
     probe=_probe_calibration,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _calibration(weight="used"),
             "every bin counts the same, so a bin with 3 images weighs as much as one with 9,000. Weigh each gap by the "
@@ -647,7 +652,8 @@ EX_TEMPERATURE = Exercise(
     id="1.5",
     reference=best_temperature,
     probe=_probe_temperature,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _choosing(lambda z, y, t: F.cross_entropy(z * t, y).item()),
             "the logits are multiplied by the temperature; they are divided by it, so that T > 1 makes a network "

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises.contracts import (
+from course_utils.exercises.differences import describe_difference
+from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import (
     CLASSES,
     SIDE,
     draw_change,
@@ -15,8 +17,6 @@ from course_utils.exercises.contracts import (
     want_type,
     watch,
 )
-from course_utils.exercises.differences import describe_difference
-from course_utils.exercises.engine import Exercise, Mistake, NotYet
 
 
 def _twice(logits, classes):
@@ -171,7 +171,8 @@ EX_FGSM = Exercise(
     reference=fgsm,
     probe=_probe_step,
     picture=draw_change("7 images at eps = 0.1"),
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _stepping(-1.0),
             "this descends: it makes the network surer of the right class. An attack climbs the loss: images + eps * "
@@ -236,7 +237,8 @@ EX_TOWARDS = Exercise(
     reference=fgsm_towards,
     probe=_probe_step,
     picture=draw_change("7 images at eps = 0.1"),
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_stepping(1.0), AWAY),
         Mistake(_twice_negative, AWAY),
         Mistake(
@@ -303,7 +305,8 @@ EX_L2 = Exercise(
     id="3.3",
     reference=l2_step,
     probe=_probe_l2,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _scaled(lambda g: g.norm().clamp_min(1e-12)),
             "one length for the whole batch: each image is to get a step of its own length eps. Flatten all but the "
@@ -418,7 +421,8 @@ EX_PROJECT = Exercise(
     id="3.4",
     reference=project,
     probe=_probe_project,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda x, clean, eps: x.clamp(clean - eps, clean + eps),
             "inside the budget, but pixels below 0 or above 1 are left: clamp to [0, 1] as well",
@@ -597,7 +601,8 @@ EX_PGD = Exercise(
     reference=pgd,
     probe=_probe_pgd,
     picture=draw_change("8 steps of 0.05 within eps = 0.2"),
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _project_before,
             "the last step is not brought back: project *after* each step, not before it",
@@ -729,7 +734,8 @@ EX_BOUNDARY = Exercise(
     id="3.6",
     reference=to_boundary,
     probe=_probe_boundary,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _reaching(lambda f, g: f / g.square().sum(1)),
             "the sign is wrong: this moves away from the boundary, and doubles the lead. The change has to take "

@@ -4,7 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises.contracts import (
+from course_utils.exercises.differences import describe_difference
+from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import (
     CLASSES,
     advised,
     as_number,
@@ -19,8 +21,6 @@ from course_utils.exercises.contracts import (
     want_type,
     watch,
 )
-from course_utils.exercises.differences import describe_difference
-from course_utils.exercises.engine import Exercise, Mistake, NotYet
 
 # 4.1
 
@@ -148,7 +148,8 @@ EX_MUTATE = Exercise(
     id="4.1",
     reference=mutate,
     probe=_probe_mutate,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _mutating(coin=lambda genes: genes[:1, :1, :1, :1]),
             "genes move together: throw a coin for each gene of each image, torch.rand_like(genes) < rate",
@@ -258,7 +259,8 @@ EX_CHALLENGE = Exercise(
     id="4.2",
     reference=challenge,
     probe=_probe_challenge,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _own_class,
             "each child challenges only the class it is named. It challenges every class: look down each column",
@@ -389,7 +391,8 @@ EX_PAINT = Exercise(
     reference=paint,
     probe=_probe_paint,
     picture=_draw_painting,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _painting(link=lambda weight, value: value),
             "the weights are not used: each source counts with the weight of its link, weight * values[source]",
@@ -509,7 +512,8 @@ EX_CLIMB = Exercise(
     reference=climb,
     probe=_probe_climb,
     picture=draw_change("7 images, 4 steps of 0.05"),
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _climbing(way=-1),
             "this descends: add the step (with cross-entropy, which is minus the log softmax, subtract it)",
@@ -649,7 +653,8 @@ EX_CATCH = Exercise(
     id="4.5",
     reference=catch,
     probe=_probe_catch,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda clean, other, keep=0.95: catch(other, other, keep),
             "the threshold comes from the suspicious images, which no guard knows beforehand: take it from `clean`",

@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises.contracts import (
+from course_utils.exercises.differences import describe_difference, named
+from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import (
     CUT,
     advised,
     as_number,
@@ -19,8 +21,6 @@ from course_utils.exercises.contracts import (
     up_to_the_first_difference,
     want_new,
 )
-from course_utils.exercises.differences import describe_difference, named
-from course_utils.exercises.engine import Exercise, Mistake, NotYet
 
 PIXELS = "the pixels"
 
@@ -203,7 +203,8 @@ EX_ROUND_TRIP = Exercise(
     id="5.1",
     reference=round_trip,
     probe=_probe_round_trip,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_through(whole=torch.floor), TRUNCATES),
         *(
             Mistake(_through(whole=whole), "this takes the level *above* each pixel: the nearest one, .round()")
@@ -444,7 +445,8 @@ EX_PAINT = Exercise(
     reference=paint,
     probe=_probe_paint,
     picture=_draw_beside(_genomes),
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _both(lambda number: torch.arange(number).float()),
             "x and y are counted in pixels here, so a larger picture is another picture: " + FROM_MINUS_1,
@@ -773,7 +775,8 @@ EX_REPEAT = Exercise(
     reference=repeat,
     probe=_probe_repeat,
     picture=_draw_beside(_elements),
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_placing(where=_by_columns), BY_ROWS),
         Mistake(
             _placing(number=lambda cells, per_side: [(cell - 1) % per_side**2 for cell in cells]),
@@ -1130,7 +1133,8 @@ EX_SHUFFLE = Exercise(
     reference=shuffle,
     probe=_probe_shuffle,
     picture=_draw_beside(_scenes, first=("the image", lambda images, parts, order: images)),
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_moving(places=_backwards), INVERSE),
         Mistake(_moving(canvas=torch.clone, reads=lambda images, canvas: canvas), OVERWRITTEN),
         Mistake(
@@ -1414,7 +1418,8 @@ EX_CARRIED_OVER = Exercise(
     id="5.5",
     reference=carried_over,
     probe=_probe_carried_over,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_carrying(knew=_every), WRONG_BEFORE),
         Mistake(_carrying(fools=_every), NOT_FOOLED),
         Mistake(_carrying(fools=_every, knew=_every), ALL_COUNT),

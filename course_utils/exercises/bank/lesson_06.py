@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises.contracts import advised, as_number, up_to_the_first_difference, want_two
 from course_utils.exercises.differences import describe_difference, named
 from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import advised, as_number, up_to_the_first_difference, want_two
 from course_utils.images import scenes
 
 
@@ -68,7 +68,8 @@ EX_DIMENSION = Exercise(
     id="6.1",
     reference=dimension,
     probe=_probe_dimension,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _counting(end=lambda inverses: (1 / inverses).mean()),
             "the average of the estimates is too large by (k - 1)/(k - 2), a twentieth at k = 20 and half at k = 4: "
@@ -287,7 +288,8 @@ EX_WARP = Exercise(
     reference=warp,
     probe=_probe_warp,
     picture=_draw_warp,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _pulling(place=lambda pixel, flow: pixel - flow),
             "the picture moves the wrong way: out(x) = image(x + flow(x)) reads at the tip of the arrow, so what lies "
@@ -462,7 +464,8 @@ EX_AREA = Exercise(
     id="6.3",
     reference=area,
     probe=_probe_area,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda inside, outside: 1 - area(inside, outside),
             "this is 1 minus the area: count the pairs in which the *outside* score is the higher one",
@@ -637,7 +640,8 @@ EX_GUARD = Exercise(
     id="6.4",
     reference=guard,
     probe=_probe_guard,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_guarding(_hard), MASKED),
         Mistake(_guarding(lambda logits, score, threshold: (score > threshold).float()), MASKED),
         Mistake(
@@ -824,7 +828,8 @@ EX_SPLIT = Exercise(
     reference=split,
     probe=_probe_split,
     picture=_draw_parts,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _splitting(lambda j: j),
             "directions @ (directions.T @ change) projects only if the columns have length 1 and stand at right "

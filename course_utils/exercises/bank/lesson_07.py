@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises.contracts import advised, evenly_spread, in_stages, looks, up_to_the_first_difference
 from course_utils.exercises.differences import describe_difference, named
 from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import advised, evenly_spread, in_stages, looks, up_to_the_first_difference
 from course_utils.exercises.timeout import TooLong, limited
 
 
@@ -171,7 +171,8 @@ EX_IN_BALL = Exercise(
     id="7.1",
     reference=in_ball,
     probe=_probe_in_ball,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _drawing(radii=lambda number, d: torch.rand(number, 1)),
             "the radius is uniform, so half of the points lie in the inner ball of radius 1/2, which has only the "
@@ -422,7 +423,8 @@ EX_RECOVER = Exercise(
     id="7.2",
     reference=recover,
     probe=_probe_recover,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda A, y, k: _dense(A, y),
             "this fits the measurements, but all n numbers share the work: of all solutions it is the *shortest*, not "
@@ -522,7 +524,8 @@ EX_STABLE = Exercise(
     id="7.3",
     reference=stable,
     probe=_probe_stable,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda shares: shares.prod(1),
             "this is the chance that *every* pixel takes the image out of its class: an image is stable if none does, "
@@ -715,7 +718,8 @@ EX_CROSSINGS = Exercise(
     id="7.4",
     reference=crossings,
     probe=_probe_crossings,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _crossing(height=lambda weight, bias, start, end: weight @ start - bias),
             "the bias has the wrong sign: w . x(t) + b = 0 gives t = -(w . start + b) / (w . (end - start))",
@@ -886,7 +890,8 @@ EX_BOUNDARY = Exercise(
     id="7.5",
     reference=boundary,
     probe=_probe_boundary,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _of(ndtri),
             "the sign: Phi^-1 of a small share is negative, and the distance is positive as long as the image lies on "
@@ -1047,7 +1052,8 @@ EX_INTO_SUBSPACE = Exercise(
     id="7.6",
     reference=into_subspace,
     probe=_probe_into_subspace,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda gradient, basis: gradient @ basis.T,
             "these are the coordinates in the subspace, (N, m): multiply them with the directions, coordinates @ "

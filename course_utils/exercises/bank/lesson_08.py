@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course_utils.exercises.contracts import (
+from course_utils.exercises.differences import describe_difference, named
+from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import (
     CUT,
     advised,
     as_number,
@@ -18,8 +20,6 @@ from course_utils.exercises.contracts import (
     slopes,
     up_to_the_first_difference,
 )
-from course_utils.exercises.differences import describe_difference, named
-from course_utils.exercises.engine import Exercise, Mistake, NotYet
 
 
 def _normal(*shape, seed):
@@ -134,7 +134,8 @@ EX_CROWD = Exercise(
     id="8.1",
     reference=crowd,
     probe=_probe_crowd,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(lambda *given: _logs(*given)[0] - _logs(*given)[1], BELOW_ZERO),
         Mistake(_shared(outputs=lambda n, b: n * math.log10(2)), OUTPUT_COUNT),
         Mistake(_shared(outputs=lambda n, b: b * math.log10(2)), OUTPUT_COUNT),
@@ -365,7 +366,8 @@ EX_UNSEEN = Exercise(
     id="8.2",
     reference=unseen,
     probe=_probe_unseen,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda weight, change: change - unseen(weight, change),
             THE_SEEN,
@@ -526,7 +528,8 @@ EX_RBF = Exercise(
     id="8.3",
     reference=rbf,
     probe=_probe_rbf,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _measuring(end=lambda distances: distances),
             "the sign: the class with the *largest* logit wins, and the nearest centre is to win. Minus the squared "
@@ -734,7 +737,8 @@ EX_HINGE = Exercise(
     id="8.4",
     reference=hinge,
     probe=_probe_hinge,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_hinging(rival=lambda logits, labels: logits.amax(1)), AMONG_RIVALS),
         *(
             Mistake(_all_rivals(mean), WESTON)
@@ -957,7 +961,8 @@ EX_WORST = Exercise(
     id="8.5",
     reference=worst,
     probe=_probe_worst,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(lambda rights: _accuracies(rights).min(), ONE_ATTACK),
         Mistake(lambda rights: rights.float().mean(), AN_AVERAGE),
         Mistake(lambda rights: _accuracies(rights).median(), AN_AVERAGE),
@@ -1129,7 +1134,8 @@ EX_REJECTION = Exercise(
     id="8.6",
     reference=rejection,
     probe=_probe_rejection,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_accepting(order=lambda scores: scores.argsort()), UPWARDS),
         Mistake(
             _accepting(order=lambda scores: torch.arange(len(scores))),

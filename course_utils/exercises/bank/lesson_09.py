@@ -10,7 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises.contracts import (
+from course_utils.exercises.contracts import LEFT_BEHIND
+from course_utils.exercises.differences import describe_difference, named
+from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import (
     CUT,
     SIDE,
     advised,
@@ -23,8 +26,6 @@ from course_utils.exercises.contracts import (
     want_two,
     want_type,
 )
-from course_utils.exercises.differences import describe_difference, named
-from course_utils.exercises.engine import IN_PLACE, Exercise, Mistake, NotYet
 
 
 def _seeded(seed):
@@ -402,7 +403,8 @@ EX_TRAINING_LOSS = Exercise(
     reference=training_loss,
     probe=_probe_training_loss,
     picture=_draw_points,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             lambda model, images, labels, eps: F.cross_entropy(model(images), labels),
             "this is ordinary training, on the images as they are: attack them first, and take the loss there",
@@ -579,7 +581,7 @@ def _to_round():
 
 
 def _probe_straight_through(attempt):
-    attempt = advised(attempt, {"a leaf Variable": IN_PLACE, "Can't call numpy": CUT})
+    attempt = advised(attempt, {"a leaf Variable": LEFT_BEHIND["in place"], "Can't call numpy": CUT})
     right = looks(straight_through, "the images", _to_round())
     seen = looks(attempt, "the images", _to_round())
     if describe_difference(seen, right):
@@ -635,7 +637,8 @@ EX_STRAIGHT_THROUGH = Exercise(
     reference=straight_through,
     probe=_probe_straight_through,
     picture=_draw_steps,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_rounding(joined=lambda images, rounded: rounded), GRADIENT_AS_IT_IS),
         Mistake(
             lambda images, levels: images.clone(),
@@ -788,7 +791,8 @@ EX_DISTILLATION_LOSS = Exercise(
     id="9.3",
     reference=distillation_loss,
     probe=_probe_distillation,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(lambda student, teacher, t: F.cross_entropy(student / t, teacher.argmax(1)), HARD_LABELS),
         Mistake(lambda student, teacher, t: F.cross_entropy(student, teacher.argmax(1)), HARD_LABELS),
         Mistake(_distilling(logs=lambda student, t: F.log_softmax(student, 1)), STUDENT_TOO),
@@ -1012,7 +1016,8 @@ EX_CERTIFIED_RADIUS = Exercise(
     id="9.4",
     reference=certified_radius,
     probe=_probe_certified,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _certifying(lower=_share_of_hits),
             "the share of hits is taken for p itself: with all hits the radius is infinite (or whatever cuts it off), "
@@ -1279,7 +1284,8 @@ EX_THROUGH_LINEAR = Exercise(
     reference=through_linear,
     probe=_probe_through_linear,
     picture=_draw_intervals,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_both_ends, NEGATIVE_WEIGHTS),
         Mistake(_bounding(spread=lambda radius, weight, bias: radius @ weight.T), NEGATIVE_WEIGHTS),
         Mistake(_both_ends_sorted, SORTED_ENDS),

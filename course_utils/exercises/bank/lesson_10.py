@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises.contracts import (
+from course_utils.exercises.differences import describe_difference, named
+from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.probes import (
     EVENLY,
     SIDE,
     advised,
@@ -27,8 +29,6 @@ from course_utils.exercises.contracts import (
     want_type,
     watch,
 )
-from course_utils.exercises.differences import describe_difference, named
-from course_utils.exercises.engine import Exercise, Mistake, NotYet
 
 
 def _seeded(seed):
@@ -159,7 +159,8 @@ EX_OVERLAP = Exercise(
     reference=overlap,
     probe=_probe_overlap,
     picture=_draw_overlap,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_sharing(shared=lambda sides: sides.prod(1)), UNCLAMPED),
         Mistake(
             _sharing(shared=lambda sides: sides.prod(1).clamp(min=0)),
@@ -432,7 +433,8 @@ EX_PASTE = Exercise(
     reference=paste,
     probe=_probe_paste,
     picture=_draw_paste,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _pasting(place=lambda row, column: (column, row)),
             "row and column are exchanged: images are (N, C, H, W), so the third axis takes the rows",
@@ -667,7 +669,8 @@ EX_EXPECTED = Exercise(
     reference=expected_gradient,
     probe=_probe_expected,
     picture=_draw_expected,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_expecting(count=lambda samples: 1, end=lambda total, samples: total), ONE_VIEW),
         Mistake(_expecting(count=lambda samples: 1), ONE_VIEW),
         Mistake(
@@ -1018,7 +1021,8 @@ EX_WALK_BACK = Exercise(
     reference=walk_back,
     probe=_probe_walk_back,
     picture=_draw_walk,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(
             _halving(result=lambda right, wrong, middle, asked: (right, asked)),
             "this is the end on the right side: the model is not fooled by it. Return the other end, `wrong`",
@@ -1350,7 +1354,8 @@ EX_NORMAL = Exercise(
     id="10.5",
     reference=normal,
     probe=_probe_normal,
-    mistakes=(
+    mistakes="",
+    also=(
         Mistake(_estimating(signs=lambda answers: 1 - 2 * answers.float()), TO_THE_RIGHT_SIDE),
         Mistake(_estimating(ask=lambda decide, x, radius, steps: decide(x - radius * steps)), TO_THE_RIGHT_SIDE),
         Mistake(_estimating(end=lambda direction: -direction / direction.norm()), TO_THE_RIGHT_SIDE),
