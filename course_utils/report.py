@@ -41,7 +41,7 @@ def write_report(*, essay: str = "", tables: Mapping[str, Table] | None = None) 
     paragraphs = re.split(r"\n\n+", "\n".join(line.strip() for line in essay.strip().splitlines()))
     folder = jinja2.FileSystemLoader(Path(__file__).parent, encoding="utf-8")
     strict = dict(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    guessed = [[question, said, measured or "-"] for question, said, measured in guesses.guesses()]
+    guessed = [[question, said, measured or "-"] for question, said, measured, _ in guesses.guesses()]
     page = jinja2.Environment(loader=folder, **strict).get_template("report.html")
     text = page.render(
         title="A Deep Flaw? The claims ledger",

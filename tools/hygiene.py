@@ -178,20 +178,9 @@ def exercise_cells(book: NotebookNode, number: str) -> Iterator[str]:
         wanted = nbgrader(f"{grade_id}-check", points=found.get("points", 1))
         if found != wanted:
             yield f"the check of {name} needs metadata.nbgrader = {wanted}"
-        if name in checks and checks[name].source != (wanted := check_cell(name, stub.source)):
+        wanted = check_cell(name, next(iter(re.findall(r"(?m)^def (\w+)", stub.source)), ""))
+        if name in checks and checks[name].source != wanted:
             yield f"the check of {name} needs these lines, and no other name that a learner can rebind:\n{wanted}"
-
-
-def check_cell(exercise: str, stub: str) -> str:
-    """The source of an exercise's check. It is graded, so it imports afresh what a cell before it may have rebound.
-
-    >>> print(check_cell("1.3", "def softmax(logits):\\n    raise NotImplementedError"))
-    from course_utils.exercises import check
-    <BLANKLINE>
-    softmax = check("1.3", softmax)
-    """
-    name = next(iter(re.findall(r"(?m)^def (\w+)", stub)), "")
-    return f'from course_utils.exercises import check\n\n{name} = check("{exercise}", {name})'
 
 
 def nbgrader(grade_id: str, points: int | None = None) -> dict:

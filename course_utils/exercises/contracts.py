@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from course_utils.exercises.differences import NotYet, describe_difference
+from course_utils.exercises.edits import Mistake
 from course_utils.exercises.timeout import TooLong
 
 LEFT_BEHIND = {
@@ -132,39 +133,58 @@ def _same(a, b):
 # Properties.
 
 
-def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> NotYet | None:
+def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
     """The first property that the reference shows on these calls, and the attempt does not."""
     calls = [call for call in calls if not any(map(_answers, parts_of(call)))][:12]
     names = list(signature(reference).parameters)
     for first, second in pairwise(calls):
-        if differs(attempt, first, attempt, first, again=second):
-            return NotYet(
+        fickle = differs(reference, first, reference, first)
+        if not fickle and differs(attempt, first, attempt, first, again=second):
+            return Mistake(
+                attempt,
                 "the same question gets another answer the second time: your function keeps something from call to "
                 "call (a global, a list or a tensor made outside of it, a default that is changed). Make all of it "
                 "anew inside",
-                kind="state",
+                "state",
             )
     varies = [call for call in calls if differs(reference, call, reference, calls[0])]
     if varies and not any(differs(attempt, call, attempt, calls[0]) for call in varies):
-        return NotYet("your function gives the same answer whatever it is given", kind="constant")
+        return Mistake(attempt, "your function gives the same answer whatever it is given", "constant")
     for place, name in enumerate(names):
         asked = [(call, other) for call in calls for other in _with_another(call, place, calls)]
         telling = [(call, other) for call, other in asked if differs(reference, call, reference, other)]
         if len(telling) > 1 and not any(differs(attempt, call, attempt, other) for call, other in telling):
-            return NotYet(
+            return Mistake(
+                attempt,
                 f"`{name}` has no say in the answer: another `{name}` gives the same. Is a number written out in its "
                 "place, or another name used?",
-                kind="ignored",
+                "ignored",
             )
     for call in calls:
         alone = _first_alone(call)
         if alone and not _row_differs(reference, call, alone) and _row_differs(attempt, call, alone):
-            return NotYet(
+            return Mistake(
+                attempt,
                 "the first one gets another answer alone than together with the others: each has to be treated by "
                 "itself. Which dimension does each step (a mean, a norm, a maximum, a softmax) run over?",
-                kind="per image",
+                "per image",
             )
+    ratio = _ratio(*([answer_to(one, call) for call in calls] for one in (attempt, reference)))
+    if ratio:
+        return Mistake(
+            attempt, f"every number is {ratio:.4g} times the right one: a factor too much, or one missing", "factor"
+        )
     return None
+
+
+def _ratio(found, right):
+    """By what all numbers of the answers differ from the right ones, if that is always the same."""
+    pairs = [(torch.as_tensor(a), torch.as_tensor(b)) for a, b in zip(found, right, strict=True)]
+    if not pairs or any(a.shape != b.shape for a, b in pairs):
+        return 0.0
+    found, right = (torch.cat([pair[i].detach().double().flatten() for pair in pairs]) for i in (0, 1))
+    ratio = ((found * right).sum() / right.square().sum()).item()
+    return ratio if right.numel() > 2 and torch.allclose(found, ratio * right, rtol=1e-4, atol=1e-7) else 0.0
 
 
 def _answers(thing):

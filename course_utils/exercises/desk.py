@@ -1,4 +1,4 @@
-"""What the learner calls: ``check``, ``hint``, ``solution``."""
+"""What the learner calls: ``check``, ``hint``, ``solution``; and what is kept of it in their record."""
 
 import contextlib
 import datetime
@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from IPython.display import display
 
@@ -24,12 +25,35 @@ from course_utils.figures import ADVERSARIAL, DEFENDED, NOISE
 _hints_given: Counter[str] = Counter()
 
 
-def _check_dates(solved: dict) -> None:
-    for date in solved.values():
-        datetime.date.fromisoformat(date)
+class Kept(NamedTuple):
+    """What is kept of an exercise: the day on which it was first right, and what it took until then."""
+
+    right: str = ""
+    tries: int = 0
+    hints: int = 0
+    solution: bool = False
 
 
-STORE = JsonStore("exercises", fresh=dict, check=_check_dates)  # exercise -> the day on which it was first right
+def kept(entry: str | list) -> Kept:
+    """An entry of the record; one of an earlier version was the day alone."""
+    right, tries, hints, solution = Kept(entry) if isinstance(entry, str) else Kept(*entry)
+    if right:
+        datetime.date.fromisoformat(right)
+    return Kept(right, int(tries), int(hints), bool(solution))
+
+
+STORE = JsonStore("exercises", fresh=dict, check=lambda entries: [*map(kept, entries.values())])
+
+
+def _keep(id: str, change: Callable[[Kept], Kept]) -> None:
+    """Take something down of an exercise that is not right yet, where there is a learner."""
+
+    def update(entries):
+        before = kept(entries.get(id, []))
+        entries[id] = list(before if before.right else change(before))
+
+    if runtime.front_end():
+        STORE.update(update)
 
 
 class Unclear(ValueError):
@@ -58,6 +82,7 @@ def check(id: str = ..., attempt: Callable = ...) -> Callable:
     if _is_ours(attempt, exercise):
         text = "this is the reference, from an earlier check: run the cell of your own function, then this one."
         return _fall_back(exercise, Note("○", NOISE, id, text))
+    _keep(id, lambda entry: entry._replace(tries=entry.tries + 1))
     goes_on = f'The lesson goes on with the reference; `hint("{id}")`'
     try:
         exercise.examine(attempt)
@@ -67,8 +92,7 @@ def check(id: str = ..., attempt: Callable = ...) -> Callable:
         note = Note("✗", ADVERSARIAL, id, f"not yet: {error}")
         return _fall_back(exercise, note, f"\n\n{goes_on} helps.", error.picture)
     display(Note("✓", DEFENDED, id, "right. The lesson goes on with your own."))
-    if runtime.front_end():
-        STORE.update(lambda solved: solved.setdefault(id, datetime.date.today().isoformat()))
+    _keep(id, lambda entry: entry._replace(right=datetime.date.today().isoformat()))
     return attempt
 
 
@@ -78,13 +102,16 @@ def hint(id: str = ...) -> "Note":
     id, hints = exercise.id, exercise.hints
     number = min(_hints_given[id] + 1, len(hints))
     _hints_given[id] = number
+    _keep(id, lambda entry: entry._replace(hints=max(entry.hints, number)))
     last = f' That was the last one; `solution("{id}")` shows the reference.' if number == len(hints) else ""
     return Note("?", NOISE, id, f"hint {number} of {len(hints)}: {hints[number - 1]}{last}")
 
 
 def solution(id: str = ...) -> "Listing":
     """The reference solution of an exercise."""
-    return Listing(source(id))
+    listing = Listing(source(id))
+    _keep(_find(id).id, lambda entry: entry._replace(solution=True))
+    return listing
 
 
 def source(id: str = ...) -> str:

@@ -38,18 +38,28 @@ def mistakes(reference: Callable, text: str) -> Iterator[Mistake]:
     Raises:
         ValueError: an entry is no edit, or what it replaces does not stand in the reference exactly once.
     """
+    for answers, message in entries(text):
+        for edits in answers:
+            yield Mistake(edited(reference, edits), message)
+
+
+def entries(text: str) -> Iterator[tuple[list, str]]:
+    """The entries of such a text: answers, each a list of ``[old, new or None]``, and their message.
+
+    >>> list(entries("`a` -> `b` & `c` -> `` | `d`: no"))
+    [([[['a', 'b'], ['c', '']], [['d', None]]], 'no')]
+    """
     for entry in ENTRY.findall(textwrap.dedent(text)):
-        line, edits, end, then = re.sub(r"\n\s*", " ", entry).strip(), [], 0, " | "
+        line, answers, end, then = re.sub(r"\n\s*", " ", entry).strip(), [], 0, " | "
         while then != ": ":
             match = EDIT.match(line, end)
             if not match:
                 raise ValueError(f"write `old` -> `new`: message, not {line!r}")
             if then == " | ":
-                edits.append([])
-            edits[-1].append([part and part.replace("\\n", "\n") for part in match.group(1, 2)])
+                answers.append([])
+            answers[-1].append([part and part.replace("\\n", "\n") for part in match.group(1, 2)])
             end, then = match.end(), match[3]
-        for answer in edits:
-            yield Mistake(edited(reference, answer), line[end:])
+        yield answers, line[end:]
 
 
 def edited(reference: Callable, edits: list) -> Callable:

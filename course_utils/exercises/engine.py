@@ -78,27 +78,24 @@ class Exercise:
         if not difference:
             return
         draw = partial(self._draw, seen, expected)
-        table = () if isinstance(seen, Raised) else related(self.reference, calls)
-        for mistake in chain(self.listed, table):
-            if self._does_as(mistake.answer, seen):
-                at = f"\n\n{difference}" if mistake.kind else ""
-                raise NotYet(mistake.message + at, draw, mistake.kind)
-        if not isinstance(seen, Raised):
-            why = None
-            with contextlib.suppress(TooLong, Exception):  # what cannot be asked in another way has no such property
-                why = limited(SECONDS, lambda: contracts.broken(attempt, self.reference, calls))
-            if why:
-                raise NotYet(f"{why}\n\n{difference}", draw, why.kind)
-        raise NotYet(difference, draw)
+        mistake = self._recognised(attempt, seen, calls)
+        if mistake is None:
+            raise NotYet(difference, draw)
+        raise NotYet(f"{mistake.message}\n\n{difference}" if mistake.kind else mistake.message, draw, mistake.kind)
 
-    def _does_as(self, answer: Callable, seen: Any) -> bool:
-        """Whether the same is seen with a wrong answer, as far as the attempt was looked at."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return not describe_difference(self._observe(answer, seen), seen)
-        except (NotYet, NotImplementedError):  # what the probe says to that answer is not for this one
-            return False
+    def _recognised(self, attempt: Callable, seen: Any, calls: list[tuple]) -> Mistake | None:
+        """The mistake that does the same: of the exercise's own, of the table's, or a property that is broken."""
+        table = () if isinstance(seen, Raised) else related(self.reference, calls)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for mistake in chain(self.listed, table):
+                with contextlib.suppress(NotYet, NotImplementedError):  # the probe says something else to that answer
+                    if not describe_difference(self._observe(mistake.answer, seen), seen):
+                        return mistake
+            if not isinstance(seen, Raised):
+                with contextlib.suppress(TooLong, Exception):  # what cannot be asked in another way has no property
+                    return limited(SECONDS, lambda: contracts.broken(attempt, self.reference, calls))
+        return None
 
     def _observe(self, function: Callable, guide: Any = None, calls: list | None = None) -> Any:
         """What the probe sees, up to where that differs from the guide; or what was raised.

@@ -56,9 +56,9 @@ def guess(question: str, *, unit: str = "", choices: Sequence[str] | None = None
     return guess
 
 
-def guesses() -> list[tuple[str, str, str]]:
-    """All guesses that were locked in on this machine: question, guess, and the result, "" before it was revealed."""
-    return [(question, one["said"], one["measured"]) for question, one in STORE.read().items()]
+def guesses() -> list[tuple[str, str, str, str]]:
+    """All guesses that were locked in on this machine: question, guess, result, and how near it was; "" before that."""
+    return [(asked, one["said"], one["measured"], one.get("verdict", "")) for asked, one in STORE.read().items()]
 
 
 class Guess:
@@ -86,8 +86,8 @@ class Guess:
             missed = " No guess was locked in this time." if self.form else ""
             runtime.say(f"{name}: {self.text(result)}.{missed}")
             return None
-        self._keep(self.value, revealed=True, measured=self.text(result))
         verdict = self._verdict(result)
+        self._keep(self.value, revealed=True, measured=self.text(result), verdict=verdict)
         runtime.say(verdict)
         return _number_line(self, result, verdict) if self.choices is None and math.isfinite(result) else None
 
@@ -147,8 +147,8 @@ class Guess:
         except (TypeError, ValueError, RuntimeError):
             raise ValueError(f"{value!r} is not one number, such as 120 or 0.5") from None
 
-    def _keep(self, value: float | str, *, revealed: bool, measured: str = "") -> None:
-        kept = dict(guess=value, revealed=revealed, said=self.text(value), measured=measured)
+    def _keep(self, value: float | str, *, revealed: bool, measured: str = "", verdict: str = "") -> None:
+        kept = dict(guess=value, revealed=revealed, said=self.text(value), measured=measured, verdict=verdict)
         STORE.update(lambda guesses: guesses.update({self.question: kept}))
         self.value, self.revealed = value, revealed
         if self.form:
