@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from course_utils.exercises.grading import check_cell
 from tools import notebooks
 
 MACHINE_TRACE = re.compile(

@@ -133,10 +133,13 @@ def _same(a, b):
 # Properties.
 
 
-def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
-    """The first property that the reference shows on these calls, and the attempt does not."""
-    calls = [call for call in calls if not any(map(_answers, parts_of(call)))][:12]
-    names = list(signature(reference).parameters)
+def plain(calls: list[tuple]) -> list[tuple]:
+    """The first calls that can be repeated: none of their arguments is a function, which may count how it is asked."""
+    return [call for call in calls if not any(map(_answers, parts_of(call)))][:12]
+
+
+def unsteady(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
+    """Whether an attempt has no answer of its own to these plain calls: it changes with time, or is always 0."""
     for first, second in pairwise(calls):
         fickle = differs(reference, first, reference, first)
         if not fickle and differs(attempt, first, attempt, first, again=second):
@@ -147,13 +150,25 @@ def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistak
                 "anew inside",
                 "state",
             )
+    found, right = ([answer_to(one, call) for call in calls] for one in (attempt, reference))
+    if all(isinstance(x, Tensor) and not x.any() for x in found) and any(
+        isinstance(x, Tensor) and x.any() for x in right
+    ):
+        return Mistake(attempt, "every number that your function returns is 0", "constant")
+    return None
+
+
+def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
+    """The first property that the reference shows on these plain calls, and the attempt does not."""
+    names = list(signature(reference).parameters)
     varies = [call for call in calls if differs(reference, call, reference, calls[0])]
     if varies and not any(differs(attempt, call, attempt, calls[0]) for call in varies):
         return Mistake(attempt, "your function gives the same answer whatever it is given", "constant")
     for place, name in enumerate(names):
         asked = [(call, other) for call in calls for other in _with_another(call, place, calls)]
+        asked = [pair for pair in asked if not any(isinstance(answer_to(reference, call), str) for call in pair)]
         telling = [(call, other) for call, other in asked if differs(reference, call, reference, other)]
-        if len(telling) > 1 and not any(differs(attempt, call, attempt, other) for call, other in telling):
+        if telling and not any(differs(attempt, call, attempt, other) for call, other in telling):
             return Mistake(
                 attempt,
                 f"`{name}` has no say in the answer: another `{name}` gives the same. Is a number written out in its "
@@ -218,6 +233,8 @@ def _with_another(call, place, calls):
     others = [other[place] for other in calls if place < len(other)]
     if isinstance(own, Tensor) and own.is_floating_point() and own.numel() > 1:
         others.append(own.flatten().flip(0).view_as(own))
+    if type(own) in {int, float} and own > 1e-9:
+        others.append((own + 1) // 2 if isinstance(own, int) else own / 2)
     for other in others:
         alike = type(other) is type(own) and getattr(other, "shape", None) == getattr(own, "shape", None)
         if alike and describe_difference(other, own):

@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
 from typing import Any
 
 import torch
@@ -84,18 +83,23 @@ class Exercise:
         raise NotYet(f"{mistake.message}\n\n{difference}" if mistake.kind else mistake.message, draw, mistake.kind)
 
     def _recognised(self, attempt: Callable, seen: Any, calls: list[tuple]) -> Mistake | None:
-        """The mistake that does the same: of the exercise's own, of the table's, or a property that is broken."""
-        table = () if isinstance(seen, Raised) else related(self.reference, calls)
+        """The mistake that does the same: one of the exercise's own or of the table; or a property that is broken."""
+
+        def lacks(look):
+            with contextlib.suppress(TooLong, Exception):  # what cannot be asked in another way has no property
+                return limited(SECONDS, lambda: look(attempt, self.reference, contracts.plain(calls)))
+
+        def does_as(mistake):
+            with contextlib.suppress(NotYet, NotImplementedError):  # the probe refuses that answer in words
+                return not describe_difference(self._observe(mistake.answer, seen), seen)
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for mistake in chain(self.listed, table):
-                with contextlib.suppress(NotYet, NotImplementedError):  # the probe says something else to that answer
-                    if not describe_difference(self._observe(mistake.answer, seen), seen):
-                        return mistake
-            if not isinstance(seen, Raised):
-                with contextlib.suppress(TooLong, Exception):  # what cannot be asked in another way has no property
-                    return limited(SECONDS, lambda: contracts.broken(attempt, self.reference, calls))
-        return None
+            found = next(filter(does_as, self.listed), None)
+            if found or isinstance(seen, Raised):
+                return found
+            table = filter(does_as, related(self.reference, calls))
+            return lacks(contracts.unsteady) or next(table, None) or lacks(contracts.broken)
 
     def _observe(self, function: Callable, guide: Any = None, calls: list | None = None) -> Any:
         """What the probe sees, up to where that differs from the guide; or what was raised.

@@ -77,8 +77,8 @@ NUMBERS = """
 TENSORS = """
 `table(x).mT`: transposed: rows and columns of `NAME` are exchanged
 `table(x).transpose(0, 1)`: transposed: the first two dimensions of `NAME` are exchanged
-`table(x).mT.reshape(x.shape)`: reshape: the numbers of `NAME` come to stand in other places: reshape and view cut the
-    row of numbers anew; permute and transpose exchange dimensions
+`table(x).reshape(x.mT.shape).mT` | `table(x).mT.reshape(x.shape)`: reshape: the numbers of `NAME` come to stand in
+    other places: reshape and view cut the row of numbers anew; permute and transpose exchange dimensions
 `-x`: minus: `NAME` enters with the wrong sign
 `x.softmax(-1)` | `x.log_softmax(-1)`: softmax: one softmax too many: `NAME` goes through it first
 `x.abs()`: abs: the signs of `NAME` are lost in abs()
@@ -163,6 +163,9 @@ def related(reference: Callable, calls: list[tuple]) -> Iterator[Mistake]:
         for place in places:
             where = "" if place is None else f"in number {place + 1} of what you return: "
             yield Mistake(_result(reference, change, place), where + message, kind)
+    if places[1:]:
+        turned = "what you return stands in reverse order"
+        yield Mistake(lambda *given: reference(*given)[::-1], turned, "order")
     yield from _of_arguments(reference, calls)
     yield from _of_calls(reference)
     for edits, message in entries(PARTS):
@@ -205,7 +208,8 @@ def _mapped(change, result, place=None):
         return type(result)(parts)
     if callable(result):
         return lambda *given: _mapped(change, result(*given))
-    return change(torch.tensor(float(result), dtype=torch.float64)).item()
+    value = change(torch.tensor(float(result), dtype=torch.float64)).item()
+    return int(value) if type(result) is int and value.is_integer() else value
 
 
 def _of_arguments(reference, calls):

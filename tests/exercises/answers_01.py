@@ -275,7 +275,11 @@ ALSO_UNFORESEEN = [
     ("1.3", _inserts, LEFT_BEHIND["weights"]),
     ("1.3", _in_training, LEFT_BEHIND["mode"]),
     ("1.3", lambda model, mean, std: lambda images: model(_in_place(images, mean, std)), LEFT_BEHIND["in place"]),
-    ("1.3", lambda model, mean, std: lambda images: model(_in_place_on_a_leaf(images, mean, std)), LEFT_BEHIND["in place"]),
+    (
+        "1.3",
+        lambda model, mean, std: lambda images: model(_in_place_on_a_leaf(images, mean, std)),
+        LEFT_BEHIND["in place"],
+    ),
     ("1.4", _clamps_to_14, "500 answers in 30 bins"),
     ("1.4", _fifteen_rounds, "500 answers in 30 bins"),
     ("1.4", _keeps_its_gaps, "2,000 answers that are too modest"),

@@ -22,18 +22,18 @@ from course_utils.exercises import check, desk, engine, hint, solution, timeout
 from tools import notebooks
 
 ALL = exercises.every()
-MISTAKES = [(e, i) for e in ALL for i in range(len(e.mistakes))]
+MISTAKES = [(e, i) for e in ALL for i in range(len(e.listed))]
 
 
 @pytest.mark.parametrize("exercise", ALL, ids=lambda e: e.id)
 def test_the_reference_is_right(exercise):
     exercise.examine(exercise.reference)
-    assert len(exercise.mistakes) >= 4 and len(exercise.hints) >= 2
+    assert len(exercise.listed) >= 3 and len(exercise.hints) >= 2 and exercise.stars in {1, 2, 3}
 
 
 @pytest.mark.parametrize(("exercise", "number"), MISTAKES, ids=[f"{e.id}-{i}" for e, i in MISTAKES])
 def test_a_known_mistake_meets_its_message(exercise, number):
-    mistake = exercise.mistakes[number]
+    mistake = exercise.listed[number]
     with pytest.raises(exercises.NotYet) as caught:
         exercise.examine(mistake.answer)
     assert str(caught.value) == mistake.message
@@ -42,7 +42,7 @@ def test_a_known_mistake_meets_its_message(exercise, number):
 def test_a_wrong_step_is_shown_beside_the_right_one():
     exercise = desk._find("1.2")
     with pytest.raises(exercises.NotYet) as caught:
-        exercise.examine(exercise.mistakes[0].answer)
+        exercise.examine(exercise.listed[0].answer)
     assert caught.value.picture.png and "yours to" in caught.value.picture.alt
 
 
@@ -50,7 +50,7 @@ def test_a_wrong_step_is_shown_beside_the_right_one():
 def test_a_listed_mistake_is_drawn(exercise, monkeypatch):
     drawn, draw = [], exercise.picture
     monkeypatch.setitem(vars(exercise), "picture", lambda *seen: drawn.append(draw(*seen)) or drawn[-1])
-    for mistake in exercise.mistakes:
+    for mistake in exercise.listed:
         drawn.clear()
         with pytest.raises(exercises.NotYet) as caught:
             exercise.examine(mistake.answer)
@@ -147,8 +147,8 @@ def test_what_the_probe_says_to_a_listed_mistake_is_not_told_to_others():
             raise engine.NotYet("only for those who return nothing")
         return function()
 
-    mistakes = (engine.Mistake(lambda: None, "nothing"), engine.Mistake(lambda: 2, "two"))
-    exercise = engine.Exercise("9.9", lambda: 1, probe, mistakes, ("a", "b"))
+    also = (engine.Mistake(lambda: None, "nothing"), engine.Mistake(lambda: 2, "two"))
+    exercise = engine.Exercise("9.9", lambda: 1, probe, "", ("a", "b"), also=also)
     with pytest.raises(exercises.NotYet, match="two"):
         exercise.examine(lambda: 2)
 

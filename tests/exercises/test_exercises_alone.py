@@ -136,7 +136,9 @@ class TestAlone:
         exercise.examine(before(exercise.reference, draw))
 
     def test_gradients_stay_switched_on(self, exercise):
-        refused(exercise, after(exercise.reference, lambda *given: torch.set_grad_enabled(False)), LEFT_BEHIND["switch"])
+        refused(
+            exercise, after(exercise.reference, lambda *given: torch.set_grad_enabled(False)), LEFT_BEHIND["switch"]
+        )
         assert torch.is_grad_enabled()
 
     def test_the_default_type_stays(self, exercise):
@@ -176,7 +178,9 @@ class TestCivil:
     )
     def test_it_looks_into_names_and_nests(self, attempt, message):
         with pytest.raises(exercises.NotYet) as caught:
-            contracts.civil(attempt)({"a": [torch.zeros(2), torch.ones(2)]}, x=torch.full((2,), torch.nan).nan_to_num(3))
+            contracts.civil(attempt)(
+                {"a": [torch.zeros(2), torch.ones(2)]}, x=torch.full((2,), torch.nan).nan_to_num(3)
+            )
         assert str(caught.value) == message
 
     def test_an_earlier_result_in_a_nest_stays_as_it_is(self):
