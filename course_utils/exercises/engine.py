@@ -139,7 +139,7 @@ def _gathered(observation, guide):
         if guide is None:
             continue
         told = isinstance(guide, dict) and stage.keys() <= guide.keys()
-        if not told or describe_difference(stage, {key: guide[key] for key in stage}):
+        if not told or guide.keys() <= seen.keys() or describe_difference(stage, {key: guide[key] for key in stage}):
             break
     return seen
 
