@@ -79,8 +79,8 @@ EX_CROWD = Exercise(
 `images - outputs` -> `images`: this is the number of all images: deal them out to the 2 ** (numbers * bits) outputs
 `math.log10(max(1, levels**pixels - 2 ** (numbers * bits)))`: this is how many more images than outputs there are:
     divide, do not subtract, the counts themselves
-`images - outputs` -> `math.floor(images - outputs)` | `images - outputs` -> `math.ceil(images - outputs)` | `outputs)`
-    -> `outputs) // 1 + 1`: this is rounded, or counts the digits: log10 itself is asked for
+`outputs)` -> `outputs) // 1 + 1` | `images - outputs` -> `math.floor(images - outputs)` | `images - outputs` ->
+    `math.ceil(images - outputs)`: this is rounded, or counts the digits: log10 itself is asked for, 3 for 1000
 """,
     hints=(
         "Pigeons and holes: if 100 images go to 8 outputs, some output gets 100 / 8 at least. Count both.",
