@@ -221,7 +221,7 @@ UNFORESEEN = {
     ),
     "8.1": (
         lambda pixels, levels, numbers, bits: 1791.7,
-        "3 pixels of 4 levels, 1 numbers of 2 bits: got 1792, expected 1.204",
+        "(3 pixels of 4 levels, 1 numbers of 2 bits): got 1792, expected 1.204",
     ),
     "8.3": (
         lambda features, centres: torch.zeros(len(features), len(centres)),
@@ -250,7 +250,11 @@ ALSO_UNFORESEEN = [
     ("8.4", lambda logits, labels, margin: _filled_with(-1000.0, logits, labels, margin), "put -inf there"),
     ("8.6", lambda s, r: float(torch.trapezoid(_curve(s, r))) / (len(r) - 1), "the trapezoid rule counts the two ends"),
     ("8.6", lambda s, r: _curve(s, r).sum().item() / (len(r) - 1), "the sum of the errors by N, not by N - 1"),
-    ("8.2", lambda weight, change: _above(0, weight, change), "compared with 0 itself"),
+    (
+        "8.2",
+        lambda weight, change: _above(0, weight, change),
+        "Count singular values above a small tolerance, not above 0",
+    ),
     (
         "8.2",
         lambda weight, change: _above(0.5, weight, change),
@@ -261,7 +265,7 @@ ALSO_UNFORESEEN = [
     (
         "8.1",
         lambda p, g, n, b: max(0, p * math.log10(g) - n * b * math.log10(2)) if n else 0,
-        "784 pixels of 256 levels, 0 numbers of 0 bits: got 0, expected 1888",
+        "(784 pixels of 256 levels, 0 numbers of 0 bits): got 0, expected 1888",
     ),
     ("8.4", lambda logits, labels, margin: str(_first_or_second(logits, labels, margin)), "this returns a text"),
     ("8.5", lambda rights: all(rights), "rights.all(dim=0) asks for each image"),
@@ -288,7 +292,7 @@ ALSO_UNFORESEEN = [
     ("8.2", lambda weight, change: change - weight @ torch.linalg.pinv(weight), "change has a change a *row*"),
     ("8.2", lambda weight, change: change - change @ weight.T, "change has a change a *row*"),
     ("8.2", _spoils_the_change, LEFT_BEHIND["in place"]),
-    ("8.2", lambda weight, change: change, "for example 4, expected 0"),
+    ("8.2", lambda weight, change: change, "this is the change as it came: take away the part that the layer sees"),
     (
         "8.2",
         lambda weight, change: _by_null_vectors(weight, change) * (1 - 0.5 * (weight == weight[0]).all()),
@@ -304,7 +308,7 @@ ALSO_UNFORESEEN = [
     ("8.1", lambda p, g, n, b: math.log10(max(1, math.pow(g, p) / math.pow(2, n * b))), TOO_LARGE),
     ("8.1", lambda p, g, n, b: math.log10(g**p // 2 ** (n * b)), "the logarithm of 0 or less"),
     ("8.1", lambda p, g, n, b: np.log10(g**p) - np.log10(2 ** (n * b)), "numpy knows no integers this large"),
-    ("8.1", lambda p, g, n, b: g**p, "want its logarithm, log10"),
+    ("8.1", lambda p, g, n, b: g**p, "its logarithm is asked for, log10"),
     ("8.1", lambda p, g, n, b: f"10^{p}", "this returns a text: return the number itself"),
     ("8.3", lambda features, centres: -(features - centres).square().sum(1), "each image is compared with *each*"),
     ("8.3", lambda features, centres: features @ centres, "each image is compared with *each*"),
@@ -327,7 +331,7 @@ ALSO_UNFORESEEN = [
     ),
     ("8.5", lambda rights: rights.all(0).mean(), "a mean of True and False needs numbers"),
     ("8.5", lambda rights: 0, "3 attacks on 5 images, each beats another one): got 0, expected 0.4"),
-    ("8.5", lambda rights: True, "got True, expected 0.4"),
+    ("8.5", lambda rights: True, "gives the same answer whatever it is given"),
     ("8.6", lambda scores, right: (1 - right).float().mean(), "~right turns them round"),
     ("8.6", lambda scores, right: [0.0], "got a list, expected one number"),
 ]
