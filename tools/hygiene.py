@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from course_utils import exercises
 from course_utils.exercises.grading import check_cell
 from tools import notebooks
 
@@ -169,7 +170,10 @@ def exercise_cells(book: NotebookNode, number: str) -> Iterator[str]:
     graded = [cell for cell in book.cells if "nbgrader" in cell.metadata]
     if len(graded) != len(stubs) + len(checks):
         yield "metadata.nbgrader belongs to each stub and each check, and to no other cell"
+    stars = {each.id: f"**Exercise {each.id}** {'★' * each.stars}" for each in exercises.every()}
     for name, stub in stubs.items():
+        if not (before := book.cells[book.cells.index(stub) - 1].source).endswith(stars.get(name, "")):
+            yield f"the text before the stub of {name} has to end in {stars[name]!r}, not {before.splitlines()[-1]!r}"
         if not re.fullmatch(rf"{int(number)}\.\d+", name):
             yield f"exercise {name!r} is not numbered {int(number)}.n"
         grade_id = f"L{number}-{name.split('.')[-1]}"

@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
+from course_utils.exercises import desk
 from tools import hygiene, lessons, notebooks
 from tools.notebooks import ROOT, paths
 
@@ -21,11 +22,12 @@ def sample():
     check.metadata.update(nbgrader=hygiene.nbgrader("L01-3-check", points=2))
     first = new_code_cell(notebooks.bootstrap_cell("", "main"), execution_count=1)
     first.metadata.update(tags=["bootstrap"])
+    task = new_markdown_cell(f"Double it.\n\n**Exercise 1.3** {'★' * desk._find('1.3').stars}")
     last = new_code_cell("ledger.table()", outputs=[figure], execution_count=4)
     last.metadata.update(tags=["picture"])
     course = {"seconds": 3, "summary": "You double.", "claims": ["N3"]}
     return nbformat.v4.new_notebook(
-        cells=[new_markdown_cell(title), first, stub, check, last], metadata={"course": course}
+        cells=[new_markdown_cell(title), first, task, stub, check, last], metadata={"course": course}
     )
 
 
@@ -58,45 +60,46 @@ def edit(cell, **changes):
 
 
 def shows(**kwargs):
-    return edit(4, outputs=[new_output(**kwargs)])
+    return edit(5, outputs=[new_output(**kwargs)])
 
 
 BROKEN = {
-    "not a valid notebook": edit(4, outputs=[{"output_type": "nonsense"}]),
-    "counts are not 1..n": edit(4, execution_count=7),
+    "not a valid notebook": edit(5, outputs=[{"output_type": "nonsense"}]),
+    "counts are not 1..n": edit(5, execution_count=7),
     "stores an error: ValueError": shows(output_type="error", ename="ValueError", evalue="", traceback=[]),
     "printed to stderr": shows(output_type="stream", name="stderr", text="warning"),
-    "is marked raises-exception": edit(4, metadata={"tags": ["picture", "raises-exception"]}),
-    "is marked nbval-skip": edit(4, source="# NBVAL_SKIP\nledger.show()"),
+    "is marked raises-exception": edit(5, metadata={"tags": ["picture", "raises-exception"]}),
+    "is marked nbval-skip": edit(5, source="# NBVAL_SKIP\nledger.show()"),
     "metadata.widgets": lambda book: book.metadata.update(widgets={}),
     "only this machine has: /home/ada": shows(output_type="stream", name="stdout", text="in\n/home/ada/x"),
     "only this machine has: at 0x7f2a": shows(output_type="stream", name="stdout", text="<f at 0x7f2a00ff>"),
     "image/png without alt text": shows(output_type="display_data", data={"image/png": "aGk="}),
     "image in the text has no alt text": edit(0, source="# A lesson\n\n![](dot.png)"),
     "needs one H1": edit(0, source="# A lesson\n\n# Another"),
-    "does not parse": edit(4, source="ledger.table("),
-    "has 21 lines of code": edit(4, source="ledger\n" * 21),
-    "installs packages": edit(4, source="!pip install ledger"),
+    "does not parse": edit(5, source="ledger.table("),
+    "has 21 lines of code": edit(5, source="ledger\n" * 21),
+    "installs packages": edit(5, source="!pip install ledger"),
     "metadata.course.summary is not a str": lambda book: book.metadata.course.pop("summary"),
     "names 'N33', which is no claim": lambda book: book.metadata.course.update(claims=["N33"]),
     "and states [3]": lambda book: book.metadata.course.update(seconds=4),
-    'one cell tagged "picture"': edit(4, metadata={"tags": []}),
+    'one cell tagged "picture"': edit(5, metadata={"tags": []}),
     "bootstrap cell is not the one": edit(1, source="import course_utils"),
-    "is not its first code cell": lambda book: book.cells.insert(1, book.cells.pop(4)),
+    "is not its first code cell": lambda book: book.cells.insert(1, book.cells.pop(5)),
     "badges are not those": edit(0, source="# A lesson\n\n[![Open](x)](y)"),
-    "belong together": edit(2, metadata={"tags": []}),
-    "one stub and then one check": edit(3, source="double(2)"),
-    "and to no other cell": edit(4, metadata={"nbgrader": {}}),
-    "'2.3' is not numbered 1.n": edit(2, metadata={"course": {"exercise": "2.3"}}),
-    "the stub of 1.3 needs": edit(2, metadata={"nbgrader": {"grade_id": "x"}}),
-    "the check of 1.3 needs metadata": edit(3, metadata={"nbgrader": {"grade_id": "x"}}),
-    "the check of 1.3 needs these lines": edit(3, source='double = check("1.3", double)'),
-    "no other name that a learner can rebind": lambda book: book.cells[3].update(
-        source=book.cells[3].source + "\ndata"
+    "belong together": edit(3, metadata={"tags": []}),
+    "one stub and then one check": edit(4, source="double(2)"),
+    "and to no other cell": edit(5, metadata={"nbgrader": {}}),
+    "'2.3' is not numbered 1.n": edit(3, metadata={"course": {"exercise": "2.3"}}),
+    "the stub of 1.3 needs": edit(3, metadata={"nbgrader": {"grade_id": "x"}}),
+    "the text before the stub of 1.3": edit(2, source="Double it.\n\n**Exercise 1.3** ★★★★"),
+    "the check of 1.3 needs metadata": edit(4, metadata={"nbgrader": {"grade_id": "x"}}),
+    "the check of 1.3 needs these lines": edit(4, source='double = check("1.3", double)'),
+    "no other name that a learner can rebind": lambda book: book.cells[4].update(
+        source=book.cells[4].source + "\ndata"
     ),
-    "needs these lines, and": edit(3, source='from course_utils.exercises import check\n\nhalf = check("1.3", double)'),
+    "needs these lines, and": edit(4, source='from course_utils.exercises import check\n\nhalf = check("1.3", double)'),
     "names no threat model": edit(0, source="# A lesson"),
-    "no row of the claims ledger": edit(4, source="show()"),
+    "no row of the claims ledger": edit(5, source="show()"),
     "is larger than": edit(0, source="# A lesson\n" + "x" * hygiene.LARGEST_FILE),
 }
 
