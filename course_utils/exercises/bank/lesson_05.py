@@ -1,8 +1,9 @@
 """Lesson 05: 256 levels, a network that paints, copies of one element, patches in another order, what carries over."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from course_utils import figures
 from course_utils.exercises.contracts import copied
@@ -12,7 +13,7 @@ from course_utils.exercises.probes import CUT, advised, as_number, on, want_new
 
 
 def _images(attempt, cases, words=lambda *given: {}):
-    """The images that are made of each case: their shape, what can be said of them, the pixels; then memory and type."""
+    """What is made of each case: the shape, what can be said of it, the pixels; in the end whose memory and what type."""
     seen, results = {}, []
     for name, given in cases.items():
         copies = copied(given)
@@ -22,42 +23,31 @@ def _images(attempt, cases, words=lambda *given: {}):
         if isinstance(result, Tensor):
             result = result.detach()
             seen |= {f"{what} ({name})": word for what, word in words(result.real.float(), *given).items()}
-        seen |= {f"what was given ({name})": given[0], f"the pixels ({name})": result}
+        seen |= {f"given ({name})": given[0], f"the pixels ({name})": result}
     yield seen
     for result, copies in results:
         want_new(result, "what it was given", *copies)
-    types = {str(result.dtype) for result, _ in results} - {"torch.float32"}
-    if types:
-        raise NotYet(
-            f"the values are right, but their type is {', '.join(sorted(types))}, and the networks of this course take "
-            "float32 only: .float() at the end"
-        )
+        if result.dtype != torch.float32:
+            told = f"the values are right, but their type is {result.dtype}, and the networks of this course take "
+            raise NotYet(told + "float32 only: .float() at the end")
 
 
 def _draw_beside(title=""):
-    """Draws, for the first case that is wrong, what the reference and the attempt make; under a title what of."""
+    """Draws, for the first case that is wrong, what the reference and the attempt make; with a title, of what."""
 
     def draw(seen, expected):
         pixels = [key for key in expected if key.startswith("the pixels (")]
         wrong = next(key for key in pixels if describe_difference(seen[key], expected[key]))
-        shown = {"the reference's": _as_batch(expected[wrong]), "yours": _as_batch(seen[wrong])}
-        theirs, mine = shown.values()
+        shown = {title: expected[wrong.replace("the pixels", "given")]} if title else {}
+        shown |= {"the reference's": expected[wrong], "yours": seen[wrong]}
+        theirs, mine = expected[wrong], seen[wrong]
         worst = (mine - theirs).abs().flatten(1).amax(1).argmax() if mine.shape == theirs.shape else 0
-        if title:
-            shown = {title: expected[wrong.replace("the pixels", "what was given")]} | shown
         canvas, axes = figures.figure(2.2 * len(shown), 2.4, ncols=len(shown))
         for axis, (what, images) in zip(axes, shown.items(), strict=True):
-            figures.show(axis, images[worst], title=what)
+            figures.show(axis, images.reshape(-1, *images.shape[-3:])[worst], title=what)
         return figures.picture(canvas, f"What the reference makes and what yours makes, side by side: {wrong}.")
 
     return draw
-
-
-def _as_batch(images):
-    """What can be shown as images with the channels first."""
-    images = images.real.float().nan_to_num()
-    images = images[None] if images.ndim == 3 else images
-    return images if images.shape[1] in (1, 3) else images.permute(0, 3, 1, 2)
 
 
 def _cells(images, per_side):
@@ -74,10 +64,7 @@ def round_trip(images):
     return levels.float() / 255
 
 
-TORCH_ROUNDS = (
-    "Python's own round() and int() take one number: (images * 255).round() rounds each pixel, .to(torch.uint8) makes "
-    "whole numbers of them"
-)
+ONE_NUMBER = "Python's own round() and int() take one number: (images * 255).round() rounds each pixel"
 
 
 def _greys():
@@ -86,10 +73,9 @@ def _greys():
     def near(levels):
         return ((levels + 0.9 * torch.rand(levels.shape) - 0.45) / 255).clamp(0, 1)
 
+    row = [0, 0.001, 0.003, 0.25, 0.6, 0.998, 0.999, 1]
     return {
-        "one row, 0, 0.001, 0.003, 0.25, 0.6, 0.998, 0.999, 1": (
-            torch.tensor([[[[0, 0.001, 0.003, 0.25, 0.6, 0.998, 0.999, 1]]]]),
-        ),
+        f"one row, {row}": (torch.tensor([[[row]]]),),
         "2 colour images of 5 x 7": (near(torch.randint(0, 256, (2, 3, 5, 7))),),
         "a dark colour image of 2 x 4": (near(torch.arange(24).view(1, 3, 2, 4)),),
         "all 256 levels, which come back as they are": (torch.arange(256).view(1, 1, 16, 16) / 255,),
@@ -103,7 +89,7 @@ def _in_levels(pixels, images):
 
 
 def _probe_round_trip(attempt):
-    advice = dict.fromkeys(("__round__", "converted to Python scalars", "a Tensor with"), TORCH_ROUNDS)
+    advice = dict.fromkeys(("__round__", "converted to Python scalars", "a Tensor with"), ONE_NUMBER)
     return _images(advised(attempt, advice), _greys(), _in_levels)
 
 
@@ -112,43 +98,40 @@ EX_ROUND_TRIP = Exercise(
     round_trip,
     _probe_round_trip,
     mistakes="""
-`.round()` -> ``: this cuts off what follows the point, as .to(torch.uint8), .int() and floor do, so every pixel ends at
-    the level *below* it: on average half a level darker, and a perturbation of less than a level upwards is lost. The
-    nearest level: .round() before the whole numbers
-`.round()` -> `.ceil()` | `.round()` -> `.add(1)`: this takes the level *above* each pixel: the nearest one, .round()
+`.round()` -> ``: this cuts off what follows the point, as .to(torch.uint8), .int() and floor do: each pixel ends at the
+    level *below* it, half a level darker on average. The nearest level: .round() before the whole numbers
+`((images * 255).floor() + 1) / 255` | `.round()` -> `.ceil()`: this takes the level *above* each pixel: the nearest
+    one, .round()
 `(images * 255.9).floor() / 255` | `(images * 255.99).floor() / 255` | `(images * 255.999).floor() / 255`: this cuts [0,
-    1] into 256 pieces of the same width, which moves pixels to a level that is not the nearest: multiply by 255 and
-    .round()
-`.round()` -> `.add(0.5).round()` | `.round()` -> `.add(0.5).ceil()`: this rounds up twice: .round() alone is right (+
-    0.5 goes with floor and .to(torch.uint8))
+    1] into 256 pieces of the same width, and not every pixel comes to the nearest level: multiply by 255 and .round()
+`(images * 255 + 0.5).round() / 255` | `(images * 255 + 0.5).ceil() / 255`: this rounds up twice: .round() alone is
+    right (+ 0.5 goes with floor and .to(torch.uint8))
 ` / 255` -> `` | `(images * 255).floor()`: these are levels from 0 to 255: a network of this course takes pixels in [0,
     1]. Divide by 255 at the end (and round, where this cuts off)
 `(images * 256).round() / 256` | `(images * 256).round() % 256 / 256` | `(images * 256).round().clamp(max=255) / 256` |
     `(images * 256).floor() / 256` | `(images * 256).floor() % 256 / 256` | `(images * 256).floor().clamp(max=255) /
     256` | `(images * 256).round() / 255` | `(images * 256).round() % 256 / 255` | `(images *
     256).round().clamp(max=255) / 255` | `(images * 256).floor() / 255` | `(images * 256).floor() % 256 / 255` |
-    `(images * 256).floor().clamp(max=255) / 255` | `(images * 255).round() / 256` | `(images * 255).floor() / 256`: 256
-    levels are numbered from 0 to 255, so white is 255 and not 256 (which does not fit into 8 bits, and wraps round to
-    0, black). Multiply by 255, round, divide by 255
-`(images * 254).round() / 254` | `(images * 128).round() / 128`: 8 bits have 256 levels, 0 to 255: multiply and divide
-    by 255
+    `(images * 256).floor().clamp(max=255) / 255` | `(images * 255).round() / 256` | `(images * 255).floor() / 256` |
+    `(images * 254).round() / 254` | `(images * 128).round() / 128`: 8 bits have 256 levels, from 0 to 255, so white is
+    255 and not 256 (which would wrap round to 0, black). Multiply by 255, round, divide by 255
 `images.round(decimals=1)` | `images.round(decimals=2)` | `images.round(decimals=3)` | `images.round(decimals=4)`: this
     rounds to decimal places: the levels of a PNG are 1/255 apart. Multiply by 255, round, divide by 255
 `uint8` -> `int8` | `.round().to(torch.uint8)` -> `.long().to(torch.int8)`: torch.int8 counts from -128 to 127, so
     bright pixels wrap round below 0: torch.uint8 counts from 0 to 255
-`images.round()` | `images.round() / 255` | ` / ` -> ` // `: only black and white are left: the rounding meets pixels in
-    [0, 1], where whole numbers are 0 and 1. Multiply by 255 first (and divide with / at the end, for // rounds down)
+`images.round()` | `images.round() / 255` | ` / ` -> ` // `: only black and white are left: pixels in [0, 1] are
+    rounded, and there whole numbers are 0 and 1. Multiply by 255 first (and divide with / at the end, for // rounds
+    down)
 `images.floor()` | `images.floor() / 255` | `images.floor() * 255`: nearly all is black: .to(torch.uint8) meets pixels
     in [0, 1] here, and makes 0 of all but white. Multiply by 255 first, and round
-`images`: the pixels come back as they were, to all digits: a PNG keeps 256 levels only. Multiply by 255, round, and
-    divide by 255
-`images * 255`: nothing is rounded, and the division is missing: multiply by 255, round, and divide by 255
+`images.clone()` | `images * 255`: nothing is rounded: a PNG keeps 256 levels only. Multiply by 255, round, and divide
+    by 255
 `(images / 255).round() * 255` | `(images / 255).round() / 255`: the wrong way round: first times 255, then / 255
 `round_trip(images / images.max())` | `round_trip(images / images.amax((1, 2, 3), keepdim=True))` | `round_trip((images
-    - images.min()) / (images.max() - images.min()))`: the contrast is stretched, so that the brightest pixel becomes
-    white: a PNG does not do that (some programs that show one do). Multiply by 255, round, divide by 255
-`round_trip(images).permute(0, 2, 3, 1)`: the channels come last here, (N, H, W, C), as in files: the course has them
-    first, (N, C, H, W)
+    - images.min()) / (images.max() - images.min()))`: the contrast is stretched, until the brightest pixel is white:
+    some programs show a PNG so, but the file keeps the levels
+`round_trip(images).permute(0, 2, 3, 1)`: the channels come last here, as in files: the course has them first, (N, C, H,
+    W)
 `round_trip(images).mean(1, keepdim=True)`: the colours are gone: each channel is rounded for itself
 """,
     hints=(
@@ -174,8 +157,7 @@ def paint(weights, height, width):
 
 FOUR_INPUTS = (
     "each matrix is (outputs, inputs), so weight @ values wants the inputs in the *rows* of values. The first one "
-    "takes four of them, x, y, radius and 1: torch.stack([...]).flatten(1) is (4, height * width). Each of the others "
-    "takes what the one before gives, and nothing else"
+    "takes four of them, x, y, radius and 1, and each of the others takes what the one before gives"
 )
 NUMPY_GRID = "numpy's grids are float64, the weights are float32: .float(), or torch.linspace"
 
@@ -188,12 +170,11 @@ def _genomes():
         "4 - 3, 5 x 4 pixels": (_drawn(4, 3), 5, 4),
         "4 - 8 - 3, 16 x 24 pixels": (_drawn(4, 8, 3), 16, 24),
         "4 - 5 - 6 - 3, 8 x 8 pixels": (_drawn(4, 5, 6, 3), 8, 8),
-        "4 - 4 - 4 - 4 - 3, 7 x 2 pixels": (_drawn(4, 4, 4, 4, 3), 7, 2),
     }
 
 
 def _drawn(*sizes):
-    return [1.5 * torch.randn(b, a) for a, b in zip(sizes, sizes[1:], strict=False)]
+    return [1.5 * torch.randn(b, a) for a, b in pairwise(sizes)]
 
 
 def _probe_paint(attempt):
@@ -210,69 +191,58 @@ EX_PAINT = Exercise(
     paint,
     _probe_paint,
     mistakes=r"""
-`torch.linspace(-1, 1, number)` -> `torch.arange(number)` | `torch.linspace(-1, 1, number)` -> `(torch.arange(number) -
-    (number - 1) / 2)`: x and y are counted in pixels here, so a larger picture is another picture: x runs from -1 at
-    the left to 1 at the right, whatever the width, and y from top to bottom. torch.linspace(-1, 1, width)
-`(-1, 1, number)` -> `(0, 1, number)` | `(-1, 1, number)` -> `(-0.5, 0.5, number)` | `(-1, 1, number)` -> `(1, -1,
-    number)` | `torch.linspace(-1, 1, number)` -> `(torch.arange(number) / number)` | `torch.linspace(-1, 1, number)` ->
-    `(torch.arange(number) / number - 0.5)` | `torch.linspace(-1, 1, number)` -> `(2 * torch.arange(number) / number -
-    1)` | `(-1, 1, number)` -> `(-number / max(height, width), number / max(height, width), number)`: x runs from -1 at
-    the left to 1 at the right, whatever the width, and y from -1 at the top to 1 at the bottom: torch.linspace(-1, 1,
-    width). Both ends belong to it
-`torch.linspace(-1, 1, number)` -> `((2 * torch.arange(number) + 1) / number - 1)`: these are the pixels' centres, which
-    never reach the ends: the first pixel is at -1 and the last one at 1, torch.linspace(-1, 1, width)
+`.to(` -> `.add(1).mul((number - 1) / 2).to(` | `.to(` -> `.mul((number - 1) / 2).to(`: x and y are counted in pixels
+    here, so a larger picture is another picture: both run from -1 to 1, torch.linspace(-1, 1, width)
+`.to(` -> `.add(1).div(2).to(` | `.to(` -> `.div(2).to(` | `.to(` -> `.neg().to(` | `.to(` -> `.mul(number / max(height,
+    width)).to(` | `.to(` -> `.add(1).mul((number - 1) / number / 2).to(` | `.to(` -> `.add(1).mul((number - 1) / number
+    / 2).sub(0.5).to(` | `.to(` -> `.add(1).mul((number - 1) / number).sub(1).to(`: x runs from -1 at the left to 1 at
+    the right, whatever the width, and y from -1 at the top to 1 at the bottom: torch.linspace(-1, 1, width). Both ends
+    belong to it
+`.to(` -> `.mul((number - 1) / number).to(`: these are the pixels' centres, which never reach the ends: the first pixel
+    is at -1 and the last one at 1, torch.linspace(-1, 1, width)
 `(rows,` -> `(rows.flip(0),`: the picture is upside down: y is -1 at the top and 1 at the bottom, as rows are counted
-`columns, indexing` -> `columns.flip(0), indexing`: the picture is mirrored: x is -1 at the left and 1 at the right
-`.sqrt()` -> `` | `.sqrt()` -> `.div(2).sqrt()` | `(x**2 + y**2).sqrt()` -> `x.abs() + y.abs()` | `(x**2 + y**2).sqrt()`
-    -> `torch.maximum(x.abs(), y.abs())` | `(x**2 + y**2).sqrt()` -> `(x + y).abs()` | `(x**2 + y**2).sqrt()` -> `x * y`
-    | `(x**2 + y**2).sqrt()` -> `0 * x` | `(x**2 + y**2).sqrt()` -> `0 * x + 1`: the radius is the distance from the
-    middle, the root of x^2 + y^2, neither squared nor divided by anything
-`.flatten(1)` -> `.flatten(1)[[1, 0, 2, 3]]` | `.flatten(1)` -> `.flatten(1)[[0, 1, 3, 2]]` | `.flatten(1)` ->
-    `.flatten(1)[[3, 0, 1, 2]]` | `.flatten(1)` -> `.flatten(1)[[2, 0, 1, 3]]`: the inputs stand in another order: x
-    (left to right), y (top to bottom), radius, 1, for each weight belongs to one
+`columns, i` -> `columns.flip(0), i`: the picture is mirrored: x is -1 at the left and 1 at the right
+`.sqrt()` -> `` | `.sqrt()` -> `.div(2).sqrt()` | `x**2 + y**2` -> `(x.abs() + y.abs()) ** 2` | `x**2 + y**2` ->
+    `torch.maximum(x**2, y**2)` | `x**2 + y**2` -> `(x + y) ** 2` | `(x**2 + y**2).sqrt()` -> `x * y` | `x**2 + y**2` ->
+    `0 * x` | `x**2 + y**2` -> `0 * x + 1`: the radius is the distance from the middle, the root of x^2 + y^2, not
+    divided by anything
+`(1)` -> `(1)[[1, 0, 2, 3]]` | `(1)` -> `(1)[[0, 1, 3, 2]]` | `(1)` -> `(1)[[3, 0, 1, 2]]` | `(1)` -> `(1)[[2, 0, 1,
+    3]]`: the inputs stand in another order: x (left to right), y (top to bottom), radius, 1, for each weight belongs to
+    one
 `ones_like` -> `zeros_like`: the last input is 0: it is 1 everywhere, and its weights shift the others (the bias)
 `paint(weights, width, height)` | `paint(weights, height, width).mT`: rows and columns are exchanged: a tensor's rows
     come first, so y, x = torch.meshgrid(rows, columns, indexing="ij") with `height` rows and `width` columns
 `paint(weights, height, width).mT.reshape(1, 3, height, width)` | `paint(weights, width, height).view(1, 3, height,
-    width)` | `.view(` -> `.T.reshape(`: the shape is right but the pixels are scrambled: view and reshape only count
-    through, they never turn rows into columns. (height * width, 3) becomes an image by .T.reshape(1, 3, height, width),
-    and height has to be the slower one in the grid
+    width)` | `.view(` -> `.T.reshape(`: the pixels are scrambled: view and reshape only count through. (height * width,
+    3) becomes an image by .T.reshape(1, 3, height, width), and height has to be the slower one in the grid
 `.flatten(1)` -> `.reshape(-1, 4).T`: the inputs are scrambled: reshape(-1, 4) only counts through.
     torch.stack([...]).flatten(1) gives a row an input, torch.stack([...], dim=-1).reshape(-1, 4) a row a pixel
-`.sin()` -> ``: without a sine between them, the matrices together are one matrix, and one matrix paints only a slope: a
-    sine follows every matrix but the last, weights[:-1]
+`.sin()` -> `` | `.sin()` -> `.sin() if weight is weights[0] else weight @ values` | `.sin()` -> `.sin() if weight is
+    not weights[0] else weight @ values`: a sine is missing after the first matrix, or after a later one: without it,
+    two matrices are no more than one. A sine follows every matrix but the last, weights[:-1]
 `.sigmoid()` -> `.sin().sigmoid()`: there is a sine after the last matrix: only the sigmoid follows that one
-`.sin()` -> `.sin() if weight is weights[0] else weight @ values`: only the first matrix is followed by a sine: a sine
-    follows every matrix but the last, weights[:-1]
-`.sin()` -> `.sin() if weight is not weights[0] else weight @ values`: no sine follows the first matrix: a sine follows
-    every matrix but the last, weights[:-1]
-`.flatten(1)` -> `.flatten(1).sin()` | `.sin()` -> `` & `.flatten(1)` -> `.flatten(1).sin()`: the inputs go through a
-    sine before the first matrix: it comes *after* a matrix, sin(weight @ values)
-`.sin()` -> `.cos()` | `.sin()` -> `.tanh()` | `.sin()` -> `.relu()`: another function stands in place of the sine
-    (cosine, tanh or ReLU): only sines make waves from 0, .sin()
-`.sin()` -> `.sigmoid()` | `.sin()` -> `.sin().sigmoid()`: the sigmoid belongs to the last matrix alone: the others are
-    followed by .sin()
-`.sin()` -> `.mul(2 * torch.pi).sin()`: the sine is taken of 2 pi times the numbers: of the numbers themselves, .sin()
+`(1)` -> `(1).sin()` | `.sin()` -> `` & `(1)` -> `(1).sin()`: the inputs go through a sine before the first matrix: it
+    comes *after* a matrix, sin(weight @ values)
+`.sin()` -> `.cos()` | `.sin()` -> `.tanh()` | `.sin()` -> `.relu()` | `.sin()` -> `.sigmoid()` | `.sin()` ->
+    `.sin().sigmoid()` | `.sin()` -> `.mul(2 * torch.pi).sin()`: not the sine follows the first matrices here, but a
+    cosine, tanh, ReLU or sigmoid (that one is for the last matrix alone), or a sine of 2 pi times the numbers: .sin()
+    of the numbers themselves
 `.sigmoid()` -> `` | `.sigmoid()` -> `.clamp(0, 1)` | `.sigmoid()` -> `.sin()` | `.sigmoid()` -> `.tanh()` |
     `.sigmoid()` -> `.sin().abs()` | `.sigmoid()` -> `.sin().add(1).div(2)`: the last matrix makes any number, and a
     pixel lies in [0, 1]: .sigmoid() (neither a clamp nor a sine, whose slope is 0 where it cuts or turns)
-`.sigmoid()` -> `.mul(2).sigmoid()`: (tanh + 1) / 2 is a sigmoid twice as steep: .sigmoid()
-`.sigmoid()` -> `.sigmoid().sigmoid()`: the sigmoid is applied twice: once
-`.sigmoid()` -> `.neg().sigmoid()`: the sign: .sigmoid() of the numbers as they are
+`.sigmoid()` -> `.mul(2).sigmoid()` | `.sigmoid()` -> `.sigmoid().sigmoid()` | `.sigmoid()` -> `.neg().sigmoid()`: this
+    is a sigmoid of a sigmoid, of minus the numbers, or of twice the numbers (which is (tanh + 1) / 2): .sigmoid() once,
+    of the numbers as they are
 `return (weights[-1] @ values).sigmoid()` -> `last = weights[-1] @ values\n    return ((last - last.min()) / (last.max()
     - last.min()))`: the contrast is stretched, so every pixel depends on all others: each number for itself, .sigmoid()
 `.sigmoid()` -> `.softmax(0)` | `.sigmoid()` -> `.softmax(1)` | `.sigmoid()` -> `.log_softmax(0)`: softmax makes shares
     that sum to 1, so that no pixel can be white and none black: each number for itself, .sigmoid()
-`.view(1, 3, height, width)` -> `.view(3, height, width)`: the result is a batch of one image, (1, 3, height, width):
-    [None] adds the first dimension
+`.view(1, 3, height, width)` -> `` | `.view(1, 3, height, width)` -> `.T` | `.view(1, ` -> `.view(`: the result is a
+    batch of one image, (1, 3, height, width): .view makes it of (3, height * width), .T.reshape of (height * width, 3),
+    and [None] of an image
 `.view(1, 3, height, width)` -> `.T.view(1, height, width, 3)` | `.view(1, 3, height, width)` -> `.T.view(height, width,
-    3)`: the channels come last here, as matplotlib likes it: the course has them first, (1, 3, height, width),
-    .permute(0, 3, 1, 2)
-`.view(1, 3, height, width)` -> `` | `.view(1, 3, height, width)` -> `.T`: the pixels stand in one long row: .view(1, 3,
-    height, width) makes an image of (3, height * width), a row a channel, .T.reshape(1, 3, height, width) one of
-    (height * width, 3), a row a pixel
-`paint(weights, height, width).mean(1, keepdim=True)`: the mean over the channels is grey: the three outputs are red,
-    green and blue
+    3)`: the channels come last here, as matplotlib likes it: the course has them first, (1, 3, height, width)
+`paint(weights, height, width).mean(1, keepdim=True)`: this is grey: the three outputs are red, green and blue
 `round_trip(paint(weights, height, width))`: the levels of a PNG have no slope: leave the pixels as the sigmoid makes
     them
 """,
@@ -303,9 +273,8 @@ def repeat(element, cells, per_side):
 
 
 ITS_CELL = (
-    "the part of the canvas that you write to is not as large as the element. Cells, their rows and columns are "
-    "counted from 0, and a cell takes the pixels row * h to (row + 1) * h down and column * w to (column + 1) * w "
-    "across, in all C channels, where C, h, w = element.shape"
+    "the part of the canvas that you write to is not as large as the element. Counted from 0, a cell takes the pixels "
+    "row * h to (row + 1) * h down and column * w to (column + 1) * w across, in all channels; C, h, w = element.shape"
 )
 FROM_0 = "cells are numbered from 0: the last one of per_side x per_side cells is per_side * per_side - 1"
 
@@ -355,18 +324,17 @@ EX_REPEAT = Exercise(
     mistakes="""
 `row, column =` -> `column, row =`: the cells are numbered column by column here: row by row, so cell 1 is to the
     *right* of cell 0. row, column = divmod(cell, per_side)
-`divmod(cell` -> `divmod((cell - 1) % per_side**2` | `in cells` -> `in [cell - 1 for cell in cells if cell]`: the cells
-    are counted from 1 here: cell 0 is the one in the top left corner
-`divmod(cell` -> `divmod((cell + 1) % per_side**2`: each copy stands one cell too late: the first cell is 0
-`divmod(cell` -> `divmod(per_side**2 - 1 - cell` | `row * height` -> `(per_side - 1 - row) * height`: the cells are
-    counted from the bottom: cell 0 is in the top left corner
+`(cell,` -> `((cell - 1) % per_side**2,` | `in cells` -> `in [cell - 1 for cell in cells if cell]` | `(cell,` -> `((cell
+    + 1) % per_side**2,`: the copies stand one cell too early or too late: cells are counted from 0, and cell 0 is the
+    one in the top left corner
+`(cell,` -> `(per_side**2 - 1 - cell,` | `row *` -> `(per_side - 1 - row) *`: the cells are counted from the bottom:
+    cell 0 is in the top left corner
 `row * height, column * width` -> `row, column`: row and column count cells, not pixels: the cell begins at the pixel
     row * h and column * w, where h, w = element.shape[1:]
 `row * height, column * width` -> `row * width, column * height` & `0.5)` -> `0.5).repeat(1, 1, 2, 2)` & `return canvas`
-    -> `return canvas[..., : per_side * height, : per_side * width]` | `column * width` -> `column * height` & `0.5)` ->
-    `0.5).repeat(1, 1, 2, 2)` & `return canvas` -> `return canvas[..., : per_side * height, : per_side * width]` | `row
-    * height` -> `row * width` & `0.5)` -> `0.5).repeat(1, 1, 2, 2)` & `return canvas` -> `return canvas[..., : per_side
-    * height, : per_side * width]`: height and width are exchanged: the cell begins at the pixel row * h and column * w,
+    -> `return canvas[..., : per_side * height, : per_side * width]` | `column * width` -> `column * height` | `row *
+    height` -> `row * width` & `0.5)` -> `0.5).repeat(1, 1, 2, 2)` & `return canvas` -> `return canvas[..., : per_side *
+    height, : per_side * width]`: height and width are exchanged: the cell begins at the pixel row * h and column * w,
     where h, w = element.shape[1:]
 `0.5` -> `0.0` | `0.5` -> `1.0` | `0.5` -> `128.0` | `0.5` -> `127.5` | `0.5` -> `127.0` | `0.5` -> `128 / 255` | `0.5`
     -> `127 / 255` | `0.5` -> `0.05` | `0.5` -> `0.25` | `0.5` -> `element.mean()`: the cells without a copy are grey,
@@ -378,33 +346,26 @@ EX_REPEAT = Exercise(
     first and place the copies then, so that nobody has to guess which pixels are background
 `element.repeat(1, 1, per_side, per_side)` | `element.repeat(1, per_side, per_side)`: every cell has a copy: only those
     in `cells`, the others are grey
-`in cells` -> `in set(range(per_side**2)) - set(cells)`: it is the other way round: the cells in the list have a copy,
-    the others are grey
+`in cells` -> `in set(range(per_side**2)) - set(cells)`: the other way round: the cells in the list have a copy
 `in cells` -> `in range(len(cells))`: the first cells are filled, as many as the list is long: its numbers say *which*
     cells
 `in cells` -> `in cells[-1:]` | `in cells` -> `in cells[:1]`: only one copy shows: is `return` inside the loop, or is
     the canvas made anew in each round? Make it before the loop, and return it after
-`in cells` -> `in cells[:-1]`: the last cell of the list is left out: for cell in cells
-`in cells` -> `in cells[1:]`: the first cell of the list is left out: for cell in cells
-`in cells` -> `in []`: the canvas is grey all over: the element has still to be placed, canvas[0, :, rows, columns] =
-    element
+`in cells` -> `in cells[:-1]` | `in cells` -> `in cells[1:]`: the first or the last cell of the list is left out: for
+    cell in cells
 `return canvas` -> `return _cells(canvas, per_side).reshape(canvas.shape)` | `return canvas` -> `return _cells(canvas,
     per_side).transpose(0, 2).reshape(canvas.shape)` | `return canvas` -> `return _cells(canvas, per_side).unflatten(0,
     (per_side, per_side)).permute(3, 4, 0, 5, 1, 2).reshape(canvas.shape)`: the cells are right but the canvas is
     scrambled: view and reshape only count through. From (rows, columns, C, h, w) the way to the canvas is .permute(2,
     0, 3, 1, 4), then reshape
-`F.interpolate(repeat(element, cells, per_side), element.shape[1:])`: the copies are as large as the element, and the
-    canvas is per_side times as high and as wide: nothing is scaled
-`F.interpolate(element[None], scale_factor=per_side)`: the element itself is blown up: it keeps its size, and the canvas
-    has a *copy* in each of `cells`
-`return canvas` -> `return canvas[0]`: the canvas is a batch of one image, (1, C, H, W): [None] adds that
-`return canvas` -> `return canvas.permute(0, 2, 3, 1)`: the channels come last here: the course has them first, (1, C,
-    H, W)
-`torch.cat([repeat(element, [cell], per_side) for cell in cells])`: this is a canvas for each cell: one canvas with all
-    copies, (1, C, H, W)
-`] = element` -> `] = element.flip(2)` | `] = element` -> `] = element.flip(1)`: the copies are mirrored: place the
-    element as it is
-`] = element` -> `] = element / len(cells)`: the copies share the element's brightness: each is a full copy
+`return canvas` -> `return canvas[..., ::per_side, ::per_side]` | `element[None].repeat_interleave(per_side,
+    2).repeat_interleave(per_side, 3)`: nothing is scaled: each copy is as large as the element, and the canvas per_side
+    times as high and as wide
+`return canvas` -> `return canvas[0]` | `return canvas` -> `return canvas.permute(0, 2, 3, 1)` |
+    `torch.cat([repeat(element, [cell], per_side) for cell in cells])`: the canvas is a batch of one image with all
+    copies, (1, C, H, W), the channels first: [None] adds the first dimension
+`] = element` -> `] = element.flip(2)` | `] = element` -> `] = element.flip(1)` | `] = element` -> `] = element /
+    len(cells)`: a copy is the element as it is, neither mirrored nor darkened
 `return canvas` -> `return canvas.mean(1, keepdim=True)`: the colours are gone: the canvas has the element's channels
 """,
     hints=(
@@ -433,21 +394,15 @@ def shuffle(images, parts, order):
     return shuffled
 
 
-OWN_DIMENSION = (
-    "`order` numbers patches: to index with it, the parts * parts patches need a dimension of their own. (Or go place "
-    "by place, and copy the patch order[place] with slices.)"
-)
-A_LIST = "`order` is a list of whole numbers, not a tensor: order[i] is one of them, torch.tensor(order) makes a tensor"
+OWN_DIMENSION = "`order` numbers patches: to index with it, these need a dimension of their own (or go place by place)"
+A_LIST = "`order` is a list of whole numbers, not a tensor: torch.tensor(order) makes one of it"
 AFTER_PERMUTE = "after a permute the numbers do not stand in a row any more: .reshape copies them, .view cannot"
 HIGH_AND_WIDE = (
     "the two parts are not of the same size: a patch is H // parts high and W // parts wide, and begins at the pixel "
     "row * (H // parts), column * (W // parts), with row and column counted from 0"
 )
 PATCHES_LAST = "F.unfold gives (N, C * h * w, parts * parts): the patches are its *last* dimension, [..., order]"
-CUT_IN_SIX = (
-    "a batch cut into patches is (N, C, parts, H // parts, parts, W // parts): the patch's row stands before the rows "
-    "in it, and its column before the columns in it"
-)
+CUT_IN_SIX = "a batch cut into patches is (N, C, parts, H // parts, parts, W // parts)"
 
 
 def _scenes():
@@ -495,65 +450,54 @@ EX_SHUFFLE = Exercise(
     mistakes="""
 `place, source` -> `source, place`: this is the inverse: patch i goes to place order[i] here. Patch order[i] goes to
     place i, so the *source* is order[i]: shuffled[place i] = images[patch order[i]]. (patches[order] does it at once.)
-`torch.empty_like(images)` -> `images.clone()` & `images[patch` -> `shuffled[patch` | `torch.empty_like(images)` ->
-    `images.clone()` & `images[patch` -> `shuffled[patch` & `place, source` -> `source, place`: some patches show twice
-    and others never: the loop reads from the tensor that it writes to, where a patch may be overwritten before it is
-    read. Read from `images`, write into torch.empty_like(images)
+`empty_like` -> `clone` & `images[patch` -> `shuffled[patch` | `empty_like` -> `clone` & `images[patch` ->
+    `shuffled[patch` & `place, source` -> `source, place`: some patches show twice and others never: the loop reads from
+    the tensor that it writes to, where a patch may be overwritten before it is read. Read from `images`, write into
+    torch.empty_like(images)
 `row, column =` -> `column, row =` | `row, column =` -> `column, row =` & `place, source` -> `source, place`: the
     patches are numbered column by column here: row by row, so patch 1 is to the *right* of patch 0. row, column =
     divmod(number, parts)
-`patch(source)` -> `patch(source % parts * parts + source // parts)` | `patch(place)` -> `patch(place % parts * parts +
-    place // parts)`: the patches are read row by row and written column by column, or the other way round: the same
-    numbering on both sides, row, column = divmod(number, parts)
-`torch.empty_like(images)` -> `images.clone()` & `shuffled[patch(place)] = images[patch(source)]` ->
-    `shuffled[patch(place)], shuffled[patch(source)] = shuffled[patch(source)].clone(), shuffled[patch(place)].clone()`:
-    each round *swaps* two patches, so the next ones are no longer where `order` takes them to be: read all from
-    `images`, and write into torch.empty_like(images)
+`(source)` -> `(source % parts * parts + source // parts)` | `(place)` -> `(place % parts * parts + place // parts)`:
+    the patches are read row by row and written column by column, or the other way round: the same numbering on both
+    sides, row, column = divmod(number, parts)
+`empty_like` -> `clone` & `= images[patch(source)]` -> `, shuffled[patch(source)] = shuffled[patch(source)].clone(),
+    shuffled[patch(place)].clone()`: each round *swaps* two patches, so the next ones are no longer where `order` takes
+    them to be: read all from `images`, and write into torch.empty_like(images)
 `images.view(*images.shape[:2], parts * parts, -1)[:, :, order].view(images.shape)` | `images.view(len(images), parts *
-    parts, -1)[:, order].view(images.shape)`: view only counts through the pixels, so these are strips of rows, not
-    patches: cut into (N, C, parts, H // parts, parts, W // parts) and bring both `parts` to the front with permute
-`return shuffled` -> `return _cells(shuffled, parts).flatten(2).permute(1, 2, 0).reshape(images.shape)`: F.unfold's
-    patches come back as they lie, (N, C * h * w, parts * parts): F.fold with the same sizes makes images of them
-`return shuffled` -> `return _cells(shuffled, parts).reshape(images.shape)` | `return shuffled` -> `return
-    _cells(shuffled, parts).transpose(0, 1).reshape(images.shape)` | `return shuffled` -> `return _cells(shuffled,
-    parts).permute(1, 2, 0, 3, 4).reshape(images.shape)` | `return shuffled` -> `return _cells(shuffled,
-    parts).unflatten(0, (parts, parts)).permute(2, 3, 4, 0, 5, 1).reshape(images.shape)`: the patches are cut right, but
-    put together wrongly: reshape alone counts through. Undo the cut: .unflatten(0, (parts, parts)), then permute so
-    that each row of patches is followed by the rows in them, (N, C, parts, H // parts, parts, W // parts)
-`F.pixel_shuffle(F.pixel_unshuffle(images, parts).unflatten(1, (-1, parts**2))[:, :, order].flatten(1, 2), parts)`:
-    every `parts`-th pixel makes a patch here: neighbours belong together. The cut is (N, C, parts, H // parts, parts, W
-    // parts), with `parts` *before* the pixels
-`images[patch(source)]` -> `images[patch(place)].flatten(2)[..., order + [*range(parts**2, height *
-    width)]].unflatten(2, (height, width))`: the pixels inside the patches move, and the patches stay: `order` moves
-    whole patches (with F.unfold they are the *last* dimension, [..., order])
-`empty_like` -> `zeros_like` & `enumerate(order)` -> `enumerate(order[:-1])` | `torch.empty_like(images)` ->
-    `images.clone()` & `enumerate(order)` -> `enumerate(order[:-1])`: the last patch is missing: a loop over the places
-    0 ... parts * parts - 1, all of them
-`empty_like` -> `zeros_like` & `enumerate(order)` -> `enumerate(order[:parts])` | `torch.empty_like(images)` ->
-    `images.clone()` & `enumerate(order)` -> `enumerate(order[:parts])`: only the first row is there: there are parts *
-    parts patches, not parts
-`empty_like` -> `zeros_like` & `enumerate(order)` -> `[*enumerate(order)][1:]` | `torch.empty_like(images)` ->
-    `images.clone()` & `enumerate(order)` -> `[*enumerate(order)][1:]`: place 0 is missing: places are numbered from 0
-`images.shape[2] // parts, images.shape[3] // parts` -> `parts, parts` & `empty_like` -> `zeros_like` | `images.shape[2]
-    // parts, images.shape[3] // parts` -> `parts, parts` & `torch.empty_like(images)` -> `images.clone()`: `parts` is
-    the number of patches on a side, not their pixels: a patch is H // parts x W // parts
-`images[patch(source)]` -> `images[patch(source)].flip(3)` | `images[patch(source)]` -> `images[patch(source)].flip(2)`
-    | `images[patch(source)]` -> `images[patch(source)].flip(2, 3)`: the patches are turned or mirrored: copy each as it
-    is
-`images`: the images come back as they were: patch order[i] goes to place i
+    parts, -1)[:, order].view(images.shape)` | `torch.cat([images.chunk(parts, 2)[k] for k in order if k < parts], 2)`:
+    these are strips of rows, not patches (view only counts through): cut both ways, into (N, C, parts, H // parts,
+    parts, W // parts), and bring both `parts` to the front with permute
+`return shuffled` -> `return _cells(shuffled, parts).flatten(2).permute(1, 2, 0).reshape(images.shape)` | `return
+    shuffled` -> `return _cells(shuffled, parts).reshape(images.shape)` | `return shuffled` -> `return _cells(shuffled,
+    parts).transpose(0, 1).reshape(images.shape)` | `return shuffled` -> `return _cells(shuffled, parts).permute(1, 2,
+    0, 3, 4).reshape(images.shape)` | `return shuffled` -> `return _cells(shuffled, parts).unflatten(0, (parts,
+    parts)).permute(2, 3, 4, 0, 5, 1).reshape(images.shape)`: the patches are cut right, but put together wrongly:
+    reshape alone counts through. Undo the cut: F.fold after F.unfold; else .unflatten(0, (parts, parts)), and permute
+    to (N, C, parts, H // parts, parts, W // parts)
+`torch.pixel_shuffle(torch.pixel_unshuffle(images, parts).unflatten(1, (-1, parts**2))[:, :, order].flatten(1, 2),
+    parts)`: every `parts`-th pixel makes a patch here: neighbours belong together. The cut is (N, C, parts, H // parts,
+    parts, W // parts), with `parts` *before* the pixels
+`(source)]` -> `(place)].flatten(2)[..., order + [*range(parts**2, height * width)]].unflatten(2, (height, width))`: the
+    pixels inside the patches move, and the patches stay: `order` moves whole patches (with F.unfold they are the *last*
+    dimension, [..., order])
+`empty` -> `zeros` & `(order)` -> `(order[:-1])` | `empty_like` -> `clone` & `(order)` -> `(order[:-1])` | `empty` ->
+    `zeros` & `(order)` -> `(order[:parts])` | `empty_like` -> `clone` & `(order)` -> `(order[:parts])` | `empty` ->
+    `zeros` & `enumerate(order)` -> `[*enumerate(order)][1:]` | `empty_like` -> `clone` & `enumerate(order)` ->
+    `[*enumerate(order)][1:]`: some places are left out, the first one, the last one, or all but the first row: a loop
+    over the places 0 ... parts * parts - 1
+`images.shape[2] // parts, images.shape[3] // parts` -> `parts, parts` & `empty` -> `zeros` | `images.shape[2] // parts,
+    images.shape[3] // parts` -> `parts, parts` & `empty_like` -> `clone`: `parts` is the number of patches on a side,
+    not their pixels: a patch is H // parts x W // parts
+`(source)]` -> `(source)].flip(3)` | `(source)]` -> `(source)].flip(2)` | `(source)]` -> `(source)].flip(2, 3)`: the
+    patches are turned or mirrored: copy each as it is
+`images.clone()`: the images come back as they were: patch order[i] goes to place i
 `(order)` -> `(order[::-1])`: the order is read backwards: patch order[i] goes to place i
 `shuffle(shuffle(images, parts, order), parts, order)`: the patches are shuffled twice: once
-`(order)` -> `(torch.randperm(parts * parts).tolist())` | `torch.cat([shuffle(image[None], parts, torch.randperm(parts *
-    parts).tolist()) for image in images])`: the order is drawn here: it is given, patch order[i] goes to place i, the
-    same for all images
-`torch.cat([shuffle(image[None], parts, order[n:] + order[:n]) for n, image in enumerate(images)])`: the images of the
-    batch are shuffled each in another order: the same for all, so that nothing but the picture differs
-`torch.cat([shuffle(images[:1], parts, order), images[1:]])`: only the first image is shuffled: all of them, images[...,
-    rows, columns]
+`torch.cat([shuffle(image[None], parts, order[n:] + order[:n]) for n, image in enumerate(images)])` |
+    `torch.cat([shuffle(images[:1], parts, order), images[1:]])`: the images of the batch are not all shuffled in the
+    same order, and nothing but the picture is to differ: images[..., rows, columns] takes all at once
 `torch.cat([shuffle(images[:, :1], parts, order), images[:, 1:]], 1)`: only the first channel is shuffled: a patch has
-    all channels
-`torch.cat([images.chunk(parts, 2)[k] for k in order if k < parts], 2)`: these are strips: cut both ways, a patch is H
-    // parts x W // parts
+    all
 `_cells(images, parts)[order]` | `_cells(images, parts)[order].transpose(0, 1)`: these are the patches in their new
     order, but one by one: put them together to images again, (N, C, H, W)
 """,
@@ -578,17 +522,14 @@ def carried_over(truth, before, source, other):
     return (other != truth)[counted].float().mean().item()
 
 
-ENTRY_BY_ENTRY = (
+ONE_BY_ONE = (
     "Python's `and`, `or`, `not` and `if` take one truth value: & and ~ go image by image, with brackets round each "
     "comparison, (source != truth) & (before == truth), for & binds tighter than =="
 )
 AS_FLOATS = "a mean of True and False (or of whole numbers) needs floats: .float().mean()"
-BOTH_CUT = (
-    "one side has only the images that count and the other one all of them: other[counted] != truth[counted], or "
-    "(other != truth)[counted]"
-)
-A_SUM = "Python's own sum of an empty tensor is the whole number 0, not a tensor: (other != truth)[counted].sum()"
-COMPARE = "labels are no True and False: compare them first, before == truth, and combine the comparisons with &"
+BOTH_CUT = "one side has only the images that count and the other one all of them: (other != truth)[counted]"
+A_SUM = "Python's own sum of an empty tensor is the number 0, not a tensor: (other != truth)[counted].sum()"
+COMPARE = "labels are no True and False: compare first, before == truth, and combine the comparisons with &"
 OF_NONE = (
     "where no image fools the source network there is nothing to carry over, and 0 / 0 stops Python: the share is then "
     'float("nan"), which the mean of an empty tensor is by itself'
@@ -597,24 +538,12 @@ OF_NONE = (
 
 def _transfers():
     """Labels and answers, by name."""
-
-    def drawn(number, classes, right, fooled, falls):
-        truth = torch.randint(0, classes, (number,))
-
-        def answers(share):
-            shift = torch.randint(1, classes, (number,))
-            return torch.where(torch.rand(number) < share, truth, (truth + shift) % classes)
-
-        before, source, other = answers(right), answers(1 - fooled), answers(1 - falls)
-        return truth, before, source, torch.where(torch.rand(number) < 0.2, source, other)
-
     return {
         "8 images, of which 5 count and 3 carry over": _labels("01230123", "01230100", "11002203", "12203112"),
-        "200 images of 10 classes": drawn(200, 10, 0.8, 0.6, 0.4),
-        "150 images of 3 classes, another network that is often wrong": drawn(150, 3, 0.5, 0.6, 0.7),
+        "200 images of 10 classes": tuple(torch.randint(0, 10, (4, 200))),
+        "150 images of 3 classes": tuple(torch.randint(0, 3, (4, 150))),
         "one image that carries over": _labels("3", "3", "1", "2"),
         "one image that does not": _labels("3", "3", "1", "3"),
-        "4 images that all carry over": _labels("0123", "0123", "1230", "1332"),
     }
 
 
@@ -636,7 +565,7 @@ EX_CARRIED_OVER = Exercise(
         advice={
             "could not infer output dtype": AS_FLOATS,
             "mean(): input dtype": AS_FLOATS,
-            "ambiguous": ENTRY_BY_ENTRY,
+            "ambiguous": ONE_BY_ONE,
             "division by zero": OF_NONE,
             "must match the size": BOTH_CUT,
             "out of bounds": COMPARE,
@@ -651,9 +580,9 @@ EX_CARRIED_OVER = Exercise(
 `(other != truth).float().mean().item()` | `(other != before).float().mean().item()`: all images count here: keep those
     that fool the source network *and* that the other one had right before, (source != truth) & (before == truth)
 ` & ` -> ` | `: `or` lets images in that meet one of the two conditions: both, (source != truth) & (before == truth)
-`(other != truth)[counted]` -> `(counted & (other != truth))` | `[counted]` -> `[before == truth]` & `(other != truth)`
-    -> `(counted & (other != truth))` | `[counted]` -> `[source != truth]` & `(other != truth)` -> `(counted & (other !=
-    truth))` | `((source != truth) & (other != truth)).float().mean().item()` | `((before == truth) & (other !=
+`(other != truth)[counted]` -> `(counted & (other != truth))` | `(other != truth)[counted]` -> `(counted & (other !=
+    truth))[before == truth]` | `(other != truth)[counted]` -> `(counted & (other != truth))[source != truth]` |
+    `((source != truth) & (other != truth)).float().mean().item()` | `((before == truth) & (other !=
     truth)).float().mean().item()`: this is divided by too many images: only those count that fool the source network
     *and* that the other one had right before. Of these, which share does it get wrong?
 `(other != truth)[counted]` -> `counted[other != truth]`: divided by the images that the other network gets wrong, for
@@ -669,30 +598,19 @@ EX_CARRIED_OVER = Exercise(
     image that it had wrong before and has wrong after did not carry over. Keep those with before == truth
 `other != truth` -> `other == truth`: this is the share that the other network still has right: carried over are those
     with other != truth
-`other != truth` -> `other != source`: this compares the two networks with each other: the other one is wrong where
-    other != truth
-`before == truth` -> `before != truth`: these are the images that the other network had wrong *before*: those that it
-    had right, before == truth
-`source != truth` -> `source == truth`: these are the images that the source network still has right: those that fool
-    it, source != truth
-`carried_over(truth, source, before, other)`: `before` and `source` have changed places: `before` are the *other*
-    network's answers to the clean images, `source` the source network's to the attacked ones
-`carried_over(truth, before, other, source)`: `source` and `other` are exchanged: which share of what fools the *source*
-    fools the other one, too
+`other != truth` -> `other != source`: this compares the two networks: the other one is wrong where other != truth
+`before == truth` -> `before != truth` | `source != truth` -> `source == truth`: a comparison is turned round: those
+    count that fool the source network, source != truth, and that the other one had right before, before == truth
 `.float().mean()` -> `.sum() // counted.sum().clamp(min=1)`: `//` rounds down to 0: divide with /
 `.float().mean().item()` -> `` | `(other != truth) & (source != truth) & (before == truth)`: this says of each image
     whether it carried over: the share of those that count, one number, .float().mean()
 `(other != truth)[counted]` -> `counted`: this is the share of the images that count: which share of *those* does the
     other network get wrong?
-`(other != truth)[counted].float().mean()` -> `((other != truth).float().mean() / counted.float().mean())`: the images
-    above the line have to be among those below it: (other != truth)[counted]
-`((source != truth).float().mean() * (before == truth).float().mean() * (other != truth).float().mean()).item()`: shares
-    multiply only if they have nothing to do with each other: you know which images they are, so count them, (other !=
-    truth)[counted]
-`((before == truth).float().mean() - (other == truth).float().mean()).item()`: this is how far the other network's
-    accuracy falls: which share of the images that fool the *source* does it get wrong?
-`((other != truth).float().mean() / (source != truth).float().mean()).item()`: one error rate is divided by the other:
-    which of the *same* images fool both? (other != truth)[counted]
+`(other != truth)[counted].float().mean()` -> `((other != truth).float().mean() / counted.float().mean())` | `((source
+    != truth).float().mean() * (before == truth).float().mean() * (other != truth).float().mean()).item()` | `((before
+    == truth).float().mean() - (other == truth).float().mean()).item()` | `((other != truth).float().mean() / (source !=
+    truth).float().mean()).item()`: shares of different images are multiplied, divided or subtracted: you know which
+    images count, so look at the *same* ones, (other != truth)[counted]
 `.mean()` -> `.mean().nan_to_num()` | `.mean()` -> `.mean().nan_to_num(1)` | `.mean()` -> `.mean().nan_to_num(-1)` |
     `.mean()` -> `.mean().nan_to_num(torch.inf)` | `return` -> `return None if not counted.any() else`: the share of
     nothing is no number: where no image counts, return nan. (0 would say that nothing carried over, and it was never
