@@ -86,7 +86,7 @@ def _greys():
 
 def _in_levels(pixels, images):
     off = (255 * pixels - (255 * pixels).round()).abs().max()
-    return {"the pixels, in levels": "whole" if off < 1e-3 else f"off by {off:.2g}"}
+    return {"the pixels, in levels": "whole" if off < 0.1 else f"off by {off:.2g}"}
 
 
 EX_ROUND_TRIP = Exercise(
@@ -103,7 +103,8 @@ EX_ROUND_TRIP = Exercise(
     mistakes="""
 `.round()` -> ``: this cuts off what follows the point, as .to(torch.uint8), .int() and floor do: each pixel ends at the
     level *below* it, half a level darker on average. The nearest level: .round() before the whole numbers
-`((images * 255).floor() + 1) / 255` | `.round()` -> `.ceil()`: this is the level *above*: the nearest one, .round()
+`((images * 255).floor() + 1) / 255` | `.round()` -> `.ceil()`: this is the level *above*: take the nearest one,
+    .round()
 `(images * 255.9).floor() / 255` | `(images * 255.99).floor() / 255` | `(images * 255.999).floor() / 255`: this cuts [0,
     1] into 256 pieces of the same width, and not every pixel comes to the nearest level: multiply by 255 and .round()
 `(images * 255 + 0.5).round() / 255` | `(images * 255 + 0.5).ceil() / 255`: this rounds up twice: .round() alone is
@@ -373,7 +374,7 @@ def _scenes():
         "a grey image of 8 x 8, parts = 2, order [1, 3, 0, 2]": (grey, 2, [1, 3, 0, 2]),
         "the same image, order [3, 0, 2, 1]": (grey, 2, [3, 0, 2, 1]),
         "another grey image of 8 x 8, order [3, 0, 2, 1]": (painted(1, 1, 8, 8), 2, [3, 0, 2, 1]),
-        f"5 grey images of 16 x 20, parts = 4, order {many}": (painted(5, 1, 16, 20), 4, many),
+        f"5 grey images of 20 x 16, parts = 4, order {many}": (painted(5, 1, 20, 16), 4, many),
         "a colour image of 5 x 3, parts = 1, order [0]": (painted(1, 3, 5, 3), 1, [0]),
     }
 
@@ -529,12 +530,13 @@ EX_CARRIED_OVER = Exercise(
 `other != truth` -> `other == source` | `other != truth` -> `other == source` & ` & (before == truth)` -> `` | `(other
     == source).float().mean().item()` | `(other != truth)[counted]` -> `(counted & (other == source))` | `((other ==
     source) & (source != truth)).float().mean().item()`: this asks whether both networks give the *same* wrong answer,
-    which is rarer: to be wrong, in any way, is enough, other != truth.
+    which is rarer: to be wrong, in any way, is enough, other != truth
 `(other != truth)[source != before].float().mean().item()`: the source network's answers are compared with the *other*
     network's: fooled are those with source != truth, and the other one was right where before == truth
 `(other != before)[source != truth].float().mean().item()`: this asks whether the other network *changed* its answer: an
     image that it had wrong before and has wrong after did not carry over. Keep those with before == truth
-`other != truth` -> `other == truth`: this is the share that the other network still has right: other != truth
+`other != truth` -> `other == truth`: this is the share that the other network still has right: carried over are those
+    with other != truth
 `other != truth` -> `other != source`: this compares the two networks: the other one is wrong where other != truth
 `before == truth` -> `before != truth` | `source != truth` -> `source == truth`: a comparison is turned round: those
     count that fool the source network and that the other one had right before
