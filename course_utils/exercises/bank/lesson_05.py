@@ -263,8 +263,7 @@ def _elements():
     return {
         "a colour element of 6 x 8, cells [1, 2, 6], per_side = 3": (disc(3, 6, 8), [1, 2, 6], 3),
         "a grey element of 5 x 3, cells [14, 2, 7, 0, 9], per_side = 4": (disc(1, 5, 3), [14, 2, 7, 0, 9], 4),
-        "another colour element of 6 x 8, the same cells": (disc(3, 6, 8), [1, 2, 6], 3),
-        "a colour element of 5 x 5, cells [0], per_side = 1": (disc(3, 5, 5), [0], 1),
+        "a grey element of 4 x 4, cells [0], per_side = 1": (disc(1, 4, 4), [0], 1),
         "a grey element of 1 x 2, all 9 cells": (disc(1, 3, 6)[:, 1:2, 2:4], list(range(9)), 3),
     }
 
