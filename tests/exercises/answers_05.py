@@ -410,7 +410,11 @@ ALSO_UNFORESEEN = [
     ("5.1", lambda images: torch.fake_quantize_per_tensor_affine(images, 1 / 255, 128, 0, 255), "the values are not"),
     ("5.1", lambda images: (images.double() * 255).round() / 255, FLOAT32),
     ("5.1", lambda images: (images * 255).round().half() / 255, "their type is torch.float16"),
-    ("5.1", lambda images: 0.9995 * (images * 255).round() / 255, "the pixels, in levels: got off by"),
+    (
+        "5.1",
+        lambda images: 0.9995 * (images * 255).round() / 255,
+        "the pixels, in levels (one row, [0, 0.001, 0.003, 0.25, 0.6, 0.998, 0.999, 1]): got off by 0.13, expected",
+    ),
     ("5.1", lambda images: ((images * 255).round() / 255).requires_grad_(), LEFT_BEHIND["graph"]),
     ("5.1", lambda images: images.mul_(255).round_().div_(255), LEFT_BEHIND["in place"]),
     ("5.1", lambda images: np.rint(images.numpy() * 255) / 255, "got a ndarray, expected a tensor"),
@@ -499,7 +503,7 @@ ALSO_UNFORESEEN = [
     ),
     ("5.5", lambda t, b, s, o: sum((o != t)[s != t].tolist()) / (s != t).sum().item(), "had wrong *before* the attack"),
     ("5.5", lambda t, b, s, o: f"{_counted_one_by_one(t, b, s, o):.2f}", "this returns a text"),
-    ("5.5", lambda t, b, s, o: round(_counted_one_by_one(t, b, s, o) * 10) / 10, "(200 images of 10 classes): got"),
+    ("5.5", lambda t, b, s, o: round(_counted_one_by_one(t, b, s, o) * 10) / 10, "(150 images of 3 classes): got"),
     ("5.5", lambda t, b, s, o: {"share": 0.6}, "got a dict, expected one number"),
     ("5.5", lambda t, b, s, o: (o != b).sum() / (s != t).sum(), "the share (8 images, of which 5 count and 3 carry"),
 ]
