@@ -97,4 +97,5 @@ def named(thing: Any) -> str:
         return f"a tensor of shape {tuple(thing.shape)}"
     if isinstance(thing, (int, float, bool)):
         return f"the number {thing:.4g}"
-    return f"a {type(thing).__name__}"
+    name = type(thing).__name__
+    return f"an {name}" if name.startswith(("a", "e", "i", "o", "nd", "int")) else f"a {name}"

@@ -223,7 +223,8 @@ def _of_arguments(reference, calls):
             for change, kind, message in _changes(table):
                 yield Mistake(_given(reference, place, change), message.replace("NAME", parameter.name), kind)
         defaults = [parameter.default] if type(parameter.default) in {int, float, bool} else []
-        for value in {*numbers, *defaults, *((10, 28, 784) if numbers else ())}:
+        usual = [each for each in (10, 28, 784) if numbers and each <= 4 * max(numbers)]  # a huge one takes huge memory
+        for value in {*numbers, *defaults, *usual}:
             message = f"{value:.6g} is written out: use `{parameter.name}`, which may be another"
             yield Mistake(_given(reference, place, lambda _, value=value: value, parameter.name), message, "constant")
     for one, other in combinations(range(len(parameters)), 2):
