@@ -9,21 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
+from course_utils.exercises import probes
 from course_utils.exercises.differences import describe_difference, named
 from course_utils.exercises.engine import Exercise, NotYet
-from course_utils.exercises.probes import (
-    CUT,
-    SIDE,
-    advised,
-    as_number,
-    evenly_spread,
-    on,
-    pixel_slope,  # noqa: F401  an edit of 10.3 uses it
-    small_network,
-    want_like,
-    want_two,
-    watch,
-)
 
 
 def overlap(boxes, box):
@@ -74,7 +62,7 @@ def _draw_overlap(seen, expected):
 EX_OVERLAP = Exercise(
     "10.1",
     overlap,
-    probe=on(
+    probe=probes.on(
         _boxes,
         what="the overlap",
         advice=dict.fromkeys(("ambiguous", "Boolean value"), EACH_BOX)
@@ -83,15 +71,11 @@ EX_OVERLAP = Exercise(
     picture=_draw_overlap,
     mistakes="""
 `.clamp(min=0)` -> `` | `.clamp(min=0)` -> `.abs()` | `sides.clamp(min=0).prod(1)` -> `sides[:, 0].clamp(min=0) *
-    sides[:, 1]` | `sides.clamp(min=0).prod(1)` -> `sides[:, 0] * sides[:, 1].clamp(min=0)`: two boxes that lie apart
-    get an overlap: min(right) - max(left) is negative then, and two negative sides make a positive area. Clamp each
-    side at 0 *before* you multiply
-`.clamp(min=0).prod(1)` -> `.prod(1).clamp(min=0)`: the *area* is clamped at 0, which comes too late where both sides
-    are negative: (-3) * (-2) is 6. Clamp each side, then multiply
-`- shared` -> `` | `- shared` -> `+ shared`: the union is too large: both areas together count what is shared twice.
-    Take it away once, area + area - shared
-`- shared` -> `- 2 * shared`: what is shared is taken away twice: the union holds it once, area + area - shared. (Equal
-    boxes would divide by 0.)
+    sides[:, 1]` | `sides.clamp(min=0).prod(1)` -> `sides[:, 0] * sides[:, 1].clamp(min=0)` | `.clamp(min=0).prod(1)` ->
+    `.prod(1).clamp(min=0)`: two boxes that lie apart get an overlap: min(right) - max(left) is negative then, and two
+    negative sides make a positive area, (-3) * (-2) = 6. Clamp each side at 0 *before* you multiply
+`- shared` -> `` | `- shared` -> `+ shared` | `- shared` -> `- 2 * shared`: this is not the union: both areas together
+    count what is shared twice, and it is there once, area + area - shared
 `shared / union` -> `2 * shared / (areas + area)`: twice the shared area over the sum of both areas is another measure,
     and a larger one: divide by the union, area + area - shared
 `/ union` -> `/ torch.minimum(areas, area)` | `/ union` -> `/ torch.maximum(areas, area)` | `/ union` -> `/ area` | `/
@@ -108,15 +92,11 @@ EX_OVERLAP = Exercise(
     `:2] + 1).prod(1), (box[2:] - box[:2] + 1)`: 1 is added to sides, as if corners were the last pixels of a box. Left
     and right are places here: the width is right - left
 `torch.minimum` -> `torch.maximum` & `torch.maximum(boxes[:, :2]` -> `torch.minimum(boxes[:, :2]`: this is the box
-    *around* both, min and max are exchanged: what they share begins at the larger left edge and ends at the smaller
-    right one
-`overlap(boxes.clamp(min=0), box.clamp(min=0))`: corners are moved to 0: a box may reach beyond the image's left and
-    upper edge. Clamp sides, not corners
-`shared / union` -> `shared`: this is the shared area itself: divide it by the union, so that it runs from 0 to 1 at
-    every size
+    *around* both: what they share begins at the larger left edge and ends at the smaller right one
+`overlap(boxes.clamp(min=0), box.clamp(min=0))`: corners are moved to 0: boxes may reach out of the image. Clamp sides
+`shared / union` -> `shared`: this is the shared area itself: divide it by the union, so that 1 is the most
 `shared / ` -> ``: this is the union: divide the shared area by it
-`/ union` -> `/ areas + area - shared`: a division comes before a sum: put the union in brackets, shared / (areas + area
-    - shared)
+`/ union` -> `/ areas + area - shared`: a division comes before a sum: put the union in brackets
 `min=0).prod(1)` -> `min=0).sum(1)` & `:2]).prod(1)` -> `:2]).sum(1)` & `.prod()` -> `.sum()`: the sides are added: an
     area is their product, .prod(1)
 """,
@@ -141,14 +121,6 @@ def paste(patch, images, row, column):
 REGION = "the part to cover is as large as the patch (C, h, w): rows row to row + h, columns column to column + w"
 
 
-def _dark(*shape):
-    return 0.5 * torch.rand(shape)
-
-
-def _pale(*shape):
-    return 0.5 + 0.5 * torch.rand(shape)
-
-
 def _draw_paste(seen, expected):
     """The first case with a wrong picture: what it should be, and below it yours."""
     name = next(key for key, right in expected.items() if describe_difference(seen.get(key), right))
@@ -161,17 +133,34 @@ def _draw_paste(seen, expected):
 EX_PASTE = Exercise(
     "10.2",
     paste,
-    probe=on(
-        lambda: {"3 colour images, a patch of 3 x 4 at row 1, column 5": (_dark(3, 3, 4), _pale(3, 3, 9, 10), 1, 5)},
+    probe=probes.on(
         lambda: {
-            "1 grey image, a patch of 2 x 2 at row 0, column 0": (_dark(1, 2, 2), _pale(1, 1, 5, 5), 0, 0),
-            "2 colour images, a patch in the lower right corner": (_dark(3, 4, 2), _pale(2, 3, 7, 8), 3, 6),
+            "3 colour images, a patch of 3 x 4 at row 1, column 5": (
+                torch.rand(3, 3, 4) / 4,
+                torch.rand(3, 3, 9, 10),
+                1,
+                5,
+            )
+        },
+        lambda: {
+            "1 grey image, a patch of 2 x 2 at row 0, column 0": (
+                torch.rand(1, 2, 2) / 4,
+                torch.rand(1, 1, 5, 5),
+                0,
+                0,
+            ),
+            "2 colour images, a patch in the lower right corner": (
+                torch.rand(3, 4, 2) / 4,
+                torch.rand(2, 3, 7, 8),
+                3,
+                6,
+            ),
         },
         what="the images with the patch",
         typed=True,
         gradient=True,
         advice=dict.fromkeys(("must match", "expand", "broadcast", "shape", " values to unpack"), REGION)
-        | {"Can't call numpy": CUT},
+        | {"Can't call numpy": probes.CUT},
     ),
     picture=_draw_paste,
     mistakes=r"""
@@ -209,10 +198,7 @@ def expected_gradient(model, x, target, transform, samples):
     return total / samples
 
 
-THROUGH = (
-    "the loss does not depend on the tensor whose gradient you ask for: make x = x.detach().clone().requires_grad_() "
-    "first, compute transform(x) from *that*, and not inside of torch.no_grad()"
-)
+THROUGH = "make x = x.detach().clone().requires_grad_() first, and transform(x) from *that*, with no torch.no_grad()"
 ONE_TARGET = "one target a picture, as a tensor: for a batch of `samples` pictures write target.expand(samples)"
 FIRST_OF_TUPLE = "torch.autograd.grad wants one number, and returns a tuple, one gradient an input: take its [0]"
 ANEW = "the graph of one draw is used up by its gradient: compute transform(x) and the loss anew in every round"
@@ -230,19 +216,19 @@ class _Draws:
         return torch.stack([self._one(image) for image in images])
 
     def _one(self, image):
-        bright, shift = 0.4 + 1.6 * torch.rand(1), int(torch.randint(1, SIDE, (1,)))
-        return bright * image.roll(shift, 2) + 0.3 * torch.randn(1, SIDE, SIDE)
+        bright, shift = 0.4 + 1.6 * torch.rand(1), int(torch.randint(1, probes.SIDE, (1,)))
+        return bright * image.roll(shift, 2) + 0.3 * torch.randn(1, probes.SIDE, probes.SIDE)
 
 
 def _probe_expected(attempt):
     advice = {"second time": ANEW} | dict.fromkeys(("does not require grad", "not have been used"), THROUGH)
     advice |= dict.fromkeys(("batch_size", "batch size", "argument 'target'"), ONE_TARGET)
     advice |= dict.fromkeys(("'tuple'", "only for scalar"), FIRST_OF_TUPLE)
-    attempt, counts, gradients = advised(attempt, advice), {}, {}
+    attempt, counts, gradients = probes.advised(attempt, advice), {}, {}
     for name, samples, goal in (("1 draw", 1, 0), ("7 draws", 7, 1), ("7 other draws", 7, 3)):
-        given = small_network(), torch.tensor([goal]), _Draws(), samples
-        x = 0.2 + 0.6 * torch.rand(1, 1, SIDE, SIDE)
-        gradients |= watch(name, x, lambda x, given=given: attempt(given[0], x, *given[1:]))
+        given = probes.small_network(), torch.tensor([goal]), _Draws(), samples
+        x = 0.2 + 0.6 * torch.rand(1, 1, probes.SIDE, probes.SIDE)
+        gradients |= probes.watch(name, x, lambda x, given=given: attempt(given[0], x, *given[1:]))
         counts[f"how often the transform draws ({name})"] = given[2].count
     yield counts
     yield from ({name: gradient} for name, gradient in gradients.items())
@@ -266,25 +252,21 @@ EX_EXPECTED = Exercise(
     once: that is the gradient for one place, one light. Draw anew in every round, `samples` times, and take the mean
 `model(transform(x))` -> `model(x)`: the transform is not used: the loss to follow is that of model(transform(x))
 `loss = F.cross_entropy(model(transform(x))` -> `picture = transform(x)\n        loss = F.cross_entropy(model(picture)`
-    & `grad(loss, x)` -> `grad(loss, picture)`: this is the gradient in the pixels of the *transformed* picture: it says
-    how to change what the camera sees. Ask for the gradient in x, so that it runs back through the transform (a picture
-    that is shifted has a gradient that is shifted): torch.autograd.grad(loss, x)
+    & `grad(loss, x)` -> `grad(loss, picture)`: this is the gradient in the pixels of the *transformed* picture, of what
+    the camera sees. Ask for the gradient in x, torch.autograd.grad(loss, x), so that it runs back through the transform
 `model(transform(x))` -> `model(x)` & `torch.autograd.grad(loss, x)[0]` -> `transform(torch.autograd.grad(loss, x)[0])`:
-    the transform is applied to the gradient: it belongs in front of the model, model(transform(x)), and autograd finds
-    the way back through it
-`pixel_slope(lambda x: model(sum(transform(x) for _ in range(samples)) / samples), x, target)`: the transformed pictures
-    are averaged before the model sees them: it never sees a mean of pictures, but one at a time. Average the gradients
-    (or the losses)
-`pixel_slope(lambda x: sum(model(transform(x)) for _ in range(samples)) / samples, x, target)`: the logits are averaged
-    before the loss: a draw that is named rightly for certain is outvoted then. Average the losses or their gradients
-`total / samples` -> `total`: this is the sum: divide by samples, so that the length does not depend on how often you
-    drew
-`total / samples` -> `total / samples**2`: divided by samples twice: the mean of the losses, or the mean of the
-    gradients, not both
+    the transform is applied to the gradient: it belongs in front of the model, and autograd finds the way back through
+    it
+`probes.pixel_slope(lambda x: model(sum(transform(x) for _ in range(samples)) / samples), x, target)`: the transformed
+    pictures are averaged before the model sees them: average the gradients (or the losses)
+`probes.pixel_slope(lambda x: sum(model(transform(x)) for _ in range(samples)) / samples, x, target)`: the logits are
+    averaged before the loss: a draw that is named rightly for certain is outvoted then. Average the losses or their
+    gradients
+`total / samples` -> `total`: this is the sum: divide by samples, so that its size does not depend on them
+`total / samples` -> `total / samples**2`: divided by samples twice: once is enough
 `total +=` -> `total =` | `total +=` -> `total =` & `total / samples` -> `total`: only the last draw counts: add up the
     gradients, and divide by samples at the end
-`total / samples` -> `total / total.norm()`: only the direction is left, a length of 1: return the mean gradient itself;
-    whoever takes the step scales it
+`total / samples` -> `total / total.norm()`: only the direction is left: return the mean gradient itself
 `total / samples` -> `x.detach() + total / samples`: this is x after a step: return the gradient alone
 `F.cross_entropy(model(transform(x)), target)` -> `model(transform(x))[0, target[0]]` |
     `F.cross_entropy(model(transform(x)), target)` -> `model(transform(x)).softmax(1)[0, target[0]]`: this is the
@@ -314,10 +296,9 @@ def walk_back(decide, clean, wrong, tolerance):
     return wrong, asked
 
 
-PATIENCE = 300  # questions
 ENDLESS = (
-    f"your search was stopped after {PATIENCE} questions: does every round bring the two ends nearer to each other? Let "
-    "the middle take the place of the end on its own side: of `wrong` if decide says True, else of the right one"
+    "your search was stopped after 300 questions: does every round bring the two ends nearer to each other? The middle "
+    "takes the place of the end on its own side: of `wrong` if decide says True, else of the right one"
 )
 FIXED = (
     "the number of rounds is fixed, and for other ends and tolerances it is too small or too large: stop when the "
@@ -356,8 +337,8 @@ class _Line:
         return attempt(self.decide, self.clean.clone(), self.wrong.clone(), self.tolerance)
 
     def decide(self, image):
-        want_like(image, self.clean, "the image that decide was asked about")
-        if len(self.places) == PATIENCE:
+        probes.want_like(image, self.clean, "the image that decide was asked about")
+        if len(self.places) == 300:
             raise NotYet(ENDLESS)
         self.places.append(self.place(image.detach())[0])
         return self.places[-1] > self.boundary
@@ -380,7 +361,7 @@ class _Line:
         return f"farther from the right side than the tolerance, after {len(self.places)} questions"
 
 
-# Boundaries just above 3/8, just below 13/16, at 0.586: there the middles lie on the wrong side of where one expects them.
+# Just above 3/8, just below 13/16 and at 0.586: there the middles lie where one does not expect them.
 LINES = {
     "ends 0.5 apart, tolerance 0.01": ((1, 3, 32, 32), 0.5, 0.3751, 0.01),
     "ends 0.9 apart, tolerance 0.001": ((1, 1, 5, 6), 0.9, 0.8124, 0.001),
@@ -391,7 +372,7 @@ LINES = {
 
 def _probe_walk_back(attempt):
     advice = {"'bool' object": A_BOOL, "Boolean value of Tensor": ONE_NUMBER}
-    attempt, lines = advised(attempt, advice), {name: _Line(*line) for name, line in LINES.items()}
+    attempt, lines = probes.advised(attempt, advice), {name: _Line(*line) for name, line in LINES.items()}
     one, two, *_ = lines.values()
     for line in (one, two):
         line.walk(attempt)
@@ -402,13 +383,13 @@ def _probe_walk_back(attempt):
         raise NotYet(FIXED)
     for name, line in lines.items():
         result = line.walk(attempt)
-        want_two(result, BOTH)
+        probes.want_two(result, BOTH)
         image, said = result
-        if isinstance(as_number(image), (int, float)):
+        if isinstance(probes.as_number(image), (int, float)):
             raise NotYet(
-                f"the first thing is a number, no image (at a place it is clean + place * change): return two things, {BOTH}"
+                f"the first thing is a number, no image (at a place: clean + place * change): return two, {BOTH}"
             )
-        want_like(image, line.clean, "the image")
+        probes.want_like(image, line.clean, "the image")
         asked, needed = len(line.places), math.ceil(math.log2(line.length / line.tolerance))
         yield {f"the walk ({name})": _Walk([*line.places, line.place(image)[0]])}
         yield {f"where the image lies ({name})": line.side(image)}
@@ -416,7 +397,7 @@ def _probe_walk_back(attempt):
         yield {f"whether an image is asked about twice ({name})": twice}
         few = f"at most {needed + 3}: {needed} halvings lead from {line.length:g} to the tolerance in the largest pixel"
         yield {f"how many questions it takes ({name})": few if asked <= needed + 3 else f"{asked}"}
-        said = as_number(said)
+        said = probes.as_number(said)
         less = float(said - asked) if isinstance(said, (int, float)) else said
         yield {f"the number returned, less the number of questions asked ({name})": less}
 
@@ -436,8 +417,7 @@ def _draw_walk(seen, expected):
     axis.set(yticks=[0, 1], yticklabels=["yours", "reference"], ylim=(-0.6, 1.6), xlim=(-0.05, 1.05))
     axis.set(xticks=[0, boundary, 1], xticklabels=["clean", "boundary", "wrong"])
     axis.set_title(f"asked about, and (circle) returned; {name}")
-    alt = "The places on the line from the clean to the wrong image that the reference asks about, and yours."
-    return figures.picture(canvas, alt)
+    return figures.picture(canvas, "The places between clean and wrong that the reference asks about, and yours.")
 
 
 EX_WALK_BACK = Exercise(
@@ -454,8 +434,8 @@ EX_WALK_BACK = Exercise(
 `asked = clean, 0` -> `asked, whole = clean, 0, (wrong - clean).abs().max()` & `> tolerance` -> `> tolerance * whole`:
     the search stops by the *share* of the way: the tolerance is meant in pixels. What is left is that share times
     (wrong - clean).abs().max(), and for ends that are near to each other a few questions are enough
-`.abs().max()` -> `.norm()`: the Euclidean length of what is left is compared with the tolerance: it is larger than the
-    largest pixel, so that you ask too often. (wrong - right).abs().max()
+`.abs().max()` -> `.norm()`: the Euclidean length of what is left is larger than its largest pixel, so that you ask too
+    often: (wrong - right).abs().max()
 `.abs().max()` -> `.abs().mean()` | `.abs().max()` -> `.square().mean().sqrt()` | `.abs().max()` -> `.square().sum()`:
     the search stops too soon: the *largest* pixel of what is left counts, (wrong - right).abs().max()
 `.abs().max()` -> `.max()`: pixels that are darker than before do not count here: (wrong - right).abs().max(), with abs
@@ -510,11 +490,11 @@ class _Boundary:
         """The direction found, the steps from x to what was asked about, and +1 or -1 for each, in float64."""
         self.steps, self.answers = [torch.empty(0, self.x.numel())], [torch.empty(0)]
         found = attempt(self.decide, self.x.clone(), self.radius, samples, torch.Generator().manual_seed(seed))
-        want_like(found, self.x, "the direction")
+        probes.want_like(found, self.x, "the direction")
         return found.detach().double().flatten(), torch.cat(self.steps), 2 * torch.cat(self.answers).double() - 1
 
     def decide(self, images):
-        want_like(images[:1], self.x, "the first image that decide was asked about")
+        probes.want_like(images[:1], self.x, "the first image that decide was asked about")
         self.steps.append((images.detach().double() - self.x.double()).flatten(1))
         answers = self.steps[-1] @ self.across > self.offset
         self.answers.append(answers.float())
@@ -531,7 +511,7 @@ PLANES = (
 def _probe_normal(attempt):
     advice = dict.fromkeys(("bool tensor", "Bool", "could not infer output dtype", "mean()"), AS_NUMBERS)
     advice |= dict.fromkeys(("must match the size", "not broadcastable", "mat1", "cannot be multiplied"), FOUR_AXES)
-    attempt = advised(attempt, advice)
+    attempt = probes.advised(attempt, advice)
     for name, shape, radius, share, samples in PLANES:
         boundary = _Boundary(shape, radius, share)
         found, steps, signs = boundary.ask(attempt, samples, seed=0)
@@ -539,7 +519,7 @@ def _probe_normal(attempt):
         yield {f"how many images decide is asked about ({name})": len(steps)}
         yield {f"how far from x these images are, divided by radius ({name})": steps.norm(dim=1) / radius}
         if samples == 200:  # enough to show whether they prefer some direction
-            yield {f"the directions of the steps ({name})": evenly_spread(F.normalize(steps))}
+            yield {f"the directions of the steps ({name})": probes.evenly_spread(F.normalize(steps))}
         again, others = (boundary.ask(attempt, samples, seed)[1] for seed in (0, 1))
         yield {f"whether the same seed gives the same steps ({name})": steps.equal(again)}
         yield {f"whether another seed gives the same steps ({name})": steps.equal(others)}
@@ -572,8 +552,7 @@ EX_NORMAL = Exercise(
     steps are not of length 1 (d normals have a length near sqrt(d), d signs just that). Divide each by its own length,
     over all its pixels and channels: u.flatten(1).norm(dim=1)[:, None, None, None]. norm() alone is that of all steps
     together
-`x + radius * steps` -> `x + steps`: the radius is missing: ask about x + radius * u. Steps of length 1 may lead far
-    over the boundary
+`x + radius * steps` -> `x + steps`: the radius is missing: ask about x + radius * u
 `x + radius * steps` -> `radius * steps`: decide is asked about the steps alone: ask about images near x, x + radius * u
 `torch.randn` -> `2 * torch.rand` & `dtype=x.dtype)` -> `dtype=x.dtype) - 1`: the steps prefer the corners of the cube,
     which are farther away than its faces: torch.rand is even in every pixel, not in every direction (and signs are
@@ -598,8 +577,7 @@ EX_NORMAL = Exercise(
         "the right side away from it. So add up the steps, each with the sign of its answer.",
         "Steps: torch.randn(samples, *x.shape[1:], generator=generator), each divided by its own length. Signs: "
         "2 * decide(x + radius * steps).float() - 1, and the mean of the signs is taken away.",
-        "weights = signs - signs.mean(); (weights[:, None, None, None] * steps).sum(0, keepdim=True), divided by its "
-        "norm(). (Where all answers agree nothing is left: the reference takes the signs themselves then.)",
+        "(weights[:, None, None, None] * steps).sum(0, keepdim=True) with weights = signs - signs.mean(), over its norm()",
     ),
     stars=3,
 )
