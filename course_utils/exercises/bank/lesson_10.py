@@ -31,9 +31,7 @@ PAIRS = {
     "out of the picture": ((-6, -4, -1, -2), (-3, -5, 2, -3)),
 }
 COLUMN = "boxes has a box a *row*, (N, 4): boxes[:, 0] are all left edges, boxes[:, 2] all right ones; box is (4,)"
-EACH_BOX = (
-    "max, min and `if` take one truth value, and here are N: torch.maximum, torch.minimum and clamp work box by box"
-)
+EACH_BOX = "max, min and `if` take one truth value: torch.maximum, torch.minimum and clamp work box by box"
 
 
 def _boxes():
@@ -135,26 +133,11 @@ EX_PASTE = Exercise(
     paste,
     probe=probes.on(
         lambda: {
-            "3 colour images, a patch of 3 x 4 at row 1, column 5": (
-                torch.rand(3, 3, 4) / 4,
-                torch.rand(3, 3, 9, 10),
-                1,
-                5,
-            )
+            "3 images, a 3 x 4 patch at row 1, column 5": (torch.rand(3, 3, 4) / 4, torch.rand(3, 3, 9, 10), 1, 5),
         },
         lambda: {
-            "1 grey image, a patch of 2 x 2 at row 0, column 0": (
-                torch.rand(1, 2, 2) / 4,
-                torch.rand(1, 1, 5, 5),
-                0,
-                0,
-            ),
-            "2 colour images, a patch in the lower right corner": (
-                torch.rand(3, 4, 2) / 4,
-                torch.rand(2, 3, 7, 8),
-                3,
-                6,
-            ),
+            "a grey image, a 2 x 2 patch at row 0, column 0": (torch.rand(1, 2, 2) / 4, torch.rand(1, 1, 5, 5), 0, 0),
+            "2 images, a patch in the lower right corner": (torch.rand(3, 4, 2) / 4, torch.rand(2, 3, 7, 8), 3, 6),
         },
         what="the images with the patch",
         typed=True,
@@ -238,8 +221,7 @@ def _draw_expected(seen, expected):
     """The right gradient beside yours, for the first case in which they differ."""
     key = next(key for key, right in expected.items() if describe_difference(seen.get(key), right))
     both = torch.cat([expected[key], seen[key]])
-    captions = ["the gradient", "yours"]
-    return figures.images(0.5 + both / both.abs().max() / 2, captions, alt=f"The right gradient, and yours: {key}.")
+    return figures.images(0.5 + both / both.abs().max() / 2, ["the gradient", "yours"], alt=f"{key}, and yours.")
 
 
 EX_EXPECTED = Exercise(
@@ -255,13 +237,11 @@ EX_EXPECTED = Exercise(
     & `grad(loss, x)` -> `grad(loss, picture)`: this is the gradient in the pixels of the *transformed* picture, of what
     the camera sees. Ask for the gradient in x, torch.autograd.grad(loss, x), so that it runs back through the transform
 `model(transform(x))` -> `model(x)` & `torch.autograd.grad(loss, x)[0]` -> `transform(torch.autograd.grad(loss, x)[0])`:
-    the transform is applied to the gradient: it belongs in front of the model, and autograd finds the way back through
-    it
+    the transform is applied to the gradient: it belongs in front of the model, model(transform(x))
 `probes.pixel_slope(lambda x: model(sum(transform(x) for _ in range(samples)) / samples), x, target)`: the transformed
     pictures are averaged before the model sees them: average the gradients (or the losses)
 `probes.pixel_slope(lambda x: sum(model(transform(x)) for _ in range(samples)) / samples, x, target)`: the logits are
-    averaged before the loss: a draw that is named rightly for certain is outvoted then. Average the losses or their
-    gradients
+    averaged before the loss: one draw may outvote the others then. Average the losses or their gradients
 `total / samples` -> `total`: this is the sum: divide by samples, so that its size does not depend on them
 `total / samples` -> `total / samples**2`: divided by samples twice: once is enough
 `total +=` -> `total =` | `total +=` -> `total =` & `total / samples` -> `total`: only the last draw counts: add up the
@@ -386,9 +366,7 @@ def _probe_walk_back(attempt):
         probes.want_two(result, BOTH)
         image, said = result
         if isinstance(probes.as_number(image), (int, float)):
-            raise NotYet(
-                f"the first thing is a number, no image (at a place: clean + place * change): return two, {BOTH}"
-            )
+            raise NotYet(f"a number, no image (at a place it is clean + place * change): return two things, {BOTH}")
         probes.want_like(image, line.clean, "the image")
         asked, needed = len(line.places), math.ceil(math.log2(line.length / line.tolerance))
         yield {f"the walk ({name})": _Walk([*line.places, line.place(image)[0]])}
@@ -471,10 +449,7 @@ def normal(decide, x, radius, samples, generator):
 
 
 AS_NUMBERS = "decide answers with True and False: make numbers of them first, 2 * decide(...).float() - 1"
-FOUR_AXES = (
-    "one number a step, (samples,), has to stand beside steps of shape (samples, C, H, W), that is "
-    "(samples, *x.shape[1:]): write [:, None, None, None] after it"
-)
+FOUR_AXES = "the steps are (samples, *x.shape[1:]): one number a step needs [:, None, None, None] after it"
 
 
 class _Boundary:
@@ -549,8 +524,8 @@ EX_NORMAL = Exercise(
 `F.normalize(steps.flatten(1)).view_as(steps)` -> `steps` | `F.normalize(steps.flatten(1)).view_as(steps)` ->
     `steps.sign()` | `F.normalize(steps.flatten(1)).view_as(steps)` -> `steps / steps.norm()` | `steps.flatten(1)` ->
     `steps` | `F.normalize(steps.flatten(1)).view_as(steps)` -> `steps / steps.norm(dim=(2, 3), keepdim=True)`: the
-    steps are not of length 1 (d normals have a length near sqrt(d), d signs just that). Divide each by its own length,
-    over all its pixels and channels: u.flatten(1).norm(dim=1)[:, None, None, None]. norm() alone is that of all steps
+    steps are not of length 1 (d normals have a length near sqrt(d), d signs just that). Divide each by its own length
+    over all its pixels and channels, u.flatten(1).norm(dim=1)[:, None, None, None]; norm() alone is that of all
     together
 `x + radius * steps` -> `x + steps`: the radius is missing: ask about x + radius * u
 `x + radius * steps` -> `radius * steps`: decide is asked about the steps alone: ask about images near x, x + radius * u
@@ -565,8 +540,7 @@ EX_NORMAL = Exercise(
     the same steps: whoever calls has seeded it
 `signs = 2 *` -> `decide(x + radius * steps)\n    signs = 2 *` | `signs = 2 *` -> `decide(x - radius * steps)\n    signs
     = 2 *` | `signs = 2 *` -> `decide(x)\n    signs = 2 *`: decide is asked more than `samples` questions: about the
-    same images again, about x itself, or on both sides of it. Once about each step is enough: keep the answers in a
-    variable
+    same images again, about x itself, or on both sides of it. Once about each step is enough: keep the answers
 `direction / direction.norm()` -> `F.normalize(direction)`: F.normalize divides along dim=1, so that each *pixel* has
     the length 1 over its channels: divide the whole direction by its norm()
 `direction / direction.norm()` -> `direction` | `direction / direction.norm()` -> `direction / direction.abs().max()`:
@@ -577,7 +551,7 @@ EX_NORMAL = Exercise(
         "the right side away from it. So add up the steps, each with the sign of its answer.",
         "Steps: torch.randn(samples, *x.shape[1:], generator=generator), each divided by its own length. Signs: "
         "2 * decide(x + radius * steps).float() - 1, and the mean of the signs is taken away.",
-        "(weights[:, None, None, None] * steps).sum(0, keepdim=True) with weights = signs - signs.mean(), over its norm()",
+        "(weights[:, None, None, None] * steps).sum(0, keepdim=True) of weights signs - signs.mean(), over its norm()",
     ),
     stars=3,
 )
