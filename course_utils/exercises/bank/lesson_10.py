@@ -149,8 +149,7 @@ EX_PASTE = Exercise(
     mistakes=r"""
 `] = patch` -> `] += patch` | `] = patch` -> `] *= patch` | `] = patch` -> `] += patch` & `return covered` -> `return
     covered.clamp(0, 1)` | `(paste(patch, images, row, column) + images) / 2` | `torch.maximum(paste(patch, images, row,
-    column), images)`: the patch is mixed with what is behind it: a sticker covers it. The old pixels of that part have
-    no say any more, so assign, without + (or give them the weight 0)
+    column), images)`: the patch is mixed with what is behind it: a sticker covers it, so assign, without +
 `images.clone()` -> `torch.zeros_like(images)`: everything beside the patch is black: it belongs to the image as it was
 `[:, :, row` -> `[:1, :, row`: only the first image gets the patch: all N of them, images[:, ...]
 `] = patch` -> `] = patch[:1]` | `] = patch` -> `] = patch.mean(0)`: the patch has lost its colours: each channel of the
@@ -181,7 +180,7 @@ def expected_gradient(model, x, target, transform, samples):
     return total / samples
 
 
-THROUGH = "make x = x.detach().clone().requires_grad_() first, and transform(x) from *that*, with no torch.no_grad()"
+THROUGH = "make x = x.detach().clone().requires_grad_() first, then transform *that*, without no_grad() and .detach()"
 ONE_TARGET = "one target a picture, as a tensor: for a batch of `samples` pictures write target.expand(samples)"
 FIRST_OF_TUPLE = "torch.autograd.grad wants one number, and returns a tuple, one gradient an input: take its [0]"
 ANEW = "the graph of one draw is used up by its gradient: compute transform(x) and the loss anew in every round"
@@ -250,7 +249,7 @@ EX_EXPECTED = Exercise(
 `total / samples` -> `x.detach() + total / samples`: this is x after a step: return the gradient alone
 `F.cross_entropy(model(transform(x)), target)` -> `model(transform(x))[0, target[0]]` |
     `F.cross_entropy(model(transform(x)), target)` -> `model(transform(x)).softmax(1)[0, target[0]]`: this is the
-    gradient of something else than the cross-entropy: F.cross_entropy(model(transform(x)), target)
+    gradient of another loss: F.cross_entropy(...)
 `loss = F.cross_entropy(model(transform(x)), target)` -> `said = model(transform(x))\n        loss =
     F.cross_entropy(said, said.argmax(1))`: the loss is that of the class that the model names: take it at `target`
 """,
@@ -338,7 +337,7 @@ class _Line:
             return "on the right side, where the model is not wrong"
         if (share - self.boundary) * self.length <= 1.001 * self.tolerance + 2e-6:
             return "on the wrong side, within the tolerance of the right one"
-        return f"farther from the right side than the tolerance, after {len(self.places)} questions"
+        return "on the wrong side, but farther from the right one than the tolerance"
 
 
 # Just above 3/8, just below 13/16 and at 0.586: there the middles lie where one does not expect them.
@@ -370,11 +369,13 @@ def _probe_walk_back(attempt):
         probes.want_like(image, line.clean, "the image")
         asked, needed = len(line.places), math.ceil(math.log2(line.length / line.tolerance))
         yield {f"the walk ({name})": _Walk([*line.places, line.place(image)[0]])}
-        yield {f"where the image lies ({name})": line.side(image)}
+        there, path = line.side(image), {"the walk itself": line.places}  # it tells mistakes apart
+        yield {f"where the image lies ({name})": there} | ({} if "within" in there else path)
         twice = any(a == b for a, b in pairwise(line.places[:needed]))
         yield {f"whether an image is asked about twice ({name})": twice}
         few = f"at most {needed + 3}: {needed} halvings lead from {line.length:g} to the tolerance in the largest pixel"
-        yield {f"how many questions it takes ({name})": few if asked <= needed + 3 else f"{asked}"}
+        fine = asked <= needed + 3
+        yield {f"how many questions it takes ({name})": few if fine else f"{asked}"} | ({} if fine else path)
         said = probes.as_number(said)
         less = float(said - asked) if isinstance(said, (int, float)) else said
         yield {f"the number returned, less the number of questions asked ({name})": less}
@@ -500,8 +501,9 @@ def _probe_normal(attempt):
         yield {f"whether another seed gives the same steps ({name})": steps.equal(others)}
         alike = len(signs.unique()) == 1  # and nothing is left
         right = F.normalize((signs if alike else signs - signs.mean()) @ steps, dim=0)
-        far = 0.0 if alike and not found.norm() > 1e-9 else round((found - right).norm().item(), 5)
-        yield {f"how far the direction is from the sum of (sign - mean sign) * step, of length 1 ({name})": far}
+        gap = 0 * right if alike and not found.norm() > 1e-9 else found - right
+        how = f"how far the direction is from the sum of (sign - mean sign) * step, of length 1 ({name})"
+        yield {how: round(gap.norm().item(), 5), f"{how}, along each step": steps @ gap}
 
 
 EX_NORMAL = Exercise(
@@ -515,18 +517,17 @@ EX_NORMAL = Exercise(
     with 9 of 10 answers alike, 1000 questions are worth no more than 360 with it. weights = signs - signs.mean()
 `- signs.mean()` -> `+ 1` | `- signs.mean()` -> `- 1`: only the steps to one of the two sides count: those to the other
     tell as much. Weights +1 and -1, minus their mean
-`signs - signs.mean()` -> `0 * signs` & `weights = signs  #` -> `weights = weights  #`: NaN, though the answers differ:
-    have they become alike on the way? What decide returns is of type bool, and -1 stored in it is True. Make numbers
-    first, 2 * decide(...).float() - 1
+`signs - signs.mean()` -> `0 * signs` & `weights = signs  #` -> `weights = weights  #`: NaN, though the answers differ.
+    Have they become alike? decide answers in bools, and -1 stored in one is True: make numbers first, 2 *
+    decide(...).float() - 1
 `weights = signs  #` -> `weights = signs.abs()  #`: where no step leads to the wrong side, the direction is turned
     round: the signs are all -1 then, so that the mean step counts negatively
 `signs - signs.mean()` -> `torch.ones_like(signs)`: the answers have no say: weigh each step by its answer
 `F.normalize(steps.flatten(1)).view_as(steps)` -> `steps` | `F.normalize(steps.flatten(1)).view_as(steps)` ->
     `steps.sign()` | `F.normalize(steps.flatten(1)).view_as(steps)` -> `steps / steps.norm()` | `steps.flatten(1)` ->
     `steps` | `F.normalize(steps.flatten(1)).view_as(steps)` -> `steps / steps.norm(dim=(2, 3), keepdim=True)`: the
-    steps are not of length 1 (d normals have a length near sqrt(d), d signs just that). Divide each by its own length
-    over all its pixels and channels, u.flatten(1).norm(dim=1)[:, None, None, None]; norm() alone is that of all
-    together
+    steps are not of length 1 (d normals have a length near sqrt(d)). Divide each by its own length over all its pixels
+    and channels, u.flatten(1).norm(dim=1)[:, None, None, None]; norm() alone is that of all together
 `x + radius * steps` -> `x + steps`: the radius is missing: ask about x + radius * u
 `x + radius * steps` -> `radius * steps`: decide is asked about the steps alone: ask about images near x, x + radius * u
 `torch.randn` -> `2 * torch.rand` & `dtype=x.dtype)` -> `dtype=x.dtype) - 1`: the steps prefer the corners of the cube,
