@@ -375,7 +375,7 @@ ALSO_UNFORESEEN = [
     ("7.1", lambda number, d: torch.zeros(number, d).long(), "and type torch.int64, expected a tensor of shape (5, 2)"),
     ("7.1", lambda number, d: _shadow_of_a_sphere(number, d) / 2, "got none farther out than 0.5, expected as many"),
     ("7.2", _in_float32, "got rounded: float32 on the way?, expected exact"),
-    ("7.2", _fills_float32, "A and y may be float64"),
+    ("7.2", _fills_float32, "A and y are float64"),
     ("7.4", _places_by(lambda t: t[t > 0 and t < 1]), "each t has a truth value of its own"),
     ("7.4", _places_by(lambda t: t[t > 0 & t < 1]), "`&` binds before `>`"),
     ("7.4", _places_by(lambda t: t.double()[(t > 0) & (t < 1)].sort), "got a builtin_function_or_method"),

@@ -132,15 +132,15 @@ SINGULAR = (
     "these columns have no inverse: A.T @ A over *all* columns has none, since there are more columns than "
     "measurements, nor has it if one column is taken twice. Fit the columns taken so far, each once: lstsq"
 )
-TYPES = "A and y may be float64, and what holds x or its coefficients has to be of their type: torch.zeros_like(A[0])"
+TYPES = "A and y are float64, and what holds x or its coefficients has to be of their type: torch.zeros_like(A[0])"
 ADVICE = dict.fromkeys(("same dtype", "dtypes match", "same type"), TYPES) | dict.fromkeys(NO_PRODUCT, COLUMNS)
 ADVICE |= dict.fromkeys(("singular", "not invertible"), SINGULAR)
 
 
-def _measured(m, n, k, **typed):
+def _measured(m, n, k):
     """Columns of length 1, in which all variants of the method agree; what they measure; and k."""
-    A, x = F.normalize(torch.randn(m, n, **typed), dim=0), torch.zeros(n, **typed)
-    x[torch.randperm(n)[:k]] = (0.4 + 2 * torch.rand(k, **typed)) * (-1) ** torch.arange(k)
+    A, x = F.normalize(torch.randn(m, n).double(), dim=0), torch.zeros(n).double()
+    x[torch.randperm(n)[:k]] = (0.4 + 2 * torch.rand(k).double()) * (-1) ** torch.arange(k)
     return A, A @ x, k
 
 
@@ -153,10 +153,10 @@ def _probe_recover(attempt):
     }
     longer = {"90 measurements of 256 numbers, 8 of which are not zero": (A * torch.linspace(0.8, 1.2, 256), y, k)}
     yield from on(first, longer, what="x")(attempt)
-    A, y, k = _measured(40, 120, 4, dtype=torch.float64)
+    A, y, k = _measured(40, 120, 4)
     error = (A @ attempt(A, y, k).detach().double() - y).abs().max()
     exact = "exact" if error < 1e-8 else "rounded: float32 on the way?" if error < 1e-3 else "other numbers"
-    yield {"x, to 8 decimals (40 measurements of 120 numbers in float64, 4 of which are not zero)": exact}
+    yield {"x, to 8 decimals (40 measurements of 120 numbers, 4 of which are not zero)": exact}
 
 
 EX_RECOVER = Exercise(
