@@ -123,6 +123,47 @@ def _fills_float32(A, y, k):
     return x
 
 
+def _keeps_what_it_found(A, y, k):
+    """A learner's: no new fit."""
+    x, r = torch.zeros(A.shape[1], dtype=A.dtype), y
+    for _ in range(k):
+        j = (A.T @ r).abs().argmax()
+        a = A[:, j]
+        t = (a @ r) / (a @ a)
+        x[j] += t
+        r = r - t * a
+    return x
+
+
+def _fits(update, norms=False, sign=torch.abs):
+    """A learner's: a column is chosen, all are fitted, and what is fitted to what may go wrong."""
+
+    def pursue(A, y, k):
+        S, r = [], y
+        for _ in range(k):
+            S.append(sign(A.T @ r / (A.norm(dim=0) if norms else 1)).argmax().item())
+            sol, r = update(A[:, S], y, r)
+        x = torch.zeros(A.shape[1], dtype=A.dtype)
+        x[S] = sol
+        return x
+
+    return pursue
+
+
+def _to_the_rest(C, y, r):
+    sol = torch.linalg.lstsq(C, r[:, None]).solution[:, 0]
+    return sol, r - C @ sol
+
+
+def _to_y(C, y, r):
+    sol = torch.linalg.lstsq(C, y).solution
+    return sol, y - C @ sol
+
+
+def _never_updates(C, y, r):
+    return torch.linalg.lstsq(C, y).solution, r
+
+
 # 7.3
 
 
@@ -228,6 +269,8 @@ ALSO_RIGHT = [
     ("7.1", _largest_of_d),
     ("7.2", _normal_equations),
     ("7.2", _gram_schmidt),
+    ("7.2", _fits(_to_y)),
+    ("7.2", _fits(_to_y, norms=True)),
     ("7.2", _basis_pursuit),
     ("7.1", _divides_by_more_than_the_norm),
     ("7.3", lambda shares: torch.vmap(lambda row: (1 - row).prod())(shares)),
@@ -275,14 +318,14 @@ def _drops_the_rest(number, d):
 UNFORESEEN = {
     "7.1": (
         _three_quarters,
-        "the lengths of 4000 points of 2 dimensions: got too many near the centre, expected as many",
+        "where 4000 points of 3 dimensions lie: got none farther out than 0.7, expected as many in each shell",
     ),
     "7.2": (_shrunk, "x (20 measurements of 30 numbers, 1 of which is not zero): the shape is right, but the values"),
     "7.3": (
         lambda shares: torch.full((len(shares),), 0.45),
         "the probability (4 images of 3 pixels): the shape is right",
     ),
-    "7.4": (_without_pairs, "the places (6 units and a line in the plane): the shape is right"),
+    "7.4": (_without_pairs, "a grid finds the places only roughly"),
     "7.5": (
         lambda share, sigma: 2.3263 * sigma * torch.ones_like(share),
         "the distance for share = 0.3, sigma = 1: got 2.326, expected 0.5244",
@@ -307,6 +350,20 @@ def _spoils_the_residual(A, y, k):
     return x
 
 
+def _on_grid(number):
+    def look(weight, bias, start, end):
+        grid = torch.linspace(0, 1, number).to(start)
+        on = (start + grid[:, None] * (end - start)) @ weight.T + bias > 0
+        return grid[1:][(on[1:] != on[:-1]).any(1)]
+
+    return look
+
+
+def _radius_first(number, d):
+    radius = torch.rand(number, 1)
+    return radius * F.normalize(torch.randn(number, d), dim=1)
+
+
 def _places_by(choose):
     def cross(weight, bias, start, end):
         return choose(-(weight @ start + bias) / (weight @ (end - start)))
@@ -316,9 +373,9 @@ def _places_by(choose):
 
 ALSO_UNFORESEEN = [
     ("7.1", lambda number, d: torch.zeros(number, d).long(), "and type torch.int64, expected a tensor of shape (5, 2)"),
-    ("7.1", lambda number, d: _shadow_of_a_sphere(number, d) / 2, "got below 1/2, all of them, expected as many"),
+    ("7.1", lambda number, d: _shadow_of_a_sphere(number, d) / 2, "got none farther out than 0.5, expected as many"),
     ("7.2", _in_float32, "got rounded: float32 on the way?, expected exact"),
-    ("7.2", _fills_float32, "A and y may be float64"),
+    ("7.2", _fills_float32, "A and y are float64"),
     ("7.4", _places_by(lambda t: t[t > 0 and t < 1]), "each t has a truth value of its own"),
     ("7.4", _places_by(lambda t: t[t > 0 & t < 1]), "`&` binds before `>`"),
     ("7.4", _places_by(lambda t: t.double()[(t > 0) & (t < 1)].sort), "got a builtin_function_or_method"),
@@ -337,19 +394,23 @@ ALSO_UNFORESEEN = [
     (
         "7.1",
         lambda number, d: _largest_of_d(number // 2 + 1, d).repeat(2, 1)[:number],
-        "points of 2 dimensions are alike",
+        "points of 3 dimensions are alike",
     ),
     (
         "7.1",
         lambda number, d: F.normalize(torch.randn(number, d)) if d > 99 else _largest_of_d(number, d),
-        "all of them",
+        "where 400 points of 784 dimensions lie: got 1 from the centre, all of them",
     ),
     ("7.4", _places_by(lambda t: t[(t > 0.01) & (t < 0.99)].sort().values), "got shape (3,), expected (5,)"),
     ("7.3", lambda shares: (1 - shares[:, :784]).prod(1), "half of them a little bad"),
     ("7.1", _drops_the_rest, "got a tensor of shape ("),
     ("7.1", _pulled_back, "expected as many in each shell as its volume says"),
     ("7.1", lambda number, d: torch.zeros(number, d), "got the same again, expected new ones"),
-    ("7.1", lambda number, d: torch.full((number, d), torch.nan), "got NaN or infinity, expected in the ball"),
+    (
+        "7.1",
+        lambda number, d: torch.full((number, d), torch.nan),
+        "some coordinates are NaN or infinite",
+    ),
     ("7.1", lambda number, d: np.zeros((number, d)), "got a ndarray, expected a tensor of shape (5, 2)"),
     ("7.2", _spoils_the_residual, LEFT_BEHIND["in place"]),
     ("7.2", lambda A, y, k: A @ y, "A has a row a measurement and a *column* an entry of x"),
@@ -360,6 +421,27 @@ ALSO_UNFORESEEN = [
         lambda shares: [math.prod(1 - row).item() for row in shares],
         "got a list, expected a tensor of shape (1,)",
     ),
+    ("7.1", _radius_first, "the radius is uniform"),
+    ("7.2", _keeps_what_it_found, "the coefficients stay as they were first found"),
+    *(
+        ("7.2", _fits(update, norms, sign), message)
+        for norms in (False, True)
+        for update, sign, message in (
+            (_to_the_rest, torch.abs, "the coefficients are fitted to what the earlier columns have left already"),
+            (_never_updates, torch.abs, "only one column is chosen, perhaps over and over"),
+            (_to_y, torch.clone, "the largest product is taken with its sign"),
+        )
+    ),
+    ("7.4", _on_grid(500), "a grid finds the places only roughly"),
+    ("7.4", _on_grid(10_000), "a grid finds the places only roughly"),
+    (
+        "7.5",
+        lambda share, sigma: 28 * sigma * torch.special.ndtri(share),
+        "no 28 here: sigma is the deviation of *one*",
+    ),
+    ("7.5", lambda share, sigma: -(784**0.5) * sigma * torch.special.ndtri(share), "no 28 here"),
+    ("7.5", lambda share, sigma: -sigma * 2**0.5 * torch.special.erfinv(2 * share - 1), "in float32 1 - 2e-9 is 1"),
+    ("7.5", lambda share, sigma: -sigma * torch.special.ndtri(share.clamp(min=1e-8)), "a share of 0 is given a finite"),
     ("7.3", lambda shares: torch.zeros(len(shares)), "the shares 0.5, 0.1, 0 of one image"),
     ("7.4", lambda weight, bias, start, end: torch.empty(0), "got shape (0,), expected (5,)"),
     ("7.4", lambda weight, bias, start, end: start @ weight, "weight has a row a unit, (m, n)"),
@@ -368,13 +450,13 @@ ALSO_UNFORESEEN = [
         lambda weight, bias, start, end: torch.tensor([0.25, 0.375, 0.75]),
         "(6 units and a line in the plane): got shape",
     ),
-    ("7.5", lambda share, sigma: 1.0, "the distances for 6 shares and sigma = 1: got the number 1, expected a tensor"),
+    ("7.5", lambda share, sigma: 1.0, "the distances for 5 shares and sigma = 1: got the number 1, expected a tensor"),
     ("7.5", lambda share, sigma: torch.distributions.Normal(0, sigma).icdf(1 - share), "(Normal.icdf does that too)"),
     ("7.5", lambda share, sigma: -torch.distributions.Normal(0, sigma).icdf(share), "(Normal.icdf does that too)"),
     ("7.5", lambda share, sigma: statistics.NormalDist().inv_cdf(share), "your code raised"),
     ("7.6", lambda gradient, basis: gradient @ basis @ basis.T, A_ROW),
     ("7.6", lambda gradient, basis: basis @ basis.T @ gradient, A_ROW),
-    ("7.6", lambda gradient, basis: torch.zeros_like(gradient), "for example 0, expected 4"),
+    ("7.6", lambda gradient, basis: torch.zeros_like(gradient), "`gradient` has no say in the answer"),
     (
         "7.6",
         lambda gradient, basis: gradient * torch.tensor([1.0, 1, 0]).repeat(14)[: gradient.shape[1]],
