@@ -157,6 +157,13 @@ def _half_a_ball(model, images, labels, eps):
     return F.cross_entropy(model(attacked), labels)
 
 
+def _trains_by_itself(model, images, labels, eps):
+    loss = _holds_the_change(model, images, labels, eps)
+    loss.backward()
+    model.zero_grad()
+    return loss
+
+
 def _step_of_two_lengths(model, images, labels, eps):
     x = (images + eps * (2 * torch.rand_like(images) - 1)).clamp(0, 1).requires_grad_()
     slope = torch.autograd.grad(F.cross_entropy(model(x), labels), x)[0]
@@ -390,6 +397,7 @@ ALSO_UNFORESEEN = [
     ("9.1", _float64_noise, "torch.rand_like(images) is of theirs"),
     ("9.1", _one_image_at_a_time, "got 80 times, about 1 of 40 images: ask about all of them at once"),
     ("9.1", _twice_the_slope, "this is twice what is asked for"),
+    ("9.1", _trains_by_itself, "`backward` was called on this loss"),
     ("9.1", _step_of_two_lengths, "got elsewhere, up to 1 eps from the images"),
     ("9.1", _clean_loss_pulls_too, "the gradient in the weights, less that of the mean cross-entropy"),
     ("9.1", _half_a_ball, "the starts lie in the ball, but not evenly"),
@@ -443,6 +451,6 @@ ALSO_UNFORESEEN = [
     (
         "9.3",
         lambda student, teacher, t: _soft_labels(student, teacher, t) + student.mean() * 0.01,
-        "the loss (6 images",
+        "the loss (3 images",
     ),
 ]

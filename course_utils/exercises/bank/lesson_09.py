@@ -89,7 +89,7 @@ def _probe_training_loss(attempt):
             f"the pixels ({name})": _Pixels(torch.stack([(start - images) / eps, (end - images) / eps, slope])),
         }
         logits = model(end)
-        if torch.isclose(loss, F.cross_entropy(logits.softmax(1), labels), 1e-4):
+        if torch.isclose(loss.float(), F.cross_entropy(logits.softmax(1), labels), 1e-4):
             raise NotYet("softmax twice: F.cross_entropy takes logits, and applies the softmax itself")
         there = F.cross_entropy(logits, labels)
         yield {f"the loss, over the mean cross-entropy at the attacked images ({name})": (loss / there).item()}
