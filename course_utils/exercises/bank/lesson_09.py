@@ -193,7 +193,8 @@ EX_TRAINING_LOSS = Exercise(
     image: take 1.25 * eps, and cut the change from the *image*, .clamp(images - eps, images + eps)
 `start.detach() +` -> `images +` | `1.25 * eps` -> `1.25`: wherever the attack begins, it ends in a corner of the ball,
     or beyond, and the random start is lost: step 1.25 * eps from the *start*, and cut the whole change to eps
-`- 1)).clamp(0, 1)` -> `- 1))`: the start may lie outside of [0, 1]: cut it, .clamp(0, 1), before its gradient
+`- 1)).clamp(0, 1)` -> `- 1))` | `- 1)).clamp(0, 1)` -> `- 1))` & `+ eps).clamp(0, 1)` -> `+ eps)`: the start may lie
+    outside of [0, 1], where no image is: cut it, .clamp(0, 1), before it asks for its gradient
 `+ eps).clamp(0, 1)` -> `+ eps)`: black becomes blacker than black, outside of [0, 1]: end with .clamp(0, 1)
 `- 1)).clamp(0, 1)` -> `- 1))` & `model(start)` -> `model(start.clamp(0, 1))`: the gradient runs through clamp, with
     slope 0 where the start lies outside [0, 1]: many black pixels never move. Clamp first, then ask for the gradient
