@@ -157,6 +157,25 @@ def _half_a_ball(model, images, labels, eps):
     return F.cross_entropy(model(attacked), labels)
 
 
+def _trains_by_itself(model, images, labels, eps):
+    loss = _holds_the_change(model, images, labels, eps)
+    loss.backward()
+    model.zero_grad()
+    return loss
+
+
+def _step_of_two_lengths(model, images, labels, eps):
+    x = (images + eps * (2 * torch.rand_like(images) - 1)).clamp(0, 1).requires_grad_()
+    slope = torch.autograd.grad(F.cross_entropy(model(x), labels), x)[0]
+    step = eps * torch.where(images < 0.5, 0.5, 1.25) * slope.sign()
+    return F.cross_entropy(model((x.detach() + step).clamp(images - eps, images + eps).clamp(0, 1)), labels)
+
+
+def _clean_loss_pulls_too(model, images, labels, eps):
+    clean = F.cross_entropy(model[1:](images.flatten(1)), labels)
+    return _holds_the_change(model, images, labels, eps) + clean - clean.detach()
+
+
 def _nan_images(model, images, labels, eps):
     model(images)
     return F.cross_entropy(model(images / 0 * 0), labels)
@@ -354,23 +373,33 @@ ALSO_RIGHT = [
 UNFORESEEN = {
     "9.1": (_two_steps, "how often the model is asked: got 3 times, expected twice: at the start, for the gradient"),
     "9.2": (lambda images, levels: images * 0.5, "the images (a ramp from 0 to 1, 4 levels): the shape is right"),
-    "9.4": (lambda hits, samples, sigma, alpha: 0.4, "90 hits of 100, sigma 0.5, alpha 0.001: got 0.4, expected 0."),
+    "9.4": (
+        lambda hits, samples, sigma, alpha: 0.4,
+        "the radius (90 hits of 100, sigma 0.5, alpha 0.001): got 0.4, expected 0.",
+    ),
     "9.5": (_sampled, "low of the bounds (2 boxes of 2 numbers, 3 units): the shape is right, but the values are not"),
-    "9.3": (lambda student, teacher, t: student.mean(), "the loss (2 images, 3 classes, temperature 1): the shape"),
+    "9.3": (lambda student, teacher, t: student.mean(), "`teacher` has no say in the answer"),
 }
 
 ALSO_UNFORESEEN = [
     ("9.1", _as_the_paper_writes_it, "the start may lie outside of [0, 1]"),
-    ("9.1", _always_as_far, "where the loss is taken (12 black and white images, eps 0.3): got elsewhere"),
-    ("9.1", lambda model, images, labels, eps: _holds_the_change(model, images, labels, 0.1), "eps is 0.1, whatever"),
+    ("9.1", _always_as_far, "where the loss is taken (12 black and white images, eps 0.3): got 0.417 eps up"),
+    (
+        "9.1",
+        lambda model, images, labels, eps: _holds_the_change(model, images, labels, 0.1),
+        "0.1 is written out: use `eps`",
+    ),
     ("9.1", _no_gradients_at_all, "Make the start first"),
     ("9.1", _gradient_of_a_copy, ".grad is filled only in a tensor that you began with"),
     ("9.1", _grad_of_no_leaf, ".grad is filled only in a tensor that you began with"),
     ("9.1", _tuple, "take its [0]"),
     ("9.1", _moves_the_leaf, "Take the step in a new tensor"),
     ("9.1", _float64_noise, "torch.rand_like(images) is of theirs"),
-    ("9.1", _one_image_at_a_time, "got 80 times, about 1 images: ask about all of them at once"),
-    ("9.1", _twice_the_slope, "another number, expected the mean cross-entropy at the attacked images"),
+    ("9.1", _one_image_at_a_time, "got 80 times, about 1 of 40 images: ask about all of them at once"),
+    ("9.1", _twice_the_slope, "this is twice what is asked for"),
+    ("9.1", _trains_by_itself, "`backward` was called on this loss"),
+    ("9.1", _step_of_two_lengths, "got elsewhere, up to 1 eps from the images"),
+    ("9.1", _clean_loss_pulls_too, "the gradient in the weights, less that of the mean cross-entropy"),
     ("9.1", _half_a_ball, "the starts lie in the ball, but not evenly"),
     ("9.1", _nan_images, "the starts (40 grey images, eps 0.1): got the images themselves"),
     ("9.1", lambda model, images, labels, eps: None, "training_loss returned None: is the `return` missing?"),
@@ -397,6 +426,7 @@ ALSO_UNFORESEEN = [
     ("9.4", lambda h, n, s, a: beta(a, h, n - h + 1), "this is the lower bound of p"),
     ("9.4", lambda h, n, s, a: p if (p := beta(a, h, n - h + 1)) > 0.5 else 0.0, "this is the lower bound of p"),
     ("9.4", lambda h, n, s, a: max(0.0, s * ppf(h / n)), "the share of hits is taken for p itself"),
+    ("9.4", lambda h, n, s, a: s * ppf(p) if (p := beta(a, h, n - h + 1)) > 0.5 else None, "not -1, NaN or None"),
     ("9.4", lambda hits, samples, sigma, alpha: None, "returned None: is the `return` missing?"),
     ("9.4", lambda hits, samples, sigma, alpha: statistics.NormalDist().inv_cdf(hits / samples), "90 hits of 100"),
     ("9.5", lambda weight, bias, low, high: (low @ weight + bias, high @ weight + bias), "weight has a row a unit"),
@@ -412,7 +442,15 @@ ALSO_UNFORESEEN = [
         "low of the bounds (2 boxes of 2 numbers, 3 units): got shape",
     ),
     ("9.5", lambda weight, bias, low, high: _by_signs(weight, bias, low.float(), high), "keep to the type"),
-    ("9.3", lambda student, teacher, t: None, "the loss (2 images, 3 classes, temperature 1) returned None"),
-    ("9.3", lambda student, teacher, t: float(_soft_labels(student, teacher, t)), "expected a tensor of shape ()"),
-    ("9.3", lambda student, teacher, t: _soft_labels(student, teacher, t) + student.mean() * 0.01, "the loss (2"),
+    ("9.3", lambda student, teacher, t: None, "the loss (6 images, 4 classes, temperature 5) returned None"),
+    (
+        "9.3",
+        lambda student, teacher, t: float(_soft_labels(student, teacher, t)),
+        "training needs the tensor with its graph",
+    ),
+    (
+        "9.3",
+        lambda student, teacher, t: _soft_labels(student, teacher, t) + student.mean() * 0.01,
+        "the loss (3 images",
+    ),
 ]
