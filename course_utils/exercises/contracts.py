@@ -10,6 +10,7 @@ from inspect import signature
 from itertools import count, pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -141,8 +142,8 @@ def plain(calls: list[tuple]) -> list[tuple]:
 def unsteady(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
     """Whether an attempt has no answer of its own to these plain calls: it changes with time, or is always 0."""
     for first, second in pairwise(calls):
-        fickle = differs(reference, first, reference, first)
-        if not fickle and differs(attempt, first, attempt, first, again=second):
+        judged = not differs(reference, first, reference, first) and _is_numbers(answer_to(attempt, first))
+        if judged and differs(attempt, first, attempt, first, again=second):
             return Mistake(
                 attempt,
                 "the same question gets another answer the second time: your function keeps something from call to "
@@ -161,6 +162,8 @@ def unsteady(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mist
 def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
     """The first property that the reference shows on these plain calls, and the attempt does not."""
     names = list(signature(reference).parameters)
+    if not calls or not _is_numbers(answer_to(attempt, calls[0])):
+        return None
     varies = [call for call in calls if differs(reference, call, reference, calls[0])]
     if varies and not any(differs(attempt, call, attempt, calls[0]) for call in varies):
         return Mistake(attempt, "your function gives the same answer whatever it is given", "constant")
@@ -177,7 +180,7 @@ def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistak
             )
     for call in calls:
         alone = _first_alone(call)
-        if alone and not _row_differs(reference, call, alone) and _row_differs(attempt, call, alone):
+        if alone and _is_row(reference, call, alone) and _is_row(attempt, call, alone) is False:
             return Mistake(
                 attempt,
                 "the first one gets another answer alone than together with the others: each has to be treated by "
@@ -209,12 +212,16 @@ def _answers(thing):
 
 def answer_to(function: Callable, call: tuple) -> Any:
     """What a function makes of a call, with the same random numbers each time; an error is an answer too."""
+    state = np.random.get_state()
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.default_generator.manual_seed(1)
+        np.random.seed(1)
         try:
             return function(*copied(call))
         except Exception as error:
             return f"{type(error).__name__}: {error}"
+        finally:
+            np.random.set_state(state)
 
 
 def differs(one: Callable, call: tuple, another: Callable, other: tuple, again: tuple = ()) -> bool:
@@ -248,11 +255,20 @@ def _first_alone(call):
     return tuple(cut) if rows > 1 else ()
 
 
-def _row_differs(function, call, alone):
+def _is_row(function, call, alone):
+    """Whether what is said to the first alone is the first row of what is said to all; None where that has no rows."""
     whole, row = answer_to(function, call), answer_to(function, alone)
     if not isinstance(whole, Tensor) or not isinstance(row, Tensor) or not whole.ndim or not row.ndim:
-        return True
-    return bool(describe_difference(row, whole[:1]))
+        return None
+    return not describe_difference(row, whole[:1])
+
+
+def _is_numbers(answer):
+    """Whether an answer is real numbers, which can be compared."""
+    parts = [each for each in parts_of(answer) if not isinstance(each, (tuple, list))]
+    return bool(parts) and all(
+        isinstance(x, (int, float)) or (isinstance(x, Tensor) and not x.is_complex()) for x in parts
+    )
 
 
 def copied(thing: Any) -> Any:

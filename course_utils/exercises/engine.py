@@ -77,12 +77,12 @@ class Exercise:
         if not difference:
             return
         draw = partial(self._draw, seen, expected)
-        mistake = self._recognised(attempt, seen, calls)
+        mistake = self._recognised(attempt, seen, expected, calls)
         if mistake is None:
             raise NotYet(difference, draw)
         raise NotYet(f"{mistake.message}\n\n{difference}" if mistake.kind else mistake.message, draw, mistake.kind)
 
-    def _recognised(self, attempt: Callable, seen: Any, calls: list[tuple]) -> Mistake | None:
+    def _recognised(self, attempt: Callable, seen: Any, expected: Any, calls: list[tuple]) -> Mistake | None:
         """The mistake that does the same: one of the exercise's own or of the table; or a property that is broken."""
 
         def lacks(look):
@@ -91,12 +91,14 @@ class Exercise:
 
         def does_as(mistake):
             with contextlib.suppress(NotYet, NotImplementedError):  # the probe refuses that answer in words
-                return not describe_difference(self._observe(mistake.answer, seen), seen)
+                found = self._observe(mistake.answer, seen)
+                right = {key: expected.get(key) for key in found} if isinstance(found, dict) else expected
+                return not describe_difference(found, seen) and describe_difference(found, right)
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = next(filter(does_as, self.listed), None)
-            if found or isinstance(seen, Raised):
+            if found or isinstance(seen, Raised) or any(map(_is_nan, contracts.parts_of(seen))):
                 return found
             table = filter(does_as, related(self.reference, calls))
             return lacks(contracts.unsteady) or next(table, None) or lacks(contracts.broken)
@@ -127,6 +129,10 @@ class Exercise:
             return self.picture(seen, expected) if self.picture else None
         except Exception:
             return None
+
+
+def _is_nan(seen):
+    return bool(torch.as_tensor(seen).isnan().any()) if isinstance(seen, (torch.Tensor, float)) else False
 
 
 def _gathered(observation, guide):

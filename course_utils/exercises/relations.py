@@ -7,6 +7,7 @@ the argument, NAME that argument's name. Each makes wrong answers out of any ref
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import partial
 from inspect import signature
 from itertools import combinations
 
@@ -29,7 +30,7 @@ RESULTS = """
 `x / 2`: factor: this is half of what is asked for
 `1 / x`: inverse: this is one over what is asked for: the fraction stands upside down
 `1 - x`: complement: this is 1 - what is asked for: the other side is counted
-`x.log()`: logarithm: this is the logarithm of what is asked for
+`x.log()`: logarithm: this is the logarithm of what is asked for: take exp
 `x.exp()`: logarithm: this is exp of what is asked for: a logarithm is missing at the end
 `x.softmax(-1)` | `x.log_softmax(-1)`: softmax: one softmax too many, at the end
 `rows(x).mean()` | `rows(x).mean(0)`: mean: this is a mean over the whole batch: one for each is asked for, not one for
@@ -226,7 +227,9 @@ def _of_arguments(reference, calls):
         usual = [each for each in (10, 28, 784) if numbers and each <= 4 * max(numbers)]  # a huge one takes huge memory
         for value in {*numbers, *defaults, *usual}:
             message = f"{value:.6g} is written out: use `{parameter.name}`, which may be another"
-            yield Mistake(_given(reference, place, lambda _, value=value: value, parameter.name), message, "constant")
+            if value in {0, 1}:
+                message = f"`{parameter.name}` is left out, or taken for {value:g}"
+            yield Mistake(_given(reference, place, partial(_instead, value), parameter.name), message, "constant")
     for one, other in combinations(range(len(parameters)), 2):
         message = f"`{parameters[one].name}` and `{parameters[other].name}` are exchanged"
         yield Mistake(_exchanged(reference, one, other), message, "exchanged")
@@ -241,6 +244,13 @@ def _given(reference, place, change, name=""):
         return reference(*given[:place], change(given[place]), *given[place + 1 :])
 
     return wrong
+
+
+def _instead(value, given):
+    """The value in place of a number."""
+    if isinstance(given, (Tensor, nn.Module)):
+        raise TypeError("no number")
+    return value
 
 
 def _exchanged(reference, one, other):
