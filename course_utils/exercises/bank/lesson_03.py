@@ -17,7 +17,7 @@ NO_GRADIENT = (
     "the images do not ask for a gradient: begin with `images = images.clone().requires_grad_()`, before they go "
     "through the model, and without no_grad"
 )
-ADVICE = {"does not require grad": NO_GRADIENT, "'NoneType' object has no attribute": NO_GRADIENT}
+ADVICE = {"does not require grad": NO_GRADIENT, "'NoneType' object has no attribute 'sign'": NO_GRADIENT}
 
 
 def _looks(*cases):
