@@ -31,8 +31,7 @@ def lenet5():
     )
 
 
-def _lenet(places, *others):
-    """LeNet-5 with the layers at some places left out, or others there."""
+def _lenet(places, *others):  # with others in these places, or none
     return nn.Sequential(*(each for i, own in enumerate(lenet5()) for each in (others if i in places else [own])))
 
 
@@ -225,13 +224,13 @@ def expected_calibration_error(confidences, correct, bins=15):
 
 
 def _answers():
-    honest, coins, sure = torch.rand(2000), torch.rand(3, 2000), 0.5 + 0.5 * torch.rand(300)
-    wavy = torch.rand(500) < 0.5 + 0.4 * (25 * honest[:500]).sin()
+    honest, coins, sure = torch.rand(1800), torch.rand(3, 1800), 0.5 + 0.5 * torch.rand(300)
+    wavy = torch.rand(600) < 0.5 + 0.4 * (25 * honest[:600]).sin()
     return {
         "300 answers that are too sure": (sure, coins[0, :300] < sure - 0.2),
-        "2,000 answers that are too modest": (0.7 * honest, coins[1] < honest),
+        "1,800 answers that are too modest": (0.7 * honest, coins[1] < honest),
         "too sure in some places, too modest in others": (honest, coins[2] < 0.5),
-        "500 answers in 30 drawers": (honest[:500], wavy, 30),
+        "600 answers in 30 drawers": (honest[:600], wavy, 30),
         "8 answers with confidence exactly 1, all wrong, in 4 drawers": (torch.ones(8), torch.ones(8) < 1, 4),
     }
 
