@@ -150,7 +150,7 @@ EX_L2 = Exercise(
 `.clamp_min(1e-12)` -> ``: right but for a gradient of zero, which gives 0/0, NaN, and an image without pixels: use
     .clamp_min(1e-12) on the length, and the step is zero
 `.clamp_min(1e-12)` -> ` + 1e-5`: the step of a short gradient is shorter than eps, because something is added to the
-    length, or its floor is too high, and a gradient can be as short as that: use .clamp_min(1e-12) on it
+    length, or its floor is too high, and a gradient can be as short as that: .clamp_min(1e-12) on the length
 `.norm(dim=1)` -> `.square().sum(1)`: divided by the square of the length: take its root, or .norm(dim=1)
 `.norm(dim=1)` -> `.abs().sum(1)`: divided by the sum of the absolute values: the Euclidean length is the root of the
     sum of squares
@@ -294,12 +294,14 @@ def _leads():
     return {"5 images": (value, gradient), "one image": (value[:1], gradient[:1]), "colour": (value, colour)}
 
 
+FLAT = torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0])
+
 EX_BOUNDARY = Exercise(
     "3.6",
     to_boundary,
     probe=probes.on(
         _leads,
-        {"2 images, the second gradient zero": (torch.ones(2), torch.tensor([1.0, 0.0]).view(2, 1, 1, 1))},
+        lambda: {"5 images, two gradients zero": (torch.ones(5), torch.randn(5, 1, 6, 6) * FLAT[:, None, None, None])},
         what="the change",
         typed=True,
     ),
