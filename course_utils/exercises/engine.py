@@ -91,7 +91,7 @@ class Exercise:
 
         def does_as(mistake):
             with contextlib.suppress(NotYet, NotImplementedError):  # the probe refuses that answer in words
-                found = self._observe(mistake.answer, seen)
+                found = self._observe(mistake.answer, seen, so_far=True)
                 right = {key: expected.get(key) for key in found} if isinstance(found, dict) else expected
                 return not describe_difference(found, seen) and describe_difference(found, right)
 
@@ -103,17 +103,20 @@ class Exercise:
             table = filter(does_as, related(self.reference, calls))
             return lacks(contracts.unsteady) or next(table, None) or lacks(contracts.broken)
 
-    def _observe(self, function: Callable, guide: Any = None, calls: list | None = None) -> Any:
+    def _observe(
+        self, function: Callable, guide: Any = None, *, so_far: bool = False, calls: list | None = None
+    ) -> Any:
         """What the probe sees, up to where that differs from the guide; or what was raised.
 
-        The random numbers are the same each time, and the time is limited. ``calls`` takes down what is asked.
+        The random numbers are the same each time, and the time is limited. ``so_far`` says that the guide may end where
+        an attempt went wrong; ``calls`` takes down what is asked.
         """
         try:
             quiet = contextlib.redirect_stderr(sys.stdout)  # nbgrader gives no points where anything is on stderr
             with torch.random.fork_rng(devices=[]), torch.enable_grad(), runtime.float32(), quiet:
                 torch.default_generator.manual_seed(0)
                 watched = contracts.civil(function, self.trains, calls)
-                return limited(SECONDS, lambda: _gathered(self.probe(watched), guide))
+                return limited(SECONDS, lambda: _gathered(self.probe(watched), guide, so_far))
         except (NotYet, KeyboardInterrupt):
             raise
         except TooLong as error:
@@ -135,18 +138,19 @@ def _is_nan(seen):
     return bool(torch.as_tensor(seen).isnan().any()) if isinstance(seen, (torch.Tensor, float)) else False
 
 
-def _gathered(observation, guide):
+def _gathered(observation, guide, so_far):
     """All that a probe tells; the stages of a generator up to the first that the guide lacks or has otherwise."""
     if not inspect.isgenerator(observation):
         return observation
     seen = {}
     for stage in observation:
         seen |= stage
-        if guide is None:
-            continue
-        told = isinstance(guide, dict) and stage.keys() <= guide.keys()
-        if not told or guide.keys() <= seen.keys() or describe_difference(stage, {key: guide[key] for key in stage}):
-            break
+        if guide is not None:
+            told = isinstance(guide, dict) and stage.keys() <= guide.keys()
+            if not told or describe_difference(stage, {key: guide[key] for key in stage}):
+                break
+            if so_far and guide.keys() <= seen.keys():
+                break
     return seen
 
 

@@ -52,6 +52,10 @@ def _first_is_shared(layer):
     return lambda: nn.Sequential(*(layer if i == 8 else each for i, each in enumerate(lesson_01.lenet5())))
 
 
+def _of_width_3():
+    return nn.Sequential(lesson_01.lenet5()[0], nn.Conv2d(1, 6, 3, padding=1), *lesson_01.lenet5()[2:])
+
+
 def _seeded():
     torch.manual_seed(0)
     return lesson_01.lenet5()
@@ -178,6 +182,23 @@ def _bucketed(confidences, correct, bins=15):
     return (member.T @ (confidences.double() - correct.double())).abs().sum() / len(correct)
 
 
+def _by_middles(confidences, correct, bins=15):
+    places = (confidences * bins).long().clamp(max=bins - 1)
+    gaps = [((k + 0.5) / bins - correct[places == k].float()).sum() for k in range(bins)]
+    return sum(map(abs, gaps)) / len(correct)
+
+
+def _equally_full(confidences, correct, bins=15):
+    order = confidences.argsort()
+    gaps = (confidences[order] - correct[order].float()).chunk(bins)
+    return sum(abs(gap.mean()) for gap in gaps) / bins
+
+
+def _gaps(confidences, correct, bins):
+    places = (confidences * bins).long().clamp(max=bins - 1)
+    return [abs((confidences - correct.float())[places == k].mean().item()) for k in places.unique()]
+
+
 def _clamps_to_14(confidences, correct, bins=15):
     places = (confidences * bins).long().clamp(max=14)
     return sum(abs((confidences[places == k] - correct[places == k].float()).sum().item()) for k in range(bins)) / len(
@@ -229,8 +250,7 @@ def _sorts_the_list(logits, labels, candidates):
 
 
 def _own_list(logits, labels, candidates):
-    own = [1.0, 0.25, 0.5, 0.75, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
-    return lesson_01.best_temperature(logits, labels, own)
+    return lesson_01.best_temperature(logits, labels, [1.0, 0.25, 0.5, 2.0, 4.0, 8.0])
 
 
 ALSO_RIGHT = [
@@ -258,35 +278,45 @@ ALSO_RIGHT = [
 ]
 
 ALSO_UNFORESEEN = [
-    ("1.1", functools.cache(lesson_01.lenet5), "every call returns the same network"),
+    ("1.1", functools.cache(lesson_01.lenet5), "every call returns the same layers"),
     ("1.1", _layers_at_hand(lesson_01.lenet5()), "every call returns the same layers"),
     ("1.1", _first_is_shared(nn.Linear(400, 120)), "every call returns the same layers"),
     ("1.1", functools.partial(copy.copy, lesson_01.lenet5()), "every call returns the same layers"),
-    ("1.1", functools.partial(copy.deepcopy, lesson_01.lenet5()), "every call returns the same first weights"),
+    ("1.1", functools.partial(copy.deepcopy, lesson_01.lenet5()), "or the same first weights"),
     ("1.1", _seeded, LEFT_BEHIND["seed"]),
     ("1.1", lambda: lesson_01.lenet5().requires_grad_(False), "some weights ask for no gradient"),
-    ("1.2", _own_optimiser, "the weights of another network after 3 batches"),
-    ("1.2", _clips_the_slope, "the weights of another network after 3 batches"),
-    ("1.2", _same_batch(), "the weights of another network after 3 batches"),
+    ("1.1", _of_width_3, "got (6, 1, 3, 3), expected (6, 1, 5, 5)"),
+    ("1.1", lambda: nn.Sequential(Normalise(0.3081, 0.1307), *lesson_01.lenet5()[1:]), "have changed places"),
+    ("1.1", lambda: nn.Sequential(Normalise(0.1307, 0.3082), *lesson_01.lenet5()[1:]), "your 55,000 images"),
+    ("1.2", lambda model, *given: lesson_01.train_step(model.eval(), *given), "leave the mode as it is"),
+    ("1.2", _own_optimiser, "the weights after 3 batches and another network"),
+    ("1.2", _clips_the_slope, "the weights after 3 batches and another network"),
+    ("1.2", _same_batch(), "the weights after 3 batches and another network"),
     ("1.2", _scales_the_batch, LEFT_BEHIND["in place"]),
     ("1.3", _asked_early, "return a function and do not ask the model yet"),
     ("1.3", _asked_with_a_global, "return a function and do not ask the model yet"),
-    ("1.3", _by_globals, "the logits that the first function returns after a second one was made"),
+    ("1.3", _by_globals, "by the first function, mean 0.13, std 0.31, after a second one was made"),
     ("1.3", _inserts, LEFT_BEHIND["weights"]),
     ("1.3", _in_training, LEFT_BEHIND["mode"]),
     ("1.3", lambda model, mean, std: lambda images: model(_in_place(images, mean, std)), LEFT_BEHIND["in place"]),
+    ("1.3", lambda model, mean, std: lambda x: model(_in_place_on_a_leaf(x, mean, std)), LEFT_BEHIND["in place"]),
+    ("1.3", lambda model, mean, std: lambda images: (model(images) - mean) / std, "normalise the images"),
+    ("1.3", lambda model, mean, std: nn.Sequential(Normalise(mean, std), model, nn.Softmax(1)), "one softmax too many"),
+    ("1.4", _by_middles, "the middle of the drawer"),
+    ("1.4", _equally_full, "drawers of equal *width*"),
     (
-        "1.3",
-        lambda model, mean, std: lambda images: model(_in_place_on_a_leaf(images, mean, std)),
-        LEFT_BEHIND["in place"],
+        "1.4",
+        lambda c, right, bins=15: lesson_01.expected_calibration_error(c, right, bins) / bins,
+        "do not divide by `bins`",
     ),
-    ("1.4", _clamps_to_14, "500 answers in 30 bins"),
-    ("1.4", _fifteen_rounds, "500 answers in 30 bins"),
-    ("1.4", _keeps_its_gaps, "2,000 answers that are too modest"),
+    ("1.4", lambda confidences, correct, bins=15: max(_gaps(confidences, correct, bins)), "the largest gap"),
+    ("1.4", _clamps_to_14, "600 answers in 30 drawers"),
+    ("1.4", _fifteen_rounds, "600 answers in 30 drawers"),
+    ("1.4", _keeps_its_gaps, "1,800 answers that are too modest"),
     ("1.4", _sorts_in_place, LEFT_BEHIND["in place"]),
-    ("1.5", _brier, lesson_01.TOO_CALIBRATED),
-    ("1.5", _calibrated_in(10), lesson_01.TOO_CALIBRATED),
-    ("1.5", _calibrated_in(30), lesson_01.TOO_CALIBRATED),
+    ("1.5", _brier, "at which confidence and accuracy agree best"),
+    ("1.5", _calibrated_in(10), "at which confidence and accuracy agree best"),
+    ("1.5", _calibrated_in(30), "at which confidence and accuracy agree best"),
     ("1.5", _sorts_the_list, LEFT_BEHIND["list in place"]),
     ("1.5", _own_list, "3 candidates alone"),
 ]

@@ -144,6 +144,17 @@ def _named_at_each_step(model, images, labels, eps, step_size, steps):
     return x
 
 
+def _from_anywhere(model, images, labels, eps, step_size, steps):
+    x = (images + torch.empty_like(images).uniform_(-eps, eps)).clamp(0, 1)
+    for _ in range(steps):
+        x = lesson_03.project(lesson_03.fgsm(model, x, labels, step_size), images, eps)
+    return x
+
+
+def _without_clamp(model, images, targets, eps):
+    return images - eps * probes.pixel_slope(model, images, targets).sign()
+
+
 ALSO_RIGHT = [
     ("3.1", _with_functorch),
     ("3.1", _image_by_image),
@@ -183,13 +194,10 @@ ALSO_UNFORESEEN = [
     *((id, _on_the_callers(way), LEFT_BEHIND["asks"]) for id, way in (("3.1", 1), ("3.2", -1))),
     ("3.1", lambda model, *given: lesson_03.fgsm(model.requires_grad_(False), *given), LEFT_BEHIND["frozen"]),
     ("3.1", lambda model, *given: [p.data.mul_(2) for p in model.parameters()] and None, LEFT_BEHIND["weights"]),
+    ("3.2", _without_clamp, "clamp(0, 1) comes last"),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.flatten(1).norm(dim=1)[:, None, None, None], "0/0"),
     ("3.3", lambda gradient, eps: gradient / _length(gradient), "whatever eps is"),
-    (
-        "3.3",
-        lambda gradient, eps: eps * gradient / (_length(gradient) + 1e-5),
-        lesson_03.SHORTENED,
-    ),
+    ("3.3", lambda gradient, eps: eps * gradient / (_length(gradient) + 1e-5), "shorter than eps, because"),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.norm(dim=(2, 3), keepdim=True), "each channel has length"),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.square().sum((1, 2, 3), keepdim=True), "take its root"),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.abs().amax((1, 2, 3), keepdim=True), "largest value"),
@@ -201,14 +209,15 @@ ALSO_UNFORESEEN = [
     ),
     ("3.3", lambda gradient, eps: gradient.mul_(eps / gradient.norm()), LEFT_BEHIND["in place"]),
     ("3.3", _in_double(lesson_03.l2_step), "got torch.float64"),
-    ("3.3", lambda gradient, eps: eps * gradient / _length(gradient).clamp_min(1e-6), lesson_03.SHORTENED),
+    ("3.3", lambda gradient, eps: eps * gradient / _length(gradient).clamp_min(1e-6), "its floor is too high"),
     ("3.1", _into_one_buffer(lesson_03.fgsm), LEFT_BEHIND["kept"]),
     ("3.4", _into_one_buffer(lesson_03.project), LEFT_BEHIND["kept"]),
     ("3.4", lambda x, clean, eps: x.clamp_(clean - eps, clean + eps).clamp_(0, 1), LEFT_BEHIND["in place"]),
     ("3.4", lambda x, clean, eps: lesson_03.project(x, clean, 0.2), "a little, eps = 0.4"),
     ("3.4", _in_double(lesson_03.project), "got torch.float64"),
     ("3.5", _pgd_in_place, LEFT_BEHIND["in place"]),
-    ("3.5", _named_at_each_step, "the result for"),
+    ("3.5", _named_at_each_step, "the class that the network names"),
+    ("3.5", _from_anywhere, "start from a random point within the fences"),
     ("3.6", lambda f, g: torch.stack([-v / (h * h).sum() * h for v, h in zip(f, g, strict=True)]), "gradient of zero"),
     ("3.6", lambda f, g: g.mul_((-f / g.square().sum((1, 2, 3)))[:, None, None, None]), LEFT_BEHIND["in place"]),
     ("3.6", lambda f, g: -f[:, None, None, None] / g, "divided by the gradient, pixel by pixel"),
