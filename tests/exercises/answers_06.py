@@ -150,10 +150,10 @@ def _margin_of_safety(logits, score, threshold):
 UNFORESEEN = {
     "6.1": (
         lambda distances: distances.shape[1] / 2,
-        "the dimension of the distances (1, 2) and (1, 4) of two points: got 1, expected 0.9618",
+        "the dimension (the distances (1, 2) and (1, 4) of two points): got 1, expected 0.9618",
     ),
     "6.2": (_blends, "a flow of 2 pixels to the right (away from the border): the shape is right, but the values are"),
-    "6.3": (lambda inside, outside: 0.5, "the area for the inside scores 1, 3 and the outside scores 2, 4, 5: got 0.5"),
+    "6.3": (lambda inside, outside: 0.5, "this judges one threshold"),
     "6.4": (
         _margin_of_safety,
         "whether image 0 is rejected (5 images, 4 classes, threshold 2): got False, expected True",
