@@ -21,7 +21,6 @@ def _neighbourhoods():
     far = torch.cdist(cube, cube).sort(1).values[:, 1:]
     return {
         "the distances (1, 2) and (1, 4) of two points": (torch.tensor([[1.0, 2.0], [1.0, 4.0]]),),
-        "the distances (2, 3) and (1, 5) of two points": (torch.tensor([[2.0, 3.0], [1.0, 5.0]]),),
         "300 points in a cube of 5 dimensions, k = 20": (far[:, :20],),
         "300 points in a cube of 5 dimensions, k = 4": (far[:, :4],),
     }
@@ -32,17 +31,16 @@ EX_DIMENSION = Exercise(
     dimension,
     probe=on(_neighbourhoods, what="the dimension", plain=as_number),
     mistakes="""
-`1 / inverses.mean()` -> `(1 / inverses).mean()`: the average of the estimates is too large by (k - 1)/(k - 2), a
-    twentieth at k = 20 and half at k = 4: 1/x bends upwards. Average the inverses over the points, then invert once
+`1 / inverses.mean()` -> `(1 / inverses).mean()`: the average of the estimates is too large, by half at k = 4, since 1/x
+    bends upwards: average the inverses over the points, then invert once
 `.mean(1)` -> `.sum(1) / distances.shape[1]` | `.mean(1)` -> `.sum(1) / (distances.shape[1] - 2)`: divided by k, or by k
-    - 2: the sum has k - 1 terms (j = k would add log(T_k / T_k), which is 0), and with k - 1 the inverses are right on
-    average
+    - 2: the sum has k - 1 terms (j = k would add log 1), and with k - 1 the inverses are right on average
 `.mean(1)` -> `.sum(1)` | `inverses.mean()` -> `inverses.sum()`: a sum stands where a mean belongs, over the k - 1
     neighbours or over the points: more of them must not change the dimension
 `.log()` -> `.log1p()`: log(1 + ratio) is not the logarithm of the ratio: torch.log
-`.log().mean(1)` -> `.mean(1).log()`: the logarithm of the mean ratio is not the mean of the logarithms: first the log
-`.log()` -> `.sqrt().log()` | `.log()` -> `.square().log()`: off by a factor of 2: these are plain distances, so take
-    neither their root nor their square
+`.log().mean(1)` -> `.mean(1).log()`: this is the logarithm of the mean, not the mean of the logarithms: first the log
+`.log()` -> `.sqrt().log()` | `.log()` -> `.square().log()`: off by a factor of 2: take neither root nor square of the
+    distances
 `inverses.mean()` -> `inverses` | `.mean(1)` -> `` & `inverses.mean()` -> `inverses.mean(0)`: one number is asked for:
     the mean runs over the neighbours and over the points, before you invert
 `distances[:, :-1]` -> `distances[:, :1]` | `distances[:, -1:] / distances[:, :-1]` -> `distances[:, 1:2] / distances[:,
@@ -53,10 +51,8 @@ EX_DIMENSION = Exercise(
 `round(dimension(distances).item())`: rounded to a whole number: leave the estimate as it is
 """,
     hints=(
-        "Begin with one point: how far is its last neighbour in comparison with each nearer one, T_k / T_j? In high "
-        "dimension all neighbours are nearly equally far. (Levina and Bickel, NIPS 2004.)",
-        "distances[:, -1:] / distances[:, :-1] holds k - 1 ratios a point: the mean of their logarithms along dim 1 "
-        "estimates 1/d there.",
+        "How far is the last neighbour of a point in comparison with each nearer one, T_k / T_j?",
+        "distances[:, -1:] / distances[:, :-1] holds k - 1 ratios a point; .log().mean(1) of them estimates 1/d there.",
         "Average the inverses over the points and invert at the end (MacKay and Ghahramani 2005): 1 / inverses.mean().",
     ),
     stars=2,
@@ -64,17 +60,14 @@ EX_DIMENSION = Exercise(
 
 
 def warp(image, flow):
-    height, width = image.shape[2:]
-    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    places = torch.stack([x, y], 2).to(flow.device) + flow.permute(0, 2, 3, 1)
-    last = torch.tensor([width - 1, height - 1], device=flow.device)
+    y, x = torch.meshgrid(*map(torch.arange, image.shape[2:]), indexing="ij")
+    pixels = torch.stack([x, y], 2).to(flow.device)
+    last = pixels[-1, -1]
+    places = pixels + flow.permute(0, 2, 3, 1)
     return F.grid_sample(image, 2 * places / last - 1, padding_mode="border", align_corners=True)
 
 
-LAST = (
-    "grid_sample wants its grid as (N, H, W, 2), and the flow has its two channels in dim 1: flow.permute(0, 2, 3, 1) "
-    "moves them to the end; for separate x and y, torch.stack([x, y], dim=3)"
-)
+LAST = "grid_sample wants its grid as (N, H, W, 2): flow.permute(0, 2, 3, 1), or torch.stack([x, y], dim=3)"
 DOWN = f"x runs along dim 2, torch.arange(width), and y along dim 1, torch.arange(height)[:, None]. And {LAST}"
 ONE_GRID_EACH = "grid_sample wants one grid an image: the grid's first dimension is N, as in the flow"
 WARP_ADVICE = {"same batch size": ONE_GRID_EACH, "non-singleton dimension": DOWN, "size 2 in last": LAST}
@@ -113,46 +106,35 @@ EX_WARP = Exercise(
     warp,
     _probe_warp,
     mistakes="""
-`+ flow` -> `- flow`: the picture moves the wrong way: out(x) = image(x + flow(x)) reads at the tip of the arrow, so
-    what lies to the right comes to the left. Add the flow, and push no pixel along it
-`flow.permute` -> `flow.flip(1).permute`: right and down are exchanged: channel 0 of the flow goes to the right, channel
-    1 down
-`2 * places / last - 1` -> `(2 * places / last - 1).flip(3)`: x and y are exchanged in the grid: grid_sample wants x
-    (along the width) first, then y
+`+ flow` -> `- flow`: the picture moves the wrong way: out(x) = image(x + flow(x)) reads at the tip of the arrow
+`flow.permute` -> `flow.flip(1).permute`: channel 0 of the flow goes to the right, channel 1 down
+`2 * places / last - 1` -> `(2 * places / last - 1).flip(3)`: grid_sample wants x (along the width) first, then y
 `2 * places / last - 1` -> `places` | `2 * places / last - 1` -> `places / last`: the grid is in pixels, or runs from 0
     to 1: grid_sample wants -1 at the first pixel and 1 at the last, 2 * x / (W - 1) - 1
-`[width - 1, height - 1]` -> `[height - 1, width - 1]`: width and height are exchanged in the scale: x is divided by W -
-    1, y by H - 1
+`pixels[-1, -1]` -> `pixels[-1, -1].flip(0)`: x is to be divided by W - 1, y by H - 1
 `corners=True` -> `corners=False` | `/ last` -> `/ (last + 1)` | `/ last` -> `/ (last + 1)` & `corners=True` ->
     `corners=False` | `2 * places / last` -> `(2 * places + 1) / (last + 1)` | `padding_mode="border",
     align_corners=True` -> `` | `/ last - 1, padding_mode="border", align_corners=True` -> `/ (last + 1) - 1`: the flow
-    is zero and the picture moves or stretches, by half a pixel or so: scale and align_corners do not belong together.
-    With align_corners=True pixel 0 is at -1 and pixel W - 1 at 1, so x becomes 2 * x / (W - 1) - 1
-`torch.stack([x, y], 2).to(flow.device) + ` -> `` | `2 * places / last - 1` -> `flow.permute(0, 2, 3, 1)`: all pixels
-    are read from one place: the flow says how far to go *from each pixel*. Add where the pixels are,
-    torch.arange(width) and torch.arange(height)[:, None]
-`+ flow` -> `+ torch.tensor([width - 1, height - 1]) / 2 * flow` | `last - 1,` -> `last - 1 + flow.permute(0, 2, 3, 1) *
-    (1 / (last + 1) - 2 / last),` | `last - 1,` -> `last - 1 - flow.permute(0, 2, 3, 1) / last,` | `last - 1,` -> `last
-    - 1 + flow.permute(0, 2, 3, 1) * (2 / (last + 1) - 2 / last),`: the flow is in pixels, and the grid in halves of the
-    picture: a pixel is 2 / (W - 1) to the right and 2 / (H - 1) down. Add in pixels first, then scale the sum
-`flow.permute(0, 2, 3, 1)` -> `flow.reshape(-1, height, width, 2)`: reshape and view cut the numbers into other pieces
-    and mix right with down: flow.permute(0, 2, 3, 1) moves the two channels to the end
+    is zero and the picture moves or stretches, by half a pixel or so: with align_corners=True pixel 0 is at -1 and
+    pixel W - 1 at 1, so x becomes 2 * x / (W - 1) - 1
+`pixels + ` -> `` | `2 * places / last - 1` -> `flow.permute(0, 2, 3, 1)`: all are read from one place: the flow counts
+    *from each pixel*. Add where the pixels are, torch.arange(width) and torch.arange(height)[:, None]
+`+ flow` -> `+ last / 2 * flow` | `+ flow` -> `+ last / (last + 1) / 2 * flow` | `+ flow` -> `+ 0.5 * flow` | `+ flow`
+    -> `+ last / (last + 1) * flow`: the flow is in pixels, and the grid in halves of the picture: a pixel is 2 / (W -
+    1) to the right and 2 / (H - 1) down. Add in pixels first, then scale the sum
+`permute(0, 2, 3, 1)` -> `reshape(-1, *y.shape, 2)`: reshape mixes right with down: flow.permute(0, 2, 3, 1)
 `warp(image, 0 * flow)`: the image comes back as it was: where is the flow?
 `"border"` -> `"zeros"` | `"border"` -> `"reflection"`: beyond the border the border goes on: padding_mode="border"
-    (grid_sample itself takes zeros)
 `- 1, padding` -> `- 1, "nearest", padding` | `+ flow` -> `+ flow.round()` | `+ flow` -> `+ flow.trunc()` | `+ flow` ->
-    `+ flow.floor()`: only whole pixels are read: the flow has fractions, and between pixels the value is a mix of four.
-    Do not round, and leave mode="bilinear"
-`- 1, padding` -> `- 1, "bicubic", padding`: this mixes 16 pixels: only the four around each place are asked for,
-    mode="bilinear"
+    `+ flow.floor()`: between pixels the value is a mix of four: do not round, and leave mode="bilinear"
+`- 1, padding` -> `- 1, "bicubic", padding`: this mixes 16 pixels, and should mix four: mode="bilinear"
 """,
     picture=_draw_warp,
     hints=(
         "Each pixel of the result has a place to read from: where it is, plus its arrow. Work in pixels first.",
         "x = torch.arange(width) + flow[:, 0] and y = torch.arange(height)[:, None] + flow[:, 1] are these places.",
         "F.grid_sample reads there, once the grid runs from -1 to 1: 2 * x / (width - 1) - 1, the same for y, then "
-        "torch.stack([x, y], dim=3). That goes with align_corners=True, and the border is repeated by "
-        'padding_mode="border": neither is the default.',
+        "torch.stack([x, y], dim=3).",
         'return F.grid_sample(image, grid, padding_mode="border", align_corners=True)',
     ),
     stars=3,
@@ -178,9 +160,7 @@ def _scores():
     }
 
 
-ALL_PAIRS = (
-    "of N inside and M outside scores each is compared with each: outside[:, None] > inside has the shape (M, N)"
-)
+ALL_PAIRS = "of N inside and M outside scores each is compared with each: outside[:, None] > inside is (M, N)"
 CUTS = (
     "inside.mean(); inside.median(); (inside.mean() + outside.mean()) / 2; inside.quantile(0.95); inside.max(); 0.5; "
     "torch.cat([inside, outside]).mean(); torch.cat([inside, outside]).median()"
@@ -199,26 +179,20 @@ EX_AREA = Exercise(
     mistakes="""
 `above + level / 2` -> `above` | `> inside` -> `>= inside` & `above + level / 2` -> `above`: a pair with equal scores
     counts half, not as lost and not as won (a coin would decide it)
-`((outside[:, None] > inside).sum() + (outside[:, None] == inside).sum() // 2) / len(inside) / len(outside)`: half of an
-    odd number of ties is no whole number, and `//` rounds it down: divide with /
+`((outside[:, None] > inside).sum() + (outside[:, None] == inside).sum() // 2) / len(inside) / len(outside)`: `//`
+    rounds it down where the number of ties is odd: divide with /
 `(lambda pairs: sum((b > a) + (b == a) / 2 for a, b in pairs) / len(pairs))([*zip(inside, outside)])` | `(lambda pairs:
     sum((b > a) + (b == a) / 2 for a, b in pairs) / len(pairs))([*zip(inside.sort()[0], outside.sort()[0])])`: zip pairs
-    the first with the first and forgets the rest: each outside score is compared with *each* inside score
-`outside[:, None] > inside` | `(outside[:, None] > inside).float().mean(1)`: this is not one number. outside[:, None] >
-    inside compares all pairs, and .float().mean() of that is the share in which the outside score is the higher one
+    the first with the first: each outside score is compared with *each* inside score
+`outside[:, None] > inside` | `(outside[:, None] > inside).float().mean(1)`: one number is asked for: .float().mean()
 `(outside[:, None] > inside).float().sum()`: this is the number of pairs won: divide by that of all pairs, N * M
-`outside.mean() - inside.mean()` | `(outside.mean() > inside.mean()).float()`: this looks at the means alone: compare
-    each outside score with each inside score, and take the share
-`2 * area(inside, outside) - 1`: these are pairs won minus pairs lost: the area counts the pairs won, and half of the
-    ties
-`max(area(inside, outside), 1 - area(inside, outside))`: a score that points the wrong way is turned round here: an area
-    below 0.5 is a finding, report it
+`outside.mean() - inside.mean()` | `(outside.mean() > inside.mean()).float()`: compare all pairs, not the means
+`2 * area(inside, outside) - 1`: these are pairs won minus pairs lost: count those won, and half of the ties
+`max(area(inside, outside), 1 - area(inside, outside))`: an area below 0.5 is a finding: leave it as it is
 """
-    f"{AT_ONE_THRESHOLD}: this judges one threshold. The area takes them all together: it is the share of all pairs in "
-    "which the outside score is above the inside score",
+    f"{AT_ONE_THRESHOLD}: this judges one threshold. The area is the share of all pairs with outside above inside",
     hints=(
-        "Take one score of each kind: which is higher? The area under the ROC curve is the share of pairs in which it "
-        "is the outside one (Hanley and McNeil, Radiology 143, 1982; Mann and Whitney's test of 1947).",
+        "Take one score of each kind: which is higher? The area is the share of pairs in which it is the outside one.",
         "outside[:, None] > inside makes a table of all pairs, (M, N). Its mean, after .float(), is that share.",
         "Ties count half: add (outside[:, None] == inside).float().mean() / 2.",
     ),
@@ -277,41 +251,31 @@ EX_GUARD = Exercise(
     _probe_guard,
     mistakes="""
 `logits.amax(1) + excess` -> `torch.where(excess > 0, torch.inf, -torch.inf)` | `logits.amax(1) + excess` -> `(excess >
-    0).float()`: the decisions may be right, but the switch is hard: as the score changes a little, the last logit does
-    not, and its gradient is 0. An attack that follows gradients would fail for want of a direction, and you would take
-    that for safety. Let the logit grow with the score
-`+ excess` -> `+ excess.clamp(min=0)`: in some images the last logit does not move with the score, and its gradient is 0
-    there: clamp, relu and a steep sigmoid cut it off. Leave the difference as it is, negative where the image is
-    accepted
-`+ excess` -> `- excess`: this rejects where the score is *below* the threshold: a large score is far off. Add score -
-    threshold
-`logits.amax(1) + excess` -> `0 * excess`: the last logit does not depend on the score, so all that matters is how large
-    the others are: add score - threshold to the largest logit of the image
+    0).float()`: the decisions may be right, but the switch is hard: the gradient of the last logit is 0. An attack
+    would fail for want of a direction, and you would take that for safety. Let the logit grow with the score
+`+ excess` -> `+ excess.clamp(min=0)`: in some images the last logit does not move with the score: clamp, relu and a
+    steep sigmoid cut it off. Leave the difference as it is, negative where the image is accepted
+`+ excess` -> `- excess`: this rejects where the score is *below* the threshold: add score - threshold
+`logits.amax(1) + excess` -> `0 * excess`: the last logit does not depend on the score: add score - threshold
 `logits.amax(1) + ` -> `` | `logits.amax(1) + ` -> `1000 * ` | `logits.amax(1) + excess` -> `score` | `amax` -> `mean`:
-    the last logit has to be larger than *every* class of its image just where the score is above the threshold: begin
-    with the largest of them, logits.amax(1), and add score - threshold
+    the last logit has to be larger than *every* class of its image where score > threshold: begin with logits.amax(1)
 `logits.amax` -> `logits.softmax(1).amax`: the largest *probability* is compared with logits here: logits.amax(1)
-`amax` -> `logsumexp`: logsumexp lies above the largest logit, by log 2 if two are level, so images below the threshold
-    are rejected too: logits.amax(1)
+`amax` -> `logsumexp`: logsumexp lies above the largest logit, so too many are rejected: logits.amax(1)
 ` - threshold` -> ``: the threshold is missing: reject where the score is above it, so add score - threshold
 `+ excess` -> `* score / threshold` | `+ excess` -> `* (1 + excess)` | `+ excess` -> `+ excess.abs()`: the last logit
-    falls in some images as the score grows (abs and a square do so below the threshold, a ratio or a product where the
-    largest logit or the threshold is negative): add the difference, score - threshold
-`torch.cat([(logits.amax(1) + score - threshold)[:, None], logits], 1)`: the new class stands first, which renumbers all
-    others: put it last, torch.cat([logits, ...], 1)
+    falls in some images as the score grows (abs and a square do so below the threshold, a ratio or a product where
+    something is negative): add score - threshold
+`guard(logits, score, threshold).roll(1, 1)`: the new class stands first, which renumbers all others: put it last
 `[logits,` -> `[logits - logits.amax(1, True),` | `[logits,` -> `[logits * (excess <= 0)[:, None],` | `[logits,` ->
-    `[logits.masked_fill((excess > 0)[:, None], -torch.inf),`: the logits of the classes change: leave them as they are,
-    and put one more beside them
-`+ excess` -> `+ excess.detach()` | `[logits,` -> `[logits.detach(),` | `guard(logits, score, threshold).detach()`: the
-    numbers are right, but no gradient leads to the score, or to the classes' own logits: leave out .detach(), .item(),
-    .data, torch.tensor and torch.no_grad, or an attack cannot see the guard
-`logits.amax(1) + score - threshold` | `guard(logits, score, threshold).argmax(1)`: this is one number an image, the new
-    logit or the decision: return all logits, (N, K + 1), torch.cat([logits, rejected[:, None]], 1)
+    `[logits.masked_fill((excess > 0)[:, None], -torch.inf),`: the logits of the classes change: leave them as they are
+`+ excess` -> `+ excess.detach()` | `[logits,` -> `[logits.detach(),` | `guard(logits, score, threshold).detach()`: no
+    gradient leads to the score, or to the classes' own logits: leave out .detach(), .item(), .data, no_grad
+`logits.amax(1) + score - threshold` | `guard(logits, score, threshold).argmax(1)`: this is one number an image: return
+    all logits, (N, K + 1), torch.cat([logits, rejected[:, None]], 1)
 """,
     hints=(
-        "The new logit has to pass the largest of the others by a margin that is positive where score > threshold.",
-        "Such a margin, with a gradient everywhere: score - threshold. The largest logit of each image: "
-        "logits.amax(1). (Carlini and Wagner, arXiv 1705.07263, section 4.)",
+        "The new logit has to pass the largest of the others, logits.amax(1), just where score > threshold.",
+        "What is positive just there, with a gradient everywhere? score - threshold. (Carlini and Wagner 2017)",
         "torch.cat([logits, rejected[:, None]], 1), where rejected = logits.amax(1) + score - threshold",
     ),
     stars=2,
@@ -324,14 +288,8 @@ def split(change, directions):
     return along, change - along
 
 
-ROWS = (
-    "directions has the shape (D, d), a direction a *column*. An orthonormal basis B of them has that shape too: "
-    "B.T @ change are d coefficients, and B @ coefficients is the part in their span"
-)
-SINGULAR = (
-    "directions @ directions.T is (D, D) and has only rank d, so it has no inverse. The inverse of directions.T @ "
-    "directions, (d, d), would do; torch.linalg.qr(directions).Q is safer"
-)
+ROWS = "directions (D, d) has a direction a *column*, and so has a basis B of their span: B @ (B.T @ change)"
+SINGULAR = "directions @ directions.T has only rank d, so it has no inverse: take torch.linalg.qr(directions).Q"
 DESK = "a motion of the desk with noise, and its 6 directions"
 
 
@@ -370,26 +328,25 @@ EX_SPLIT = Exercise(
     split,
     _probe_split,
     mistakes=r"""
-`torch.linalg.qr(directions).Q` -> `directions` | `linalg.qr(directions).Q` -> `div(directions,
-    directions.norm(dim=0))`: | `linalg.qr(directions).Q` -> `div(directions, directions.norm())` |
-    `linalg.qr(directions).Q` -> `div(directions, directions.norm(dim=1)[:, None])`: B @ (B.T @ change) projects only if
-    the *columns* of B have length 1 and stand at right angles; to divide by lengths gives the first at best.
-    torch.linalg.qr(directions).Q is an orthonormal basis of their span
+`along =` -> `basis = directions; along =` | `along =` -> `basis = directions / directions.norm(dim=0); along =` |
+    `along =` -> `basis = directions / directions.norm(); along =` | `along =` -> `basis = F.normalize(directions,
+    dim=1); along =`: B @ B.T projects only if the *columns* of B have length 1 *and* stand at right angles:
+    torch.linalg.qr(directions).Q
 `basis = torch.linalg.qr(directions).Q` -> `rest = change` & `along = basis @ (basis.T @ change)` -> `for v in
     directions.T:\n        rest = rest - v * (v @ rest) / (v @ v)\n    along = change - rest`: one direction after the
-    other is taken out of the rest, but they do not stand at right angles: what is taken out for one brings back a bit
-    of those before. Make them orthonormal first, torch.linalg.qr(directions).Q
+    other is taken out, and brings back a bit of those before, since they do not stand at right angles:
+    torch.linalg.qr(directions).Q
 `along, change - along` -> `change - along, along`: the two are exchanged: the part along the directions comes first
-`(directions).Q` -> `(directions, mode="complete").Q`: a basis of all D dimensions: everything lies along it, and the
-    rest is 0. Keep d columns: qr without "complete", svd with full_matrices=False
+`(directions).Q` -> `(directions, mode="complete").Q`: this basis has all D dimensions, so the rest is 0: qr without
+    "complete", svd with full_matrices=False
 `.Q` -> `.Q[:, :1]`: only one direction is used: the span has d of them
 `change - along` -> `change`: the second part is the whole change: take the first away from it, change - along
 `return along` -> `return basis.T @ change` | `return along` -> `return torch.linalg.pinv(directions) @ change` |
-    `return along` -> `return directions.T @ change`: these are the d coefficients: the part itself is the sum of the
-    directions, each times its own, basis @ coefficients, with the shape of the change
+    `return along` -> `return directions.T @ change`: these are the d coefficients: the part itself is basis @
+    coefficients, in the shape of the change
 `[p.norm() / change.norm() for p in split(change, directions)]` | `[(p.norm() / change.norm()) ** 2 for p in
-    split(change, directions)]` | `[p.norm() for p in split(change, directions)]`: these are the lengths of the two
-    parts, or shares: return the parts themselves, each in the shape of the change
+    split(change, directions)]` | `[p.norm() for p in split(change, directions)]`: these are lengths, or shares: return
+    the parts themselves, each in the shape of the change
 """,
     picture=_draw_parts,
     hints=(
