@@ -189,7 +189,7 @@ UNFORESEEN = {
     "4.2": (_blends, "who holds class 0 (5 children): got an image without a right to it, expected child 2"),
     "4.3": (
         _never_resets,
-        "the painting (a hidden sine before a Gaussian): the shape is right, but the values are not",
+        "the painting (three nodes in a row): the shape is right, but the values are not",
     ),
     "4.4": (_fills_the_weights, LEFT_BEHIND["gradients"]),
     "4.5": (_three_deviations, "the threshold for 50 clean digits and 93 weak images: got"),
@@ -278,7 +278,7 @@ def _below_the_gaps(clean, other, keep=0.95):
 ALSO_UNFORESEEN = [
     ("4.5", _below_the_gaps, "counts the N - 1 gaps"),
     ("4.1", _exactly_so_many, "the number of genes that move: got the same each time"),
-    ("4.1", _one_step_for_all, "all genes move by the same step: draw a u for each"),
+    ("4.1", _one_step_for_all, "all genes share one step: draw a u for each"),
     ("4.1", _the_parents_at_rate_0, "this hands back the parents"),
     ("4.1", _four_dimensions, "not enough values to unpack"),
     ("4.1", _seeded(lesson_04.mutate), LEFT_BEHIND["seed"]),
