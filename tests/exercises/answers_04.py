@@ -282,7 +282,7 @@ ALSO_UNFORESEEN = [
     ("4.1", _the_parents_at_rate_0, "this hands back the parents"),
     ("4.1", _four_dimensions, "not enough values to unpack"),
     ("4.1", _seeded(lesson_04.mutate), LEFT_BEHIND["seed"]),
-    ("4.1", _numpy_seeded, "a second call draws the same numbers again"),
+    ("4.1", _numpy_seeded, "the number of genes that move: got the same each time (a seed?)"),
     ("4.1", lambda genes, rate: genes.add_(0.1).clamp_(0, 1), LEFT_BEHIND["in place"]),
     ("4.1", _other_exponent, "got 1/17"),
     ("4.2", _the_old_ones, "this hands back the elites or the children"),

@@ -21,32 +21,27 @@ def _probe_mutate(attempt):
     one_by_one = "`if` decides once for the whole tensor, torch.where(u < 0.5, down, up) for each gene"
     attempt = probes.advised(attempt, {"Boolean value of Tensor": one_by_one})
 
-    def children(genes, rate):
-        result = attempt(genes, rate)
-        probes.want_like(result, genes, f"the children of genes of shape {tuple(genes.shape)}")
-        probes.want_new(result, "the parents", genes)
-        return result
-
+    for shape in (8, 3, 10, 10), (60,), (6, 10), ():
+        genes = torch.rand(shape)
+        child = attempt(genes, 0.0)
+        probes.want_like(child, genes, f"the children of genes of shape {shape}")
+        probes.want_new(child, "the parents", genes)
     genes = torch.full((8, 3, 10, 10), 0.5)
-    steps = torch.stack([children(genes, 0.4) for _ in range(30)]) - 0.5
+    shares = [_near((attempt(genes, rate) != genes).double().mean(), rate, 0.06) for rate in (0.0, 0.4, 1.0)]
+    steps = torch.stack([attempt(genes, 0.4) for _ in range(30)]) - 0.5
     moved = (steps != 0).double()
     yield {"whether genes move together": _together(moved)}
-    shares = [_near((children(genes, rate) != genes).double().mean(), rate, 0.06) for rate in (0.0, 0.4, 1.0)]
     yield {"the share of genes that move at the rates 0, 0.4 and 1": shares}
-    same = "the same each time: exactly so many, or is a seed set inside?"
-    by_chance = len(moved.flatten(1).sum(1).unique()) > 1
-    yield {"the number of genes that move": "left to chance" if by_chance else same}
-    for shape in (60,), (6, 10), ():
-        children(torch.rand(shape), 0.5)
-    alike = len(steps.unique()) < 100 or _together(steps)
-    yield {"how many genes a u is drawn for": "many at once" if alike else "each its own, torch.rand_like(genes)"}
+    same = len(moved.flatten(1).sum(1).unique()) == 1
+    yield {"the number of genes that move": "the same each time (a seed?)" if same else "left to chance"}
+    yield {"whether a u is drawn for each gene": len(steps.unique()) > 100 and not _together(steps)}
     halves = -steps[steps < 0], steps[steps > 0]
     shares = [_near(len(half) / moved.sum(), 0.5, 0.02) for half in halves]
     lengths = [_near(half.median() / 0.0424, 1.0, 0.12) for half in halves]
     yield {"steps down and up: their shares, their median lengths / 0.0424": (*shares, *lengths)}
     bent = -torch.log1p(-torch.cat(halves).clamp(max=0.499))  # the formula makes these exponential
     yield {"the exponent that fits the steps": f"1/{_near(1 / bent.mean(), 16.0, 0.6):.0f}"}
-    child = children(torch.tensor([0.03, 0.97]).repeat(4000).view(8, 10, 10, 10), 1.0)
+    child = attempt(torch.tensor([0.03, 0.97]).repeat(4000).view(8, 10, 10, 10), 1.0)
     yield {"whether all children lie in [0, 1]": bool(((child >= 0) & (child <= 1)).all())}
     stopped = _near(((child == 0) | (child == 1)).double().mean(), 0.31, 0.06)
     yield {"the share of genes at 0.03 and 0.97 that end at 0 or 1 exactly (rate 1)": stopped}
@@ -72,7 +67,8 @@ EX_MUTATE = Exercise(
     mistakes="""
 `rand_like(genes) <` -> `rand_like(genes[:1, :1, :1, :1]) <`: genes move together: throw a coin for each gene
 `< rate` -> `>= rate`: `rate` is the share of genes that *stay* here: those move whose number is below rate
-`torch.rand_like(genes) < rate` -> `u < rate`: one number is coin and u, so whoever moves has a small u and goes down
+`< rate` -> `< 0.1`: 0.1 is written out: use `rate`
+`torch.rand_like(genes) < rate` -> `u < rate`: one number is coin and u, so who moves has a small u, and goes down
 `u = torch.rand_like(genes)` -> `u = torch.rand(())`: all genes share one step: draw a u for each gene
 `(2 * u) ** (1 / 16)` -> `(2 * u) ** 16` & `(2 - 2 * u) ** (1 / 16)` -> `(2 - 2 * u) ** 16`: nearly every step ends at
     black or white: the exponent is 1/16
@@ -85,7 +81,6 @@ EX_MUTATE = Exercise(
 """,
     hints=(
         "Two random numbers for each gene, torch.rand_like(genes): one says whether it moves, the other one how far.",
-        "step = torch.where(u < 0.5, (2 * u) ** (1 / 16) - 1, 1 - (2 - 2 * u) ** (1 / 16))",
         "return torch.where(torch.rand_like(genes) < rate, genes + step, genes).clamp(0, 1)",
     ),
     stars=2,
@@ -99,18 +94,23 @@ def challenge(elites, confidence, children, scores):
     return new_elites, torch.where(won, best, confidence)
 
 
-ARENAS = {  # per cent: the elites' confidence, then the scores of each child
-    "5 children": [[60, 45, 25, 90], [70, 10, 15, 5], [5, 45, 30, 20], [80, 5, 5, 10], [25, 5, 50, 20], [75, 15, 5, 5]],
-    "2 children": [[10, 10, 10, 10, 10], [60, 30, 5, 3, 2], [50, 20, 10, 15, 5]],
-    "one child, no better": [[90, 80, 70], [40, 30, 30]],
-}
-
-
 def _probe_challenge(attempt):
     """Who holds each class after the children have challenged it, and with what confidence."""
     one_a_class = "to choose between images a condition needs three more dimensions: [:, None, None, None]"
     attempt = probes.advised(attempt, {"at non-singleton dimension 3": one_a_class})
-    for name, rows in ARENAS.items():
+    for name, *rows in (  # per cent: the elites' confidence, then the scores of each child
+        (
+            "5 children",
+            [60, 45, 25, 90],
+            [70, 10, 15, 5],
+            [5, 45, 30, 20],
+            [80, 5, 5, 10],
+            [25, 5, 50, 20],
+            [75, 15, 5, 5],
+        ),
+        ("2 children", [10, 10, 10, 10, 10], [60, 30, 5, 3, 2], [50, 20, 10, 15, 5]),
+        ("one child, no better", [90, 80, 70], [40, 30, 30]),
+    ):
         confidence, *scores = torch.tensor(rows) / 100
         elites, children = torch.rand(len(confidence), 3, 4, 2), torch.rand(len(scores), 3, 4, 2)
         result = attempt(elites, confidence, children, torch.stack(scores))
@@ -139,7 +139,6 @@ EX_CHALLENGE = Exercise(
 `torch.where(won, best, confidence)` -> `confidence + 0`: the confidence is still the old one
 """,
     hints=(
-        "Look at one class at a time: which child has the highest score in it, and is that more than the elite has?",
         "scores.max(0) gives both for all classes at once: the best score of each column, and which child has it.",
         "torch.where(won[:, None, None, None], children[child], elites) and torch.where(won, best, confidence)",
     ),
@@ -167,30 +166,25 @@ GENOMES = {  # functions, links
 }
 Y, X = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 7), indexing="ij")
 GRID = {"x": X, "y": Y, "radius": torch.hypot(X, Y), "bias": torch.ones(5, 7)}
+PAINTINGS = [{name: (*genome, GRID)} for name, genome in GENOMES.items()]
 NO_LINKS = "a node without links has the sum 0 everywhere, torch.zeros_like(inputs['x']): `sum` of [] is a mere number"
 
 
 def _draw_painting(seen, expected):
     """The first painting that differs, beside the right one."""
     name = next(n for n in seen if describe_difference(seen[n], expected[n]))
-    canvas, axes = figures.figure(5.0, 2.2, ncols=2)
-    for axis, levels, title in zip(axes, (expected[name], seen[name]), ("the reference's", "yours"), strict=True):
-        figures.show(axis, levels[None].clamp(0, 1), f"{levels.min():.2f} to {levels.max():.2f}", title=title)
-    return figures.picture(canvas, f"{name}: the reference's and yours.")
+    shown = {"the reference's": expected[name], "yours": seen[name]}
+    captions = [f"{who}:\n{levels.min():.2f} to {levels.max():.2f}" for who, levels in shown.items()]
+    return figures.images([levels[None].clamp(0, 1) for levels in shown.values()], captions, alt=f"{name}, and yours.")
 
 
 EX_PAINT = Exercise(
     "4.3",
     paint,
-    probes.on(
-        *({name: (*genome, GRID)} for name, genome in GENOMES.items()),
-        what="the painting",
-        typed=True,
-        advice={"must be Tensor, not": NO_LINKS},
-    ),
+    probes.on(*PAINTINGS, what="the painting", typed=True, advice={"must be Tensor, not": NO_LINKS}),
     mistakes="""
 `weight * values[source]` -> `values[source]`: the weights are not used: each source counts with the weight of its link
-`(source, target), weight` -> `(target, source), weight`: a link brings the value of source to target
+`(source, target), weight` -> `(target, source), weight`: source and target are exchanged: source gives, target takes
 `+ weight * values[source]` -> `+ function(weight * values[source])` & `= function(total)` -> `= total`: the function
     takes the weighted sum of all links: do not call it for each
 `= function(total)` -> `= total` & `values[node].abs()` -> `function(values[node]).abs()`: a link brings the sum of its
@@ -249,21 +243,20 @@ EX_CLIMB = Exercise(
 `F.log_softmax(model(x), 1)` -> `model(x)`: this climbs the logit alone, and the others may climb faster: F.log_softmax
 `.amax((1, 2, 3), keepdim=True)` -> ``: each pixel moves by step_size, as with signs: divide by the largest of its image
 ` / largest` -> ``: the step is as long as the gradient happens to be: divide by its largest absolute entry
-`.abs().amax((1, 2, 3), keepdim=True)` -> `.flatten(1).norm(dim=1)[:, None, None, None]`: divide by the largest absolute
-    entry
+`.abs().amax(` -> `.norm(2, `: divided by the Euclidean length: take the largest absolute entry, .abs().amax
 `.clamp(0, 1)` -> `` & `return x.detach()` -> `return x.detach().clamp(0, 1)`: clip after each step, not only at the end
-`x = images` -> `x, first = images, images.clone().requires_grad_()` & `model(x)` -> `model(first)` & `grad(confidence,
-    x)` -> `grad(confidence, first)`: all steps follow the gradient at the start: take a new one at each x
+`climb(model, targets, images, 1, steps * step_size)`: all steps follow the gradient at the start: take a new one at
+    each x
 `x = images` -> `x, kept = images, 0` & `largest =` -> `gradient = kept = kept + gradient\n        largest =`:
     `backward` adds to the .grad that is there: torch.autograd.grad does not
 `range(steps)` -> `range(1)`: only one step shows: is `return` inside the loop, or does each round start from `images`?
-`targets[:, None]` -> `model(images).argmax(1)[:, None]`: this climbs to the class that is named already
+`targets[:, None]` -> `model(images).argmax(1)[:, None]`: this climbs to the class that is named already, not to
+    `targets`
 """,
     picture=probes.draw_change("7 images, 4 steps of 0.05"),
     hints=(
         "A step is much like that of lesson 03: the gradient of a number in the pixels, and a step along it.",
         "The number to climb is F.log_softmax(model(x), 1).gather(1, targets[:, None]).sum(), for torch.autograd.grad.",
-        "The length: largest = gradient.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12), one number an image.",
         "x = (x + step_size * gradient / largest).clamp(0, 1) in the loop; return x.detach() after it.",
     ),
     stars=3,
@@ -284,6 +277,7 @@ def _probe_catch(attempt):
         ("50 clean digits and 93 weak images", spread, weak),
         ("48 clean digits and 93 weak images, keep=0.9", spread[:48], weak, 0.9),
         ("images that the network is surer of than of digits", spread, torch.linspace(0.9, 1.0, 11)),
+        ("48 clean digits, keep=0.6: 28.8 of them stay, so 29", spread[:48], weak, 0.6),
         ("50 clean digits, keep=0.5: 25 of them stay", spread, weak, 0.5),
         ("200 clean digits, keep=0.8: 160 of them stay", many, weak, 0.8),
         ("scores below 0: what is far has a low one", -40 * spread, -40 * weak, 0.9),
@@ -314,7 +308,7 @@ EX_CATCH = Exercise(
 `catch(clean, other, keep)[::-1]`: the threshold comes first, then the share that it catches
 """,
     hints=(
-        "Sort the clean confidences upwards. How many of them, at the lower end, may be rejected?",
+        "Sort the clean confidences upwards. How many may be rejected?",
         "At most the share 1 - keep: int((1 - keep) * len(clean) + 1e-6) digits. (The 1e-6 mends 4.999999, a 5.)",
         "t = clean.sort().values[may_reject], and the share is (other < t).float().mean().",
     ),
