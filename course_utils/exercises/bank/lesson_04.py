@@ -18,9 +18,7 @@ def mutate(genes, rate):
 
 def _probe_mutate(attempt):
     """What a mutation does, from the coarse to the fine. Bad luck fails a right answer less than once in 1e9 times."""
-    one_by_one = "`if` decides once for the whole tensor, torch.where(u < 0.5, down, up) for each gene"
-    attempt = probes.advised(attempt, {"Boolean value of Tensor": one_by_one})
-
+    attempt = probes.advised(attempt, {"Boolean value of Tensor": "`if` decides once: torch.where(u < 0.5, down, up)"})
     for shape in (8, 3, 10, 10), (60,), (6, 10), ():
         genes = torch.rand(shape)
         child = attempt(genes, 0.0)
@@ -36,7 +34,7 @@ def _probe_mutate(attempt):
     yield {"the number of genes that move": "the same each time (a seed?)" if same else "left to chance"}
     yield {"whether a u is drawn for each gene": len(steps.unique()) > 100 and not _together(steps)}
     halves = -steps[steps < 0], steps[steps > 0]
-    shares = [_near(len(half) / moved.sum(), 0.5, 0.02) for half in halves]
+    shares = [_near(len(half) / moved.sum(), 0.5, 0.06) for half in halves]
     lengths = [_near(half.median() / 0.0424, 1.0, 0.12) for half in halves]
     yield {"steps down and up: their shares, their median lengths / 0.0424": (*shares, *lengths)}
     bent = -torch.log1p(-torch.cat(halves).clamp(max=0.499))  # the formula makes these exponential
@@ -49,8 +47,7 @@ def _probe_mutate(attempt):
 
 def _near(found, right, tolerance):
     """``right`` if it is near enough; otherwise what was found, as coarsely as shows that it is not."""
-    found = float(found)
-    return right if abs(found - right) <= tolerance else round(found, 1 if round(found, 1) != right else 2)
+    return right if abs(found - right) <= tolerance else round(float(found), 1)
 
 
 def _together(values):
@@ -70,12 +67,9 @@ EX_MUTATE = Exercise(
 `< rate` -> `< 0.1`: 0.1 is written out: use `rate`
 `torch.rand_like(genes) < rate` -> `u < rate`: one number is coin and u, so who moves has a small u, and goes down
 `u = torch.rand_like(genes)` -> `u = torch.rand(())`: all genes share one step: draw a u for each gene
-`(2 * u) ** (1 / 16)` -> `(2 * u) ** 16` & `(2 - 2 * u) ** (1 / 16)` -> `(2 - 2 * u) ** 16`: nearly every step ends at
-    black or white: the exponent is 1/16
-`(2 * u) ** (1 / 16)` -> `(2 * u) ** (1 / 15)` & `(2 - 2 * u) ** (1 / 16)` -> `(2 - 2 * u) ** (1 / 15)`: the steps
-    follow the exponent 1/15: the formula has 1/16
-`genes + step` -> `genes + 0.2 * u - 0.1` | `genes + step` -> `genes + 0.1 * torch.randn_like(genes)`: these steps are
-    plain noise: put u through the formula, which makes most small
+`genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** 256)`: most end at black or white: the exponent is 1/16
+`genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** (16 / 15))`: the exponent is 1/16, not 1/15
+`genes + step` -> `genes + 0.2 * u - 0.1`: these steps are plain noise: put u through the formula
 `u < 0.5` -> `u < 2` | `u < 0.5` -> `u < 0`: half of the formula is missing: torch.where(u < 0.5, down, up)
 `return` -> `x =` & `.clamp(0, 1)` -> `; return 1 - (1 - x.abs()).abs()`: genes stop at the border: clamp(0, 1)
 """,
@@ -96,18 +90,9 @@ def challenge(elites, confidence, children, scores):
 
 def _probe_challenge(attempt):
     """Who holds each class after the children have challenged it, and with what confidence."""
-    one_a_class = "to choose between images a condition needs three more dimensions: [:, None, None, None]"
-    attempt = probes.advised(attempt, {"at non-singleton dimension 3": one_a_class})
+    attempt = probes.advised(attempt, {"dimension 3": "a condition that chooses between images: [:, None, None, None]"})
     for name, *rows in (  # per cent: the elites' confidence, then the scores of each child
-        (
-            "5 children",
-            [60, 45, 25, 90],
-            [70, 10, 15, 5],
-            [5, 45, 30, 20],
-            [80, 5, 5, 10],
-            [25, 5, 50, 20],
-            [75, 15, 5, 5],
-        ),
+        ("5 children", [60, 45, 25], [70, 10, 15], [5, 45, 30], [80, 5, 5], [25, 5, 50], [75, 15, 5]),
         ("2 children", [10, 10, 10, 10, 10], [60, 30, 5, 3, 2], [50, 20, 10, 15, 5]),
         ("one child, no better", [90, 80, 70], [40, 30, 30]),
     ):
@@ -116,12 +101,11 @@ def _probe_challenge(attempt):
         result = attempt(elites, confidence, children, torch.stack(scores))
         probes.want_two(result, "the new elites and their confidence")
         probes.want_like(result[0], elites, f"the new elites ({name})")
-        probes.want_like(result[1], confidence, f"the new confidence ({name})")
         seen = {f"who holds class {k} ({name})": "an image without a right to it" for k in range(len(elites))}
         for k, image in enumerate(result[0]):
             known = {"its old elite": elites[k]} | {f"child {p}": child for p, child in enumerate(children)}
             seen |= {f"who holds class {k} ({name})": who for who, it in known.items() if torch.equal(image, it)}
-        yield seen | {f"the new confidence ({name})": result[1].clone()}
+        yield seen | {f"the new confidence ({name})": result[1]}
         probes.want_new(result[0], "the elites or the children", elites, children)
         probes.want_new(result[1], "the old confidence", confidence)
 
@@ -131,10 +115,8 @@ EX_CHALLENGE = Exercise(
     challenge,
     _probe_challenge,
     mistakes="""
-`scores.max(0)` -> `(scores * F.one_hot(scores.argmax(1), scores.shape[1])).max(0)`: a child challenges every class, not
-    only that it is named: look down each column
-`best, child = scores.max(0)` -> `child = (scores > confidence).long().argmax(0); best = scores.gather(0,
-    child[None])[0]`: of several children that improve the first wins, not the best
+`scores.max(0)` -> `(scores * (scores == scores.amax(1, True))).max(0)`: each child challenges all classes
+`scores.max(0)` -> `scores.where((scores > confidence).cumsum(0) == 1, 0).max(0)`: the first wins, not the best
 `scores.max(0)` -> `scores.max(1)`: max(1) gives the best *class* of each child: max(0) the best child of each class
 `torch.where(won, best, confidence)` -> `confidence + 0`: the confidence is still the old one
 """,
@@ -157,16 +139,15 @@ def paint(functions, links, inputs):
     return values[node].abs().clamp(max=1)
 
 
-CHAIN = {(5, 4): 0.9, (6, 4): -1.4, (6, 5): 2.0, ("x", 6): 1.9, ("y", 5): 0.6, ("radius", 5): 0.3}
-GENOMES = {  # functions, links
-    "a sine of x and the bias": ({"out": torch.sin}, {("x", "out"): 1.5, ("bias", "out"): 0.4}),
-    "three nodes in a row": ({6: torch.positive, 5: torch.cos, 4: torch.sin}, CHAIN),
-    "levels below 0 and above 1": ({"out": torch.positive}, {("y", "out"): 1.4, ("radius", "out"): 0.2}),
-    "a node without links": ({"hidden": torch.cos, "out": torch.sin}, {("hidden", "out"): 0.6, ("x", "out"): 0.2}),
-}
 Y, X = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 7), indexing="ij")
 GRID = {"x": X, "y": Y, "radius": torch.hypot(X, Y), "bias": torch.ones(5, 7)}
-PAINTINGS = [{name: (*genome, GRID)} for name, genome in GENOMES.items()]
+CHAIN = {(5, 4): 0.9, (6, 4): -1.4, (6, 5): 2.0, ("x", 6): 1.9, ("y", 5): 0.6, ("radius", 5): 0.3}
+GENOMES = (
+    {"a sine of x and the bias": ({"out": torch.sin}, {("x", "out"): 1.5, ("bias", "out"): 0.4}, GRID)},
+    {"three nodes in a row": ({6: torch.positive, 5: torch.cos, 4: torch.sin}, CHAIN, GRID)},
+    {"levels below 0 and above 1": ({"out": torch.positive}, {("y", "out"): 1.4, ("radius", "out"): 0.2}, GRID)},
+    {"a node without links": ({1: torch.cos, 0: torch.sin}, {(1, 0): 0.6, ("x", 0): 0.2}, GRID)},
+)
 NO_LINKS = "a node without links has the sum 0 everywhere, torch.zeros_like(inputs['x']): `sum` of [] is a mere number"
 
 
@@ -181,7 +162,7 @@ def _draw_painting(seen, expected):
 EX_PAINT = Exercise(
     "4.3",
     paint,
-    probes.on(*PAINTINGS, what="the painting", typed=True, advice={"must be Tensor, not": NO_LINKS}),
+    probes.on(*GENOMES, what="the painting", typed=True, advice={"must be Tensor, not": NO_LINKS}),
     mistakes="""
 `weight * values[source]` -> `values[source]`: the weights are not used: each source counts with the weight of its link
 `(source, target), weight` -> `(target, source), weight`: source and target are exchanged: source gives, target takes
@@ -217,13 +198,11 @@ def climb(model, targets, images, steps, step_size):
 def _probe_climb(attempt):
     """A curved network; one so sure that the targets' probability is 0 in float32; one that does not look."""
     fresh = "begin each step with x = x.detach().requires_grad_(), and ask with torch.autograd.grad(score, x)"
-    trouble = "NoneType", "does not require grad", "through the graph a second time"
-    attempt = probes.advised(attempt, dict.fromkeys(trouble, fresh))
+    attempt = probes.advised(attempt, dict.fromkeys(("NoneType", "not require grad", "a second time"), fresh))
     network, sure, blind = (probes.small_network() for _ in range(3))
-    with torch.no_grad():
-        network[1].weight.div_(2)
-        sure[4].weight.mul_(200)
-        blind[1].weight.zero_()
+    network[1].weight.data /= 2
+    sure[4].weight.data *= 200
+    blind[1].weight.data *= 0
     images, targets = probes.small_images(7), torch.randint(0, probes.CLASSES, (7,))
     for name, model, goals, steps, size in (
         ("7 images, 4 steps of 0.05", network, targets, 4, 0.05),
@@ -245,17 +224,14 @@ EX_CLIMB = Exercise(
 ` / largest` -> ``: the step is as long as the gradient happens to be: divide by its largest absolute entry
 `.abs().amax(` -> `.norm(2, `: divided by the Euclidean length: take the largest absolute entry, .abs().amax
 `.clamp(0, 1)` -> `` & `return x.detach()` -> `return x.detach().clamp(0, 1)`: clip after each step, not only at the end
-`climb(model, targets, images, 1, steps * step_size)`: all steps follow the gradient at the start: take a new one at
-    each x
+`climb(model, targets, images, 1, steps * step_size)`: all steps follow the first gradient: take a new one at each x
 `x = images` -> `x, kept = images, 0` & `largest =` -> `gradient = kept = kept + gradient\n        largest =`:
-    `backward` adds to the .grad that is there: torch.autograd.grad does not
+    `backward` adds to the .grad that is there: clear it in each step, or use torch.autograd.grad
 `range(steps)` -> `range(1)`: only one step shows: is `return` inside the loop, or does each round start from `images`?
-`targets[:, None]` -> `model(images).argmax(1)[:, None]`: this climbs to the class that is named already, not to
-    `targets`
+`targets[:, None]` -> `model(images).argmax(1)[:, None]`: this climbs to the class named already, not `targets`
 """,
     picture=probes.draw_change("7 images, 4 steps of 0.05"),
     hints=(
-        "A step is much like that of lesson 03: the gradient of a number in the pixels, and a step along it.",
         "The number to climb is F.log_softmax(model(x), 1).gather(1, targets[:, None]).sum(), for torch.autograd.grad.",
         "x = (x + step_size * gradient / largest).clamp(0, 1) in the loop; return x.detach() after it.",
     ),
@@ -294,22 +270,18 @@ EX_CATCH = Exercise(
     _probe_catch,
     mistakes="""
 `catch(other, other, keep)`: no guard knows the suspicious images beforehand: take t from `clean`
-`(1 - keep)` -> `keep` | `clean.sort().values[may_reject]` -> `clean.quantile(keep)`: the wrong end: this accepts only
-    the surest 1 - keep
+`(1 - keep)` -> `keep` | `clean.sort().values[may_reject]` -> `clean.quantile(keep)`: the wrong end: only 1 - keep stay
 `clean.sort().values[may_reject]` -> `clean.quantile(1 - keep)` | `clean.sort().values[may_reject]` -> `clean.quantile(1
     - keep, interpolation="lower")`: a quantile counts the N - 1 gaps between the digits: sort, and count the N digits
-`[may_reject]` -> `[may_reject + 1]` | `[may_reject]` -> `[may_reject - 1]` | `1e-6` -> `0.5`: t is one place off: below
-    place i (from 0) of the sorted values lie i
-`.values[may_reject]` -> `.values.flip(0)[int(keep * len(clean))]`: t is one place too low where keep * N is a whole
-    number k: counted from the top, number k has the index k - 1
+`1e-6` -> `1` | `1e-6` -> `-1` | `1e-6` -> `0.5`: t is one place off: below place i (from 0) of the sorted values lie i
+`.values[may_reject]` -> `.values.flip(0)[int(keep * len(clean))]`: counted from the top, number k has the index k - 1
 `[may_reject]` -> `[may_reject].clamp(min=0)`: where all scores lie below 0 t stays at its start, 0
 ` + 1e-6` -> ``: t keeps 161 of 200 digits, not 160: int cuts (1 - 0.8) * 200 = 39.99999999999999. Add 1e-6
 `(1 - keep)` -> `(1 - 0.95)`: 0.95 is written out: use `keep`
 `catch(clean, other, keep)[::-1]`: the threshold comes first, then the share that it catches
 """,
     hints=(
-        "Sort the clean confidences upwards. How many may be rejected?",
-        "At most the share 1 - keep: int((1 - keep) * len(clean) + 1e-6) digits. (The 1e-6 mends 4.999999, a 5.)",
+        "Sort upwards. Of these int((1 - keep) * len(clean) + 1e-6) may be rejected. (The 1e-6 mends 4.999999.)",
         "t = clean.sort().values[may_reject], and the share is (other < t).float().mean().",
     ),
     stars=2,
