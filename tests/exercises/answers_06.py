@@ -233,6 +233,12 @@ ALSO_UNFORESEEN = [
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) / t * score), "falls in some images"),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + t), "does not depend on the score"),
     ("6.4", _moves_the_score, LEFT_BEHIND["in place"]),
+    (
+        "6.4",
+        lambda logits, score, t: _beside(logits, logits.amax(1) + score - (score.mean() + t) / 2),
+        "alone than together",
+    ),
+    ("6.5", lambda change, j: _gram_schmidt(change, j)[0].norm() / change.norm(), "each in the shape of the change"),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + score - t + 0.01), "whether image 7 is rejected"),
     ("6.3", lambda inside, outside: torch.sigmoid(1000 * (outside[:, None] - inside)).mean(), "ten thousandths apart"),
     ("6.5", _one_after_the_other, "one direction after the other is taken out"),

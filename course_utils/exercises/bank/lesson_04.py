@@ -19,12 +19,8 @@ def mutate(genes, rate):
 def _probe_mutate(attempt):
     """What a mutation does, from the coarse to the fine. Bad luck fails a right answer less than once in 1e9 times."""
     attempt = probes.advised(attempt, {"Boolean value of Tensor": "`if` decides once: torch.where(u < 0.5, down, up)"})
-    for shape in (8, 3, 10, 10), (60,), (6, 10), ():
-        genes = torch.rand(shape)
-        child = attempt(genes, 0.0)
-        probes.want_like(child, genes, f"the children of genes of shape {shape}")
-        probes.want_new(child, "the parents", genes)
     genes = torch.full((8, 3, 10, 10), 0.5)
+    probes.want_like(attempt(genes, 0.4), genes, "the children")
     shares = [_near((attempt(genes, rate) != genes).double().mean(), rate, 0.06) for rate in (0.0, 0.4, 1.0)]
     steps = torch.stack([attempt(genes, 0.4) for _ in range(30)]) - 0.5
     moved = (steps != 0).double()
@@ -32,6 +28,11 @@ def _probe_mutate(attempt):
     yield {"the share of genes that move at the rates 0, 0.4 and 1": shares}
     same = len(moved.flatten(1).sum(1).unique()) == 1
     yield {"the number of genes that move": "the same each time (a seed?)" if same else "left to chance"}
+    for shape in (60,), (6, 10), ():
+        parents = torch.rand(shape)
+        child = attempt(parents, 0.0)
+        probes.want_like(child, parents, f"the children of genes of shape {shape}")
+        probes.want_new(child, "the parents", parents)
     yield {"whether a u is drawn for each gene": len(steps.unique()) > 100 and not _together(steps)}
     halves = -steps[steps < 0], steps[steps > 0]
     shares = [_near(len(half) / moved.sum(), 0.5, 0.06) for half in halves]
@@ -62,12 +63,12 @@ EX_MUTATE = Exercise(
     mutate,
     _probe_mutate,
     mistakes="""
-`rand_like(genes) <` -> `rand_like(genes[:1, :1, :1, :1]) <`: genes move together: throw a coin for each gene
+`rand_like(genes) <` -> `rand(()) <`: genes move together: throw a coin for each gene
 `< rate` -> `>= rate`: `rate` is the share of genes that *stay* here: those move whose number is below rate
-`< rate` -> `< 0.1`: 0.1 is written out: use `rate`
+`genes.clone()`: no gene moves
 `torch.rand_like(genes) < rate` -> `u < rate`: one number is coin and u, so who moves has a small u, and goes down
 `u = torch.rand_like(genes)` -> `u = torch.rand(())`: all genes share one step: draw a u for each gene
-`genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** 256)`: most end at black or white: the exponent is 1/16
+`genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** 256)`: all end at black or white: the exponent is 1/16
 `genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** (16 / 15))`: the exponent is 1/16, not 1/15
 `genes + step` -> `genes + 0.2 * u - 0.1`: these steps are plain noise: put u through the formula
 `u < 0.5` -> `u < 2` | `u < 0.5` -> `u < 0`: half of the formula is missing: torch.where(u < 0.5, down, up)
@@ -177,8 +178,7 @@ EX_PAINT = Exercise(
     picture=_draw_painting,
     hints=(
         "Keep the values of all nodes in one dict that begins with those of the inputs, and fill in node by node.",
-        "Begin each node with torch.zeros_like(...), and add weight * values[source] for each link to it.",
-        "values[node] = function(total) completes a node. After the last one: values[node].abs().clamp(max=1)",
+        "Begin each node with zeros, add weight * values[source] for each link to it; function(total) completes it.",
     ),
     stars=3,
 )

@@ -87,18 +87,15 @@ def _probe_warp(attempt):
         ("a flow that leaves the picture", 9 * bends),
     ):
         yield {name: attempt(images, flow.expand(2, -1, -1, -1))}
-    for number, name in (1, "one square image"), (3, "three square images"):
-        yield {name: attempt(views[:number, :, :20, :20], torch.randn(number, 2, 20, 20))}
+    for number, name in (1, "one image"), (3, "three images"):
+        yield {name: attempt(views[:number, :, 3:25], torch.randn(number, 2, 22, 28))}
 
 
 def _draw_warp(seen, expected):
     """The first picture that differs, beside the right one; the flow of zero gives the image itself."""
     name = next(n for n in seen if describe_difference(seen[n], expected[n]))
-    canvas, axes = figures.figure(6.0, 2.2, ncols=3)
-    figures.show(axes[0], next(iter(expected.values()))[0], title="the image")
-    figures.show(axes[1], expected[name][0], title="the reference's")
-    figures.show(axes[2], seen[name][0], title="yours")
-    return figures.picture(canvas, f"{name}: an image, the reference's result, and yours.")
+    shown = [next(iter(expected.values()))[0], expected[name][0], seen[name][0]]
+    return figures.images(shown, ["the image", "the reference's", "yours"], alt=f"An image moved by {name}, and yours.")
 
 
 EX_WARP = Exercise(
@@ -230,6 +227,9 @@ def _probe_guard(attempt):
             return
         *_, last = result.detach().unbind(1)
         yield {f"the logits of the {classes} classes, which stay as they are ({name})": result[:, :-1].detach()}
+        rows = [attempt(logits[i : i + 1] * 1, score[i : i + 1] * 1, threshold) for i in range(number)]
+        depends = not torch.allclose(torch.cat(rows), result, rtol=1e-4, equal_nan=True)
+        yield {f"whether images depend on each other ({name})": depends} | ({"each alone": rows} if depends else {})
         moves = {}
         for how, other in ("grows by 0.02", score + 0.02), ("crosses the threshold", 3 * threshold - 2 * score):
             move = (attempt(logits.detach(), other.detach(), threshold)[:, -1] - last).sign()
