@@ -187,7 +187,10 @@ def _three_deviations(clean, other, keep=0.95):
 UNFORESEEN = {
     "4.1": (_half_steps, "their median lengths / 0.0424: got 0.5, expected 1"),
     "4.2": (_blends, "who holds class 0 (5 children): got an image without a right to it, expected child 2"),
-    "4.3": (_never_resets, "a hidden sine before a Gaussian: the shape is right, but the values are not"),
+    "4.3": (
+        _never_resets,
+        "the painting (three nodes in a row): the shape is right, but the values are not",
+    ),
     "4.4": (_fills_the_weights, LEFT_BEHIND["gradients"]),
     "4.5": (_three_deviations, "the threshold for 50 clean digits and 93 weak images: got"),
 }
@@ -201,8 +204,17 @@ def _exactly_so_many(genes, rate):
     return child.view_as(genes)
 
 
+def _step(u, exponent=1 / 16):
+    return torch.where(u < 0.5, (2 * u) ** exponent - 1, 1 - (2 - 2 * u) ** exponent)
+
+
+def _other_exponent(genes, rate):
+    step = _step(torch.rand_like(genes), 1 / 17)
+    return torch.where(torch.rand_like(genes) < rate, genes + step, genes).clamp(0, 1)
+
+
 def _one_step_for_all(genes, rate):
-    step = lesson_04._delta(torch.rand(()))
+    step = _step(torch.rand(()))
     return torch.where(torch.rand_like(genes) < rate, genes + step, genes).clamp(0, 1)
 
 
@@ -266,13 +278,16 @@ def _below_the_gaps(clean, other, keep=0.95):
 ALSO_UNFORESEEN = [
     ("4.5", _below_the_gaps, "counts the N - 1 gaps"),
     ("4.1", _exactly_so_many, "the number of genes that move: got the same each time"),
-    ("4.1", _one_step_for_all, "how many genes a u is drawn for: got many at once"),
+    ("4.1", _one_step_for_all, "all genes share one step: draw a u for each"),
     ("4.1", _the_parents_at_rate_0, "this hands back the parents"),
+    ("4.1", lambda genes, rate: torch.where(torch.rand(()) < rate, genes / 2, genes), "genes move together"),
+    ("4.1", lambda genes, rate: genes.clone(), "no gene moves"),
+    ("4.2", lambda e, c, kids, s: (e.clone(), lesson_04.challenge(e, c, kids, s)[1]), "`children` has no say"),
     ("4.1", _four_dimensions, "not enough values to unpack"),
     ("4.1", _seeded(lesson_04.mutate), LEFT_BEHIND["seed"]),
-    ("4.1", _numpy_seeded, "a second call draws the same numbers again"),
+    ("4.1", _numpy_seeded, "the number of genes that move: got the same each time (a seed?)"),
     ("4.1", lambda genes, rate: genes.add_(0.1).clamp_(0, 1), LEFT_BEHIND["in place"]),
-    ("4.1", lambda genes, rate: lesson_04._mutating(lambda u: lesson_04._delta(u, 1 / 17))(genes, rate), "got 1/17"),
+    ("4.1", _other_exponent, "got 1/17"),
     ("4.2", _the_old_ones, "this hands back the elites or the children"),
     ("4.2", _in_the_map, LEFT_BEHIND["in place"]),
     ("4.2", lambda *given: tuple(t.double() for t in lesson_04.challenge(*given)), "got torch.float64"),

@@ -150,10 +150,10 @@ def _margin_of_safety(logits, score, threshold):
 UNFORESEEN = {
     "6.1": (
         lambda distances: distances.shape[1] / 2,
-        "the dimension of the distances (1, 2) and (1, 4) of two points: got 1, expected 0.9618",
+        "the dimension (the distances (1, 2) and (1, 4) of two points): got 1, expected 0.9618",
     ),
-    "6.2": (_blends, "a flow of 2 pixels to the right (away from the border): the shape is right, but the values are"),
-    "6.3": (lambda inside, outside: 0.5, "the area for the inside scores 1, 3 and the outside scores 2, 4, 5: got 0.5"),
+    "6.2": (_blends, "a flow of 2 pixels to the right, away from the border: the shape is right, but the values are"),
+    "6.3": (lambda inside, outside: 0.5, "the same answer whatever it is given"),
     "6.4": (
         _margin_of_safety,
         "whether image 0 is rejected (5 images, 4 classes, threshold 2): got False, expected True",
@@ -225,7 +225,7 @@ ALSO_UNFORESEEN = [
     ("6.2", _moves_the_flow, LEFT_BEHIND["in place"]),
     ("6.3", lambda inside, outside: (outside > inside).float().mean(), "each is compared with each"),
     ("6.3", _halves_ties_down, "`//` rounds it down"),
-    ("6.3", _from_minus_nine_to_nine, "the area for 80 inside and 130 outside scores in the thousands: got"),
+    ("6.3", _from_minus_nine_to_nine, "the area (80 inside and 130 outside scores in the thousands): got"),
     ("6.4", _times(1000), "larger than *every* class of its image"),
     ("6.4", _times(5000), "whether image 0 is rejected (2 images, 5 classes with logits near 2000 and -2000"),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + (score - t) ** 2), "falls in some images"),
@@ -233,6 +233,12 @@ ALSO_UNFORESEEN = [
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) / t * score), "falls in some images"),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + t), "does not depend on the score"),
     ("6.4", _moves_the_score, LEFT_BEHIND["in place"]),
+    (
+        "6.4",
+        lambda logits, score, t: _beside(logits, logits.amax(1) + score - (score.mean() + t) / 2),
+        "alone than together",
+    ),
+    ("6.5", lambda change, j: _gram_schmidt(change, j)[0].norm() / change.norm(), "each in the shape of the change"),
     ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + score - t + 0.01), "whether image 7 is rejected"),
     ("6.3", lambda inside, outside: torch.sigmoid(1000 * (outside[:, None] - inside)).mean(), "ten thousandths apart"),
     ("6.5", _one_after_the_other, "one direction after the other is taken out"),

@@ -4,25 +4,9 @@ import torch
 from torch.nn import functional as F
 
 from course_utils import figures
+from course_utils.exercises import probes
 from course_utils.exercises.differences import describe_difference
-from course_utils.exercises.engine import Exercise, Mistake, NotYet
-from course_utils.exercises.probes import (
-    CLASSES,
-    advised,
-    as_number,
-    draw_change,
-    pixel_slope,
-    small_images,
-    small_network,
-    up_to_the_first_difference,
-    want_like,
-    want_new,
-    want_two,
-    want_type,
-    watch,
-)
-
-# 4.1
+from course_utils.exercises.engine import Exercise
 
 
 def mutate(genes, rate):
@@ -32,164 +16,70 @@ def mutate(genes, rate):
     return torch.where(moves, genes + step, genes).clamp(0, 1)
 
 
-ONE_BY_ONE = (
-    "`if` decides once for the whole tensor; torch.where(u < 0.5, one half of the formula, the other) decides for "
-    "each gene"
-)
-
-
 def _probe_mutate(attempt):
-    """The symptoms up to the first that is wrong. Bad luck gives a right answer one less than once in 1e9 times."""
-    attempt = advised(attempt, {"Boolean value of Tensor": ONE_BY_ONE})
-    return up_to_the_first_difference(({name: found}, {name: right}) for name, found, right in _symptoms(attempt))
-
-
-def _symptoms(attempt):
-    """What a mutation does, as (name, found, right), from the coarse to the fine."""
-
-    def children(genes, rate):
-        result = attempt(genes, rate)
-        want_like(result, genes, f"the children of genes of shape {tuple(genes.shape)}")
-        want_new(result, "the parents", genes)
-        if result.isnan().any():
-            raise NotYet("some children are NaN: is there a root of a negative number?")
-        return result.detach().double()
-
-    def share(genes, rate):
-        return (children(genes, rate) != genes).double().mean().item()
-
-    genes = torch.rand(3, 1, 6, 5)
-    first, second = children(genes, 0.5), children(genes, 0.5)
-    again = bool((first != genes).any()) and torch.equal(first, second)
-    yield "whether a second call draws the same numbers again (a seed inside the function?)", again, False
-    counts = {share(genes, 0.5) for _ in range(40)}
-    at_once = counts == {0.0, 1.0}
-    child = children(torch.full((250, 3, 10, 10), 0.5), 0.4)
-    moved = child != 0.5
-    yield "whether genes move together", at_once or _together(moved.double()), False
-    shares = (
-        _near(share(genes, 0), 0.0, 0.04),
-        _near(moved.double().mean(), 0.4, 0.015),
-        _near(share(genes, 1), 1.0, 0.04),
-    )
-    yield "the share of genes that move at the rates 0, 0.4 and 1", shares, (0.0, 0.4, 1.0)
-    spread = moved.flatten(1).double().mean(1).var().item() / (0.4 * 0.6 / 300)
-    number = "the same each time" if len(counts) == 1 else "alike in all images" if spread < 0.5 else "left to chance"
-    yield "the number of genes that move", number, "left to chance"
-    for shape in ((60,), (6, 10), ()):
-        children(torch.rand(shape), 0.5)
-
-    steps = (child - 0.5)[moved]
-    inside = steps[steps.abs() < 0.499]
-    yield "whether nearly all that move end at black or white", len(inside) < 0.2 * len(steps), False
-    alike = len(steps.unique()) < 100 or _together(child - 0.5)
-    yield "how many genes a u is drawn for", "many at once" if alike else OWN, OWN
-    halves = -inside[inside < 0], inside[inside > 0]
-    bent = [-torch.log1p(-half) for half in halves if len(half)]  # the formula makes these exponential
-    noise = all(abs(half.median() / half.mean() - 0.693) > 0.06 for half in bent)
-    yield "whether the lengths of the steps fall off as asked", not noise, True
-    shares = [_near(len(half) / len(steps), 0.5, 0.02) for half in halves]
-    lengths = [_near(half.median() / 0.0424, 1.0, 0.12) if len(half) else 0.0 for half in halves]
-    yield "steps down and up: their shares, their median lengths / 0.0424", (*shares, *lengths), (0.5, 0.5, 1.0, 1.0)
-    exponent = _near(1 / torch.cat(bent).mean(), 16.0, 0.6)
-    yield "the exponent that fits the steps", f"1/{exponent:.0f}", "1/16"
-    u = torch.where(steps < 0, (1 + steps) ** 16 / 2, 1 - (1 - steps) ** 16 / 2).sort().values
-    worst = (u - torch.linspace(0, 1, len(u), dtype=u.dtype)).abs().max()
-    yield "how far the steps are from those of the formula", _near(worst, 0.0, 0.025), 0.0
-
-    border = torch.tensor([0.03, 0.97]).repeat(4000).view(8, 10, 10, 10)
-    child = children(border, 1.0)
-    yield "whether all children lie in [0, 1]", bool(((child >= 0) & (child <= 1)).all()), True
+    """What a mutation does, from the coarse to the fine. Bad luck fails a right answer less than once in 1e9 times."""
+    attempt = probes.advised(attempt, {"Boolean value of Tensor": "`if` decides once: torch.where(u < 0.5, down, up)"})
+    genes = torch.full((8, 3, 10, 10), 0.5)
+    probes.want_like(attempt(genes, 0.4), genes, "the children")
+    shares = [_near((attempt(genes, rate) != genes).double().mean(), rate, 0.06) for rate in (0.0, 0.4, 1.0)]
+    steps = torch.stack([attempt(genes, 0.4) for _ in range(30)]) - 0.5
+    moved = (steps != 0).double()
+    yield {"whether genes move together": _together(moved)}
+    yield {"the share of genes that move at the rates 0, 0.4 and 1": shares}
+    same = len(moved.flatten(1).sum(1).unique()) == 1
+    yield {"the number of genes that move": "the same each time (a seed?)" if same else "left to chance"}
+    for shape in (60,), (6, 10), ():
+        parents = torch.rand(shape)
+        child = attempt(parents, 0.0)
+        probes.want_like(child, parents, f"the children of genes of shape {shape}")
+        probes.want_new(child, "the parents", parents)
+    yield {"whether a u is drawn for each gene": len(steps.unique()) > 100 and not _together(steps)}
+    halves = -steps[steps < 0], steps[steps > 0]
+    shares = [_near(len(half) / moved.sum(), 0.5, 0.06) for half in halves]
+    lengths = [_near(half.median() / 0.0424, 1.0, 0.12) for half in halves]
+    yield {"steps down and up: their shares, their median lengths / 0.0424": (*shares, *lengths)}
+    bent = -torch.log1p(-torch.cat(halves).clamp(max=0.499))  # the formula makes these exponential
+    yield {"the exponent that fits the steps": f"1/{_near(1 / bent.mean(), 16.0, 0.6):.0f}"}
+    child = attempt(torch.tensor([0.03, 0.97]).repeat(4000).view(8, 10, 10, 10), 1.0)
+    yield {"whether all children lie in [0, 1]": bool(((child >= 0) & (child <= 1)).all())}
     stopped = _near(((child == 0) | (child == 1)).double().mean(), 0.31, 0.06)
-    yield "the share of genes at 0.03 and 0.97 that end at 0 or 1 exactly (rate 1)", stopped, 0.31
-
-
-OWN = "each its own, torch.rand_like(genes)"
+    yield {"the share of genes at 0.03 and 0.97 that end at 0 or 1 exactly (rate 1)": stopped}
 
 
 def _near(found, right, tolerance):
     """``right`` if it is near enough; otherwise what was found, as coarsely as shows that it is not."""
-    found = float(found)
-    if abs(found - right) <= tolerance:
-        return right
-    return round(found, 1) if round(found, 1) != right else round(found, 2)
+    return right if abs(found - right) <= tolerance else round(float(found), 1)
 
 
 def _together(values):
-    """Whether neighbours agree more than by chance: two images, two channels, two rows or two columns."""
-    values, size = values - values.mean(), values.shape
-    pairs = [(values.narrow(d, 1, n - 1), values.narrow(d, 0, n - 1)) for d, n in enumerate(size)]
+    """Whether neighbours agree more than by chance: two images, two channels, two rows or two columns of a call."""
+    values, dims = values - values.mean(), range(1, values.ndim)
+    pairs = [(values.narrow(d, 1, n - 1), values.narrow(d, 0, n - 1)) for d in dims for n in [values.shape[d]]]
     return any(bool((a * b).mean() > 0.1 * values.var()) for a, b in pairs)
 
 
-def _delta(u, exponent=1 / 16):
-    return torch.where(u < 0.5, (2 * u) ** exponent - 1, 1 - (2 - 2 * u) ** exponent)
-
-
-def _mutating(step=_delta, coin=torch.zeros_like, wins=torch.lt, end=lambda x: x.clamp(0, 1)):
-    """Mutation with one part exchanged: the source of the classic mistakes."""
-
-    def mutation(genes, rate):
-        moves = wins(torch.rand_like(coin(genes)), rate)
-        return end(torch.where(moves, genes + step(torch.rand_like(genes)), genes))
-
-    return mutation
-
-
-def _one_draw(genes, rate):
-    u = torch.rand_like(genes)
-    return torch.where(u < rate, genes + _delta(u), genes).clamp(0, 1)
-
-
-HALF = "half of the formula is missing: torch.where(u < 0.5, the half that goes down, the half that goes up)"
-EDGES = "a gene that would leave [0, 1] stops at its border: clamp(0, 1); do not reflect, wrap or shrink the step"
-
 EX_MUTATE = Exercise(
-    id="4.1",
-    reference=mutate,
-    probe=_probe_mutate,
-    mistakes="",
-    also=(
-        Mistake(
-            _mutating(coin=lambda genes: genes[:1, :1, :1, :1]),
-            "genes move together: throw a coin for each gene of each image, torch.rand_like(genes) < rate",
-        ),
-        Mistake(
-            _mutating(wins=torch.ge),
-            "`rate` is the share of genes that *stay* here: a gene moves if its random number is below rate",
-        ),
-        Mistake(_mutating(wins=lambda u, rate: u < 0.1), "0.1 is written out: use `rate`"),
-        Mistake(
-            _one_draw,
-            "one random number serves as coin and as u: whoever wins the coin has a small u and goes down. Draw two",
-        ),
-        Mistake(
-            _mutating(step=lambda u: _delta(u, 15.0)),
-            "nearly every step ends at black or white: the exponent is 1/16, `** (1 / 16)` (and is the - 1 there?)",
-        ),
-        Mistake(
-            _mutating(step=lambda u: _delta(u, 1 / 15)),
-            "the steps follow the exponent 1/15: the formula has 1/16",
-        ),
-        Mistake(
-            _mutating(step=lambda u: 0.2 * u - 0.1),
-            "these steps are plain noise. Polynomial mutation makes most of them small: put u through the formula",
-        ),
-        Mistake(_mutating(step=lambda u: (2 * u) ** (1 / 16) - 1), HALF),
-        Mistake(_mutating(step=lambda u: 1 - (2 - 2 * u) ** (1 / 16)), HALF),
-        Mistake(_mutating(end=lambda x: x), "some genes left [0, 1], and no screen shows them: end with .clamp(0, 1)"),
-        Mistake(_mutating(end=lambda x: 1 - (1 - x.abs()).abs()), EDGES),
-    ),
+    "4.1",
+    mutate,
+    _probe_mutate,
+    mistakes="""
+`rand_like(genes) <` -> `rand(()) <`: genes move together: throw a coin for each gene
+`< rate` -> `>= rate`: `rate` is the share of genes that *stay* here: those move whose number is below rate
+`genes.clone()`: no gene moves
+`torch.rand_like(genes) < rate` -> `u < rate`: one number is coin and u, so who moves has a small u, and goes down
+`u = torch.rand_like(genes)` -> `u = torch.rand(())`: all genes share one step: draw a u for each gene
+`genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** 256)`: all end at black or white: the exponent is 1/16
+`genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** (16 / 15))`: the exponent is 1/16, not 1/15
+`genes + step` -> `genes + 0.2 * u - 0.1`: these steps are plain noise: put u through the formula
+`u < 0.5` -> `u < 2` | `u < 0.5` -> `u < 0`: half of the formula is missing: torch.where(u < 0.5, down, up)
+`return` -> `x =` & `.clamp(0, 1)` -> `; return 1 - (1 - x.abs()).abs()`: genes stop at the border: clamp(0, 1)
+""",
     hints=(
-        "Two random numbers for each gene: one says whether it moves, the other one how far.",
-        "torch.rand_like(genes) draws a number for each gene, and torch.where(condition, a, b) picks between two "
-        "tensors: once between the halves of the formula, once between moving and staying.",
-        "step = torch.where(u < 0.5, (2 * u) ** (1 / 16) - 1, 1 - (2 - 2 * u) ** (1 / 16))",
+        "Two random numbers for each gene, torch.rand_like(genes): one says whether it moves, the other one how far.",
         "return torch.where(torch.rand_like(genes) < rate, genes + step, genes).clamp(0, 1)",
     ),
+    stars=2,
 )
-
-# 4.2
 
 
 def challenge(elites, confidence, children, scores):
@@ -199,98 +89,44 @@ def challenge(elites, confidence, children, scores):
     return new_elites, torch.where(won, best, confidence)
 
 
-ARENAS = {  # per cent: the elites' confidence, then the scores of each child
-    "5 children": [[60, 45, 25, 90], [70, 10, 15, 5], [5, 45, 30, 20], [80, 5, 5, 10], [25, 5, 50, 20], [75, 15, 5, 5]],
-    "2 children": [[10, 10, 10, 10, 10], [60, 30, 5, 3, 2], [50, 20, 10, 15, 5]],
-    "one child": [[10, 60, 20], [20, 50, 30]],
-    "2 children, both worse": [[90, 80, 70], [40, 30, 30], [20, 50, 30]],
-}
-
-
-ONE_A_CLASS = (
-    "a condition with one entry a class needs three more dimensions to choose between images: "
-    "better[:, None, None, None], if `better` is its name"
-)
-
-
 def _probe_challenge(attempt):
     """Who holds each class after the children have challenged it, and with what confidence."""
-    attempt = advised(attempt, {"at non-singleton dimension 3": ONE_A_CLASS})
-    seen, contests = {}, []
-    for name, rows in ARENAS.items():
+    attempt = probes.advised(attempt, {"dimension 3": "a condition that chooses between images: [:, None, None, None]"})
+    for name, *rows in (  # per cent: the elites' confidence, then the scores of each child
+        ("5 children", [60, 45, 25], [70, 10, 15], [5, 45, 30], [80, 5, 5], [25, 5, 50], [75, 15, 5]),
+        ("2 children", [10, 10, 10, 10, 10], [60, 30, 5, 3, 2], [50, 20, 10, 15, 5]),
+        ("one child, no better", [90, 80, 70], [40, 30, 30]),
+    ):
         confidence, *scores = torch.tensor(rows) / 100
         elites, children = torch.rand(len(confidence), 3, 4, 2), torch.rand(len(scores), 3, 4, 2)
-        inputs = elites, confidence, children, torch.stack(scores)
-        result, right = attempt(*inputs), challenge(*inputs)
-        want_two(result, "the new elites and their confidence")
-        want_like(result[0], elites, f"the new elites ({name})")
-        want_like(result[1], confidence, f"the new confidence ({name})")
+        result = attempt(elites, confidence, children, torch.stack(scores))
+        probes.want_two(result, "the new elites and their confidence")
+        probes.want_like(result[0], elites, f"the new elites ({name})")
+        seen = {f"who holds class {k} ({name})": "an image without a right to it" for k in range(len(elites))}
         for k, image in enumerate(result[0]):
             known = {"its old elite": elites[k]} | {f"child {p}": child for p, child in enumerate(children)}
-            holder = [who for who, theirs in known.items() if torch.equal(image, theirs)]
-            seen[f"who holds class {k} ({name})"] = (holder or ["an image without a right to it"])[0]
-        seen[f"the new confidence ({name})"] = result[1].clone()
-        contests.append((inputs, result, right))
-    if all(all(map(torch.equal, result, right)) for _, result, right in contests):
-        for (elites, confidence, children, _), result, _ in contests:
-            want_new(result[0], "the elites or the children", elites, children)
-            want_new(result[1], "the old confidence", confidence)
-    return seen
-
-
-def _crowning(wins=torch.gt, choose=lambda scores, confidence: scores.argmax(0)):
-    """Selection with one part exchanged: the source of the classic mistakes."""
-
-    def crown(elites, confidence, children, scores):
-        child = choose(scores, confidence)
-        best = scores.gather(0, child[None])[0]
-        won = wins(best, confidence)
-        return torch.where(won[:, None, None, None], children[child], elites), torch.where(won, best, confidence)
-
-    return crown
-
-
-def _own_class(elites, confidence, children, scores):
-    named = F.one_hot(scores.argmax(1), scores.shape[1])
-    return challenge(elites, confidence, children, scores * named)
+            seen |= {f"who holds class {k} ({name})": who for who, it in known.items() if torch.equal(image, it)}
+        yield seen | {f"the new confidence ({name})": result[1]}
+        probes.want_new(result[0], "the elites or the children", elites, children)
+        probes.want_new(result[1], "the old confidence", confidence)
 
 
 EX_CHALLENGE = Exercise(
-    id="4.2",
-    reference=challenge,
-    probe=_probe_challenge,
-    mistakes="",
-    also=(
-        Mistake(
-            _own_class,
-            "each child challenges only the class it is named. It challenges every class: look down each column",
-        ),
-        Mistake(
-            _crowning(wins=torch.ge),
-            "a child that only draws level replaces the elite: the improvement has to be strict, > in place of >=",
-        ),
-        Mistake(
-            _crowning(choose=lambda s, c: (s > c).long().argmax(0)),
-            "where several children improve, the first wins, not the best: scores.max(0)",
-        ),
-        Mistake(
-            lambda elites, confidence, children, scores: scores.max(1).values > confidence,
-            "scores.max(1) gives the best *class* of each child: the best *child* of each class is scores.max(0)",
-        ),
-        Mistake(
-            lambda elites, confidence, *rest: (challenge(elites, confidence, *rest)[0], confidence),
-            "the elites are right, but their confidence is that of the old ones: torch.where(won, best, confidence)",
-        ),
-    ),
+    "4.2",
+    challenge,
+    _probe_challenge,
+    mistakes="""
+`scores.max(0)` -> `(scores * (scores == scores.amax(1, True))).max(0)`: each child challenges all classes
+`scores.max(0)` -> `scores.where((scores > confidence).cumsum(0) == 1, 0).max(0)`: the first wins, not the best
+`scores.max(0)` -> `scores.max(1)`: max(1) gives the best *class* of each child: max(0) the best child of each class
+`torch.where(won, best, confidence)` -> `confidence + 0`: the confidence is still the old one
+""",
     hints=(
-        "Look at one class at a time: which child has the highest score in it, and is that more than the elite has?",
         "scores.max(0) gives both for all classes at once: the best score of each column, and which child has it.",
-        "won = best > confidence says which classes change hands; children[child] are the challengers, one a class.",
         "torch.where(won[:, None, None, None], children[child], elites) and torch.where(won, best, confidence)",
     ),
+    stars=2,
 )
-
-# 4.3
 
 
 def paint(functions, links, inputs):
@@ -304,137 +140,48 @@ def paint(functions, links, inputs):
     return values[node].abs().clamp(max=1)
 
 
-def _gaussian(total):
-    return torch.exp(-total.square())
-
-
-def _as_it_is(total):
-    return total
-
-
-GENOMES = {  # functions, links
-    "a sine of x and the bias": ({"out": torch.sin}, {("x", "out"): 1.5, ("bias", "out"): 0.4}),
-    "a hidden sine before a Gaussian": (
-        {5: torch.sin, 4: _gaussian},
-        {(5, 4): 1.2, ("x", 5): 2.0, ("y", 5): -1.0, ("bias", 4): 0.3, ("radius", 4): -0.7},
-    ),
-    "three nodes in a row": (
-        {6: _as_it_is, 5: _gaussian, 4: torch.sin},
-        {(5, 4): 0.9, (6, 4): -1.4, (6, 5): 2.0, ("x", 6): 1.9, ("y", 5): 0.6},
-    ),
-    "a level above 1": ({"out": _as_it_is}, {("radius", "out"): 1.4, ("bias", "out"): 0.2}),
-    "levels below 0": ({"out": _as_it_is}, {("y", "out"): 0.8}),
-    "a node without links": ({"hidden": torch.cos, "out": torch.sin}, {("hidden", "out"): 0.6, ("x", "out"): 0.2}),
-}
-
-
-NO_LINKS = (
-    "is there a node without links? Python's `sum` of an empty list is the number 0, and torch functions take "
-    'tensors: such a node has the sum 0 everywhere, torch.zeros_like(inputs["x"])'
+Y, X = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 7), indexing="ij")
+GRID = {"x": X, "y": Y, "radius": torch.hypot(X, Y), "bias": torch.ones(5, 7)}
+CHAIN = {(5, 4): 0.9, (6, 4): -1.4, (6, 5): 2.0, ("x", 6): 1.9, ("y", 5): 0.6, ("radius", 5): 0.3}
+GENOMES = (
+    {"a sine of x and the bias": ({"out": torch.sin}, {("x", "out"): 1.5, ("bias", "out"): 0.4}, GRID)},
+    {"three nodes in a row": ({6: torch.positive, 5: torch.cos, 4: torch.sin}, CHAIN, GRID)},
+    {"levels below 0 and above 1": ({"out": torch.positive}, {("y", "out"): 1.4, ("radius", "out"): 0.2}, GRID)},
+    {"a node without links": ({1: torch.cos, 0: torch.sin}, {(1, 0): 0.6, ("x", 0): 0.2}, GRID)},
 )
-
-
-def _probe_paint(attempt):
-    return up_to_the_first_difference(_paintings(advised(attempt, {"must be Tensor, not": NO_LINKS})))
-
-
-def _paintings(attempt):
-    """Each genome's picture: found and right."""
-    y, x = torch.meshgrid(torch.linspace(-1, 1, 5), torch.linspace(-1, 1, 7), indexing="ij")
-    grid = {"x": x, "y": y, "radius": (x.square() + y.square()).sqrt(), "bias": torch.ones(5, 7)}
-    for name, (functions, links) in GENOMES.items():
-        result = attempt(functions, links, grid)
-        want_type(result, grid["x"], name)
-        yield {name: result}, {name: paint(functions, links, grid)}
+NO_LINKS = "a node without links has the sum 0 everywhere, torch.zeros_like(inputs['x']): `sum` of [] is a mere number"
 
 
 def _draw_painting(seen, expected):
     """The first painting that differs, beside the right one."""
-    name = next(n for n in GENOMES if describe_difference(seen[n], expected[n]))
-    canvas, axes = figures.figure(5.0, 2.2, ncols=2)
-    for axis, observed, title in zip(axes, (expected, seen), ("the reference's", "yours"), strict=True):
-        levels = observed[name]
-        figures.show(axis, levels[None].clamp(0, 1), f"{levels.min():.2f} to {levels.max():.2f}", title=title)
-    return figures.picture(canvas, f"The painting of {name}: the reference's and yours.")
-
-
-def _painting(
-    link=lambda weight, value: weight * value,
-    node=lambda function, arriving, total: function(total),
-    counts=lambda source, inputs: True,
-    end=lambda level: level.abs().clamp(max=1),
-):
-    """The forward pass with one part exchanged: the source of the classic mistakes."""
-
-    def painting(functions, links, inputs):
-        values = dict(inputs)
-        for name, function in functions.items():
-            used = {s: weight for (s, t), weight in links.items() if t == name and counts(s, inputs)}
-            arriving = [link(weight, values[s]) for s, weight in used.items()]
-            values[name] = node(function, arriving, sum(arriving, torch.zeros_like(values["x"])))
-        return end(values[name])
-
-    return painting
-
-
-def _backwards(functions, links, inputs):
-    return paint(functions, {link[::-1]: weight for link, weight in links.items()}, inputs)
-
-
-def _sums_travel(functions, links, inputs):
-    *hidden, last = functions
-    return paint(dict.fromkeys(hidden, _as_it_is) | {last: functions[last]}, links, inputs)
+    name = next(n for n in seen if describe_difference(seen[n], expected[n]))
+    shown = {"the reference's": expected[name], "yours": seen[name]}
+    captions = [f"{who}:\n{levels.min():.2f} to {levels.max():.2f}" for who, levels in shown.items()]
+    return figures.images([levels[None].clamp(0, 1) for levels in shown.values()], captions, alt=f"{name}, and yours.")
 
 
 EX_PAINT = Exercise(
-    id="4.3",
-    reference=paint,
-    probe=_probe_paint,
+    "4.3",
+    paint,
+    probes.on(*GENOMES, what="the painting", typed=True, advice={"must be Tensor, not": NO_LINKS}),
+    mistakes="""
+`weight * values[source]` -> `values[source]`: the weights are not used: each source counts with the weight of its link
+`(source, target), weight` -> `(target, source), weight`: source and target are exchanged: source gives, target takes
+`+ weight * values[source]` -> `+ function(weight * values[source])` & `= function(total)` -> `= total`: the function
+    takes the weighted sum of all links: do not call it for each
+`= function(total)` -> `= total` & `values[node].abs()` -> `function(values[node]).abs()`: a link brings the sum of its
+    source: put function(total) into values
+`.abs()` -> `` | `.abs().clamp(max=1)` -> `.clamp(0, 1)`: the grey level is the absolute value: .abs().clamp(max=1)
+`target == node` -> `target == node and source != "bias"`: the bias is left out: it is an input like the others
+`target == node` -> `target == node and source in inputs`: hidden nodes are sources too: keep all values in one dict
+""",
     picture=_draw_painting,
-    mistakes="",
-    also=(
-        Mistake(
-            _painting(link=lambda weight, value: value),
-            "the weights are not used: each source counts with the weight of its link, weight * values[source]",
-        ),
-        Mistake(
-            _backwards,
-            "source and target are exchanged: the link (source, target) brings the value of source to target",
-        ),
-        Mistake(
-            _painting(node=lambda function, arriving, total: sum(map(function, arriving), torch.zeros_like(total))),
-            "the function is called for each link and then summed: it takes the weighted sum of them all",
-        ),
-        Mistake(
-            _sums_travel,
-            "a link brings the sum of its source, before the source's function: put function(total) into values",
-        ),
-        Mistake(
-            _painting(end=lambda level: level.clamp(max=1)),
-            "the absolute value is missing: there is no grey below 0. Write .abs() before .clamp(max=1)",
-        ),
-        Mistake(
-            _painting(end=lambda level: level.clamp(0, 1)),
-            "negative values turn black: the grey level is the absolute value, .abs() before .clamp(max=1)",
-        ),
-        Mistake(
-            _painting(counts=lambda source, inputs: source != "bias"),
-            "the bias is left out: it is an input like the others, with the same value at all pixels",
-        ),
-        Mistake(
-            _painting(counts=lambda source, inputs: source in inputs),
-            "only inputs count as sources: hidden nodes are sources too, so keep the values of both in one dict",
-        ),
-    ),
     hints=(
         "Keep the values of all nodes in one dict that begins with those of the inputs, and fill in node by node.",
-        'For each node: begin with torch.zeros_like(inputs["x"]) and add weight * values[source] for every link whose '
-        "target is that node.",
-        "values[node] = function(total) completes a node. After the last one: values[node].abs().clamp(max=1)",
+        "Begin each node with zeros, add weight * values[source] for each link to it; function(total) completes it.",
     ),
+    stars=3,
 )
-
-# 4.4
 
 
 def climb(model, targets, images, steps, step_size):
@@ -448,144 +195,48 @@ def climb(model, targets, images, steps, step_size):
     return x.detach()
 
 
-FRESH = (
-    "a gradient is kept only for a tensor that asked for it and was not computed from others: begin each step with a "
-    "fresh copy, x = x.detach().requires_grad_(), and ask with torch.autograd.grad(score, x)"
-)
-
-
 def _probe_climb(attempt):
-    advice = dict.fromkeys(("NoneType", "does not require grad", "through the graph a second time"), FRESH)
-    return up_to_the_first_difference(_climbs(advised(attempt, advice)))
-
-
-def _climbs(attempt):
     """A curved network; one so sure that the targets' probability is 0 in float32; one that does not look."""
-    network, sure, blind = small_network(), small_network(), small_network()
-    with torch.no_grad():
-        network[1].weight.div_(2)
-        sure[4].weight.mul_(200)
-        blind[1].weight.zero_()
-    images, targets = small_images(7), torch.randint(0, CLASSES, (7,))
-    unlikely = sure(images).argmin(1)
-    for name, model, number, goals, steps, size in (
-        ("7 images, 4 steps of 0.05", network, 7, targets, 4, 0.05),
-        ("one image, 1 step of 0.3", network, 1, targets, 1, 0.3),
-        ("7 images, 3 steps of 0.4", network, 7, targets, 3, 0.4),
-        ("7 images, 2 steps of 0.02, and a network that is sure of other classes", sure, 7, unlikely, 2, 0.02),
-        ("7 images, 2 steps of 0.1, and a network that does not look at them", blind, 7, targets, 2, 0.1),
+    fresh = "begin each step with x = x.detach().requires_grad_(), and ask with torch.autograd.grad(score, x)"
+    attempt = probes.advised(attempt, dict.fromkeys(("NoneType", "not require grad", "a second time"), fresh))
+    network, sure, blind = (probes.small_network() for _ in range(3))
+    network[1].weight.data /= 2
+    sure[4].weight.data *= 200
+    blind[1].weight.data *= 0
+    images, targets = probes.small_images(7), torch.randint(0, probes.CLASSES, (7,))
+    for name, model, goals, steps, size in (
+        ("7 images, 4 steps of 0.05", network, targets, 4, 0.05),
+        ("one image, 1 step of 0.3", network, targets[:1], 1, 0.3),
+        ("7 images, 2 steps, and a network that is sure of other classes", sure, sure(images).argmin(1), 2, 0.02),
+        ("7 images, 2 steps, and a network that does not look at them", blind, targets, 2, 0.1),
     ):
-        given = model, goals[:number], steps, size
-        yield tuple(
-            watch(name, images[:number], lambda x, f=answer, g=given: f(g[0], g[1], x, *g[2:]))
-            for answer in (attempt, climb)
-        )
-
-
-def _largest(gradient):
-    return gradient.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
-
-
-def _clip(x):
-    return x.clamp(0, 1)
-
-
-def _climbing(gain=F.log_softmax, length=_largest, way=1, each=_clip, end=_as_it_is, follow=lambda old, new: new):
-    """Gradient ascent with one part exchanged: the source of the classic mistakes."""
-
-    def score(logits, targets):
-        return gain(logits, dim=1).gather(1, targets[:, None]).sum()
-
-    def ascent(model, targets, images, steps, step_size):
-        x, gradient = images, None
-        for _ in range(steps):
-            new = pixel_slope(model, x, targets, score)
-            gradient = new if gradient is None else follow(gradient, new)
-            x = each(x + way * step_size * gradient / length(gradient))
-        return end(x)
-
-    return ascent
+        yield probes.watch(name, images[: len(goals)], lambda x: attempt(model, goals, x, steps, size))  # noqa: B023
 
 
 EX_CLIMB = Exercise(
-    id="4.4",
-    reference=climb,
-    probe=_probe_climb,
-    picture=draw_change("7 images, 4 steps of 0.05"),
-    mistakes="",
-    also=(
-        Mistake(
-            _climbing(way=-1),
-            "this descends: add the step (with cross-entropy, which is minus the log softmax, subtract it)",
-        ),
-        Mistake(
-            _climbing(gain=F.softmax),
-            "the softmax: where it has been rounded to 0 its gradient is 0 and nothing moves: F.log_softmax",
-        ),
-        Mistake(
-            _climbing(gain=lambda logits, dim: logits.softmax(dim).log()),
-            "NaN where softmax has been rounded to 0: its log is -inf, its gradient 0 (and 0/0 is NaN). F.log_softmax",
-        ),
-        Mistake(
-            _climbing(gain=lambda logits, dim: logits),
-            "this climbs the target's logit alone, and the others may climb faster: F.log_softmax compares them",
-        ),
-        Mistake(
-            _climbing(length=lambda g: g.abs().clamp_min(1e-12)),
-            "each pixel moves by step_size, as with signs: divide by the largest absolute entry of its image",
-        ),
-        Mistake(
-            _climbing(length=lambda g: 1),
-            "the step is as long as the gradient happens to be: divide by the largest absolute entry of each image",
-        ),
-        Mistake(
-            _climbing(length=lambda g: g.flatten(1).norm(dim=1).clamp_min(1e-12)[:, None, None, None]),
-            "divided by the Euclidean length: take the largest absolute entry, .abs().amax((1, 2, 3), keepdim=True)",
-        ),
-        Mistake(
-            _climbing(length=lambda g: g.abs().max().clamp_min(1e-12)),
-            "one scale for all images, so that a steep one holds back the others: amax((1, 2, 3), keepdim=True)",
-        ),
-        Mistake(
-            _climbing(length=lambda g: g.abs().amax((1, 2, 3), keepdim=True)),
-            "a gradient of zero gives 0/0, which is NaN, and the image is lost: .clamp_min(1e-12) on the largest entry",
-        ),
-        Mistake(
-            _climbing(each=_as_it_is),
-            "some pixels leave [0, 1], and no screen shows them: .clamp(0, 1) after each step",
-        ),
-        Mistake(
-            _climbing(each=_as_it_is, end=_clip),
-            "clipped only at the end: on the way it asked for gradients outside [0, 1]. Clip after each step",
-        ),
-        Mistake(
-            _climbing(follow=lambda old, new: old),
-            "all steps follow the gradient at the start: take a new one at each x",
-        ),
-        Mistake(
-            _climbing(follow=lambda old, new: old + new),
-            "`backward` adds to the .grad that is there already: clear it in each step, or use torch.autograd.grad",
-        ),
-        Mistake(
-            lambda model, targets, images, steps, step_size: climb(model, targets, images, 1, step_size),
-            "only one step shows: is `return` inside the loop, or does each round start from `images`? Go on from x",
-        ),
-        Mistake(
-            lambda model, targets, images, *rest: climb(model, model(images).argmax(1), images, *rest),
-            "this climbs to the class that the network names already: climb to `targets`",
-        ),
-    ),
+    "4.4",
+    climb,
+    _probe_climb,
+    mistakes=r"""
+`F.log_softmax(model(x), 1)` -> `model(x).softmax(1).log()`: NaN where softmax has been rounded to 0: F.log_softmax
+`F.log_softmax(model(x), 1)` -> `model(x)`: this climbs the logit alone, and the others may climb faster: F.log_softmax
+`.amax((1, 2, 3), keepdim=True)` -> ``: each pixel moves by step_size, as with signs: divide by the largest of its image
+` / largest` -> ``: the step is as long as the gradient happens to be: divide by its largest absolute entry
+`.abs().amax(` -> `.norm(2, `: divided by the Euclidean length: take the largest absolute entry, .abs().amax
+`.clamp(0, 1)` -> `` & `return x.detach()` -> `return x.detach().clamp(0, 1)`: clip after each step, not only at the end
+`climb(model, targets, images, 1, steps * step_size)`: all steps follow the first gradient: take a new one at each x
+`x = images` -> `x, kept = images, 0` & `largest =` -> `gradient = kept = kept + gradient\n        largest =`:
+    `backward` adds to the .grad that is there: clear it in each step, or use torch.autograd.grad
+`range(steps)` -> `range(1)`: only one step shows: is `return` inside the loop, or does each round start from `images`?
+`targets[:, None]` -> `model(images).argmax(1)[:, None]`: this climbs to the class named already, not `targets`
+""",
+    picture=probes.draw_change("7 images, 4 steps of 0.05"),
     hints=(
-        "A step is much like that of lesson 03: the gradient of a number in the pixels, and a step along it. Only the "
-        "number and the length differ.",
-        "The number to climb: F.log_softmax(model(x), 1).gather(1, targets[:, None]).sum(). Ask for its gradient with "
-        "torch.autograd.grad, after x = x.detach().requires_grad_().",
-        "The length: largest = gradient.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12), one number an image.",
+        "The number to climb is F.log_softmax(model(x), 1).gather(1, targets[:, None]).sum(), for torch.autograd.grad.",
         "x = (x + step_size * gradient / largest).clamp(0, 1) in the loop; return x.detach() after it.",
     ),
+    stars=3,
 )
-
-# 4.5
 
 
 def catch(clean, other, keep=0.95):
@@ -595,120 +246,45 @@ def catch(clean, other, keep=0.95):
 
 
 def _probe_catch(attempt):
-    return up_to_the_first_difference(_catches(attempt))
-
-
-def _catches(attempt):
-    """Confidences that lie far apart, and that tie; last where keep * N is whole, or rounding decides."""
-    spread = torch.linspace(0.3, 0.99, 50)[torch.randperm(50)]
-    tied = torch.tensor([0.5, 0.6, 0.8, 0.8, 0.8] + 28 * [1.0])[torch.randperm(33)]
-    weak, strong = torch.cat([spread, torch.linspace(0.1, 0.6, 43)]), torch.linspace(0.9, 1.0, 11)
-    many = torch.linspace(0.3, 0.99, 200)[torch.randperm(200)]
-    for name, clean, other, keep in (
-        ("50 clean digits and 93 weak images", spread, weak, ()),
-        ("48 clean digits and 93 weak images, keep=0.9", spread[:48], weak, (0.9,)),
-        ("33 clean digits, many alike, keep=0.92", tied, torch.tensor([0.8, 0.8, 0.7, 1.0]), (0.92,)),
-        ("33 clean digits, many alike, keep=0.8", tied, torch.tensor([0.8, 0.8, 0.7, 1.0]), (0.8,)),
-        ("images that the network is surer of than of digits", spread, strong, ()),
-        ("48 clean digits, keep=0.6: 28.8 of them stay, so 29", spread[:48], weak, (0.6,)),
-        ("50 clean digits, keep=0.5: 25 of them stay", spread, weak, (0.5,)),
-        ("200 clean digits, keep=0.8: 160 of them stay", many, weak, (0.8,)),
-        ("scores below 0: what is far has a low one", -40 * spread, -40 * weak, (0.9,)),
+    """Confidences that lie far apart; last where keep * N is whole, or rounding decides."""
+    spread, many = (torch.linspace(0.3, 0.99, n)[torch.randperm(n)] for n in (50, 200))
+    weak = torch.cat([spread, torch.linspace(0.1, 0.6, 43)])
+    for name, *given in (
+        ("50 clean digits and 93 weak images", spread, weak),
+        ("48 clean digits and 93 weak images, keep=0.9", spread[:48], weak, 0.9),
+        ("images that the network is surer of than of digits", spread, torch.linspace(0.9, 1.0, 11)),
+        ("48 clean digits, keep=0.6: 28.8 of them stay, so 29", spread[:48], weak, 0.6),
+        ("50 clean digits, keep=0.5: 25 of them stay", spread, weak, 0.5),
+        ("200 clean digits, keep=0.8: 160 of them stay", many, weak, 0.8),
+        ("scores below 0: what is far has a low one", -40 * spread, -40 * weak, 0.9),
     ):
-        result, right = attempt(clean, other, *keep), catch(clean, other, *keep)
-        want_two(result, "the threshold, and the share of the others that it rejects")
-        for what, found, expected in zip(("the threshold", "the share caught"), result, right, strict=True):
-            yield {f"{what} for {name}": as_number(found)}, {f"{what} for {name}": expected}
+        result = attempt(*given)
+        probes.want_two(result, "the threshold, and the share of the others that it rejects")
+        t, share = map(probes.as_number, result)
+        yield {f"the threshold for {name}": t, f"the share caught for {name}": share}
 
-
-def _place(ordered, keep):
-    return int((1 - keep) * len(ordered) + 1e-6)
-
-
-def _detecting(pick=lambda ordered, keep: ordered[_place(ordered, keep)], rejects=torch.lt):
-    """The detector with one part exchanged: the source of the classic mistakes."""
-
-    def detect(clean, other, keep=0.95):
-        t = float(pick(clean.sort().values, keep))
-        return t, rejects(other, t).float().mean().item()
-
-    return detect
-
-
-def _from_zero_up(clean, other, keep=0.95):
-    t = 0.0
-    for c in clean.tolist():
-        if c > t and (clean >= c).double().mean() >= keep - 1e-9:
-            t = c
-    return t, (other < t).float().mean().item()
-
-
-TOO_MANY = "one clean digit too many is rejected: below place i (from 0) of the sorted values lie i of them"
-WRONG_END = (
-    "the wrong end: this accepts only the surest 1 - keep. Sort upwards and skip the share 1 - keep at the start"
-)
-ACCEPTED = "this is the share that is *accepted*: caught are those below t, other < t"
 
 EX_CATCH = Exercise(
-    id="4.5",
-    reference=catch,
-    probe=_probe_catch,
-    mistakes="",
-    also=(
-        Mistake(
-            lambda clean, other, keep=0.95: catch(other, other, keep),
-            "the threshold comes from the suspicious images, which no guard knows beforehand: take it from `clean`",
-        ),
-        Mistake(_detecting(lambda ordered, keep: ordered[int(keep * len(ordered))]), WRONG_END),
-        Mistake(_detecting(lambda ordered, keep: ordered.quantile(keep)), WRONG_END),
-        Mistake(
-            _detecting(lambda ordered, keep: ordered.quantile(1 - keep)),
-            "this quantile lies between two values: t must be one of the clean confidences. Sort them and count",
-        ),
-        Mistake(_detecting(lambda ordered, keep: ordered[_place(ordered, keep) + 1]), TOO_MANY),
-        Mistake(_detecting(lambda ordered, keep: ordered[round((1 - keep) * len(ordered))]), TOO_MANY),
-        Mistake(
-            _detecting(lambda ordered, keep: ordered[_place(ordered, keep) - 1]),
-            "too low by one place: below place i (from 0) of the sorted values lie i of them",
-        ),
-        Mistake(
-            _detecting(lambda ordered, keep: ordered.flip(0)[int(keep * len(ordered))]),
-            "t is one place too low where keep * N is a whole number k: counted from the top, the last one that stays "
-            "is number k, and its index is k - 1",
-        ),
-        Mistake(
-            _from_zero_up,
-            "t starts at 0, and where all scores lie below 0 it never moves: start from the clean values themselves",
-        ),
-        Mistake(
-            _detecting(lambda ordered, keep: ordered[int((1 - keep) * len(ordered))]),
-            "t keeps 161 of 200 digits, and 160 are enough: (1 - 0.8) * 200 is 39.99999999999999, and int cuts. "
-            "Add 1e-6 first",
-        ),
-        Mistake(
-            _detecting(lambda ordered, keep: ordered.quantile(1 - keep, interpolation="lower")),
-            "a quantile counts the N - 1 gaps between the digits: count the N digits, int((1 - keep) * N + 1e-6) of "
-            "which may be rejected",
-        ),
-        Mistake(lambda clean, other, keep=0.95: catch(clean, other), "0.95 is written out: use `keep`"),
-        Mistake(
-            _detecting(rejects=torch.le),
-            "an image with exactly the confidence t is accepted (and many have exactly 1 in float32): other < t",
-        ),
-        Mistake(_detecting(rejects=torch.ge), ACCEPTED),
-        Mistake(_detecting(rejects=torch.gt), ACCEPTED),
-        Mistake(
-            lambda clean, other, keep=0.95: catch(clean, other, keep)[::-1],
-            "the threshold comes first, then the share that it catches",
-        ),
-    ),
+    "4.5",
+    catch,
+    _probe_catch,
+    mistakes="""
+`catch(other, other, keep)`: no guard knows the suspicious images beforehand: take t from `clean`
+`(1 - keep)` -> `keep` | `clean.sort().values[may_reject]` -> `clean.quantile(keep)`: the wrong end: only 1 - keep stay
+`clean.sort().values[may_reject]` -> `clean.quantile(1 - keep)` | `clean.sort().values[may_reject]` -> `clean.quantile(1
+    - keep, interpolation="lower")`: a quantile counts the N - 1 gaps between the digits: sort, and count the N digits
+`1e-6` -> `1` | `1e-6` -> `-1` | `1e-6` -> `0.5`: t is one place off: below place i (from 0) of the sorted values lie i
+`.values[may_reject]` -> `.values.flip(0)[int(keep * len(clean))]`: counted from the top, number k has the index k - 1
+`[may_reject]` -> `[may_reject].clamp(min=0)`: where all scores lie below 0 t stays at its start, 0
+` + 1e-6` -> ``: t keeps 161 of 200 digits, not 160: int cuts (1 - 0.8) * 200 = 39.99999999999999. Add 1e-6
+`(1 - keep)` -> `(1 - 0.95)`: 0.95 is written out: use `keep`
+`catch(clean, other, keep)[::-1]`: the threshold comes first, then the share that it catches
+""",
     hints=(
-        "Sort the clean confidences upwards. How many of them, at the lower end, may be rejected?",
-        "At most the share 1 - keep: int((1 - keep) * len(clean) + 1e-6) digits. (The 1e-6 mends 4.999999, where 5 is "
-        "meant.)",
-        "t = clean.sort().values[may_reject], for as many lie below it. What does other < t say about the others?",
-        "return t.item(), (other < t).float().mean().item()",
+        "Sort upwards. Of these int((1 - keep) * len(clean) + 1e-6) may be rejected. (The 1e-6 mends 4.999999.)",
+        "t = clean.sort().values[may_reject], and the share is (other < t).float().mean().",
     ),
+    stars=2,
 )
 
-EXERCISES = [EX_MUTATE, EX_CHALLENGE, EX_PAINT, EX_CLIMB, EX_CATCH]
+EXERCISES = (EX_MUTATE, EX_CHALLENGE, EX_PAINT, EX_CLIMB, EX_CATCH)

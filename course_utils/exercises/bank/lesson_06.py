@@ -1,26 +1,14 @@
 """Lesson 06: a number of dimensions, a warp, the area under a curve, a class for the rejected, along and across."""
 
-from functools import cache
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils import figures
-from course_utils.exercises.differences import describe_difference, named
-from course_utils.exercises.engine import Exercise, Mistake, NotYet
-from course_utils.exercises.probes import advised, as_number, up_to_the_first_difference, want_two
+from course_utils.exercises.differences import describe_difference
+from course_utils.exercises.engine import Exercise
+from course_utils.exercises.probes import advised, as_number, on, want_two
 from course_utils.images import scenes
-
-
-@cache
-def _views(free):
-    """Pictures of the desk from 120 poses, ``free`` of whose numbers vary."""
-    with torch.no_grad():
-        return scenes.DESK.render(scenes.random_poses(120, free, generator=torch.Generator().manual_seed(0)))
-
-
-# 6.1
 
 
 def dimension(distances):
@@ -28,341 +16,126 @@ def dimension(distances):
     return 1 / inverses.mean()
 
 
-@cache
 def _neighbourhoods():
-    """Distances to the nearest neighbours, by where the points come from."""
-    cube = torch.rand(300, 5, generator=torch.Generator().manual_seed(0))
-    views = _views(2).flatten(1)
-    flat, bent = (torch.cdist(points, points).sort(1).values[:, 1:] for points in (cube, views))
+    cube = torch.rand(300, 5)
+    far = torch.cdist(cube, cube).sort(1).values[:, 1:]
     return {
-        "the distances (1, 2) and (1, 4) of two points": torch.tensor([[1.0, 2.0], [1.0, 4.0]]),
-        "the distances (2, 3) and (1, 5) of two points": torch.tensor([[2.0, 3.0], [1.0, 5.0]]),
-        "300 points in a cube of 5 dimensions, k = 20": flat[:, :20],
-        "120 views of the desk, k = 10": bent[:, :10],
-        "120 views of the desk, k = 4": bent[:, :4],
+        "the distances (1, 2) and (1, 4) of two points": (torch.tensor([[1.0, 2.0], [1.0, 4.0]]),),
+        "300 points in a cube of 5 dimensions, k = 20": (far[:, :20],),
+        "300 points in a cube of 5 dimensions, k = 4": (far[:, :4],),
     }
 
 
-def _probe_dimension(attempt):
-    seen = {}
-    for name, distances in _neighbourhoods().items():
-        seen[f"the dimension of {name}"] = as_number(attempt(distances.clone()))
-    return seen
-
-
-def _counting(
-    ratios=lambda t: t[:, -1:] / t[:, :-1],
-    log=torch.log,
-    mean=lambda logs: logs.mean(1),
-    end=lambda inverses: 1 / inverses.mean(),
-):
-    """The estimate with one part exchanged: the source of the classic mistakes."""
-    return lambda distances: end(mean(log(ratios(distances))))
-
-
-BY_K = "divided by k: the sum has k - 1 terms (j = k would add log(T_k / T_k), which is 0), so divide by k - 1"
-WRONG_BASE = "the formula wants the natural logarithm, torch.log: with another base the result is off by a factor"
-SQUARES = "off by a factor of 2: these are plain distances, so take neither their root nor their square"
-
 EX_DIMENSION = Exercise(
-    id="6.1",
-    reference=dimension,
-    probe=_probe_dimension,
-    mistakes="",
-    also=(
-        Mistake(
-            _counting(end=lambda inverses: (1 / inverses).mean()),
-            "the average of the estimates is too large by (k - 1)/(k - 2), a twentieth at k = 20 and half at k = 4: "
-            "1/x bends upwards. Average the inverses over the points, then invert once",
-        ),
-        Mistake(_counting(mean=lambda logs: logs.sum(1) / (logs.shape[1] + 1)), BY_K),
-        Mistake(
-            _counting(mean=lambda logs: logs.sum(1) / (logs.shape[1] - 1)),
-            "divided by k - 2: that goes with the average of the estimates. The inverses are right on average with "
-            "k - 1",
-        ),
-        Mistake(
-            _counting(ratios=lambda t: t[:, :-1] / t[:, -1:]),
-            "negative, since T_j / T_k is below 1: the farthest stands above, log(T_k / T_j)",
-        ),
-        Mistake(_counting(log=torch.log10), WRONG_BASE),
-        Mistake(_counting(log=torch.log2), WRONG_BASE),
-        Mistake(_counting(log=torch.log1p), "log(1 + ratio) is not the logarithm of the ratio: torch.log"),
-        Mistake(
-            _counting(log=lambda ratios: ratios),
-            "the logarithm is missing: log(T_k / T_j), and then the mean",
-        ),
-        Mistake(
-            _counting(log=lambda ratios: ratios, mean=lambda ratios: ratios.mean(1).log()),
-            "the logarithm of the mean ratio is not the mean of the logarithms: take the logarithm first",
-        ),
-        Mistake(
-            _counting(end=lambda inverses: 1 / inverses),
-            "this is one number a point: average the inverses over the points before you invert",
-        ),
-        Mistake(
-            _counting(mean=lambda logs: logs, end=lambda logs: 1 / logs.mean(0)),
-            "this is one number a neighbour: the mean runs over the neighbours and over the points",
-        ),
-        Mistake(
-            _counting(end=lambda inverses: inverses.mean()),
-            "this is the inverse of the dimension: return 1 / it",
-        ),
-        Mistake(
-            _counting(ratios=lambda t: t[-1:] / t[:-1]),
-            "rows and columns are exchanged: a row is a point, and its last *column* the farthest neighbour, "
-            "distances[:, -1:]",
-        ),
-        Mistake(_counting(log=lambda ratios: ratios.sqrt().log()), SQUARES),
-        Mistake(_counting(log=lambda ratios: ratios.square().log()), SQUARES),
-        Mistake(
-            _counting(ratios=lambda t: t[:, -1:] / t[:, :1]),
-            "only T_1 is used: sum log(T_k / T_j) over all j below k, distances[:, :-1]",
-        ),
-        Mistake(
-            _counting(ratios=lambda t: t[:, 1:] / t[:, :1]),
-            "each distance is compared with the nearest one: compare each with the farthest, T_k / T_j",
-        ),
-        Mistake(
-            _counting(ratios=lambda t: t[:, 1:] / t[:, :-1]),
-            "each distance is compared with the next one: compare each with the farthest, T_k / T_j",
-        ),
-        Mistake(
-            _counting(ratios=lambda t: t[:, 1:2] / t[:, :1]),
-            "only the two nearest neighbours are used: the sum runs over all j below k",
-        ),
-        Mistake(
-            _counting(mean=lambda logs: logs.sum(1)),
-            "the sum over the neighbours is not divided by k - 1: it grows with k, and the dimension does not",
-        ),
-        Mistake(
-            _counting(end=lambda inverses: 1 / inverses.sum()),
-            "the inverses are added up over the points: average them, or more points would mean fewer dimensions",
-        ),
-        Mistake(
-            _counting(end=lambda inverses: 1 / inverses.median()),
-            "the median of the inverses: MacKay and Ghahramani's estimate takes their mean",
-        ),
-        Mistake(
-            lambda distances: round(dimension(distances).item()),
-            "rounded to a whole number: leave the estimate as it is, its fraction says how sure it is",
-        ),
-    ),
+    "6.1",
+    dimension,
+    probe=on(_neighbourhoods, what="the dimension", plain=as_number),
+    mistakes="""
+`1 / inverses.mean()` -> `(1 / inverses).mean()`: the average of the estimates is too large, by half at k = 4, since 1/x
+    bends upwards: average the inverses over the points, then invert once
+`.mean(1)` -> `.sum(1) / distances.shape[1]` | `.mean(1)` -> `.sum(1) / (distances.shape[1] - 2)`: divided by k, or by k
+    - 2: the sum has k - 1 terms (j = k would add log 1), and with k - 1 the inverses are right on average
+`.mean(1)` -> `.sum(1)` | `inverses.mean()` -> `inverses.sum()`: a sum stands where a mean belongs, over the k - 1
+    neighbours or over the points: more of them must not change the dimension
+`.log()` -> `.log1p()`: log(1 + ratio) is not the logarithm of the ratio: torch.log
+`.log().mean(1)` -> `.mean(1).log()`: this is the logarithm of the mean, not the mean of the logarithms: first the log
+`.log()` -> `.sqrt().log()` | `.log()` -> `.square().log()`: off by a factor of 2: take neither root nor square of the
+    distances
+`inverses.mean()` -> `inverses` | `.mean(1)` -> `` & `inverses.mean()` -> `inverses.mean(0)`: one number is asked for:
+    the mean runs over the neighbours and over the points, before you invert
+`distances[:, :-1]` -> `distances[:, :1]` | `distances[:, -1:] / distances[:, :-1]` -> `distances[:, 1:2] / distances[:,
+    :1]`: one ratio a point is used: the sum of log(T_k / T_j) runs over all j below k, distances[:, :-1]
+`distances[:, -1:] / distances[:, :-1]` -> `distances[:, 1:] / distances[:, :1]` | `distances[:, -1:]` -> `distances[:,
+    1:]`: each distance is compared with the nearest one, or with the next: compare each with the farthest, T_k / T_j
+`inverses.mean()` -> `inverses.median()`: the median of the inverses: MacKay and Ghahramani's estimate takes their mean
+`round(dimension(distances).item())`: rounded to a whole number: leave the estimate as it is
+""",
     hints=(
-        "Begin with one point: how far is its last neighbour in comparison with each nearer one, T_k / T_j? In high "
-        "dimension all neighbours are nearly equally far. (Levina and Bickel, NIPS 2004.)",
-        "distances[:, -1:] / distances[:, :-1] holds the ratios of all points, k - 1 each: the mean of their "
-        "logarithms along dim 1 is the estimate of 1/d at a point.",
-        "Average the inverses over the points and invert at the end (MacKay and Ghahramani's note of 2005, at "
-        "inference.org.uk/mackay/dimension): 1 / inverses.mean().",
+        "How far is the last neighbour of a point in comparison with each nearer one, T_k / T_j?",
+        "distances[:, -1:] / distances[:, :-1] holds k - 1 ratios a point; .log().mean(1) of them estimates 1/d there.",
+        "Average the inverses over the points and invert at the end (MacKay and Ghahramani 2005): 1 / inverses.mean().",
     ),
+    stars=2,
 )
-
-# 6.2
 
 
 def warp(image, flow):
-    height, width = image.shape[2:]
-    x = torch.arange(width, device=flow.device) + flow[:, 0]
-    y = torch.arange(height, device=flow.device)[:, None] + flow[:, 1]
-    grid = torch.stack([2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1], dim=3)
-    return F.grid_sample(image, grid, padding_mode="border", align_corners=True)
+    y, x = torch.meshgrid(*map(torch.arange, image.shape[2:]), indexing="ij")
+    pixels = torch.stack([x, y], 2).to(flow.device)
+    last = pixels[-1, -1]
+    places = pixels + flow.permute(0, 2, 3, 1)
+    return F.grid_sample(image, 2 * places / last - 1, padding_mode="border", align_corners=True)
 
 
-LAST = (
-    "grid_sample wants its grid as (N, H, W, 2), and the flow has its two channels in dim 1: flow.permute(0, 2, 3, 1) "
-    "moves them to the end; for separate x and y, torch.stack([x, y], dim=3)"
-)
+LAST = "grid_sample wants its grid as (N, H, W, 2): flow.permute(0, 2, 3, 1), or torch.stack([x, y], dim=3)"
 DOWN = f"x runs along dim 2, torch.arange(width), and y along dim 1, torch.arange(height)[:, None]. And {LAST}"
 ONE_GRID_EACH = "grid_sample wants one grid an image: the grid's first dimension is N, as in the flow"
+WARP_ADVICE = {"same batch size": ONE_GRID_EACH, "non-singleton dimension": DOWN, "size 2 in last": LAST}
 
 
 def _probe_warp(attempt):
-    advice = {"same batch size": ONE_GRID_EACH, "non-singleton dimension": DOWN, "size 2 in last": LAST}
-    return up_to_the_first_difference(_warps(advised(attempt, advice)))
-
-
-@cache
-def _flows():
-    """Two views that are not square, and flows for them, by name; whether they reach over the border."""
-    images = _views(7)[:2, :, 3:25]
-    y, x = torch.meshgrid(torch.arange(22) / 5, torch.arange(28) / 6, indexing="ij")
-    swirl = torch.stack([torch.stack([(y + i).sin(), (x - i).cos()]) for i in range(2)])
-    still = torch.zeros_like(swirl)
-    right, down = torch.tensor([2.0, 0.0]).view(1, 2, 1, 1), torch.tensor([0.0, 3.0]).view(1, 2, 1, 1)
-    return images, {
-        "a flow of zero, which moves nothing": (still, True),
-        "a flow of 2 pixels to the right (away from the border)": (still + right, False),
-        "a flow of 3 pixels down (away from the border)": (still + down, False),
-        "a flow of fractions of a pixel (away from the border)": (1.8 * swirl, False),
-        "a flow that leaves the picture": (9 * swirl, True),
-    }
-
-
-def _warps(attempt):
-    images, flows = _flows()
-    for name, (flow, border) in flows.items():
-        found, right = attempt(images.clone(), flow.clone()), warp(images, flow)
-        if not border:
-            right = _inner(right)
-            found = _inner(found) if isinstance(found, Tensor) and found.shape == images.shape else found
-        yield {name: found}, {name: right}
-    for number, name in ((1, "one image"), (3, "three square images")):
-        images, flow = _views(7)[:number, :, :20, :20], torch.randn(number, 2, 20, 20)
-        yield {name: attempt(images.clone(), flow.clone())}, {name: warp(images, flow)}
-
-
-def _inner(images):
-    return images[..., 3:-3, 3:-3]
+    """Two views that are not square, and flows for them that stop before the border; then one that does not."""
+    with torch.no_grad():
+        views = scenes.DESK.render(scenes.random_poses(3))
+    attempt, images, inside = advised(attempt, WARP_ADVICE), views[:2, :, 3:25], F.pad(torch.ones(14, 20), [4] * 4)
+    bends = F.interpolate(torch.randn(2, 2, 3, 3), (22, 28), mode="bicubic")
+    for name, flow in (
+        ("a flow of zero, which moves nothing", 0 * bends),
+        ("a flow of 2 pixels to the right, away from the border", torch.tensor([[[2.0]], [[0.0]]]) * inside),
+        ("a flow of 3 pixels down, away from the border", torch.tensor([[[0.0]], [[3.0]]]) * inside),
+        ("a flow of fractions of a pixel, away from the border", bends * inside),
+        ("a flow that leaves the picture", 9 * bends),
+    ):
+        yield {name: attempt(images, flow.expand(2, -1, -1, -1))}
+    for number, name in (1, "one image"), (3, "three images"):
+        yield {name: attempt(views[:number, :, 3:25], torch.randn(number, 2, 22, 28))}
 
 
 def _draw_warp(seen, expected):
-    """The first picture that differs, beside the right one."""
-    name = next(n for n in _flows()[1] if describe_difference(seen[n], expected[n]))
-    canvas, axes = figures.figure(6.0, 2.2, ncols=3)
-    still = _flows()[0][0] if expected[name].shape == _flows()[0].shape else _inner(_flows()[0][0])
-    shown = still, expected[name][0], seen[name][0]
-    for axis, image, title in zip(axes, shown, ("the image", "the reference's", "yours"), strict=True):
-        figures.show(axis, image, title=title)
-    return figures.picture(canvas, f"{name}: an image, the reference's result, and yours.")
+    """The first picture that differs, beside the right one; the flow of zero gives the image itself."""
+    name = next(n for n in seen if describe_difference(seen[n], expected[n]))
+    shown = [next(iter(expected.values()))[0], expected[name][0], seen[name][0]]
+    return figures.images(shown, ["the image", "the reference's", "yours"], alt=f"An image moved by {name}, and yours.")
 
-
-def _pulling(
-    place=lambda pixel, flow: pixel + flow,
-    scaled=lambda place, side, other: 2 * place / (side - 1) - 1,
-    corners=True,
-    padding="border",
-    mode="bilinear",
-    change=lambda flow: flow,
-    stack=(0, 1),
-):
-    """The warp with one part exchanged: the source of the classic mistakes."""
-
-    def pull(image, flow):
-        height, width = image.shape[2:]
-        right, down = change(flow).unbind(1)
-        x = scaled(place(torch.arange(width).expand_as(right), right), width, height)
-        y = scaled(place(torch.arange(height)[:, None].expand_as(down), down), height, width)
-        grid = torch.stack([(x, y)[i] for i in stack], 3)
-        return F.grid_sample(image, grid, padding_mode=padding, align_corners=corners, mode=mode)
-
-    return pull
-
-
-def _adding(share):
-    """The flow is added to the scaled grid, scaled itself by ``share(side)``."""
-
-    def pull(image, flow):
-        height, width = image.shape[2:]
-        x = torch.linspace(-1, 1, width) + share(width) * flow[:, 0]
-        y = torch.linspace(-1, 1, height)[:, None] + share(height) * flow[:, 1]
-        return F.grid_sample(image, torch.stack([x, y], 3), padding_mode="border", align_corners=True)
-
-    return pull
-
-
-def _reshaped(flow):
-    return flow.reshape(len(flow), *flow.shape[2:], 2).permute(0, 3, 1, 2)
-
-
-HALF_A_PIXEL = (
-    "the flow is zero and the picture moves or stretches, by half a pixel or so: scale and align_corners do not "
-    "belong together. With align_corners=True pixel 0 is at -1 and pixel W - 1 at 1, so x becomes 2 * x / (W - 1) - 1"
-)
-NO_GRID = (
-    "all pixels are read from one place: the flow says how far to go *from each pixel*. Add where the pixels are, "
-    "torch.arange(width) and torch.arange(height)[:, None]"
-)
-BEYOND = 'beyond the border the border goes on: padding_mode="border" (grid_sample itself takes zeros)'
-BETWEEN = (
-    "only whole pixels are read: the flow has fractions, and between pixels the value is a mix of four. Do not round, "
-    'and leave mode="bilinear"'
-)
-IN_PIXELS = (
-    "the flow is in pixels, and the grid in halves of the picture: a pixel is 2 / (W - 1) to the right and 2 / (H - 1) "
-    "down. Add in pixels first, then scale the sum"
-)
 
 EX_WARP = Exercise(
-    id="6.2",
-    reference=warp,
-    probe=_probe_warp,
+    "6.2",
+    warp,
+    _probe_warp,
+    mistakes="""
+`+ flow` -> `- flow`: the picture moves the wrong way: out(x) = image(x + flow(x)) reads at the tip of the arrow
+`flow.permute` -> `flow.flip(1).permute`: channel 0 of the flow goes to the right, channel 1 down
+`2 * places / last - 1` -> `(2 * places / last - 1).flip(3)`: grid_sample wants x (along the width) first, then y
+`2 * places / last - 1` -> `places` | `2 * places / last - 1` -> `places / last`: the grid is in pixels, or runs from 0
+    to 1: grid_sample wants -1 at the first pixel and 1 at the last, 2 * x / (W - 1) - 1
+`pixels[-1, -1]` -> `pixels[-1, -1].flip(0)`: x is to be divided by W - 1, y by H - 1
+`corners=True` -> `corners=False` | `/ last` -> `/ (last + 1)` | `/ last` -> `/ (last + 1)` & `corners=True` ->
+    `corners=False` | `2 * places / last` -> `(2 * places + 1) / (last + 1)` | `padding_mode="border",
+    align_corners=True` -> `` | `/ last - 1, padding_mode="border", align_corners=True` -> `/ (last + 1) - 1`: the flow
+    is zero and the picture moves or stretches, by half a pixel or so: with align_corners=True pixel 0 is at -1 and
+    pixel W - 1 at 1, so x becomes 2 * x / (W - 1) - 1
+`pixels + ` -> `` | `2 * places / last - 1` -> `flow.permute(0, 2, 3, 1)`: all are read from one place: the flow counts
+    *from each pixel*. Add where the pixels are, torch.arange(width) and torch.arange(height)[:, None]
+`+ flow` -> `+ last / 2 * flow` | `+ flow` -> `+ last / (last + 1) / 2 * flow` | `+ flow` -> `+ 0.5 * flow` | `+ flow`
+    -> `+ last / (last + 1) * flow`: the flow is in pixels, and the grid in halves of the picture: a pixel is 2 / (W -
+    1) to the right and 2 / (H - 1) down. Add in pixels first, then scale the sum
+`permute(0, 2, 3, 1)` -> `reshape(-1, *y.shape, 2)`: reshape mixes right with down: flow.permute(0, 2, 3, 1)
+`warp(image, 0 * flow)`: the image comes back as it was: where is the flow?
+`"border"` -> `"zeros"` | `"border"` -> `"reflection"`: beyond the border the border goes on: padding_mode="border"
+`- 1, padding` -> `- 1, "nearest", padding` | `+ flow` -> `+ flow.round()` | `+ flow` -> `+ flow.trunc()` | `+ flow` ->
+    `+ flow.floor()`: between pixels the value is a mix of four: do not round, and leave mode="bilinear"
+`- 1, padding` -> `- 1, "bicubic", padding`: this mixes 16 pixels, and should mix four: mode="bilinear"
+""",
     picture=_draw_warp,
-    mistakes="",
-    also=(
-        Mistake(
-            _pulling(place=lambda pixel, flow: pixel - flow),
-            "the picture moves the wrong way: out(x) = image(x + flow(x)) reads at the tip of the arrow, so what lies "
-            "to the right comes to the left. Add the flow, and push no pixel along it",
-        ),
-        Mistake(
-            _pulling(change=lambda flow: flow.flip(1)),
-            "right and down are exchanged: channel 0 of the flow goes to the right, channel 1 down",
-        ),
-        Mistake(
-            _pulling(stack=(1, 0)),
-            "x and y are exchanged in the grid: grid_sample wants x (along the width) first, then y",
-        ),
-        Mistake(
-            _pulling(scaled=lambda place, side, other: place),
-            "the grid is in pixels: grid_sample wants -1 at the first pixel and 1 at the last, 2 * x / (W - 1) - 1",
-        ),
-        Mistake(
-            _pulling(scaled=lambda place, side, other: place / (side - 1)),
-            "the grid runs from 0 to 1: grid_sample wants -1 at the first pixel and 1 at the last, 2 * x / (W - 1) - 1",
-        ),
-        Mistake(
-            _pulling(scaled=lambda place, side, other: 2 * place / (other - 1) - 1),
-            "width and height are exchanged in the scale: x is divided by W - 1, y by H - 1",
-        ),
-        Mistake(_pulling(corners=False), HALF_A_PIXEL),
-        Mistake(_pulling(scaled=lambda place, side, other: (2 * place + 1) / side - 1), HALF_A_PIXEL),
-        Mistake(_pulling(scaled=lambda place, side, other: 2 * place / side - 1), HALF_A_PIXEL),
-        Mistake(_pulling(scaled=lambda place, side, other: 2 * place / side - 1, corners=False), HALF_A_PIXEL),
-        Mistake(_pulling(corners=False, padding="zeros"), HALF_A_PIXEL),
-        Mistake(
-            _pulling(scaled=lambda place, side, other: 2 * place / side - 1, corners=False, padding="zeros"),
-            HALF_A_PIXEL,
-        ),
-        Mistake(_pulling(place=lambda pixel, flow: flow), NO_GRID),
-        Mistake(_pulling(place=lambda pixel, flow: flow, scaled=lambda place, side, other: place), NO_GRID),
-        Mistake(_adding(lambda side: 1), IN_PIXELS),
-        Mistake(_adding(lambda side: 1 / side), IN_PIXELS),
-        Mistake(_adding(lambda side: 1 / (side - 1)), IN_PIXELS),
-        Mistake(_adding(lambda side: 2 / side), IN_PIXELS),
-        Mistake(
-            _pulling(change=_reshaped),
-            "reshape and view cut the numbers into other pieces and mix right with down: flow.permute(0, 2, 3, 1) "
-            "moves the two channels to the end",
-        ),
-        Mistake(
-            _pulling(change=lambda flow: flow[:1].expand_as(flow)),
-            "all images are moved by the flow of the first one: each has its own",
-        ),
-        Mistake(lambda image, flow: image.clone(), "the image comes back as it was: where is the flow?"),
-        Mistake(_pulling(padding="zeros"), BEYOND),
-        Mistake(_pulling(padding="reflection"), BEYOND),
-        Mistake(_pulling(mode="nearest"), BETWEEN),
-        Mistake(_pulling(change=torch.round), BETWEEN),
-        Mistake(_pulling(change=torch.trunc), BETWEEN),
-        Mistake(_pulling(change=torch.floor), BETWEEN),
-        Mistake(
-            _pulling(mode="bicubic"),
-            'this mixes 16 pixels: here the four around each place are asked for, mode="bilinear"',
-        ),
-    ),
     hints=(
         "Each pixel of the result has a place to read from: where it is, plus its arrow. Work in pixels first.",
-        "x = torch.arange(width) + flow[:, 0] and y = torch.arange(height)[:, None] + flow[:, 1] are these places, "
-        "(N, H, W) each.",
+        "x = torch.arange(width) + flow[:, 0] and y = torch.arange(height)[:, None] + flow[:, 1] are these places.",
         "F.grid_sample reads there, once the grid runs from -1 to 1: 2 * x / (width - 1) - 1, the same for y, then "
-        "torch.stack([x, y], dim=3). That goes with align_corners=True, and the border is repeated by "
-        'padding_mode="border": neither is the default (pytorch.org/docs, torch.nn.functional.grid_sample).',
+        "torch.stack([x, y], dim=3).",
         'return F.grid_sample(image, grid, padding_mode="border", align_corners=True)',
     ),
+    stars=3,
 )
-
-# 6.3
 
 
 def area(inside, outside):
@@ -371,175 +144,73 @@ def area(inside, outside):
     return (above + level / 2).item()
 
 
-COMPARISONS = (
-    "this is not one number. outside[:, None] > inside compares all pairs, and .float().mean() of that is the share in "
-    "which the outside score is the higher one"
-)
-ALL_PAIRS = (
-    "there are N inside and M outside scores, and each is compared with each: outside[:, None] > inside has the shape "
-    "(M, N)"
-)
-
-
-def _probe_area(attempt):
-    attempt, seen = advised(attempt, {"must match the size": ALL_PAIRS}), {}
-    few = torch.tensor([1.0, 3.0]), torch.tensor([2.0, 4.0, 5.0])
+def _scores():
     spread, shifted = torch.randn(80), torch.randn(130) + 0.7
-    for name, inside, outside in (
-        ("the inside scores 1, 3 and the outside scores 2, 4, 5", *few),
-        ("80 inside and 130 outside scores that overlap", spread, shifted),
-        ("130 inside and 80 outside scores that overlap", shifted, spread),
-        ("scores that are all apart", torch.linspace(5, 6, 12), torch.linspace(7, 8, 9)),
-        ("scores among which many tie", (2 * spread).round(), (2 * shifted).round()),
-        ("scores that are all alike", torch.full((5,), 3.0), torch.full((3,), 3.0)),
-        ("80 inside and 130 outside scores in the thousands", 5000 + 1000 * spread, 5000 + 1000 * shifted),
-        ("80 inside and 130 outside scores, ten thousandths apart", spread / 1e4, shifted / 1e4),
-    ):
-        found = as_number(attempt(inside, outside))
-        if getattr(found, "ndim", 0):
-            raise NotYet(COMPARISONS)
-        seen[f"the area for {name}"] = found
-    return seen
+    return {
+        "the inside scores 1, 3 and the outside scores 2, 4, 5": (torch.tensor([1.0, 3]), torch.tensor([2.0, 4, 5])),
+        "80 inside and 130 outside scores that overlap": (spread, shifted),
+        "130 inside and 80 outside scores that overlap": (shifted, spread),
+        "the inside scores 1, 2 and the outside scores 2, 3": (torch.tensor([1.0, 2]), torch.tensor([2.0, 3])),
+        "scores among which many tie": ((2 * spread).round(), (2 * shifted).round()),
+        "80 inside and 130 outside scores in the thousands": (5000 + 1000 * spread, 5000 + 1000 * shifted),
+        "80 inside and 130 outside scores, ten thousandths apart": (spread / 1e4, shifted / 1e4),
+    }
 
 
-def _comparing(wins=torch.gt, end=torch.mean):
-    """The area with one part exchanged: the source of the classic mistakes."""
-    return lambda inside, outside: end(wins(outside[:, None], inside).float())
-
-
-def _accuracy(threshold):
-    def judge(inside, outside):
-        t = threshold(inside, outside)
-        return torch.cat([inside <= t, outside > t]).float().mean()
-
-    return judge
-
-
-def _balanced(threshold):
-    def judge(inside, outside):
-        t = threshold(inside, outside)
-        return ((inside <= t).float().mean() + (outside > t).float().mean()) / 2
-
-    return judge
-
-
-def _hits(threshold):
-    return lambda inside, outside: (outside > threshold(inside, outside)).float().mean()
-
-
-THRESHOLDS = (
-    lambda inside, outside: inside.mean(),
-    lambda inside, outside: inside.median(),
-    lambda inside, outside: (inside.mean() + outside.mean()) / 2,
-    lambda inside, outside: torch.cat([inside, outside]).mean(),
-    lambda inside, outside: torch.cat([inside, outside]).median(),
-    lambda inside, outside: inside.quantile(0.95),
-    lambda inside, outside: inside.max(),
-    lambda inside, outside: 0.5,
+ALL_PAIRS = "of N inside and M outside scores each is compared with each: outside[:, None] > inside is (M, N)"
+CUTS = (
+    "inside.mean(); inside.median(); (inside.mean() + outside.mean()) / 2; inside.quantile(0.95); inside.max(); 0.5; "
+    "torch.cat([inside, outside]).mean(); torch.cat([inside, outside]).median()"
 )
-
-
-def _zipped(sort):
-    def compare(inside, outside):
-        pairs = list(zip(sort(inside).tolist(), sort(outside).tolist()))  # noqa: B905
-        return sum((b > a) + (b == a) / 2 for a, b in pairs) / len(pairs)
-
-    return compare
-
-
-def _halves_in_whole_numbers(inside, outside):
-    won, level = (compare(outside[:, None], inside).sum() for compare in (torch.gt, torch.eq))
-    return (won + level // 2) / (len(inside) * len(outside))
-
-
-ONE_THRESHOLD = (
-    "this judges one threshold. The area takes them all together: it is the share of all pairs in which the outside "
-    "score is above the inside score"
+JUDGED = (
+    "(outside > (t := {})).float().mean()",
+    "((outside > (t := {})).float().mean() + (inside <= t).float().mean()) / 2",
+    "torch.cat([outside > (t := {}), inside <= t]).float().mean()",
 )
-IN_LINE = (
-    "zip pairs the first with the first and forgets the rest: each outside score is compared with *each* inside score"
-)
+AT_ONE_THRESHOLD = " | ".join(f"`{share.format(t)}`" for share in JUDGED for t in CUTS.split("; "))
 
 EX_AREA = Exercise(
-    id="6.3",
-    reference=area,
-    probe=_probe_area,
-    mistakes="",
-    also=(
-        Mistake(
-            lambda inside, outside: 1 - area(inside, outside),
-            "this is 1 minus the area: count the pairs in which the *outside* score is the higher one",
-        ),
-        Mistake(
-            _comparing(),
-            "ties count as lost here: a pair with equal scores counts half (a coin would decide it)",
-        ),
-        Mistake(
-            _comparing(torch.ge),
-            "ties count as won here: a pair with equal scores counts half (a coin would decide it)",
-        ),
-        Mistake(
-            _halves_in_whole_numbers,
-            "half of an odd number of ties is no whole number, and `//` rounds it down: divide with /",
-        ),
-        *(Mistake(rate(t), ONE_THRESHOLD) for rate in (_accuracy, _balanced, _hits) for t in THRESHOLDS),
-        Mistake(_zipped(lambda scores: scores), IN_LINE),
-        Mistake(_zipped(lambda scores: scores.sort().values), IN_LINE),
-        Mistake(lambda inside, outside: outside[:, None] > inside, COMPARISONS),
-        Mistake(lambda inside, outside: (outside[:, None] > inside).float().mean(1), COMPARISONS),
-        Mistake(
-            _comparing(end=torch.sum),
-            "this is the number of pairs won (Mann and Whitney's U): divide by the number of all pairs, N * M",
-        ),
-        Mistake(
-            lambda inside, outside: 100 * area(inside, outside),
-            "this is in per cent: a chance runs from 0 to 1",
-        ),
-        Mistake(
-            lambda inside, outside: outside.mean() - inside.mean(),
-            "the difference of the means depends on the unit of the score: count pairs",
-        ),
-        Mistake(
-            lambda inside, outside: (outside.mean() > inside.mean()).float(),
-            "this compares the means: compare each outside score with each inside score, and take the share",
-        ),
-        Mistake(
-            lambda inside, outside: 2 * area(inside, outside) - 1,
-            "this runs from -1 to 1 (pairs won minus pairs lost): the area counts the pairs won, and half of the ties",
-        ),
-        Mistake(
-            lambda inside, outside: max(area(inside, outside), 1 - area(inside, outside)),
-            "a score that points the wrong way is turned round here: an area below 0.5 is a finding, report it",
-        ),
-    ),
+    "6.3",
+    area,
+    probe=on(_scores, what="the area", plain=as_number, advice={"must match the size": ALL_PAIRS}),
+    mistakes="""
+`above + level / 2` -> `above` | `> inside` -> `>= inside` & `above + level / 2` -> `above`: a pair with equal scores
+    counts half, not as lost and not as won (a coin would decide it)
+`((outside[:, None] > inside).sum() + (outside[:, None] == inside).sum() // 2) / len(inside) / len(outside)`: `//`
+    rounds it down where the number of ties is odd: divide with /
+`(lambda pairs: sum((b > a) + (b == a) / 2 for a, b in pairs) / len(pairs))([*zip(inside, outside)])` | `(lambda pairs:
+    sum((b > a) + (b == a) / 2 for a, b in pairs) / len(pairs))([*zip(inside.sort()[0], outside.sort()[0])])`: zip pairs
+    the first with the first: each outside score is compared with *each* inside score
+`outside[:, None] > inside` | `(outside[:, None] > inside).float().mean(1)`: one number is asked for: .float().mean()
+`(outside[:, None] > inside).float().sum()`: this is the number of pairs won: divide by that of all pairs, N * M
+`outside.mean() - inside.mean()` | `(outside.mean() > inside.mean()).float()`: compare all pairs, not the means
+`2 * area(inside, outside) - 1`: these are pairs won minus pairs lost: count those won, and half of the ties
+`max(area(inside, outside), 1 - area(inside, outside))`: an area below 0.5 is a finding: leave it as it is
+"""
+    f"{AT_ONE_THRESHOLD}: this judges one threshold. The area is the share of all pairs with outside above inside",
     hints=(
-        "Take one score of each kind: which is higher? The area under the ROC curve is the share of pairs in which it "
-        "is the outside one (Hanley and McNeil, Radiology 143, 1982; Mann and Whitney's test of 1947).",
+        "Take one score of each kind: which is higher? The area is the share of pairs in which it is the outside one.",
         "outside[:, None] > inside makes a table of all pairs, (M, N). Its mean, after .float(), is that share.",
         "Ties count half: add (outside[:, None] == inside).float().mean() / 2.",
     ),
+    stars=2,
 )
-
-# 6.4
 
 
 def guard(logits, score, threshold):
-    rejected = logits.amax(1) + score - threshold
-    return torch.cat([logits, rejected[:, None]], 1)
+    excess = score - threshold
+    return torch.cat([logits, (logits.amax(1) + excess)[:, None]], 1)
 
 
 COLUMN = "one score an image has the shape (N,), and a column beside the logits (N, 1): write [:, None] after it"
 VALUES = "max(1) gives values and indices: take logits.max(1).values, or logits.amax(1)"
 PER_IMAGE = "logits have a row an image and a column a class: the largest logit of each image is logits.amax(1), (N,)"
+GUARD_ADVICE = {"return_types": VALUES, "same number of dimensions": COLUMN, "must match the size": PER_IMAGE}
 
 
 def _probe_guard(attempt):
-    advice = {"return_types": VALUES, "same number of dimensions": COLUMN, "must match the size": PER_IMAGE}
-    return up_to_the_first_difference(_guards(advised(attempt, advice | {"Sizes of tensors must match": COLUMN})))
-
-
-def _guards(attempt):
     """One symptom after the other: the classes, what the last logit does as the score grows, who is rejected."""
+    attempt = advised(attempt, GUARD_ADVICE | {"Sizes of tensors must match": COLUMN})
     beyond = torch.tensor([0.1, -0.3, 4.0, -4.0, -1.0, 1.0, 0.002, -0.002])
     for name, number, classes, threshold, spread, level in (
         ("5 images, 4 classes, threshold 2", 5, 4, 2.0, 4.0, [0.0]),
@@ -547,178 +218,68 @@ def _guards(attempt):
         ("8 images, 3 classes, threshold -6", 8, 3, -6.0, 0.3, [0.0]),
         ("2 images, 5 classes with logits near 2000 and -2000, threshold 1", 2, 5, 1.0, 4.0, [2000.0, -2000.0]),
     ):
-        logits = spread * torch.randn(number, classes) + torch.tensor(level)[:, None]
-        score = threshold + beyond[:number]
-        given = logits.clone().requires_grad_(), score.clone().requires_grad_()
-        result = attempt(*(each * 1 for each in given), threshold)
-        what, right = f"the logits with one more ({name})", named(torch.zeros(number, classes + 1))
-        fits = result is None or named(result) == right
-        found = {what: None if result is None else named(result)} | ({} if fits else {"what it returned": result})
-        yield found, {what: right}
-        what = f"the logits of the {classes} classes, which stay as they are ({name})"
-        yield {what: result[:, :classes].detach()}, {what: logits}
+        logits = (spread * torch.randn(number, classes) + torch.tensor(level)[:, None]).requires_grad_()
+        score, shape = (threshold + beyond[:number]).requires_grad_(), (number, classes + 1)
+        result = attempt(logits * 1, score * 1, threshold)
+        fits = isinstance(result, Tensor) and result.shape == shape
+        yield {f"the logits with one more ({name})": torch.zeros(shape) if fits else result}
+        if not fits:
+            return
+        *_, last = result.detach().unbind(1)
+        yield {f"the logits of the {classes} classes, which stay as they are ({name})": result[:, :-1].detach()}
+        rows = [attempt(logits[i : i + 1] * 1, score[i : i + 1] * 1, threshold) for i in range(number)]
+        depends = not torch.allclose(torch.cat(rows), result, rtol=1e-4, equal_nan=True)
+        yield {f"whether images depend on each other ({name})": depends} | ({"each alone": rows} if depends else {})
+        moves = {}
+        for how, other in ("grows by 0.02", score + 0.02), ("crosses the threshold", 3 * threshold - 2 * score):
+            move = (attempt(logits.detach(), other.detach(), threshold)[:, -1] - last).sign()
+            words = ("falls", "stays", "rises")
+            moves[f"the last logit as the score {how} ({name})"] = " or ".join(words[int(s) + 1] for s in move.unique())
+        yield moves
+        (slope,) = torch.autograd.grad(result[:, -1].sum() + 0 * score.sum(), score, retain_graph=True)
+        (own,) = torch.autograd.grad(result[:, :-1].sum() + 0 * logits.sum(), logits)
+        flows = {"the last logit to the score": bool((slope > 0).all()), "the classes to their logits": bool(own.all())}
+        yield {f"whether a gradient leads from {way} ({name})": found for way, found in flows.items()}
+        says, right = (result.argmax(1) == classes).tolist(), (score > threshold).tolist()
+        found = {f"whether image {i} is rejected ({name})": rejected for i, rejected in enumerate(says)}
+        yield found | ({"the last logits": last} if says != right else {})
 
-        alone = torch.cat([attempt(logits[i : i + 1], score[i : i + 1], threshold) for i in range(number)])
-        yield _as_wanted("whether images depend on each other", not torch.allclose(alone, result, rtol=1e-4), False)
-
-        last = result[:, -1]
-        scores = score + 0.02, 3 * threshold - 2 * score  # the second lies across the threshold, twice as far
-        grown, across = (attempt(logits.clone(), s, threshold)[:, -1] for s in scores)
-        depends = not (torch.equal(grown, last) and torch.equal(across, last))
-        yield _as_wanted("whether the last logit depends on the score", depends, True)
-        what = f"the last logit as the score grows by 0.02 ({name})"
-        yield _as_wanted(what, _movement(last.detach(), grown.detach()), "rises")
-        gradient = _gradient(last.sum(), given[1])
-        state = "flows" if (gradient > 0).all() else "NaN" if gradient.isnan().any() else "cut off"
-        yield _as_wanted(f"the gradient of the last logit in the score ({name})", state, "flows")
-        found, right = (result.argmax(1) == classes).tolist(), (score > threshold).tolist()
-        what = f"whether image {{}} is rejected ({name})"
-        wrong = {"the last logits": last.detach()} if found != right else {}
-        yield (
-            {what.format(i): rejected for i, rejected in enumerate(found)} | wrong,
-            {what.format(i): rejected for i, rejected in enumerate(right)},
-        )
-        slopes = _gradient(result[:, :classes].sum(), given[0])
-        yield _as_wanted(f"whether gradients flow to the classes' own logits ({name})", bool(slopes.all()), True)
-
-
-def _as_wanted(what, found, right):
-    return {what: found}, {what: right}
-
-
-def _gradient(number, inputs):
-    """The derivatives of a number, zeros where there is no way to the inputs."""
-    if not number.requires_grad:
-        return torch.zeros_like(inputs)
-    return torch.autograd.grad(number, inputs, retain_graph=True, materialize_grads=True)[0]
-
-
-def _movement(before, after):
-    """How one number an image has moved."""
-    moves = {"rises": after > before, "stays": after == before, "falls": after < before}
-    return " or ".join(word for word, images in moves.items() if images.any())
-
-
-def _guarding(rejected, keep=lambda logits, score, threshold: logits):
-    """A guard with one part exchanged: the source of the classic mistakes."""
-
-    def guarded(logits, score, threshold):
-        last = rejected(logits, score, threshold)[:, None]
-        return torch.cat([keep(logits, score, threshold), last], 1)
-
-    return guarded
-
-
-def _excess(logits, score, threshold):
-    return logits.amax(1) + score - threshold
-
-
-def _hard(logits, score, threshold):
-    return torch.where(score > threshold, torch.inf, -torch.inf)
-
-
-MASKED = (
-    "the decisions may be right, but the switch is hard: as the score changes a little, the last logit does not, and "
-    "its gradient is 0. An attack that follows gradients would fail for want of a direction, and you would call that "
-    "safety (gradient masking; Carlini and Wagner 2017 went round it so). Let the logit grow with the score"
-)
-CUT = (
-    "the last logit follows the score, but no gradient does: leave out .detach(), .item(), .data, torch.tensor and "
-    "torch.no_grad, or an attack cannot see the guard"
-)
-UNTOUCHED = "the logits of the classes change: leave them as they are, without softmax, and put one more beside them"
-BELOW_LARGEST = (
-    "the last logit has to be larger than *every* class of its image just where the score is above the threshold: "
-    "begin with the largest of them, logits.amax(1), and add score - threshold"
-)
-FALLS = (
-    "the last logit falls in some images as the score grows (abs and a square do so below the threshold, a ratio or a "
-    "product where the largest logit or the threshold is negative): add the difference, score - threshold"
-)
 
 EX_GUARD = Exercise(
-    id="6.4",
-    reference=guard,
-    probe=_probe_guard,
-    mistakes="",
-    also=(
-        Mistake(_guarding(_hard), MASKED),
-        Mistake(_guarding(lambda logits, score, threshold: (score > threshold).float()), MASKED),
-        Mistake(
-            _guarding(lambda logits, score, threshold: logits.amax(1) + (score - threshold).clamp(min=0)),
-            "in some images the last logit does not move with the score, and its gradient is 0 there: clamp, relu and "
-            "a steep sigmoid cut it off. Leave the difference as it is, negative where the image is accepted",
-        ),
-        Mistake(
-            _guarding(lambda logits, score, threshold: logits.amax(1) + threshold - score),
-            "this rejects where the score is *below* the threshold: a large score is far off. Add score - threshold",
-        ),
-        Mistake(
-            _guarding(lambda logits, score, threshold: torch.full_like(score, threshold)),
-            "the last logit does not depend on the score, so all that matters is how large the others are: add "
-            "score - threshold to the largest logit of the image",
-        ),
-        Mistake(_guarding(lambda logits, score, threshold: score - threshold), BELOW_LARGEST),
-        Mistake(_guarding(lambda logits, score, threshold: 1000 * (score - threshold)), BELOW_LARGEST),
-        Mistake(_guarding(lambda logits, score, threshold: score), BELOW_LARGEST),
-        Mistake(_guarding(lambda logits, score, threshold: logits.mean(1) + score - threshold), BELOW_LARGEST),
-        Mistake(
-            _guarding(lambda logits, score, threshold: logits.softmax(1).amax(1) + score - threshold),
-            "the largest *probability* is compared with logits here: take the largest logit, logits.amax(1)",
-        ),
-        Mistake(
-            _guarding(lambda logits, score, threshold: logits.logsumexp(1) + score - threshold),
-            "logsumexp lies above the largest logit, by log 2 if two share the lead, so images below the threshold are "
-            "rejected too: logits.amax(1)",
-        ),
-        Mistake(
-            _guarding(lambda logits, score, threshold: logits.amax(1) + score),
-            "the threshold is missing: the last logit is to pass the largest where the score passes the threshold",
-        ),
-        Mistake(_guarding(lambda logits, score, threshold: logits.amax(1) * score / threshold), FALLS),
-        Mistake(_guarding(lambda logits, score, threshold: logits.amax(1) * (1 + score - threshold)), FALLS),
-        Mistake(_guarding(lambda logits, score, threshold: logits.amax(1) + (score - threshold).abs()), FALLS),
-        Mistake(
-            _guarding(lambda logits, score, threshold: logits.max() + score - threshold),
-            "images depend on each other here: is there a maximum or a mean over the whole batch? The largest logit of "
-            "each image is logits.amax(1)",
-        ),
-        Mistake(
-            lambda logits, score, threshold: torch.cat([_excess(logits, score, threshold)[:, None], logits], 1),
-            "the new class stands first, which renumbers all others: put it last, torch.cat([logits, ...], 1)",
-        ),
-        Mistake(lambda logits, score, threshold: guard(logits, score, threshold).softmax(1), UNTOUCHED),
-        Mistake(lambda logits, score, threshold: guard(logits, score, threshold).log_softmax(1), UNTOUCHED),
-        Mistake(lambda logits, score, threshold: guard(logits.softmax(1), score, threshold), UNTOUCHED),
-        Mistake(
-            lambda logits, score, threshold: guard(logits - logits.amax(1, keepdim=True), score, threshold), UNTOUCHED
-        ),
-        Mistake(_guarding(_excess, lambda logits, s, t: logits * (s <= t)[:, None]), UNTOUCHED),
-        Mistake(_guarding(_excess, lambda logits, s, t: logits.masked_fill((s > t)[:, None], -torch.inf)), UNTOUCHED),
-        Mistake(_guarding(lambda logits, score, threshold: _excess(logits, score.detach(), threshold)), CUT),
-        Mistake(lambda logits, score, threshold: guard(logits, score, threshold).detach(), CUT),
-        Mistake(
-            _guarding(_excess, lambda logits, score, threshold: logits.detach()),
-            "the classes' own logits are cut off from the network: leave out .detach() there too",
-        ),
-        Mistake(
-            _excess,
-            "this is the new logit alone: put it beside the others, torch.cat([logits, rejected[:, None]], 1)",
-        ),
-        Mistake(
-            lambda logits, score, threshold: guard(logits, score, threshold).argmax(1),
-            "this is the decision, which has no gradient: return the logits, (N, K + 1)",
-        ),
-    ),
+    "6.4",
+    guard,
+    _probe_guard,
+    mistakes="""
+`logits.amax(1) + excess` -> `torch.where(excess > 0, torch.inf, -torch.inf)` | `logits.amax(1) + excess` -> `(excess >
+    0).float()`: the decisions may be right, but the switch is hard: the gradient of the last logit is 0. An attack
+    would fail for want of a direction, and you would take that for safety. Let the logit grow with the score
+`+ excess` -> `+ excess.clamp(min=0)`: in some images the last logit does not move with the score: clamp, relu and a
+    steep sigmoid cut it off. Leave the difference as it is, negative where the image is accepted
+`+ excess` -> `- excess`: this rejects where the score is *below* the threshold: add score - threshold
+`logits.amax(1) + excess` -> `0 * excess`: the last logit does not depend on the score: add score - threshold
+`logits.amax(1) + ` -> `` | `logits.amax(1) + ` -> `1000 * ` | `logits.amax(1) + excess` -> `score` | `amax` -> `mean`:
+    the last logit has to be larger than *every* class of its image where score > threshold: begin with logits.amax(1)
+`logits.amax` -> `logits.softmax(1).amax`: the largest *probability* is compared with logits here: logits.amax(1)
+`amax` -> `logsumexp`: logsumexp lies above the largest logit, so too many are rejected: logits.amax(1)
+` - threshold` -> ``: the threshold is missing: reject where the score is above it, so add score - threshold
+`+ excess` -> `* score / threshold` | `+ excess` -> `* (1 + excess)` | `+ excess` -> `+ excess.abs()`: the last logit
+    falls in some images as the score grows (abs and a square do so below the threshold, a ratio or a product where
+    something is negative): add score - threshold
+`guard(logits, score, threshold).roll(1, 1)`: the new class stands first, which renumbers all others: put it last
+`[logits,` -> `[logits - logits.amax(1, True),` | `[logits,` -> `[logits * (excess <= 0)[:, None],` | `[logits,` ->
+    `[logits.masked_fill((excess > 0)[:, None], -torch.inf),`: the logits of the classes change: leave them as they are
+`+ excess` -> `+ excess.detach()` | `[logits,` -> `[logits.detach(),` | `guard(logits, score, threshold).detach()`: no
+    gradient leads to the score, or to the classes' own logits: leave out .detach(), .item(), .data, no_grad
+`logits.amax(1) + score - threshold` | `guard(logits, score, threshold).argmax(1)`: this is one number an image: return
+    all logits, (N, K + 1), torch.cat([logits, rejected[:, None]], 1)
+""",
     hints=(
-        "The new logit has to pass the largest of the others by a margin that is positive where score > threshold.",
-        "Such a margin, with a gradient everywhere: score - threshold. The largest logit of each image: "
-        "logits.amax(1). (Carlini and Wagner, arXiv 1705.07263, section 4.)",
+        "The new logit has to pass the largest of the others, logits.amax(1), just where score > threshold.",
+        "What is positive just there, with a gradient everywhere? score - threshold. (Carlini and Wagner 2017)",
         "torch.cat([logits, rejected[:, None]], 1), where rejected = logits.amax(1) + score - threshold",
     ),
+    stars=2,
 )
-
-# 6.5
 
 
 def split(change, directions):
@@ -727,189 +288,73 @@ def split(change, directions):
     return along, change - along
 
 
-MOTION = "a motion of the desk with noise, and its 6 directions"
-SHARE = "this is a share of the length: return the two parts themselves, each in the shape of the change"
-ROWS = (
-    "directions has the shape (D, d), a direction a *column*. An orthonormal basis B of them has that shape too: "
-    "B.T @ change are d coefficients, and B @ coefficients is the part in their span"
-)
-SINGULAR = (
-    "directions @ directions.T is (D, D) and has only rank d, so it has no inverse. The inverse of directions.T @ "
-    "directions, (d, d), would do; torch.linalg.qr(directions).Q is safer"
-)
+ROWS = "directions (D, d) has a direction a *column*, and so has a basis B of their span: B @ (B.T @ change)"
+SINGULAR = "directions @ directions.T has only rank d, so it has no inverse: take torch.linalg.qr(directions).Q"
+DESK = "a motion of the desk with noise, and its 6 directions"
 
 
 def _probe_split(attempt):
+    """Changes to take apart, and directions: in 3 dimensions, and the motions of the desk, by small steps."""
     advice = {"singular": SINGULAR} | dict.fromkeys(("cannot be multiplied", "size mismatch", "must match"), ROWS)
-    attempt, seen = advised(attempt, advice), {}
-    for name, change, directions in _changes():
-        result = attempt(change.clone(), directions.clone())
-        if isinstance(as_number(result), float):
-            raise NotYet(SHARE)
-        want_two(result, "the part along the directions, and the rest")
-        for part, found in zip(("along", "across"), result, strict=True):
-            seen[f"the part {part} ({name})"] = as_number(found)
-    return seen
-
-
-@cache
-def _slopes():
-    """How a view of the desk changes as it turns and as the camera moves: (784, 6), by small steps."""
-    home, step = 0.2 * torch.ones(1, 7), 0.01
-    moves = step * torch.eye(7)[:6]
+    attempt, home, moves, seen = advised(attempt, advice), 0.2 * torch.ones(1, 7), 0.01 * torch.eye(7)[:6], {}
     with torch.no_grad():
-        return (scenes.DESK.render(home + moves) - scenes.DESK.render(home - moves)).flatten(1).T / (2 * step)
-
-
-def _changes():
-    """Changes to take apart, and directions."""
-    slopes = _slopes()
-    noise, motion = torch.randn(784), slopes @ torch.tensor([0.3, -0.2, 0.5, 0.1, 0.4, -0.6])
-    small = torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
-    return (
-        ("the change (1, 2, 3) and the directions (1, 0, 0) and (1, 1, 0)", torch.tensor([1.0, 2.0, 3.0]), small),
-        (
-            "the change (1, 2, 3) and the directions (0, 0, 1) and (0, 1, 1)",
-            torch.tensor([1.0, 2.0, 3.0]),
-            small.flip(0),
-        ),
-        ("the change (2, -1, 1) and the same directions", torch.tensor([2.0, -1.0, 1.0]), small.flip(0)),
-        (MOTION, motion / motion.norm() + noise / 28, slopes),
-        ("a change along one direction", slopes[:, 0] / 5, slopes[:, :1]),
-        ("noise and 3 directions of the desk", noise, slopes[:, 3:]),
-    )
-
-
-def _splitting(basis=lambda j: torch.linalg.qr(j).Q, give=lambda change, along: (along, change - along)):
-    """Taking apart with one part exchanged: the source of the classic mistakes."""
-
-    def take_apart(change, directions):
-        b = basis(directions)
-        return give(change, b @ (b.T @ change))
-
-    return take_apart
-
-
-def _by_coefficients(rest):
-    """The coefficients of the basis, or of the directions themselves, in place of the part."""
-
-    def take_apart(change, directions):
-        along = split(change, directions)[0]
-        return rest(directions, along), change - along
-
-    return take_apart
-
-
-def _one_after_the_other(change, directions):
-    across = change
-    for column in directions.T:
-        across = across - column * (column @ across) / (column @ column)
-    return change - across, across
+        desk = (scenes.DESK.render(home + moves) - scenes.DESK.render(home - moves)).flatten(1).T / 0.02
+    motion = desk @ torch.tensor([0.3, -0.2, 0.5, 0.1, 0.4, -0.6])
+    change, two = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    for name, *given in (
+        ("the change (1, 2, 3) and the directions (1, 0, 0) and (1, 1, 0)", change, two),
+        ("the change (1, 2, 3) and the directions (0, 0, 1) and (0, 1, 1)", change, two.flip(0)),
+        (DESK, motion / motion.norm() + torch.randn(784) / 28, desk),
+    ):
+        result = attempt(*given)
+        want_two(result, "the part along the directions, and the rest, each in the shape of the change")
+        seen[f"the part along ({name})"], seen[f"the part across ({name})"] = map(as_number, result)
+    return seen
 
 
 def _draw_parts(seen, expected):
     """The part along of the desk's motion: the reference's and the attempt's."""
     canvas, axes = figures.figure(4.6, 2.4, ncols=2)
     for axis, observed, title in zip(axes, (expected, seen), ("the part along", "yours"), strict=True):
-        part = observed[f"the part along ({MOTION})"].view(28, 28)
+        part = observed[f"the part along ({DESK})"].view(28, 28)
         scale = max(part.abs().max().item(), 1e-6)
         axis.imshow((part / scale).numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
         axis.set(xticks=[], yticks=[], title=title, xlabel=f"largest: {scale:.3g}")
     return figures.picture(canvas, "The part of a change along the camera's motions: the reference's and yours.")
 
 
-COEFFICIENTS = (
-    "these are the d coefficients: the part itself is the sum of the directions, each times its own, "
-    "basis @ coefficients, with the shape of the change"
-)
-
 EX_SPLIT = Exercise(
-    id="6.5",
-    reference=split,
-    probe=_probe_split,
+    "6.5",
+    split,
+    _probe_split,
+    mistakes=r"""
+`along =` -> `basis = directions; along =` | `along =` -> `basis = directions / directions.norm(dim=0); along =` |
+    `along =` -> `basis = directions / directions.norm(); along =` | `along =` -> `basis = F.normalize(directions,
+    dim=1); along =`: B @ B.T projects only if the *columns* of B have length 1 *and* stand at right angles:
+    torch.linalg.qr(directions).Q
+`basis = torch.linalg.qr(directions).Q` -> `rest = change` & `along = basis @ (basis.T @ change)` -> `for v in
+    directions.T:\n        rest = rest - v * (v @ rest) / (v @ v)\n    along = change - rest`: one direction after the
+    other is taken out, and brings back a bit of those before, since they do not stand at right angles:
+    torch.linalg.qr(directions).Q
+`along, change - along` -> `change - along, along`: the two are exchanged: the part along the directions comes first
+`(directions).Q` -> `(directions, mode="complete").Q`: this basis has all D dimensions, so the rest is 0: qr without
+    "complete", svd with full_matrices=False
+`.Q` -> `.Q[:, :1]`: only one direction is used: the span has d of them
+`change - along` -> `change`: the second part is the whole change: take the first away from it, change - along
+`return along` -> `return basis.T @ change` | `return along` -> `return torch.linalg.pinv(directions) @ change` |
+    `return along` -> `return directions.T @ change`: these are the d coefficients: the part itself is basis @
+    coefficients, in the shape of the change
+`[p.norm() / change.norm() for p in split(change, directions)]` | `[(p.norm() / change.norm()) ** 2 for p in
+    split(change, directions)]` | `[p.norm() for p in split(change, directions)]`: these are lengths, or shares: return
+    the parts themselves, each in the shape of the change
+""",
     picture=_draw_parts,
-    mistakes="",
-    also=(
-        Mistake(
-            _splitting(lambda j: j),
-            "directions @ (directions.T @ change) projects only if the columns have length 1 and stand at right "
-            "angles, and these do neither: make an orthonormal basis of them first, torch.linalg.qr(directions).Q",
-        ),
-        Mistake(
-            _splitting(lambda j: j / j.norm(dim=0)),
-            "the columns have length 1 now, but do not stand at right angles, so what they share counts twice: "
-            "torch.linalg.qr(directions).Q mends both",
-        ),
-        Mistake(
-            _splitting(lambda j: j / j.norm()),
-            "one length for all directions does not make them orthonormal: torch.linalg.qr(directions).Q",
-        ),
-        Mistake(
-            _splitting(lambda j: F.normalize(j, dim=1)),
-            "the *rows* have length 1 now: a direction is a column. torch.linalg.qr(directions).Q is an orthonormal "
-            "basis",
-        ),
-        Mistake(
-            _one_after_the_other,
-            "one direction after the other is taken out of the rest, but they do not stand at right angles: what is "
-            "taken out for one brings back a bit of those before. Make them orthonormal first, "
-            "torch.linalg.qr(directions).Q",
-        ),
-        Mistake(
-            _splitting(give=lambda change, along: (change - along, along)),
-            "the two are exchanged: the part along the directions comes first, then the rest",
-        ),
-        Mistake(
-            _splitting(lambda j: torch.linalg.qr(j, mode="complete").Q),
-            "a basis of all D dimensions: everything lies along it, and the rest is 0. Keep d columns: qr without "
-            '"complete", svd with full_matrices=False',
-        ),
-        Mistake(
-            _splitting(lambda j: torch.linalg.qr(j).Q[:, :1]),
-            "only one direction is used: the span has d of them",
-        ),
-        Mistake(
-            _splitting(give=lambda change, along: (along, along - change)),
-            "the rest has the wrong sign: change - along, so that the two parts add up to the change",
-        ),
-        Mistake(
-            _splitting(give=lambda change, along: (along, change)),
-            "the second part is the whole change: take the first away from it, change - along",
-        ),
-        Mistake(_by_coefficients(lambda j, along: torch.linalg.qr(j).Q.T @ along), COEFFICIENTS),
-        Mistake(_by_coefficients(lambda j, along: torch.linalg.pinv(j) @ along), COEFFICIENTS),
-        Mistake(_by_coefficients(lambda j, along: j.T @ along), COEFFICIENTS),
-        Mistake(
-            lambda change, directions: split(change, directions)[0].norm() / change.norm(),
-            SHARE,
-        ),
-        Mistake(
-            lambda change, directions: tuple(p.norm() / change.norm() for p in split(change, directions)),
-            SHARE,
-        ),
-        Mistake(
-            lambda change, directions: tuple(p.norm().square() / change.norm() ** 2 for p in split(change, directions)),
-            SHARE,
-        ),
-        Mistake(
-            lambda change, directions: tuple(p.norm() for p in split(change, directions)),
-            "these are the lengths of the two parts: return the parts themselves, each in the shape of the change",
-        ),
-        Mistake(
-            lambda change, directions: tuple(p / p.norm() for p in split(change, directions)),
-            "the parts have length 1 here: leave them as long as they are, so that they add up to the change",
-        ),
-        Mistake(
-            lambda change, directions: split(change, directions)[0],
-            "return two things: the part along the directions, and the rest",
-        ),
-    ),
     hints=(
         "On an orthonormal basis B a projection is easy: B @ (B.T @ change). The columns of a Jacobian are none yet.",
-        "torch.linalg.qr(directions).Q has orthonormal columns that span the same (Gram and Schmidt's way to get there "
-        "is in any book on linear algebra). torch.linalg.lstsq does it too.",
+        "torch.linalg.qr(directions).Q has orthonormal columns that span the same; torch.linalg.lstsq does it too.",
         "along = basis @ (basis.T @ change), and the rest is change - along.",
     ),
+    stars=2,
 )
 
-EXERCISES = [EX_DIMENSION, EX_WARP, EX_AREA, EX_GUARD, EX_SPLIT]
+EXERCISES = (EX_DIMENSION, EX_WARP, EX_AREA, EX_GUARD, EX_SPLIT)
