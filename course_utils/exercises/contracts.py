@@ -142,7 +142,7 @@ def plain(calls: list[tuple]) -> list[tuple]:
 def unsteady(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
     """Whether an attempt has no answer of its own to these plain calls: it changes with time, or is always 0."""
     for first, second in pairwise(calls):
-        judged = not differs(reference, first, reference, first) and _is_numbers(answer_to(attempt, first))
+        judged = not differs(reference, first, reference, first) and is_numbers(answer_to(attempt, first))
         if judged and differs(attempt, first, attempt, first, again=second):
             return Mistake(
                 attempt,
@@ -162,11 +162,14 @@ def unsteady(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mist
 def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
     """The first property that the reference shows on these plain calls, and the attempt does not."""
     names = list(signature(reference).parameters)
-    if not calls or not _is_numbers(answer_to(attempt, calls[0])):
+    if not calls or not is_numbers(answer_to(attempt, calls[0])):
         return None
     varies = [call for call in calls if differs(reference, call, reference, calls[0])]
     if varies and not any(differs(attempt, call, attempt, calls[0]) for call in varies):
-        return Mistake(attempt, "your function gives the same answer whatever it is given", "constant")
+        same = (
+            "your function gives the same answer whatever it is given: is the first one kept, or an argument not used?"
+        )
+        return Mistake(attempt, same, "constant")
     for place, name in enumerate(names):
         asked = [(call, other) for call in calls for other in _with_another(call, place, calls)]
         asked = [pair for pair in asked if not any(isinstance(answer_to(reference, call), str) for call in pair)]
@@ -263,8 +266,8 @@ def _is_row(function, call, alone):
     return not describe_difference(row, whole[:1])
 
 
-def _is_numbers(answer):
-    """Whether an answer is real numbers, which can be compared."""
+def is_numbers(answer: Any) -> bool:
+    """Whether an answer is real numbers, which can be compared; True and False are none."""
     parts = [each for each in parts_of(answer) if not isinstance(each, (tuple, list))]
     return bool(parts) and all(
         isinstance(x, (int, float)) or (isinstance(x, Tensor) and not x.is_complex()) for x in parts

@@ -134,16 +134,6 @@ def want_two(result, what):
         raise NotYet(f"return two things: {what}")
 
 
-def up_to_the_first_difference(pairs):
-    """What was seen, from the coarse to the fine, and no further than where it is wrong: one fault hides no other."""
-    seen = {}
-    for found, right in pairs:
-        seen |= found
-        if describe_difference(found, right):
-            break
-    return seen
-
-
 def advised(attempt, advice):
     """The attempt, with advice beside the errors whose text contains one of the keys."""
 
@@ -157,14 +147,6 @@ def advised(attempt, advice):
             raise
 
     return asked
-
-
-def looks(attempt, what, cases, plain=lambda result: result):
-    """What an attempt makes of copies of the inputs of each case; a case is tensors and the rest."""
-    return {
-        f"{what} ({name})": plain(attempt(*(each.clone() for each in inputs), *rest))
-        for name, (inputs, *rest) in cases.items()
-    }
 
 
 def as_number(result):
@@ -195,29 +177,6 @@ def _gradient(attempt, given):
     if None in found:
         raise NotYet(CUT, kind="graph")
     return list(found)
-
-
-def slopes(attempt, what, cases):
-    """The gradients of an attempt's result, whose values are right, in what it was given."""
-    seen = {}
-    for name, (inputs, *rest) in cases.items():
-        given = [each.clone().requires_grad_(each.is_floating_point()) for each in inputs]
-        wanted = [each for each in given if each.requires_grad]
-        result = attempt(*given, *rest)
-        if not isinstance(result, Tensor) or not result.requires_grad:
-            raise NotYet(CUT)
-        weights = torch.linspace(1, 2, result.numel()).view(result.shape)
-        found = torch.autograd.grad((result * weights).sum(), wanted, allow_unused=True)
-        if None in found:
-            raise NotYet(CUT)
-        seen[f"the gradient of {what} ({name})"] = list(found)
-    return seen
-
-
-def in_stages(attempt, reference, what, *stages, plain=lambda result: result):
-    """For `up_to_the_first_difference`: the cases of each stage, found and right. Corners make a stage of their own."""
-    for cases in stages:
-        yield looks(attempt, what, cases, plain), looks(reference, what, cases, plain)
 
 
 EVENLY = "evenly to all sides"

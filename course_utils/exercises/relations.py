@@ -264,15 +264,11 @@ def _exchanged(reference, one, other):
 
 def _of_calls(reference):
     """What goes wrong from call to call, and with the number of images."""
-    found, first = [], []
+    found = []
 
     def adding(*given):
         found.append(reference(*given))
         return sum(found)
-
-    def repeating(*given):
-        first[:] = first or [reference(*given)]
-        return first[0]
 
     def times(size, power):
         def wrong(*given):
@@ -282,7 +278,6 @@ def _of_calls(reference):
 
     backward = "each call adds to what the calls before it found (gradients in .grad do): begin at 0 in each call"
     yield Mistake(adding, backward, "adds up")
-    yield Mistake(repeating, "every call gets the answer of the first one: it is kept from call to call", "state")
     for size, what in ((len, "batch"), (lambda x: x[0].numel(), "values")):
         yield Mistake(times(size, 1), f"this is a sum over the {what} where their mean is asked for", "sum")
         yield Mistake(times(size, -1), f"this is divided by the number of the {what}, and should not be", "mean")

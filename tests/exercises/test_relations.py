@@ -80,7 +80,7 @@ WRONG = [
     (lengths, lambda images, scale=1.0: lengths(images, scale).roll(1), "off by one"),
     (lengths, lambda images, scale=1.0: lengths(images - images.mean(0), scale), "per image"),
     (lengths, stateful(lengths), "state"),
-    (lengths, buffered, "state"),
+    (lengths, buffered, "constant"),
     (lengths, in_place, "in place"),
     (lengths, lambda *given: torch.manual_seed(0) and lengths(*given), "seed"),
     (swapped, lambda table, power: table.softmax(-1) ** power, "transposed"),
