@@ -26,6 +26,17 @@ from course_utils.exercises.relations import related
 from course_utils.exercises.timeout import SECONDS, TooLong, limited, own_line
 from course_utils.figures import Picture
 
+COARSE = {
+    "first",
+    "transposed",
+    "shape",
+    "levels",
+    "constant",
+    "chance",
+    "border",
+    "cut",
+}  # what words and NaN can tell
+
 
 @dataclass(frozen=True)
 class Exercise:
@@ -98,9 +109,10 @@ class Exercise:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = next(filter(does_as, self.listed), None)
-            if found or not _compares(seen, expected):
+            if found or isinstance(seen, Raised):
                 return found
-            table = filter(does_as, related(self.reference, calls))
+            fine = _compares(seen, expected)
+            table = filter(does_as, (each for each in related(self.reference, calls) if fine or each.kind in COARSE))
             return lacks(contracts.unsteady) or next(table, None) or lacks(contracts.broken)
 
     def _observe(
@@ -135,9 +147,7 @@ class Exercise:
 
 
 def _compares(seen, expected):
-    """Whether what is wrong first is numbers beside numbers: of words, yes and no, or NaN no table can tell why."""
-    if isinstance(seen, Raised):
-        return False
+    """Whether what is wrong first is numbers beside numbers, and not words, yes and no, or NaN."""
     if isinstance(expected, dict):
         seen = seen if isinstance(seen, dict) else {}
         key = next(key for key, right in expected.items() if describe_difference(seen.get(key), right))
