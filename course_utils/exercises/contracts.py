@@ -131,71 +131,76 @@ def _same(a, b):
     return type(a) is type(b) and a == b
 
 
-# Properties.
-
-
-def plain(calls: list[tuple]) -> list[tuple]:
-    """The first calls that can be repeated: none of their arguments is a function, which may count how it is asked."""
-    return [call for call in calls if not any(map(_answers, parts_of(call)))][:12]
+BROKEN = {
+    "state": "the same question gets another answer the second time: your function keeps something from call to call "
+    "(a global, a list or a tensor made outside of it, a default that is changed). Make all of it anew inside",
+    "size": "what has the same size gets the same answer: your function keeps its answers (a cache, a buffer)",
+    "zero": "every number that your function returns is 0",
+    "constant": "your function gives the same answer whatever it is given: is the first one kept, or nothing used?",
+    "ignored": "`{0}` has no say in the answer: another `{0}` gives the same. Is a number written out in its place, or "
+    "another name used?",
+    "per image": "the first one gets another answer alone than together with the others: each has to be treated by "
+    "itself. Which dimension does each step (a mean, a norm, a maximum, a softmax) run over?",
+    "factor": "every number is {0:.4g} times the right one: a factor too much, or one missing",
+}
 
 
 def unsteady(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
-    """Whether an attempt has no answer of its own to these plain calls: it changes with time, or is always 0."""
-    for first, second in pairwise(calls):
-        judged = not differs(reference, first, reference, first) and is_numbers(answer_to(attempt, first))
-        if judged and differs(attempt, first, attempt, first, again=second):
-            return Mistake(
-                attempt,
-                "the same question gets another answer the second time: your function keeps something from call to "
-                "call (a global, a list or a tensor made outside of it, a default that is changed). Make all of it "
-                "anew inside",
-                "state",
-            )
-    found, right = ([answer_to(one, call) for call in calls] for one in (attempt, reference))
-    if all(isinstance(x, Tensor) and not x.any() for x in found) and any(
-        isinstance(x, Tensor) and x.any() for x in right
-    ):
-        return Mistake(attempt, "every number that your function returns is 0", "constant")
-    return None
+    """Whether an attempt has no answer of its own to these calls: it changes from time to time, or is always 0."""
+    for first, second in pairwise(_plain(calls)):
+        judged = is_numbers(answer_to(attempt, first)) and not differs(reference, first, first)
+        if judged and differs(attempt, first, first, between=second):
+            return Mistake(attempt, BROKEN["state"], "state")
+    found, right = ([answer_to(one, call) for call in _plain(calls)] for one in (attempt, reference))
+    dull = [isinstance(x, Tensor) and not x.any() for x in found]
+    return Mistake(attempt, BROKEN["zero"], "constant") if found and all(dull) and right[0].any() else None
+
+
+def remembered(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
+    """Whether a right attempt answers from memory: a result changes later, or what has the same size has the same."""
+    alike = []
+    for call in _plain(calls):
+        for place, own in enumerate(call):
+            other = next(_with_another(call, place, []), None) if isinstance(own, Tensor) else None
+            if other and differs(reference, call, other):
+                first = answer_to(attempt, call)
+                before = copied(first)
+                alike.append(not describe_difference(answer_to(attempt, other), before))
+                if is_numbers(first) and describe_difference(first, before):
+                    return Mistake(attempt, LEFT_BEHIND["kept"], "kept")
+    return Mistake(attempt, BROKEN["size"], "state") if alike and all(alike) else None
 
 
 def broken(attempt: Callable, reference: Callable, calls: list[tuple]) -> Mistake | None:
-    """The first property that the reference shows on these plain calls, and the attempt does not."""
-    names = list(signature(reference).parameters)
+    """The first property that the reference shows on these calls, and the attempt does not."""
+    found = next(_broken(attempt, reference, _plain(calls)), None)
+    return found and Mistake(attempt, BROKEN[found[0]].format(*found[1:]), found[0])
+
+
+def _broken(attempt, reference, calls):
     if not calls or not is_numbers(answer_to(attempt, calls[0])):
-        return None
-    varies = [call for call in calls if differs(reference, call, reference, calls[0])]
-    if varies and not any(differs(attempt, call, attempt, calls[0]) for call in varies):
-        same = (
-            "your function gives the same answer whatever it is given: is the first one kept, or an argument not used?"
-        )
-        return Mistake(attempt, same, "constant")
-    for place, name in enumerate(names):
+        return
+    varies = [call for call in calls if differs(reference, call, calls[0])]
+    if varies and not any(differs(attempt, call, calls[0]) for call in varies):
+        yield ("constant",)
+    for place, name in enumerate(signature(reference).parameters):
         asked = [(call, other) for call in calls for other in _with_another(call, place, calls)]
         asked = [pair for pair in asked if not any(isinstance(answer_to(reference, call), str) for call in pair)]
-        telling = [(call, other) for call, other in asked if differs(reference, call, reference, other)]
-        if telling and not any(differs(attempt, call, attempt, other) for call, other in telling):
-            return Mistake(
-                attempt,
-                f"`{name}` has no say in the answer: another `{name}` gives the same. Is a number written out in its "
-                "place, or another name used?",
-                "ignored",
-            )
+        telling = [pair for pair in asked if differs(reference, *pair)]
+        if telling and not any(differs(attempt, *pair) for pair in telling):
+            yield "ignored", name
     for call in calls:
         alone = _first_alone(call)
         if alone and _is_row(reference, call, alone) and _is_row(attempt, call, alone) is False:
-            return Mistake(
-                attempt,
-                "the first one gets another answer alone than together with the others: each has to be treated by "
-                "itself. Which dimension does each step (a mean, a norm, a maximum, a softmax) run over?",
-                "per image",
-            )
-    ratio = _ratio(*([answer_to(one, call) for call in calls] for one in (attempt, reference)))
-    if ratio:
-        return Mistake(
-            attempt, f"every number is {ratio:.4g} times the right one: a factor too much, or one missing", "factor"
-        )
-    return None
+            yield ("per image",)
+    if ratio := _ratio(*([answer_to(one, call) for call in calls] for one in (attempt, reference))):
+        yield "factor", ratio
+
+
+def _plain(calls):
+    """The first calls that can be repeated: none of their arguments is a function, which may count how it is asked."""
+    asks = [any(callable(x) and not isinstance(x, torch.nn.Module) for x in parts_of(call)) for call in calls]
+    return [call for call, counts in zip(calls, asks, strict=True) if not counts][:12]
 
 
 def _ratio(found, right):
@@ -206,11 +211,6 @@ def _ratio(found, right):
     found, right = (torch.cat([pair[i].detach().double().flatten() for pair in pairs]) for i in (0, 1))
     ratio = ((found * right).sum() / right.square().sum()).item()
     return ratio if right.numel() > 2 and torch.allclose(found, ratio * right, rtol=1e-4, atol=1e-7) else 0.0
-
-
-def _answers(thing):
-    """Whether it can be asked, so that asking again may count."""
-    return callable(thing) and not isinstance(thing, (torch.nn.Module, type))
 
 
 def answer_to(function: Callable, call: tuple) -> Any:
@@ -227,12 +227,12 @@ def answer_to(function: Callable, call: tuple) -> Any:
             np.random.set_state(state)
 
 
-def differs(one: Callable, call: tuple, another: Callable, other: tuple, again: tuple = ()) -> bool:
-    """Whether two answers differ; with ``again``, after that was asked in between."""
-    first = answer_to(one, call)
-    if again:
-        answer_to(one, again)
-    return bool(describe_difference(answer_to(another, other), first))
+def differs(function: Callable, call: tuple, other: tuple, between: tuple = ()) -> bool:
+    """Whether a function's answers to two calls differ; with another call in between."""
+    first = answer_to(function, call)
+    if between:
+        answer_to(function, between)
+    return bool(describe_difference(answer_to(function, other), first))
 
 
 def _with_another(call, place, calls):
@@ -241,8 +241,10 @@ def _with_another(call, place, calls):
         return
     own = call[place]
     others = [other[place] for other in calls if place < len(other)]
-    if isinstance(own, Tensor) and own.is_floating_point() and own.numel() > 1:
-        others.append(own.flatten().flip(0).view_as(own))
+    if isinstance(own, Tensor) and own.numel() > 1:
+        others.append(
+            own.flatten()[torch.randperm(own.numel(), generator=torch.Generator().manual_seed(0))].view_as(own)
+        )
     if type(own) in {int, float} and own > 1e-9:
         others.append((own + 1) // 2 if isinstance(own, int) else own / 2)
     for other in others:
@@ -267,11 +269,10 @@ def _is_row(function, call, alone):
 
 
 def is_numbers(answer: Any) -> bool:
-    """Whether an answer is real numbers, which can be compared; True and False are none."""
+    """Whether an answer is real numbers, which can be compared."""
     parts = [each for each in parts_of(answer) if not isinstance(each, (tuple, list))]
-    return bool(parts) and all(
-        isinstance(x, (int, float)) or (isinstance(x, Tensor) and not x.is_complex()) for x in parts
-    )
+    real = [type(x) in {int, float, bool} or (isinstance(x, Tensor) and not x.is_complex()) for x in parts]
+    return bool(parts) and all(real)
 
 
 def copied(thing: Any) -> Any:

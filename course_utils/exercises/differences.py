@@ -83,7 +83,7 @@ def _describe_tensor(seen: Any, expected: Tensor, where: str) -> str:
         return f"{where}: got NaN; look for a division by zero or for an exponential that overflows"
     if torch.allclose(seen, expected, rtol=1e-3, atol=1e-5, equal_nan=True):
         return ""
-    worst = (seen - expected).abs().nan_to_num(math.inf).argmax().item()
+    worst = (seen.double() - expected.double()).abs().nan_to_num(math.inf).argmax().item()
     found, right = seen.flatten()[worst].item(), expected.flatten()[worst].item()
     at = f" at {[int(i) for i in torch.unravel_index(torch.tensor(worst), seen.shape)]}" if seen.numel() > 1 else ""
     return f"{where}: the shape is right, but the values are not; for example {found:.4g}{at}, expected {right:.4g}"

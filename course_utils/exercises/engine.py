@@ -8,6 +8,7 @@ the mistake: first among its own, which are edits of its reference (`edits`), th
 
 import contextlib
 import inspect
+import io
 import sys
 import traceback
 import warnings
@@ -86,6 +87,8 @@ class Exercise:
         seen = self._observe(attempt, expected)
         difference = describe_difference(seen, expected)
         if not difference:
+            if found := self._lacks(contracts.remembered, attempt, calls):
+                raise NotYet(found.message, kind=found.kind)
             return
         draw = partial(self._draw, seen, expected)
         mistake = self._recognised(attempt, seen, expected, calls)
@@ -95,10 +98,6 @@ class Exercise:
 
     def _recognised(self, attempt: Callable, seen: Any, expected: Any, calls: list[tuple]) -> Mistake | None:
         """The mistake that does the same: one of the exercise's own or of the table; or a property that is broken."""
-
-        def lacks(look):
-            with contextlib.suppress(TooLong, Exception):  # what cannot be asked in another way has no property
-                return limited(SECONDS, lambda: look(attempt, self.reference, contracts.plain(calls)))
 
         def does_as(mistake):
             with contextlib.suppress(NotYet, NotImplementedError):  # the probe refuses that answer in words
@@ -113,7 +112,19 @@ class Exercise:
                 return found
             fine = _compares(seen, expected)
             table = filter(does_as, (each for each in related(self.reference, calls) if fine or each.kind in COARSE))
-            return lacks(contracts.unsteady) or next(table, None) or lacks(contracts.broken)
+            unsteady, broken = (
+                partial(self._lacks, look, attempt, calls) for look in (contracts.unsteady, contracts.broken)
+            )
+            return unsteady() or next(table, None) or broken()
+
+    def _lacks(self, look: Callable, attempt: Callable, calls: list[tuple]) -> Mistake | None:
+        silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+        with (
+            contextlib.suppress(TooLong, Exception),
+            silent[0],
+            silent[1],
+        ):  # what cannot be asked again has no property
+            return limited(SECONDS, lambda: look(attempt, self.reference, calls))
 
     def _observe(
         self, function: Callable, guide: Any = None, *, so_far: bool = False, calls: list | None = None
@@ -153,7 +164,8 @@ def _compares(seen, expected):
         key = next(key for key, right in expected.items() if describe_difference(seen.get(key), right))
         seen, expected = seen.get(key), expected[key]
     numbers = [each for each in contracts.parts_of(seen) if isinstance(each, (torch.Tensor, float))]
-    return contracts.is_numbers(expected) and not any(bool(torch.as_tensor(x).isnan().any()) for x in numbers)
+    nan = any(bool(torch.as_tensor(x).isnan().any()) for x in numbers)
+    return contracts.is_numbers(expected) and not isinstance(expected, bool) and not nan
 
 
 def _gathered(observation, guide, so_far):

@@ -150,13 +150,14 @@ def advised(attempt, advice):
 
 
 def as_number(result):
-    """A tensor or an array that is one real number, as a Python number; anything else as it is."""
+    """One real number, also as a tensor or an array, as a Python float; anything else as it is."""
     if isinstance(result, str):
         raise NotYet("this returns a text: return the number itself, without str() and without an f-string")
-    if getattr(result, "ndim", None) != 0:
+    value = result.item() if getattr(result, "ndim", None) == 0 else result
+    try:
+        return float(value) if isinstance(value, (int, float)) else result
+    except OverflowError:  # a whole number beyond 1e308
         return result
-    value = result.item()
-    return float(value) if isinstance(value, (int, float)) else result
 
 
 CUT = (

@@ -32,7 +32,7 @@ RESULTS = """
 `1 - x`: complement: this is 1 - what is asked for: the other side is counted
 `x.log()`: logarithm: this is the logarithm of what is asked for: take exp
 `x.exp()`: logarithm: this is exp of what is asked for: a logarithm is missing at the end
-`x.softmax(-1)` | `x.log_softmax(-1)`: softmax: one softmax too many, at the end
+`rows(x).softmax(-1)` | `rows(x).log_softmax(-1)`: softmax: one softmax too many, at the end
 `rows(x).mean()` | `rows(x).mean(0)`: mean: this is a mean over the whole batch: one for each is asked for, not one for
     all
 `rows(x).mean(-1)`: mean: this is the mean over the last dimension, which is to stay
@@ -118,8 +118,8 @@ PARTS = """
 `.permute(…)` -> `` | `.transpose(…)` -> `` | `.mT` -> `` | `.T` -> ``: transposed: dimensions stand in the wrong order:
     permute, transpose or .T is missing
 `.round()` -> `` | `.floor()` -> `` | `.ceil()` -> `` | `round(…)` -> `…`: rounded: it has to be rounded
-`floor` -> `ceil` | `ceil` -> `floor` | `round` -> `floor` | `floor` -> `round` | `ceil` -> `round` | ` // ` -> ` / `:
-    rounded: it is rounded in another way
+`floor` -> `ceil` | `ceil` -> `floor` | `round` -> `floor` | `round` -> `ceil` | `floor` -> `round` | `ceil` -> `round`
+    | ` // ` -> ` / `: rounded: it is rounded in another way
 ` / ` -> ` // `: rounded: // cuts to whole numbers: divide with /
 `.flatten(1)` -> ``: shape: flatten(1) is missing, which makes a row of numbers of each image
 `.mean(` -> `.sum(`: sum: a step adds up, where the mean is asked for
@@ -137,8 +137,8 @@ PARTS = """
 `.mean(…)` -> `.mean()` | `.sum(…)` -> `.sum()` | `.amax(…)` -> `.amax()` | `.norm(…)` -> `.norm()` | `.prod(…)` ->
     `.prod()`: axis: a step runs over all dimensions, the whole batch at once: each by itself, over its own values
 `(1)` -> `(0)` | `(1)` -> `(-1)` | `(0)` -> `(1)` | `(0)` -> `(-1)` | `(-1)` -> `(0)` | `(-1)` -> `(1)` | `, 1)` -> `,
-    0)` | `, 0)` -> `, 1)` | `dim=1` -> `dim=0` | `dim=0` -> `dim=1` | `dim=-1` -> `dim=0`: axis: a step runs over the
-    wrong dimension: which one is the batch, and which one is to go?
+    0)` | `, 0)` -> `, 1)` | `dim=1` -> `dim=0` | `dim=0` -> `dim=1` | `dim=-1` -> `dim=0` | `(2)` -> `(1)` | `dim=2` ->
+    `dim=1`: axis: a step runs over the wrong dimension: which one is the batch, and which one is to go?
 ` + ` -> ` - `: minus: a minus stands where plus belongs
 ` - ` -> ` + `: minus: a plus stands where minus belongs
 `-` -> ``: minus: a minus is missing

@@ -61,7 +61,7 @@ UNFORESEEN = {
     "2.1": (lambda a, b: (b - a).flatten(1).abs().median(1).values, "the values are not"),
     "2.2": (lambda model, x, r, target, c: c * r.square().sum() - model(x + r).softmax(1)[0, target], "the value of F"),
     "2.3": (lambda works, low, high, steps: high - low, "what it returns where every c up to 0.013 works"),
-    "2.4": (lambda change, share=0.9: 5, "the number for a change that is spread out: got 5"),
+    "2.4": (lambda change, share=0.9: 5, "(for a change that is spread out): got 5"),
     "2.5": (lambda weight, size: 3.0, "3 maps in and 4 out: got 3, expected"),
     "2.6": (lambda features, labels, directions, k=8: torch.zeros(8), "the values are not"),
 }

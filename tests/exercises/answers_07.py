@@ -411,7 +411,7 @@ ALSO_UNFORESEEN = [
         lambda number, d: torch.full((number, d), torch.nan),
         "some coordinates are NaN or infinite",
     ),
-    ("7.1", lambda number, d: np.zeros((number, d)), "got a ndarray, expected a tensor of shape (5, 2)"),
+    ("7.1", lambda number, d: np.zeros((number, d)), "got an ndarray, expected a tensor of shape (5, 2)"),
     ("7.2", _spoils_the_residual, LEFT_BEHIND["in place"]),
     ("7.2", lambda A, y, k: A @ y, "A has a row a measurement and a *column* an entry of x"),
     ("7.2", lambda A, y, k: torch.linalg.inv(A[:, [0, 0]].T @ A[:, [0, 0]]), "these columns have no inverse"),
@@ -456,7 +456,7 @@ ALSO_UNFORESEEN = [
     ("7.5", lambda share, sigma: statistics.NormalDist().inv_cdf(share), "your code raised"),
     ("7.6", lambda gradient, basis: gradient @ basis @ basis.T, A_ROW),
     ("7.6", lambda gradient, basis: basis @ basis.T @ gradient, A_ROW),
-    ("7.6", lambda gradient, basis: torch.zeros_like(gradient), "`gradient` has no say in the answer"),
+    ("7.6", lambda gradient, basis: torch.zeros_like(gradient), "every number that your function returns is 0"),
     (
         "7.6",
         lambda gradient, basis: gradient * torch.tensor([1.0, 1, 0]).repeat(14)[: gradient.shape[1]],

@@ -312,7 +312,7 @@ ALSO_UNFORESEEN = [
     ("8.1", lambda p, g, n, b: f"10^{p}", "this returns a text: return the number itself"),
     ("8.3", lambda features, centres: -(features - centres).square().sum(1), "each image is compared with *each*"),
     ("8.3", lambda features, centres: features @ centres, "each image is compared with *each*"),
-    ("8.3", lambda features, centres: -np.ones((2, 3)), "got a ndarray, expected a tensor of shape (2, 3)"),
+    ("8.3", lambda features, centres: -np.ones((2, 3)), "got an ndarray, expected a tensor of shape (2, 3)"),
     (
         "8.3",
         lambda features, centres: -((features[:, None] - centres) ** 4).sum(2),

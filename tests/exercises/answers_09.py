@@ -409,7 +409,7 @@ ALSO_UNFORESEEN = [
     ("9.2", _RoundBackwards.apply, "comes back with its sign turned round"),
     ("9.2", _passes_half, "the gradient of the images (a ramp from 0 to 1, 4 levels): the shape is right"),
     ("9.2", _in_float32, "the images (2 grey images, 8 levels, in float64): got torch.float32, expected torch.float64"),
-    ("9.2", lambda images, levels: np.rint(images.numpy() * (levels - 1)) / (levels - 1), "got a ndarray, expected a"),
+    ("9.2", lambda images, levels: np.rint(images.numpy() * (levels - 1)) / (levels - 1), "got an ndarray, expected a"),
     ("9.2", lambda images, levels: images.mul_(levels - 1).round_().div_(levels - 1), LEFT_BEHIND["in place"]),
     ("9.2", lambda images, levels: images.flatten(), "got shape (42,), expected (1, 1, 1, 42)"),
     (

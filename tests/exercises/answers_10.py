@@ -483,7 +483,7 @@ ALSO_UNFORESEEN = [
     ),
     ("10.1", lambda boxes, box: max(boxes[:, 0], box[0]), "torch.maximum, torch.minimum and clamp work"),
     ("10.1", lambda boxes, box: boxes[0] * boxes[1], "boxes has a box a *row*, (N, 4)"),
-    ("10.1", lambda boxes, box: _box_by_box(boxes, box).numpy(), "got a ndarray, expected a tensor of shape (1,)"),
+    ("10.1", lambda boxes, box: _box_by_box(boxes, box).numpy(), "got an ndarray, expected a tensor of shape (1,)"),
     ("10.1", lambda boxes, box: _box_by_box(boxes, box).tolist(), "got a list, expected a tensor of shape (1,)"),
     ("10.2", _height_and_width_exchanged, "rows row to row + h, columns column to column + w"),
     ("10.2", lambda patch, images, row, column: images + patch, "has to be as large as the patch"),
@@ -509,7 +509,7 @@ ALSO_UNFORESEEN = [
     ("10.3", lambda model, x, target, transform, samples: transform(x[0]), "transform takes images, (N, C, H, W)"),
     ("10.3", lambda model, x, target, transform, samples: transform, "this returns a function"),
     ("10.4", _beside_the_line, "beside the line from the clean image to the wrong one"),
-    ("10.4", _numbers, "the image: got a ndarray, expected a tensor of shape (1, 3, 32, 32)"),
+    ("10.4", _numbers, "the image: got an ndarray, expected a tensor of shape (1, 3, 32, 32)"),
     (
         "10.4",
         _all_questions_but_one,

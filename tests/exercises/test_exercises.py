@@ -31,6 +31,7 @@ def test_the_reference_is_right(exercise):
     assert len(exercise.listed) >= 3 and len(exercise.hints) >= 2 and exercise.stars in {1, 2, 3}
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("exercise", "number"), MISTAKES, ids=[f"{e.id}-{i}" for e, i in MISTAKES])
 def test_a_known_mistake_meets_its_message(exercise, number):
     mistake = exercise.listed[number]

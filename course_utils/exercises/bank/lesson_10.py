@@ -189,7 +189,8 @@ ANEW = "the graph of one draw is used up by its gradient: compute transform(x) a
 class _Draws:
     """A transform that draws for each image how bright it is, where it stands, and noise; it counts its draws."""
 
-    count = 0
+    def __init__(self):
+        self.count, self.chance = 0, dict(generator=torch.Generator().manual_seed(0))
 
     def __call__(self, images):
         if not isinstance(images, Tensor) or images.ndim != 4:
@@ -198,8 +199,11 @@ class _Draws:
         return torch.stack([self._one(image) for image in images])
 
     def _one(self, image):
-        bright, shift = 0.4 + 1.6 * torch.rand(1), int(torch.randint(1, probes.SIDE, (1,)))
-        return bright * image.roll(shift, 2) + 0.3 * torch.randn(1, probes.SIDE, probes.SIDE)
+        bright, shift = (
+            0.4 + 1.6 * torch.rand(1, **self.chance),
+            int(torch.randint(1, probes.SIDE, (1,), **self.chance)),
+        )
+        return bright * image.roll(shift, 2) + 0.3 * torch.randn(1, probes.SIDE, probes.SIDE, **self.chance)
 
 
 def _probe_expected(attempt):
