@@ -315,6 +315,19 @@ def _drops_the_rest(number, d):
     return cube[cube.norm(dim=1) <= 1]
 
 
+def _normal_radius(number, d):
+    return F.normalize(torch.randn(number, d)) * torch.randn(number, 1).abs() ** (1 / d)
+
+
+def _takes_away_from_left(A, y, k):
+    taken, left = [], y
+    for _ in range(k):
+        taken.append((A.T @ left).square().argmax().item())
+        coefficients = torch.linalg.lstsq(A[:, taken], y).solution
+        left = left - A[:, taken] @ coefficients
+    return torch.zeros_like(A[0]).index_put((torch.tensor(taken),), coefficients, accumulate=False)
+
+
 UNFORESEEN = {
     "7.1": (
         _three_quarters,
@@ -372,6 +385,11 @@ def _places_by(choose):
 
 
 ALSO_UNFORESEEN = [
+    ("7.1", _normal_radius, "and multiply by a radius below 1"),
+    ("7.2", _takes_away_from_left, "earlier columns are taken away twice"),
+    ("7.3", lambda shares: (1 - shares.mean(1)) ** 784, "this is the blog's"),
+    ("7.4", _places_by(lambda t: t[t.abs() < 1].sort().values), "before the start or behind the end"),
+    ("7.6", lambda gradient, basis: (gradient @ basis.T).relu() @ basis, "coordinates enter as they are"),
     ("7.1", lambda number, d: torch.zeros(number, d).long(), "and type torch.int64, expected a tensor of shape (5, 2)"),
     ("7.1", lambda number, d: _shadow_of_a_sphere(number, d) / 2, "got none farther out than 0.5, expected as many"),
     ("7.2", _in_float32, "got rounded: float32 on the way?, expected exact"),
@@ -411,7 +429,7 @@ ALSO_UNFORESEEN = [
         lambda number, d: torch.full((number, d), torch.nan),
         "some coordinates are NaN or infinite",
     ),
-    ("7.1", lambda number, d: np.zeros((number, d)), "got a ndarray, expected a tensor of shape (5, 2)"),
+    ("7.1", lambda number, d: np.zeros((number, d)), "got an ndarray, expected a tensor of shape (5, 2)"),
     ("7.2", _spoils_the_residual, LEFT_BEHIND["in place"]),
     ("7.2", lambda A, y, k: A @ y, "A has a row a measurement and a *column* an entry of x"),
     ("7.2", lambda A, y, k: torch.linalg.inv(A[:, [0, 0]].T @ A[:, [0, 0]]), "these columns have no inverse"),
@@ -456,7 +474,7 @@ ALSO_UNFORESEEN = [
     ("7.5", lambda share, sigma: statistics.NormalDist().inv_cdf(share), "your code raised"),
     ("7.6", lambda gradient, basis: gradient @ basis @ basis.T, A_ROW),
     ("7.6", lambda gradient, basis: basis @ basis.T @ gradient, A_ROW),
-    ("7.6", lambda gradient, basis: torch.zeros_like(gradient), "`gradient` has no say in the answer"),
+    ("7.6", lambda gradient, basis: torch.zeros_like(gradient), "every number that your function returns is 0"),
     (
         "7.6",
         lambda gradient, basis: gradient * torch.tensor([1.0, 1, 0]).repeat(14)[: gradient.shape[1]],
