@@ -204,7 +204,7 @@ EX_PIXELS = Exercise(
 `change.flatten().square().sort(descending=True).values` -> `change.sort(descending=True).values.flatten().square()`:
     this sorts each row of the picture by itself: make one long row first, with flatten()
 `int(share * (change != 0).sum())`: this is a share of the number of pixels, however much each of them changed
-`share * energy.sum()` -> `share`: a share of the *whole energy* is meant: share * energy.sum()
+`share * energy.sum()` -> `share`: a share of the *whole energy* is meant: share times the sum of all squares
 `energy.cumsum(0)` -> `energy` | `energy.cumsum(0)` -> `energy` & ` + 1` -> ``: add the energies up first, cumsum
 """,
     hints=(
