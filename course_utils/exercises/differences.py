@@ -59,16 +59,18 @@ def describe_difference(seen: Any, expected: Any, where: str = "your function") 
         return f"{where} returned None: is the `return` missing?"
     if isinstance(expected, Tensor):
         return _describe_tensor(seen, expected, where)
-    if isinstance(expected, float) and not isinstance(seen, str):
+    if isinstance(expected, (int, float)) and not isinstance(expected, bool) and not isinstance(seen, (str, bool)):
         if getattr(seen, "ndim", None) == 0:  # a tensor or an array that is one number
             seen = seen.item()
         if not isinstance(seen, (int, float)):
             return f"{where}: got {named(seen)}, expected one number"
         if math.isnan(seen) and not math.isnan(expected):
             return f"{where}: got NaN, expected {expected:.4g}; look for 0/0, or the mean of nothing"
-        same = math.isnan(seen) or math.isclose(seen, expected, rel_tol=1e-3, abs_tol=1e-5)
+        close = (0.0, 0.0) if isinstance(expected, int) else (1e-3, 1e-5)
+        same = math.isnan(seen) or math.isclose(seen, expected, rel_tol=close[0], abs_tol=close[1])
         return "" if same else f"{where}: got {seen:.4g}, expected {expected:.4g}"
-    return "" if type(seen) is type(expected) and seen == expected else f"{where}: got {seen}, expected {expected}"
+    found = seen if isinstance(seen, (str, bool)) else named(seen)
+    return "" if type(seen) is type(expected) and seen == expected else f"{where}: got {found}, expected {expected}"
 
 
 def _describe_tensor(seen: Any, expected: Tensor, where: str) -> str:
@@ -78,12 +80,13 @@ def _describe_tensor(seen: Any, expected: Tensor, where: str) -> str:
         return f"{where}: got shape {tuple(seen.shape)}, expected {tuple(expected.shape)}"
     if seen.is_complex():
         return f"{where}: got complex numbers, expected real ones"
+    expected = expected if expected.is_floating_point() else expected.double()
     seen = seen.detach().to("cpu", expected.dtype)
     if seen.isnan().any() and not expected.isnan().any():
         return f"{where}: got NaN; look for a division by zero or for an exponential that overflows"
     if torch.allclose(seen, expected, rtol=1e-3, atol=1e-5, equal_nan=True):
         return ""
-    worst = (seen.double() - expected.double()).abs().nan_to_num(math.inf).argmax().item()
+    worst = (seen - expected).abs().nan_to_num(math.inf).argmax().item()
     found, right = seen.flatten()[worst].item(), expected.flatten()[worst].item()
     at = f" at {[int(i) for i in torch.unravel_index(torch.tensor(worst), seen.shape)]}" if seen.numel() > 1 else ""
     return f"{where}: the shape is right, but the values are not; for example {found:.4g}{at}, expected {right:.4g}"

@@ -2,4 +2,4 @@
 
 ALSO_RIGHT = [("0.1", lambda logits: (logits - logits.logsumexp(1, keepdim=True)).exp().max(1)[0])]
 
-ALSO_UNFORESEEN = [("0.1", lambda logits: logits.softmax(1).amax(), "this is the largest of the whole batch")]
+ALSO_UNFORESEEN = [("0.1", lambda logits: logits.softmax(1).amax(), "the largest of the whole batch")]

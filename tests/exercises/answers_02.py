@@ -59,9 +59,9 @@ RIGHT = {
 
 UNFORESEEN = {
     "2.1": (lambda a, b: (b - a).flatten(1).abs().median(1).values, "the values are not"),
-    "2.2": (lambda model, x, r, target, c: c * r.square().sum() - model(x + r).softmax(1)[0, target], "the value of F"),
+    "2.2": (lambda model, x, r, t, c: c * r.square().sum() - model(x + r).softmax(1)[0, t], "minus the *logarithm*"),
     "2.3": (lambda works, low, high, steps: high - low, "what it returns where every c up to 0.013 works"),
-    "2.4": (lambda change, share=0.9: 5, "(for a change that is spread out): got 5"),
+    "2.4": (lambda change, share=0.9: 5, "for a change that is spread out): got 5, expected"),
     "2.5": (lambda weight, size: 3.0, "3 maps in and 4 out: got 3, expected"),
     "2.6": (lambda features, labels, directions, k=8: torch.zeros(8), "the values are not"),
 }
@@ -136,7 +136,29 @@ def _largest_of_a_list(works, low, high, steps):
     return max(tried)
 
 
+def _lowers_high_alone(works, low, high, steps):
+    for _ in range(steps):
+        middle = (low * high) ** 0.5
+        if not works(middle):
+            high = middle
+    return low
+
+
+def _stops_at_a_failure(works, low, high, steps):
+    for _ in range(steps):
+        middle = math.sqrt(low * high)
+        if not works(middle):
+            return low
+        low = middle
+    return low
+
+
 # 2.4
+
+
+def _a_share_of_one(change, share=0.9):
+    held = change.flatten().square().sort(descending=True).values.cumsum(0)
+    return int((held < share).sum()) + 1
 
 
 def _searched(change, share=0.9):
@@ -198,6 +220,7 @@ ALSO_RIGHT = [
     ("2.3", _largest_of_a_list),
     ("2.4", _searched),
     ("2.4", _bisected),
+    ("2.4", lambda change, share=0.9: float(lesson_02.pixels_for(change, share))),
     ("2.4", lambda change, share=0.9: torch.tensor(lesson_02.pixels_for(change, share))),
     ("2.5", lambda weight, size: lesson_02.conv_bound(weight, size).item()),
     ("2.5", _half_spectrum),
@@ -214,16 +237,32 @@ ALSO_UNFORESEEN = [
     ("2.1", lambda a, b: torch.manual_seed(0) and lesson_02.distortion(a, b), LEFT_BEHIND["seed"]),
     ("2.2", lambda m, x, r, t, c: 0.7 * r.square().sum() + F.cross_entropy(m(x + r), t), "for another network"),
     ("2.2", lambda m, x, r, t, c: lesson_02.objective(m, x, r, torch.tensor([2]), c), "for another network"),
+    ("2.1", lambda a, b: (b - a).norm(), "one number for the whole batch"),
+    ("2.1", lambda a, b: (b - a).flatten(1).norm(dim=1) / a[0, 0].numel() ** 0.5, "all channels"),
+    ("2.1", lambda a, b: (b - a).flatten(1).mean(1).square().sqrt(), "ups and downs cancel"),
+    ("2.2", lambda m, x, r, t, c: c * r.pow(2).sum() + F.cross_entropy(m(x + r), t).item(), "gives r no gradient"),
+    (
+        "2.2",
+        lambda m, x, r, t, c: c * r.pow(2).sum().sqrt() + F.cross_entropy(m(x + r), t),
+        "the length |r| is to be *squared*",
+    ),
+    ("2.2", lambda m, x, r, t, c: c * r.pow(2).sum() + F.nll_loss(m(x + r), t), "minus the *logarithm* of the target"),
     ("2.2", _calls_backward, LEFT_BEHIND["gradients"]),
     ("2.2", _freezes, LEFT_BEHIND["frozen"]),
     ("2.2", _changes_mode(True), LEFT_BEHIND["mode"]),
     ("2.2", _without_gradients_for_good, LEFT_BEHIND["switch"]),
     ("2.3", lambda works, low, high, steps: works(low) and lesson_02.largest_c(works, low, high, steps), "got 11"),
+    ("2.3", _lowers_high_alone, "got 0.01, expected 0.01298"),
+    ("2.3", _stops_at_a_failure, "the search ends at the first failure"),
     ("2.4", _of_a_batch, "IndexError"),
+    ("2.4", _a_share_of_one, "a share of the *whole energy* is meant"),
+    ("2.4", lambda change, share=0.9: change.square().cumsum(1) < share, "got a tensor of shape"),
     ("2.4", lambda change, share=0.9: str(lesson_02.pixels_for(change, share)), "this returns a text"),
     ("2.4", lambda change, share=0.9: lesson_02.pixels_for(change.square_().sqrt_(), share), LEFT_BEHIND["in place"]),
-    ("2.5", lambda weight, size: lesson_02.conv_bound(weight, 32), lesson_02.FIXED_SIZE),
-    ("2.5", lambda weight, size: lesson_02.conv_bound(weight, 7), lesson_02.FIXED_SIZE),
+    ("2.5", lambda weight, size: lesson_02.conv_bound(weight, 32), "a fixed size is written out"),
+    ("2.5", lambda weight, size: lesson_02.conv_bound(weight, 7), "7 is written out: use `size`"),
+    ("2.5", lambda weight, size: weight.abs().sum((1, 2, 3)).max(), "`size` has no say in the answer"),
+    ("2.5", lambda weight, size: lesson_02.conv_bound(weight, size) / size, "this is divided by the size"),
     ("2.5", lambda weight, size: [3.0], "one number is asked for"),
     ("2.5", _scales_the_kernel, LEFT_BEHIND["in place"]),
     ("2.6", _once(lesson_02.purity), "k = 3"),

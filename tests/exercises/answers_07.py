@@ -315,6 +315,19 @@ def _drops_the_rest(number, d):
     return cube[cube.norm(dim=1) <= 1]
 
 
+def _normal_radius(number, d):
+    return F.normalize(torch.randn(number, d)) * torch.randn(number, 1).abs() ** (1 / d)
+
+
+def _takes_away_from_left(A, y, k):
+    taken, left = [], y
+    for _ in range(k):
+        taken.append((A.T @ left).square().argmax().item())
+        coefficients = torch.linalg.lstsq(A[:, taken], y).solution
+        left = left - A[:, taken] @ coefficients
+    return torch.zeros_like(A[0]).index_put((torch.tensor(taken),), coefficients, accumulate=False)
+
+
 UNFORESEEN = {
     "7.1": (
         _three_quarters,
@@ -372,6 +385,11 @@ def _places_by(choose):
 
 
 ALSO_UNFORESEEN = [
+    ("7.1", _normal_radius, "and multiply by a radius below 1"),
+    ("7.2", _takes_away_from_left, "earlier columns are taken away twice"),
+    ("7.3", lambda shares: (1 - shares.mean(1)) ** 784, "this is the blog's"),
+    ("7.4", _places_by(lambda t: t[t.abs() < 1].sort().values), "before the start or behind the end"),
+    ("7.6", lambda gradient, basis: (gradient @ basis.T).relu() @ basis, "coordinates enter as they are"),
     ("7.1", lambda number, d: torch.zeros(number, d).long(), "and type torch.int64, expected a tensor of shape (5, 2)"),
     ("7.1", lambda number, d: _shadow_of_a_sphere(number, d) / 2, "got none farther out than 0.5, expected as many"),
     ("7.2", _in_float32, "got rounded: float32 on the way?, expected exact"),

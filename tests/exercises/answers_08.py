@@ -8,6 +8,7 @@ from functools import reduce
 import numpy as np
 import torch
 
+from course_utils.exercises.bank import lesson_08
 from course_utils.exercises.contracts import LEFT_BEHIND
 
 F = torch.nn.functional
@@ -214,6 +215,12 @@ ALSO_RIGHT = [
     ),
 ]
 
+
+def _in_order(order, right):
+    wrong = ~right[order]
+    return (wrong.cumsum(0) / torch.arange(1, len(wrong) + 1)).mean().item()
+
+
 UNFORESEEN = {
     "8.2": (
         lambda weight, change: _by_null_vectors(weight, change) / 2,
@@ -246,6 +253,12 @@ def _spoils_the_change(weight, change):
 
 
 ALSO_UNFORESEEN = [
+    ("8.1", lambda p, g, n, b: max(0, p * math.log10(g) - n * 2**b), "the outputs are counted wrongly"),
+    ("8.1", lambda p, g, n, b: max(0, p * math.log10(g) - n * b * math.log(2)), "another base, or mixes two"),
+    ("8.2", lambda weight, change: change @ weight.T @ weight, "projects only if the rows have length 1"),
+    ("8.3", lambda features, centres: -(features[:, None] - centres).square().sum(1), "sum over the last dimension"),
+    ("8.4", lambda z, y, m: m + lesson_08.hinge(z, y, 0.0), "and the margin inside of max(0, ...)"),
+    ("8.6", lambda s, r: _in_order((-(-s).argsort()).argsort(), r), "gives *ranks*"),
     ("8.4", lambda logits, labels, margin: _filled_with(-1e9, logits, labels, margin), "put -inf there"),
     ("8.4", lambda logits, labels, margin: _filled_with(-1000.0, logits, labels, margin), "put -inf there"),
     ("8.6", lambda s, r: float(torch.trapezoid(_curve(s, r))) / (len(r) - 1), "the trapezoid rule counts the two ends"),

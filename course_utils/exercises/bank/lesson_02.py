@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.exercises.engine import Exercise, Mistake, NotYet
+from course_utils.exercises.engine import Exercise, NotYet
 from course_utils.exercises.probes import as_number, on
 
 
@@ -24,24 +24,20 @@ EX_DISTORTION = Exercise(
         typed=True,
     ),
     mistakes="""
-`.mean(1).sqrt()` -> `.mean(1)`: this is the mean *square*: its root is missing, so the unit is not that of a pixel
-`.square().mean(1).sqrt()` -> `.norm(dim=1)`: this is the Euclidean length: it grows with the number of pixels. Take the
-    mean of the squares
-`.square().mean(1).sqrt()` -> `.norm(dim=1) / a[0].numel()`: the length is divided by n here, and has to be divided by
-    the root of n
-`.mean(1)` -> `.mean()`: this is one number for the whole batch: give one for each image, over its own values
-`.flatten(1).square().mean(1)` -> `.square().mean((2, 3))`: this is one number for each channel: n counts the values of
-    all channels of an image
-`.square().mean(1).sqrt()` -> `.abs().mean(1)`: this is the mean absolute change. Szegedy's squares before the mean and
-    takes the root after it, so that large changes count for more
-`.mean(1)` -> `.sum(1).div(784)`: 784 is right for MNIST alone: take n from the images, which may have another size and
-    three channels
-`.square().mean(1).sqrt()` -> `.std(1)`: the standard deviation subtracts the mean change first, so a picture that is
-    brightened evenly would count as unchanged
-`.flatten(1).square().mean(1).sqrt()` -> `.square().mean((2, 3)).sqrt().mean(1)`: this takes the root in each channel
-    and then the mean: first the mean over all values, then one root
-`.square().mean(1).sqrt()` -> `.mean(1)`: ups and downs cancel in a plain mean: square first
-`.square().mean(1).sqrt()` -> `.abs().amax(1)`: this is the largest change of one value, another ruler: linf
+`.square().mean(1).sqrt()` -> `.norm(dim=1)`: the Euclidean length grows with the number of pixels: take a mean
+`.square().mean(1).sqrt()` -> `.norm(dim=1) / a[0].numel()` | `.mean(1).sqrt()` -> `.sum(1) / a[0].numel() ** 0.5`: the
+    root is missing for one of the two, the sum of the squares or n: take it of their quotient, the mean
+`.mean(1)` -> `.mean()` | `.flatten(1).square().mean(1).sqrt()` -> `.norm()`: this is one number for the whole batch:
+    give one for each image, over its own values
+`.flatten(1).square().mean(1)` -> `.square().mean((2, 3))` | `.mean(1)` -> `.sum(1).div(a[0, 0].numel())`: n counts the
+    values of all channels of an image, not those of one channel
+`.square().mean(1).sqrt()` -> `.abs().mean(1)`: the mean absolute change is another ruler: square, mean, then the root
+`.mean(1)` -> `.sum(1).div(784)`: 784 is right for MNIST alone: take n from the images
+`.square().mean(1).sqrt()` -> `.std(1)`: std subtracts the mean change, so brightening a picture evenly would count as 0
+`.flatten(1).square().mean(1).sqrt()` -> `.square().mean((2, 3)).sqrt().mean(1)`: this takes a root in each channel:
+    first the mean over all values, then one root
+`.square().mean(1).sqrt()` -> `.mean(1)` | `.square().mean(1).sqrt()` -> `.mean(1).abs()` | `.square().mean(1).sqrt()`
+    -> `.sum(1).square().div(a[0].numel()).sqrt()`: ups and downs cancel if they are added as they are: square first
 """,
     hints=(
         "`flatten(1)` turns each image into one row of numbers; then everything happens along dim 1.",
@@ -81,27 +77,24 @@ EX_OBJECTIVE = Exercise(
     mistakes="""
 `c * r.square().sum() + F` -> `r.square().sum() + c * F`: c stands before the loss here. In the formula it stands before
     |r|: a large c asks for a small change
-`r.square().sum()` -> `r.norm()`: this takes the length |r|; here the *squared* length is asked for (both readings
-    exist, and are compared later)
+`r.square().sum()` -> `r.norm()` | `r.square().sum()` -> `r.square().sum().sqrt()`: the length |r| is to be *squared*
 `r.square().sum()` -> `r.square().sum().sqrt() ** 2`: the lesson starts at r = 0, and there the gradient of the root is
     NaN: square and sum, without a root in between
-`.sum()` -> `.mean()`: the mean of the squares is smaller than their sum, 784 times for a digit: |r|^2 is the sum
-`.sum()` -> `.mean().sqrt()`: this takes the distortion: the price is c times the squared length, the sum of the squares
-`.square()` -> `.abs()`: this takes the sum of |r_i|, which likes few large changes: the squares are asked for
-`c * r` -> `c / 2 * r`: there is no 1/2 in this formula: c stands before the squared length
+`.sum()` -> `.mean()` | `.sum()` -> `.mean().sqrt()`: the distortion takes a mean: |r|^2 is the *sum* of the squares
 `model(x + r)` -> `model((x + r).clamp(0, 1))`: leave out clamp: at the edge it hides the slope. The box is kept by
     whoever takes the step
-`.square()` -> ``: r.sum() can be negative: the squares are missing
-`+ F` -> `- F`: the minus sign drives the image *away* from the target. We minimise F, so the loss of the target is
-    added
-`model(x + r)` -> `model(x)`: the network looks at x, not at x + r: the gradient cannot tell which change would help
+`.square().sum()` -> `.sum().square()`: ups and downs cancel in the sum: square first
+`+ F` -> `- F`: this drives the image *away* from the target. We minimise F, so the loss of the target is added
+`model(x + r)` -> `model(x)`: the network looks at x, not at x + r
 `model(x + r)` -> `model(r)`: the network looks at the change alone, not at x + r
-`model(x + r)` -> `model(x + r).softmax(1)`: cross_entropy applies the softmax itself: give it the logits
+`F.cross_entropy(` -> `F.nll_loss(` | `F.cross_entropy(model(x + r), target)` -> `F.nll_loss(model(x + r).softmax(1),
+    target)`: the cross-entropy is minus the *logarithm* of the target's probability: F.cross_entropy(logits, target)
 `c * r` -> `c * (x + r)`: c weighs the size of the change r, not that of the changed image
 `c * r.square().sum() + ` -> ``: the price of the change, c times |r|^2, is missing: nothing keeps r small
-`c * r.square()` -> `(c * r).square()`: c is squared, too: it stands before |r|^2, outside of the square
 `c * (r.square().sum() + F.cross_entropy(model(x + r), target))`: c multiplies both terms here: in the formula it stands
     before |r|^2 alone
+`r.square()` -> `r.detach().square()` | `target)` -> `target).detach()`: the value is right, but one of the two terms
+    gives r no gradient: leave out .detach() and .item()
 """,
     hints=(
         "Two terms: what the change costs, and how far the network is from saying `target`.",
@@ -143,16 +136,8 @@ def _probe_search(search):
 
         name = f"c up to {threshold:g} works, from {low:g} to {high:g}"
         seen[f"what it returns where every {name}"] = as_number(search(works, low, high, steps))
-        seen[f"the number of values tried there ({name})"] = len(asked)
+        seen[f"the values tried there ({name})"] = tuple(asked)
     return seen
-
-
-def _doubles(works, low, high, steps):
-    for _ in range(steps):
-        if not works(2 * low):
-            break
-        low *= 2
-    return low
 
 
 EX_SEARCH = Exercise(
@@ -160,29 +145,24 @@ EX_SEARCH = Exercise(
     largest_c,
     _probe_search,
     mistakes=r"""
-`(low * high) ** 0.5` -> `(low + high) / 2`: this halves the interval in the middle. c runs over powers of ten: between
-    0.01 and 100 take the geometric mean, 1, not 50
-`return low` -> `return high`: this returns the smallest c that *fails*: the largest one that was seen to work is the
-    other end
-`for _` -> `best = 0.0\n    for _` & `low = middle` -> `low = best = middle` & `return low` -> `return best`: no value
-    that was tried works, and this returns 0, which does not work either: `low` does, so begin with it
-`for _` -> `best = None\n    for _` & `low = middle` -> `low = best = middle` & `return low` -> `return best`: no value
-    that was tried works, and this returns None: `low` works, so begin with it
+`(low * high) ** 0.5` -> `(low + high) / 2`: c runs over powers of ten: between 0.01 and 100 try 1, the geometric mean
+`return low` -> `return high`: this returns the smallest c that *failed*: the other end is the largest that worked
+`for _` -> `best = 0.0\n    for _` & `low = middle` -> `low = best = middle` & `return low` -> `return best` | `for _`
+    -> `best = None\n    for _` & `low = middle` -> `low = best = middle` & `return low` -> `return best`: no value that
+    was tried works, and this returns what it began with: begin with `low`, which works
 `for _` -> `low, high = 0.01, 100.0\n    for _`: 0.01 and 100 are written out: use `low` and `high`, which may be others
 `return low` -> `return (low * high) ** 0.5`: the middle of the last interval was never tried, and may fail: return the
     end that works
-`if works` -> `if not works`: the two ends are exchanged: if c works, the largest c that works lies *above* it, so low
-    moves up
+`if works` -> `if not works`: the ends are exchanged: if c works, the largest that does lies *above*, so low moves up
 `if works` -> `if not works` & `return low` -> `return high`: this looks for the smallest c, as the paper's sentence
     reads: with c before |r| the *largest* one that works is wanted
 `** 0.5` -> `** 1 / 2`: Python reads `(low * high) ** 1 / 2` as half of the product: the root is `** 0.5`
 `return low` -> `return middle`: this returns the value tried last, which may fail: return the end that works
-`(steps)` -> `(steps - 1)`: one value too few is tried: `steps` times means range(steps)
+`    return low` -> `        return low`: `return` stands inside the loop, so that only one value is tried
+`high = middle` -> `break` | `(low * high) ** 0.5` -> `2 * low` & `high = middle` -> `break`: the search ends at the
+    first failure: a failure moves `high`, and the next value lies between the two
 `(low * high) ** 0.5` -> `low + high`: low + high is not between the two: the geometric mean is the root of the product
 """,
-    also=(
-        Mistake(_doubles, "doubling stops at the first failure, up to a factor 2 too low: halve the interval instead"),
-    ),
     hints=(
         "Keep two ends: `low`, which works, and `high`, which does not. Try one c between them and move one end.",
         "Between 0.01 and 100 the middle in powers of ten is 1: `(low * high) ** 0.5`.",
@@ -215,14 +195,8 @@ def _changes():
 EX_PIXELS = Exercise(
     "2.4",
     pixels_for,
-    probe=on(_changes, what="the number of pixels", plain=as_number),
+    probe=on(_changes, what="the number of pixels", plain=lambda n: float(n) if isinstance(n, int) else as_number(n)),
     mistakes="""
-`.square()` -> `.abs()`: this adds up |r_i|: the energy of a pixel is its *square*, and with squares fewer pixels carry
-    the most
-`.square()` -> ``: ups and downs cancel: square the changes before adding them up
-`=True` -> `=False`: this starts with the smallest changes and counts too many pixels: sort in descending order
-`.sort(descending=True).values` -> ``: the changes are added up in the order of the picture, row by row: sort them by
-    energy first
 `<` -> `<=`: one pixel too many where the share is reached exactly: count the partial sums *below* share * sum, with <
 ` + 1` -> ``: one pixel short: the one with which the share is reached belongs to it
 `int((change.abs() > (1 - share) * change.abs().max()).sum())`: this counts pixels above a share of the largest one: add
@@ -230,7 +204,8 @@ EX_PIXELS = Exercise(
 `change.flatten().square().sort(descending=True).values` -> `change.sort(descending=True).values.flatten().square()`:
     this sorts each row of the picture by itself: make one long row first, with flatten()
 `int(share * (change != 0).sum())`: this is a share of the number of pixels, however much each of them changed
-`pixels_for(change, share) / change.numel()`: this is a share of the pixels: the number itself is asked for
+`share * energy.sum()` -> `share`: a share of the *whole energy* is meant: share times the sum of all squares
+`energy.cumsum(0)` -> `energy` | `energy.cumsum(0)` -> `energy` & ` + 1` -> ``: add the energies up first, cumsum
 """,
     hints=(
         "Sort the energies so that the largest come first, then add them up one after another: `cumsum`.",
@@ -245,21 +220,15 @@ def conv_bound(weight, size):
     return torch.linalg.svdvals(spectrum.permute(2, 3, 0, 1)).max()
 
 
-FIXED_SIZE = "a fixed size is written out: use `size`, since the layers see images of different sizes"
-
-
 def _probe_bound(bound):
     """Kernels whose largest frequency is not 0, at two sizes."""
     wide, narrow = torch.randn(4, 3, 5, 5), torch.randn(2, 1, 3, 3)
     edge = torch.tensor([[[[0.0, 0.0, 0.0], [1.0, -1.0, 0.0], [0.0, 0.0, 0.0]]]])
-    even, odd = _one_number(bound(edge, 8)), _one_number(bound(edge, 7))
-    if even == odd and 1.9 < even < 2.1:  # on n x n it is 2 for an even n, and a little less for an odd one
-        raise NotYet(FIXED_SIZE)
     return {
         "the bound of a convolution with 3 maps in and 4 out": _one_number(bound(wide, 12)),
         "the bound of a convolution with 1 map in and 2 out": _one_number(bound(narrow, 8)),
-        "the bound of the kernel (1, -1) on 8 x 8, which is 2": even,
-        "the bound of the kernel (1, -1) on 7 x 7": odd,
+        "the bound of the kernel (1, -1) on 8 x 8, which is 2": _one_number(bound(edge, 8)),
+        "the bound of the kernel (1, -1) on 7 x 7": _one_number(bound(edge, 7)),
     }
 
 
@@ -276,13 +245,12 @@ EX_BOUND = Exercise(
     mistakes="""
 `torch.linalg.matrix_norm(weight.flatten(1), 2)`: this is the norm of the kernel written as one matrix. A pixel is under
     the window many times, so the layer can stretch more: go to frequencies first
-`weight.norm()`: this is the root of all squared weights (the Frobenius norm of the kernel), which bounds nothing here
-`torch.linalg.matrix_norm(weight.sum((2, 3)), 2)`: this looks at frequency 0 alone, a picture without structure: take
-    the largest over all frequencies
+`weight.norm()`: this is the Frobenius norm of the kernel, the root of all squared weights, which bounds nothing here
+`torch.linalg.matrix_norm(weight.sum((2, 3)), 2)`: this looks at frequency 0 alone: take the largest over all
+    frequencies
 `s=(size, size)` -> `s=weight.shape[2:]`: the Fourier transform is as small as the kernel: give it the size of the
     image, `s=(size, size)`, which fills up with zeros
-`.max()` -> `[..., 0].mean()`: this is the mean over the frequencies: the worst image puts all its energy into the one
-    that is stretched most
+`.max()` -> `[..., 0].mean()`: this is the mean over the frequencies: the worst image has all its energy in one of them
 `torch.linalg.svdvals(spectrum.permute(2, 3, 0, 1)).max()` -> `spectrum.abs().max()`: this takes the largest entry. The
     maps work together: at each frequency the entries form a matrix, and its largest singular value counts
 `.permute(2, 3, 0, 1)` -> ``: svdvals takes the last two dimensions as the matrix, and these are frequencies here: bring
@@ -291,8 +259,9 @@ EX_BOUND = Exercise(
     it is
 `.permute` -> `.abs().permute`: abs() throws the phases away, which decide how the maps add up: svdvals takes complex
     matrices
-`(size, size)` -> `(size, size), norm="ortho"`: norm="ortho" divides by the size: the plain transform gives the factor
-    by which each wave is stretched
+`(size, size)` -> `(28, 28)`: a fixed size is written out: use `size`, since the layers see images of different sizes
+`(size, size)` -> `(size, size), norm="ortho"`: this is divided by the size, as norm="ortho" does: the plain transform
+    gives the factor by which each wave is stretched
 `.max()` -> `[..., -1].max()`: this is the smallest singular value of each matrix: the layer stretches by the largest
 `.max()` -> `.sum()` | `.max()` -> `.sum(-1).max()`: this adds up singular values: an image is stretched by one of them
     at a time, the largest
@@ -303,7 +272,6 @@ EX_BOUND = Exercise(
 `torch.linalg.svdvals(spectrum.permute(2, 3, 0, 1)).max()` -> `spectrum.abs().square().sum((0, 1)).sqrt().max()`: this
     is the Frobenius norm at each frequency, as if all singular values acted at once: the largest one alone, svdvals
 """,
-    also=(Mistake(lambda weight, size: conv_bound(weight, 28), FIXED_SIZE),),
     hints=(
         "`torch.fft.fft2(weight, s=(size, size))` has shape (out, in, size, size): for each frequency one matrix.",
         "`svdvals` works on the last two dimensions: `permute(2, 3, 0, 1)` brings out and in there.",
@@ -343,6 +311,7 @@ EX_PURITY = Exercise(
 `dim=0` -> `dim=1` & `.sum(0)` -> `.sum(1)`: topk runs over the directions here: for each direction choose among the
     images, dim=0
 ` / k` -> ``: this is the count of the most common class: divide by k, so that 1 means all of one class
+`.amax(1)` -> ``: these are the shares of all classes: keep the largest of each direction
 `.amax(1)` -> `.gt(0).sum(1)`: this counts how many different classes there are: the share of the most common one is
     asked for
 `(features @ directions.T)` -> `(-torch.cdist(features, directions))`: these are the images nearest to the direction:

@@ -93,8 +93,8 @@ EX_IN_BALL = Exercise(
 `randn(number, d)` -> `rand(number, d) - 0.5`: the directions crowd at the cube's corners: torch.randn prefers none
 `randn(number, d)` -> `rand(number, d)`: no coordinate is negative: torch.rand draws from [0, 1]. Take torch.randn
 `/ directions.norm(dim=1, keepdim=True)` -> `` | `/ directions.norm(dim=1, keepdim=True)` -> `` & `1 / d` -> `0` |
-    `directions.norm(dim=1, keepdim=True)` -> `d**0.5`: some points lie outside the ball. A vector of d normals has a
-    length near sqrt(d), a little different each time: divide each by its own length, norm(dim=1, keepdim=True)
+    `directions.norm(dim=1, keepdim=True)` -> `d**0.5`: some points lie outside the ball: divide each by its own length,
+    norm(dim=1, keepdim=True), which is only near sqrt(d), and multiply by a radius below 1
 `dim=1, keepdim=True` -> `dim=0` | `dim=1, keepdim=True` -> ``: divide each point, which is a row, by its own length,
     norm(dim=1, keepdim=True): dim=0 runs over the points, and norm() without dim is the length of the whole table
 `rand(number, 1)` -> `rand(1)`: all points share one radius: draw one a point, torch.rand(number, 1)
@@ -133,7 +133,9 @@ SINGULAR = (
     "measurements, nor has it if one column is taken twice. Fit the columns taken so far, each once: lstsq"
 )
 TYPES = "A and y are float64, and what holds x or its coefficients has to be of their type: torch.zeros_like(A[0])"
-ADVICE = dict.fromkeys(("same dtype", "dtypes match", "same type"), TYPES) | dict.fromkeys(NO_PRODUCT, COLUMNS)
+ADVICE = dict.fromkeys(("same dtype", "dtypes match", "same type"), TYPES) | dict.fromkeys(
+    (*NO_PRODUCT, "should match"), COLUMNS
+)
 ADVICE |= dict.fromkeys(("singular", "not invertible"), SINGULAR)
 
 
@@ -184,6 +186,7 @@ EX_RECOVER = Exercise(
     y).abs() >= s.abs().topk(k).values[-1], s, 0)` | `torch.where((s := torch.linalg.pinv(A) @ y).abs() >=
     s.abs().topk(k).values[-1], s, 0)`: all places are chosen at once: a large entry makes itself felt in every column,
     and hides the small ones. Choose one, take its part away from y, and look for the next in what is left
+`left = y` -> `left = left`: earlier columns are taken away twice: what is left is y - A[:, taken] @ coefficients
 `range(k)` -> `range(k - 1 or 1)`: one entry is missing: choose k columns, `for _ in range(k)`
 `return x` -> `return coefficients` | `return x` -> `return x[sorted(taken)]` | `return x` -> `return
     torch.tensor(taken)` | `return x` -> `return A @ x`: return x itself, (n,), not A @ x, nor places or coefficients
@@ -228,8 +231,8 @@ EX_STABLE = Exercise(
 `1 - shares.sum(1)` | `(1 - shares.sum(1)).clamp(min=0)`: the shares are added: that is right only if no two pixels can
     be bad at once. For independent pixels the chances to *survive* multiply
 `(1 - shares).mean(1)`: this is the chance for *one* pixel, picked at random: all are to survive, so multiply
-`(1 - shares.mean(1)) ** shares.shape[1]` | `(1 - shares.mean()) ** shares.shape[1]`: this is the blog's (1 - ε)^n with
-    a mean share for ε, right only if all pixels are alike: multiply 1 - share
+`(1 - shares.mean(1)) ** shares.shape[1]` | `(1 - shares.mean()) ** shares.shape[1]` | `(1 - shares.mean(1)) ** 784`:
+    this is the blog's (1 - ε)^n with a mean share for ε, right only if all pixels are alike: multiply 1 - share
 `torch.exp(-shares.sum(1))`: exp(-sum) is close for small shares alone: multiply 1 - share, or sum torch.log1p(-shares)
 `1 - shares.amax(1)`: only the worst pixel counts here: the others are drawn too, and each can take the image out
 `(shares == 0).all(1).float()`: this asks whether the image is stable for certain: the chance is wanted
@@ -293,8 +296,9 @@ EX_CROSSINGS = Exercise(
 `start + bias` -> `start`: the bias is missing: a unit switches where w . x + b = 0
 `-(weight` -> `(weight`: all t have the wrong sign: w . start + b + t w . (end - start) = 0, solved for t, has a minus
 `/ speed` -> `/ speed; t = t.abs()`: abs brings in faces that lie *behind* the start: keep the sign, and 0 < t < 1
-`[(t > 0) & (t < 1)]` -> `` | `(t > 0) & (t < 1)` -> `t.isfinite()` | `(t > 0) & ` -> `` | ` & (t < 1)` -> ``: some of
-    these lie before the start or behind the end: keep only t with 0 < t < 1, t[(t > 0) & (t < 1)]
+`[(t > 0) & (t < 1)]` -> `` | `(t > 0) & (t < 1)` -> `t.isfinite()` | `(t > 0) & ` -> `` | ` & (t < 1)` -> `` | `(t > 0)
+    & (t < 1)` -> `t.abs() < 1`: some of these lie before the start or behind the end: keep only t with 0 < t < 1, t[(t
+    > 0) & (t < 1)]
 `t[(t > 0) & (t < 1)]` -> `t.clamp(0, 1)`: clamp moves the places outside to the ends: drop them, t[(t > 0) & (t < 1)]
 `(t > 0) & (t < 1)` -> `~((t <= 0) | (t >= 1))` | `[(t > 0) & (t < 1)]` -> `.where((t > 0) & (t < 1), torch.nan)`:
     division by the speed 0, of a face parallel to the line, gives inf or NaN: t[(t > 0) & (t < 1)] drops both
@@ -418,7 +422,8 @@ EX_INTO_SUBSPACE = Exercise(
 `into_subspace(gradient, basis[-1:])`: only the last direction is left: add the parts up, along all m directions
 `gradient * (torch.arange(gradient.shape[1]) < len(basis))`: the first m pixels: use the *rows* of basis
 `gradient * basis.sum(0)`: no projection: a product with a direction is the *sum* over all n pixels, gradient @ basis.T
-`(gradient @ basis.T).abs() @ basis` | `(gradient @ basis.T) ** 2 @ basis`: coordinates enter without abs or squares
+`(gradient @ basis.T).abs() @ basis` | `(gradient @ basis.T) ** 2 @ basis` | `(gradient @ basis.T).relu() @ basis`:
+    coordinates enter as they are, without abs, squares or relu
 `gradient`: the gradient itself, unchanged: only its part in the subspace
 """,
     hints=(

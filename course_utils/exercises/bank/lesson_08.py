@@ -51,7 +51,7 @@ EX_CROWD = Exercise(
     crowd,
     probe=on(
         # in the small cases the outputs divide the images: "at least" and "on average" are the same
-        _counts((3, 4, 1, 2), (6, 10, 1, 4), (4, 12, 2, 3), (1, 256, 1, 8), (2, 2, 2, 3), (784, 256, 10, 32)),
+        _counts((3, 4, 1, 2), (40, 10, 2, 3), (4, 12, 2, 3), (1, 256, 1, 8), (2, 2, 2, 3), (784, 256, 10, 32)),
         _counts((784, 256, 0, 0)),
         what="the logarithm",
         plain=_plain,
@@ -60,16 +60,18 @@ EX_CROWD = Exercise(
     mistakes="""
 `max(0.0, images - outputs)` -> `images - outputs`: with more outputs than images this falls below 0, as if less than
     one image had an output. One image has one for certain: never below log10(1) = 0
-`* bits` -> `` | `numbers * bits` -> `bits` | `- outputs` -> `- math.log10(numbers * bits or 1)` | `- outputs` -> `-
-    math.log10(2 * numbers * bits or 1)` | `- outputs` -> `- bits * math.log10(numbers or 1)` | `- outputs` -> `-
-    numbers * math.log10(bits or 1)` | `- outputs` -> `- math.log10(numbers or 1)` | `- outputs` -> `-
-    math.log10(numbers * 2**bits or 1)` | `* math.log10(2)` -> `` | `- outputs` -> `- 8 * outputs`: the outputs are
-    counted wrongly: a number of `bits` bits has 2 ** bits values, and a row of `numbers` of them 2 ** (numbers * bits)
+`* bits` -> `` | `numbers * bits` -> `bits` | `numbers * bits` -> `(numbers + bits)` | `- outputs` -> `- numbers *
+    2**bits` | `- outputs` -> `- math.log10(numbers * bits or 1)` | `- outputs` -> `- math.log10(2 * numbers * bits or
+    1)` | `- outputs` -> `- bits * math.log10(numbers or 1)` | `- outputs` -> `- numbers * math.log10(bits or 1)` | `-
+    outputs` -> `- math.log10(numbers or 1)` | `- outputs` -> `- math.log10(numbers * 2**bits or 1)` | `* math.log10(2)`
+    -> `` | `- outputs` -> `- 8 * outputs`: the outputs are counted wrongly: a number of `bits` bits has 2 ** bits
+    values, and a row of `numbers` of them 2 ** (numbers * bits)
 `images -` -> `math.log10(pixels * levels) -` | `images -` -> `pixels * levels * math.log10(2) -` | `pixels * math` ->
     `math`: the images are counted wrongly: each pixel has `levels` greys, whatever the others have, so there are levels
     ** pixels images, and log10 of that is pixels * log10(levels)
-`log10(levels)` -> `log(levels)` & `log10(2)` -> `log(2)` | `log10(levels)` -> `log2(levels)` & `log10(2)` -> `log2(2)`:
-    this is a logarithm to another base: log10 is asked for, which says how many digits the number has
+`log10(levels)` -> `log(levels)` & `log10(2)` -> `log(2)` | `log10(levels)` -> `log2(levels)` & `log10(2)` -> `log2(2)`
+    | `log10(2)` -> `log(2)`: this takes another base, or mixes two: log10 is asked for, which says how many digits the
+    number has
 `images - outputs` -> `images + outputs`: this multiplies: the images are *dealt out* to the outputs, so divide
 `images - outputs` -> `outputs - images` | `max(0.0, images - outputs)` -> `outputs - images`: images and outputs are
     exchanged: the images are dealt out to the outputs, so images / outputs
@@ -146,10 +148,11 @@ EX_UNSEEN = Exercise(
 `change - seen` -> `seen`: this is the part that the layer *does* see: take it away from the change. (The first columns
     of a full QR of weight.T span it, too.)
 `change - seen` -> `change`: this is the change as it came: take away the part that the layer sees
-`torch.linalg.pinv(weight).T` -> `weight` | `torch.linalg.pinv(weight).T` -> `weight / weight.square().sum()` |
-    `torch.linalg.pinv(weight).T` -> `weight / weight.square().sum(1).mean()` | `weight.T @ torch.linalg.pinv(weight).T`
-    -> `F.normalize(weight).T @ F.normalize(weight)`: change @ W.T @ W projects only if the rows have length 1 and stand
-    at right angles: these do neither. The pseudo-inverse mends both, change @ W.T @ torch.linalg.pinv(W).T
+`change @ weight.T @ weight` | `torch.linalg.pinv(weight).T` -> `weight` | `torch.linalg.pinv(weight).T` -> `weight /
+    weight.square().sum()` | `torch.linalg.pinv(weight).T` -> `weight / weight.square().sum(1).mean()` | `weight.T @
+    torch.linalg.pinv(weight).T` -> `F.normalize(weight).T @ F.normalize(weight)`: change @ W.T @ W projects only if the
+    rows have length 1 and stand at right angles: these do neither. The pseudo-inverse mends both, change @ W.T @
+    torch.linalg.pinv(W).T
 `seen = change @ weight.T @ torch.linalg.pinv(weight).T` -> `for row in weight:\n        change = change -
     torch.outer(change @ row, row) / row.square().sum()` & `- seen` -> `` | `seen = change @ weight.T @
     torch.linalg.pinv(weight).T` -> `for row in weight.flip(0):\n        change = change - torch.outer(change @ row,
@@ -231,7 +234,8 @@ EX_RBF = Exercise(
     distances: what makes probabilities of them comes later
 `rbf(features, centres).argmax(1) + 0 * rbf(features, centres).amax(1)` | `rbf(features, centres).amax(1)`: this looks
     at the nearest centre only: a logit for each class is asked for, (N, K)
-`.sum(dim=2)` -> ``: these are the squares feature by feature, (N, K, d): sum over the last dimension
+`.sum(dim=2)` -> `` | `dim=2` -> `dim=1` | `dim=2` -> `dim=0`: the squares, feature by feature, are (N, K, d): sum over
+    the last dimension, dim=2
 `.sum(dim=2)` -> `.sum(dim=2).sqrt().square()`: the values are right, but the gradient is NaN for features that lie on a
     centre: the root has no slope at 0, and squaring comes too late. Leave out the root
 """,
@@ -279,8 +283,8 @@ EX_HINGE = Exercise(
         ),
     ),
     mistakes=r"""
-`.masked_fill(own, -torch.inf)` -> ``: the label counts among its own rivals, so the loss never falls below the margin,
-    however right the answer is: put -inf in the label's place before the maximum
+`.masked_fill(own, -torch.inf)` -> ``: the loss never falls below the margin, however right the answer is: put -inf in
+    the label's place before the maximum, lest it be its own rival, and the margin inside of max(0, ...)
 `F.multi_margin_loss(logits, labels, margin=margin)` | `F.multi_margin_loss(logits, labels, margin=margin) *
     logits.shape[1]` | `F.multi_margin_loss(logits, labels, margin=margin) / (1 - 1 / logits.shape[1])` |
     `F.multi_margin_loss(logits, labels, margin=margin) * logits.numel()`: every rival pays here (Weston and Watkins
@@ -292,7 +296,8 @@ EX_HINGE = Exercise(
     label's place of a copy, as masked_fill does, or logits.scatter(1, labels[:, None], -torch.inf)
 `rival - logits[own]` -> `logits[own] - rival`: the loss has to fall as the label's logit rises, so - own
 `margin + rival` -> `rival`: the margin is missing, so any win is enough: margin + rival - own
-`margin + rival - logits[own]` -> `margin * (1 + rival - logits[own])`: the margin multiplies here: it is added
+`margin + rival - logits[own]` -> `margin * (1 + rival - logits[own])` | `margin + rival - logits[own]` -> `margin *
+    (rival - logits[own])`: the margin multiplies here: it is added
 `margin + rival` -> `margin`: the rival is missing: by how much does the label's logit pass the largest other one?
 `.clamp(min=0).mean()` -> `.mean()` | `.clamp(min=0).mean()` -> `.mean().clamp(min=0)`: without max(0, ...) image by
     image, one that is right by far pays for one that is wrong: clamp(min=0) first, then the mean
@@ -430,8 +435,9 @@ EX_REJECTION = Exercise(
 `=True` -> `=False`: ascending order accepts the least sure first: a high score means keep, so descending=True
 `[scores.argsort(descending=True)]` -> `` | `[scores.argsort(descending=True)]` -> `.flip(0)`: the images are accepted
     in the order in which they came, or its reverse: sort them by their scores, the highest first
-`descending=True)` -> `descending=True).argsort()` | `descending=True` -> `` & `)]` -> `).argsort()]`: argsort of
-    argsort gives *ranks*: index the answers with the order itself, right[scores.argsort(descending=True)]
+`descending=True)` -> `descending=True).argsort()` | `descending=True)` -> `descending=True).argsort(descending=True)` |
+    `descending=True` -> `` & `)]` -> `).argsort()]`: argsort of argsort gives *ranks*: index the answers with the order
+    itself, right[scores.argsort(descending=True)]
 `[scores.argsort(descending=True)]` -> `.sort(descending=True).values` | `[scores.argsort(descending=True)]` ->
     `.sort().values`: scores and answers are sorted apart, so an answer no longer belongs to its score: index the
     answers with the order of the scores, right[scores.argsort(descending=True)]
