@@ -343,7 +343,7 @@ ALSO_UNFORESEEN = [
         "no gradient leads from them",
     ),
     ("8.5", lambda rights: rights.all(0).mean(), "a mean of True and False needs numbers"),
-    ("8.5", lambda rights: 0, "3 attacks on 5 images, each beats another one): got 0, expected 0.4"),
+    ("8.5", lambda rights: 0, "for // rounds down to 0"),
     ("8.5", lambda rights: True, "gives the same answer whatever it is given"),
     ("8.6", lambda scores, right: (1 - right).float().mean(), "~right turns them round"),
     ("8.6", lambda scores, right: [0.0], "got a list, expected one number"),
