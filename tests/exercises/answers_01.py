@@ -111,6 +111,14 @@ def _same_batch(step=lesson_01.train_step, first=None):
     return train
 
 
+def _clears_at_the_end(model, images, labels, optimiser):
+    loss = F.cross_entropy(model(images), labels)
+    loss.backward()
+    optimiser.step()
+    optimiser.zero_grad()
+    return loss.item()
+
+
 # 1.3
 
 
@@ -213,6 +221,20 @@ def _fifteen_rounds(confidences, correct, bins=15):
     )
 
 
+def _in_drawers(number):
+    """A loop over the drawers; ``number`` gives each confidence its drawer."""
+
+    def error(confidences, correct, bins=15):
+        places, shares = number(confidences * bins).long().clamp(max=bins - 1), []
+        for inside in (places == k for k in range(bins)):
+            if inside.any():
+                gap = confidences[inside].mean() - correct[inside].float().mean()
+                shares.append(inside.float().mean().item() * gap.abs().item())
+        return shares
+
+    return error
+
+
 def _keeps_its_gaps(confidences, correct, bins=15, gaps=[]):  # noqa: B006
     gaps.append(lesson_01.expected_calibration_error(confidences, correct, bins))
     return sum(gaps)
@@ -260,6 +282,7 @@ ALSO_RIGHT = [
     ("1.1", lambda: nn.Sequential(Normalise((0.1307,), (0.3081,)), *lesson_01.lenet5()[1:])),
     ("1.2", _by_closure),
     ("1.2", _in_training_mode),
+    ("1.2", _clears_at_the_end),
     ("1.3", _Repaired),
     ("1.3", lambda model, mean, std: nn.Sequential(Normalise(mean, std), model)),
     ("1.3", lambda model, mean, std: nn.Sequential(Normalise([mean], [std]), model)),
@@ -267,6 +290,7 @@ ALSO_RIGHT = [
     ("1.4", _by_histograms),
     ("1.4", _in_plain_python),
     ("1.4", _bucketed),
+    ("1.4", lambda *given: sum(_in_drawers(torch.floor)(*given))),
     ("1.5", lambda z, y, candidates: min(candidates, key=lambda t: F.cross_entropy(z / t, y, reduction="sum"))),
     (
         "1.5",
@@ -289,6 +313,9 @@ ALSO_UNFORESEEN = [
     ("1.1", lambda: nn.Sequential(Normalise(0.3081, 0.1307), *lesson_01.lenet5()[1:]), "have changed places"),
     ("1.1", lambda: nn.Sequential(Normalise(0.1307, 0.3082), *lesson_01.lenet5()[1:]), "your 55,000 images"),
     ("1.2", lambda model, *given: lesson_01.train_step(model.eval(), *given), "leave the mode as it is"),
+    ("1.1", lambda: nn.Sequential(*lesson_01.lenet5(), nn.LogSoftmax(1)), "or its logarithm"),
+    ("1.1", lambda: nn.Sequential(*lesson_01.lenet5()[:6], *lesson_01.lenet5()[7:]), "a pooling is missing"),
+    ("1.2", lambda model, *given: lesson_01.train_step(nn.Sequential(model, nn.Softmax(1)), *given), "softmax twice"),
     ("1.2", _own_optimiser, "the weights after 3 batches and another network"),
     ("1.2", _clips_the_slope, "the weights after 3 batches and another network"),
     ("1.2", _same_batch(), "the weights after 3 batches and another network"),
@@ -300,6 +327,8 @@ ALSO_UNFORESEEN = [
     ("1.3", _in_training, LEFT_BEHIND["mode"]),
     ("1.3", lambda model, mean, std: lambda images: model(_in_place(images, mean, std)), LEFT_BEHIND["in place"]),
     ("1.3", lambda model, mean, std: lambda x: model(_in_place_on_a_leaf(x, mean, std)), LEFT_BEHIND["in place"]),
+    ("1.3", lambda model, mean, std: lambda images: model((images - mean) * std), "multiplied by std"),
+    ("1.3", lambda model, mean, std: lambda images: model(images - mean), "one of two steps is missing"),
     ("1.3", lambda model, mean, std: lambda images: (model(images) - mean) / std, "normalise the images"),
     ("1.3", lambda model, mean, std: nn.Sequential(Normalise(mean, std), model, nn.Softmax(1)), "one softmax too many"),
     ("1.4", _by_middles, "the middle of the drawer"),
@@ -310,6 +339,15 @@ ALSO_UNFORESEEN = [
         "do not divide by `bins`",
     ),
     ("1.4", lambda confidences, correct, bins=15: max(_gaps(confidences, correct, bins)), "the largest gap"),
+    ("1.4", lambda *given: sum(_in_drawers(torch.ceil)(*given)), "these drawers are rounded"),
+    ("1.4", lambda *given: sum(_in_drawers(torch.round)(*given)), "these drawers are rounded"),
+    ("1.4", lambda *given: _in_drawers(torch.floor)(*given)[0], "the share of one drawer"),
+    ("1.4", lambda *given: _in_drawers(torch.floor)(*given)[-1], "the share of one drawer"),
+    (
+        "1.4",
+        lambda confidences, correct, bins=15: abs((confidences - correct.float()).mean().item()),
+        "over all answers",
+    ),
     ("1.4", _clamps_to_14, "600 answers in 30 drawers"),
     ("1.4", _fifteen_rounds, "600 answers in 30 drawers"),
     ("1.4", _keeps_its_gaps, "1,800 answers that are too modest"),
@@ -317,6 +355,7 @@ ALSO_UNFORESEEN = [
     ("1.5", _brier, "at which confidence and accuracy agree best"),
     ("1.5", _calibrated_in(10), "at which confidence and accuracy agree best"),
     ("1.5", _calibrated_in(30), "at which confidence and accuracy agree best"),
+    ("1.5", lambda logits, labels, candidates: max(candidates), "or unsure"),
     ("1.5", _sorts_the_list, LEFT_BEHIND["list in place"]),
     ("1.5", _own_list, "3 candidates alone"),
 ]

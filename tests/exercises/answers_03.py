@@ -155,6 +155,31 @@ def _without_clamp(model, images, targets, eps):
     return images - eps * probes.pixel_slope(model, images, targets).sign()
 
 
+def _step_of(change):
+    """FGSM with another change of eps and the sign."""
+    return lambda model, x, labels, eps: change(x, eps, probes.pixel_slope(model, x, labels).sign()).detach()
+
+
+def _takes_the_tuple(model, images, labels, eps):
+    images = images.clone().requires_grad_()
+    gradient = torch.autograd.grad(F.cross_entropy(model(images), labels), images)
+    return (images + eps * gradient.sign()).clamp(0, 1).detach()
+
+
+def _drops_its_steps(model, images, labels, eps, step_size, steps):
+    x = images.clone()
+    for _ in range(steps):
+        lesson_03.project(lesson_03.fgsm(model, x, labels, step_size), images, eps)
+    return x
+
+
+def _adds_the_images(model, images, labels, eps, step_size, steps):
+    x = images
+    for _ in range(steps):
+        x = lesson_03.project(x + lesson_03.fgsm(model, x, labels, step_size), images, eps)
+    return x
+
+
 ALSO_RIGHT = [
     ("3.1", _with_functorch),
     ("3.1", _image_by_image),
@@ -171,6 +196,7 @@ ALSO_RIGHT = [
             np.clip(x.numpy(), *(b.numpy() for b in (clean - eps, clean + eps))).clip(0, 1)
         ),
     ),
+    ("3.4", lambda x, clean, eps: torch.stack([x, clean - eps, clean + eps]).median(0).values.clamp(0, 1)),
     ("3.6", lambda value, gradient: torch.nan_to_num(lesson_03.to_boundary(value, gradient))),
     (
         "3.6",
@@ -194,13 +220,33 @@ ALSO_UNFORESEEN = [
     *((id, _on_the_callers(way), LEFT_BEHIND["asks"]) for id, way in (("3.1", 1), ("3.2", -1))),
     ("3.1", lambda model, *given: lesson_03.fgsm(model.requires_grad_(False), *given), LEFT_BEHIND["frozen"]),
     ("3.1", lambda model, *given: [p.data.mul_(2) for p in model.parameters()] and None, LEFT_BEHIND["weights"]),
+    ("3.1", _takes_the_tuple, "gives a tuple, also of one"),
+    ("3.1", _step_of(lambda x, eps, sign: (x + eps * sign).clamp(-1, 1)), "clamp(0, 1) comes last"),
+    ("3.1", _step_of(lambda x, eps, sign: x + (eps * sign).clamp(0, 1)), "clamp(0, 1) comes last"),
+    ("3.1", _step_of(lambda x, eps, sign: (x + eps * torch.randn_like(x).sign()).clamp(0, 1)), "drawn at random"),
+    (
+        "3.2",
+        lambda model, x, targets, eps: lesson_03.fgsm(model, x, model(x).argmax(1), -eps),
+        "surer of what it names now",
+    ),
+    ("3.4", lambda x, clean, eps: x.clamp(clean + eps, clean - eps).clamp(0, 1), "at the lower fence"),
+    ("3.4", lambda x, clean, eps: x.clamp(max=clean + eps).clamp(0, 1), "clamp to clean - eps *and* clean + eps"),
+    ("3.4", lambda x, clean, eps: x.clamp(clean - eps, clean + eps).clamp(min=0), "below 0 or above 1"),
+    ("3.5", _drops_its_steps, "the images come back as they were"),
+    ("3.5", _adds_the_images, "not their change"),
+    ("3.5", lambda model, x, *given: lesson_03.pgd(model, x, *given) - x, "the change alone"),
+    (
+        "3.6",
+        lambda f, g: -f[:, None, None, None] * g / g.square().sum((1, 2, 3), keepdim=True).clamp_min(1),
+        "the change (5 images)",
+    ),
     ("3.2", _without_clamp, "clamp(0, 1) comes last"),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.flatten(1).norm(dim=1)[:, None, None, None], "0/0"),
     ("3.3", lambda gradient, eps: gradient / _length(gradient), "whatever eps is"),
     ("3.3", lambda gradient, eps: eps * gradient / (_length(gradient) + 1e-5), "shorter than eps, because"),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.norm(dim=(2, 3), keepdim=True), "each channel has length"),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.square().sum((1, 2, 3), keepdim=True), "take its root"),
-    ("3.3", lambda gradient, eps: eps * gradient / gradient.abs().amax((1, 2, 3), keepdim=True), "largest value"),
+    ("3.3", lambda gradient, eps: eps * gradient / gradient.abs().amax((1, 2, 3), keepdim=True), "by the largest"),
     ("3.3", lambda gradient, eps: eps * gradient / gradient.abs().sum((1, 2, 3), keepdim=True), "absolute values"),
     (
         "3.3",

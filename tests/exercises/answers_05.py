@@ -207,6 +207,13 @@ def _image_by_image(images, parts, order):
     return torch.stack([_chunks(image[None], parts, order)[0] for image in images])
 
 
+def _by_index(images, parts, order):
+    h, w = images.shape[2] // parts, images.shape[3] // parts
+    row, column = torch.arange(images.shape[2])[:, None], torch.arange(images.shape[3])
+    source = torch.tensor(order)[row // h * parts + column // w]
+    return images[..., source // parts * h + row % h, source % parts * w + column % w]
+
+
 # 5.5
 
 
@@ -261,6 +268,7 @@ ALSO_RIGHT = [
     ("5.4", _inverse_of_the_inverse),
     ("5.4", _with_unfold),
     ("5.4", _image_by_image),
+    ("5.4", _by_index),
     ("5.4", lambda images, parts, order: torch.from_numpy(_chunks(images, parts, order).numpy().copy())),
     ("5.5", lambda t, b, s, o: ((o != t) & (s != t) & (b == t)).sum() / ((s != t) & (b == t)).sum()),
     ("5.5", lambda t, b, s, o: (o != b)[(s != b) & (b == t)].double().mean()),
@@ -401,10 +409,13 @@ ALSO_UNFORESEEN = [
     ("5.1", lambda images: (images * 255).to(torch.uint8) / 255, "this cuts off what follows the point"),
     ("5.1", lambda images: (images * 255).byte().round().float() / 255, "this cuts off what follows the point"),
     ("5.1", lambda images: torch.trunc(images * 255) / 255, "this cuts off what follows the point"),
-    ("5.1", lambda images: (images * 256).to(torch.uint8).float() / 255, "white is 255 and not 256"),
-    ("5.1", lambda images: (images * 256).floor().clamp(0, 255) / 255, "white is 255 and not 256"),
+    ("5.1", lambda images: (images * 256).to(torch.uint8).float() / 255, "white is level 255"),
+    ("5.1", lambda images: (images * 256).floor().clamp(0, 255) / 255, "white is level 255"),
     ("5.1", lambda images: (images * 255).round().to(torch.uint8), "these are levels from 0 to 255"),
     ("5.1", lambda images: (images * 255).round().to(torch.uint8) // 255, "only black and white are left"),
+    ("5.1", lambda images: (images * 127).round() / 254, "the pixels, in levels"),
+    ("5.1", lambda images: (images * 128).round() / 128, "8 bits have 256 levels"),
+    ("5.1", lambda images: (images / 255).round().to(torch.uint8) * 255.0, "all is black"),
     ("5.1", lambda images: images.to(torch.uint8).float() / 255, "nearly all is black"),
     ("5.1", lambda images: torch.round(images, decimals=1), "the levels of a PNG are 1/255 apart"),
     ("5.1", lambda images: torch.fake_quantize_per_tensor_affine(images, 1 / 255, 128, 0, 255), "the values are not"),
@@ -491,7 +502,7 @@ ALSO_UNFORESEEN = [
     (
         "5.5",
         lambda t, b, s, o: sum((o != t)[(s != t) & (b == t)].tolist()) / ((s != t) & (b == t)).sum().item(),
-        "the mean of an empty tensor is by itself",
+        'and 0 / 0 stops Python: the share is then float("nan"), which the mean of an empty tensor is by itself',
     ),
     ("5.5", lambda t, b, s, o: (o[s != t] != t).float().mean(), "one side has only the images that count"),
     ("5.5", lambda t, b, s, o: (o != t)[(s != t) & b].float().mean(), "labels are no True and False"),
@@ -502,6 +513,8 @@ ALSO_UNFORESEEN = [
         "Python's own sum",
     ),
     ("5.5", lambda t, b, s, o: sum((o != t)[s != t].tolist()) / (s != t).sum().item(), "had wrong *before* the attack"),
+    ("5.5", lambda t, b, s, o: _counted_one_by_one(t, s, b, o), "`before` and `source` are exchanged"),
+    ("5.5", lambda t, b, s, o: _counted_one_by_one(t, b, o, s), "`source` and `other` are exchanged"),
     ("5.5", lambda t, b, s, o: f"{_counted_one_by_one(t, b, s, o):.2f}", "this returns a text"),
     ("5.5", lambda t, b, s, o: round(_counted_one_by_one(t, b, s, o) * 10) / 10, "(150 images of 3 classes): got"),
     ("5.5", lambda t, b, s, o: {"share": 0.6}, "got a dict, expected one number"),

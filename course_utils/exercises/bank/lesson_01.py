@@ -66,7 +66,8 @@ EX_LENET = Exercise(
     mistakes=r"""
 `, padding=2` -> `` | `, padding=2` -> `` & `400` -> `256`: the first convolution lacks its padding=2: it shrinks the
     image from 28 to 24 pixels, and only 16 x 4 x 4 = 256 numbers reach the first dense layer, not 400
-`nn.Sequential(*lenet5(), nn.Softmax(1))`: leave out the softmax at the end: cross_entropy applies it itself
+`nn.Sequential(*lenet5(), nn.Softmax(1))` | `nn.Sequential(*lenet5(), nn.LogSoftmax(1))`: leave out the softmax, or its
+    logarithm, at the end: cross_entropy applies it itself
 `nn.Sequential(*lenet5(), nn.ReLU())`: no ReLU after the last layer: it would turn every negative logit into 0
 `_lenet([9, 11])` | `_lenet([9])` | `_lenet([11])`: no ReLU between dense layers, so that they are one linear map
 `_lenet([2, 5])` | `_lenet([2])` | `_lenet([5])`: no ReLU after a convolution: each has its own, before the pooling
@@ -76,6 +77,8 @@ EX_LENET = Exercise(
 `_lenet([2, 5, 9, 11], nn.Sigmoid())`: sigmoids squash the signal and train slowly; the table asks for ReLU
 `[0.1307], [0.3081]` -> `[0.3081], [0.1307]`: mean and spread have changed places: Normalise([0.1307], [0.3081])
 `0.3081` -> `0.3082`: 0.3082 is the spread of your 55,000 images; the table has that of all 60,000, 0.3081
+`, 5),` -> `, 5, padding=2),`: only the first convolution has padding=2: the second makes 10 x 10 pixels of 14 x 14
+`_lenet([3])` | `_lenet([6])`: a pooling is missing: each convolution and its ReLU are followed by one
 `_lenet([7])`: a dense layer wants rows of 400 numbers, and gets blocks of 16 x 5 x 5: put nn.Flatten() before it
 """,
     hints=(
@@ -132,6 +135,7 @@ EX_STEP = Exercise(
 `optimiser.zero_grad()` -> `optimiser.step()\n    optimiser.zero_grad()` & `optimiser.step()\n    return` -> `return`:
     step comes before backward: it uses the gradients of the batch before. The order is zero_grad, backward, step
 `loss.backward()` -> `(-loss).backward()`: this climbs: the optimiser steps downhill already, pass the loss as it is
+`model(images)` -> `model(images).softmax(1)`: softmax twice: cross_entropy takes logits and applies the softmax itself
 `F.cross_entropy` -> `F.nll_loss`: nll_loss wants log-probabilities: cross_entropy takes the logits as they are
 `, labels)` -> `, labels, reduction="sum")`: the losses are summed, so the step grows with the batch: take the mean
 `F.cross_entropy(model(images), labels)` -> `F.mse_loss(model(images), F.one_hot(labels, 3).float())`: this is the
@@ -192,11 +196,12 @@ EX_NORMALISATION = Exercise(
 `(images - mean) / std` -> `images`: the pixels reach the network as they are: subtract the mean, divide by std first
 `(images - mean) / std` -> `images / std - mean`: the mean is subtracted after the division: (images - mean) / std
 `(images - mean)` -> `images - mean`: a division binds tighter than a subtraction: put brackets round images - mean
+` / std` -> `` | ` - mean` -> ``: one of two steps is missing: subtract the mean, *and* divide by std
+` / std` -> ` * std`: multiplied by std: divide by it, so that the spread becomes 1
 `(images - mean) / std` -> `images * std + mean`: this is the way back: the network wants (images - mean) / std
 `images - mean` -> `(images - mean) / std - mean`: normalised twice: once is what the network saw in training
 `- mean) / std` -> `- images.mean()) / images.std()` | `- mean) / std` -> `- images.mean((1, 2, 3), True)) /
-    images.std((1, 2, 3), keepdim=True)`: these are the mean and std of the images at hand, not of training: use the
-    constants
+    images.std((1, 2, 3), keepdim=True)`: these are the mean and std of these images, not of training: use `mean`, `std`
 `(images - mean) / std` -> `(images - 0.1307) / 0.3081`: 0.1307 and 0.3081 are written out: use `mean` and `std`
 `model((images - mean) / std)` -> `(images - mean) / std`: these are the normalised images: ask the network with them
 `model((images - mean) / std)` -> `(model(images) - mean) / std`: this normalises the logits: normalise the images
@@ -225,12 +230,11 @@ def expected_calibration_error(confidences, correct, bins=15):
 
 def _answers():
     honest, coins, sure = torch.rand(1800), torch.rand(3, 1800), 0.5 + 0.5 * torch.rand(300)
-    wavy = torch.rand(600) < 0.5 + 0.4 * (25 * honest[:600]).sin()
     return {
         "300 answers that are too sure": (sure, coins[0, :300] < sure - 0.2),
         "1,800 answers that are too modest": (0.7 * honest, coins[1] < honest),
         "too sure in some places, too modest in others": (honest, coins[2] < 0.5),
-        "600 answers in 30 drawers": (honest[:600], wavy, 30),
+        "600 answers in 30 drawers": (honest[:600], (30 * honest[:600]).long() % 2 == 0, 30),
         "8 answers with confidence exactly 1, all wrong, in 4 drawers": (torch.ones(8), torch.ones(8) < 1, 4),
     }
 
@@ -239,7 +243,7 @@ EX_CALIBRATION = Exercise(
     "1.4",
     expected_calibration_error,
     probe=on(_answers, what="the error", plain=as_number),
-    mistakes="""
+    mistakes=r"""
 `inside.float().mean().item()` -> `1 / len(places.unique())` | `inside.float().mean().item()` -> `1 / bins` |
     `inside.float().mean().item()` -> `1`: every drawer counts the same, one with 3 images as much as one with 9,000:
     weigh each gap by the share of images in its drawer
@@ -250,7 +254,10 @@ EX_CALIBRATION = Exercise(
 `confidences[inside].mean()` -> `(place + 0.5) / bins`: the middle of the drawer: take the mean of the confidences in it
 `(confidences * bins).long()` -> `(confidences.argsort().argsort() * bins // len(confidences))`: these drawers hold
     equally many answers: cut [0, 1] into drawers of equal *width*
-`abs(float(confidences.mean() - correct.float().mean()))`: errors cancel between drawers here: take the gap in each one
+`abs(float(confidences.mean() - correct.float().mean()))`: over all answers errors cancel: take the gap in each drawer
+`error +=` -> `error =` | `\n    return` -> `\n            return`: this is the share of one drawer, the first or the
+    last: add all up with +=, and return after the loop
+`.long()` -> `.round().long()` | `.long()` -> `.ceil().long()`: these drawers are rounded: .long() alone cuts off
 `.clamp(max=bins - 1)` -> ``: a confidence of exactly 1 falls out of the last drawer: clamp its number to bins - 1
 `if inside.any()` -> `if True`: an empty drawer gives the mean of nothing, which is NaN: skip drawers without images
 `(confidences - correct.float()).abs().mean().item()`: compare *means* over a drawer, not each confidence with 0 or 1
@@ -297,7 +304,7 @@ EX_TEMPERATURE = Exercise(
     lowest cross-entropy, which also minds how sure the wrong answers were
 `candidates[losses.index(min(losses))]` -> `losses.index(min(losses))`: this is its place: return the candidate itself
 `candidates[losses.index(min(losses))]` -> `min(losses)`: this is the lowest loss: return its temperature
-`min(candidates)`: this makes the network as sure as possible, right or wrong: compare the cross-entropy with the labels
+`min(candidates)` | `max(candidates)`: this is as sure, or unsure, as can be, right or wrong: compare the cross-entropy
 """,
     hints=(
         "Try every candidate and keep the one that fits the labels best. The cross-entropy measures the fit.",

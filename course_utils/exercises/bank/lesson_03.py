@@ -17,7 +17,10 @@ NO_GRADIENT = (
     "the images do not ask for a gradient: begin with `images = images.clone().requires_grad_()`, before they go "
     "through the model, and without no_grad"
 )
-ADVICE = {"does not require grad": NO_GRADIENT, "'NoneType' object has no attribute 'sign'": NO_GRADIENT}
+ADVICE = dict.fromkeys(("does not require grad", "'NoneType' object has no attribute 'sign'"), NO_GRADIENT)
+ADVICE["'tuple' object has no"] = (
+    "torch.autograd.grad gives a tuple, also of one: write (gradient,) = ..., with the comma"
+)
 
 
 def _looks(*cases):
@@ -49,8 +52,9 @@ STEP = """
     nothing where the network is sure. Write images ± eps * gradient.sign()
 `gradient.sign()` -> `gradient / gradient.flatten(1).norm(dim=1)[:, None, None, None]`: this step has Euclidean length
     eps, spread thinly over all pixels. Each pixel may move by eps: take the sign of the gradient
-`.clamp(0, 1)` -> ``: some pixels left [0, 1], and no screen shows them: clamp(0, 1) comes last, on the result. (The
-    images that you were given lie in [0, 1] already)
+`.clamp(0, 1)` -> `` | `.clamp(0, 1)` -> `.clamp(-1, 1)` | `(images ± eps * gradient.sign()).clamp(0, 1)` -> `(images ±
+    (eps * gradient.sign()).clamp(0, 1))`: some pixels left [0, 1], and no screen shows them: clamp(0, 1) comes
+    last, on the result. (The images that you were given lie in [0, 1] already)
 `model(images)` -> `model(images).softmax(1)`: softmax twice: cross_entropy takes logits and applies the softmax itself.
     Where the network is sure, the second softmax swallows the gradient
 `F.cross_entropy` -> `F.nll_loss`: this follows the logit of one class alone and forgets the others. Take the gradient
@@ -72,8 +76,8 @@ EX_FGSM = Exercise(
     images + eps * gradient.sign()
 `gradient.sign()` -> `((gradient > 0).float() * 2 - 1)`: where the gradient is exactly 0 this moves the pixel down:
     `gradient.sign()` leaves it where it is
-`images = ` -> `model.train()\n    images = ` & `return` -> `model.eval()\n    return`: dropout was on while you took
-    the gradient, so it is that of another network: leave the mode alone
+`images = ` -> `model.train()\n    images = ` & `return` -> `model.eval()\n    return`: the same images get another
+    result the second time: is something drawn at random, or was dropout on? Leave the mode alone
 `, labels)` -> `, model(images).argmax(1))`: this climbs the loss of the class that the network names, also where that
     is wrong already. Use the `labels` that you were given
 """,
@@ -104,6 +108,7 @@ EX_TOWARDS = Exercise(
     to reach. Subtract the step
 `images -` -> `images +` & `, targets)` -> `, model(images).argmax(1))`: this leaves the class that the network names
     now, for whichever other is nearest. Go down the loss of the `targets`
+`, targets)` -> `, model(images).argmax(1))`: this makes the network surer of what it names now: take the `targets`
 """,
     hints=(
         "The loss of the target is large as long as the network does not name it. Which way does it have to go?",
@@ -152,10 +157,8 @@ EX_L2 = Exercise(
 `.clamp_min(1e-12)` -> ` + 1e-5`: the step of a short gradient is shorter than eps, because something is added to the
     length, or its floor is too high, and a gradient can be as short as that: .clamp_min(1e-12) on the length
 `.norm(dim=1)` -> `.square().sum(1)`: divided by the square of the length: take its root, or .norm(dim=1)
-`.norm(dim=1)` -> `.abs().sum(1)`: divided by the sum of the absolute values: the Euclidean length is the root of the
-    sum of squares
-`.norm(dim=1)` -> `.abs().amax(1)`: divided by the largest value: now one pixel moves by eps. The Euclidean length is
-    the root of the sum of squares
+`.norm(dim=1)` -> `.abs().sum(1)` | `.norm(dim=1)` -> `.abs().amax(1)`: divided by the sum of the absolute values, or by
+    the largest: the Euclidean length is the root of the sum of squares
 `.norm(dim=1)` -> `.square().mean(1).sqrt()`: divided by the root mean square, Szegedy's ruler: the step is too long by
     the root of the number of pixels
 `.flatten(1).norm(dim=1)` -> `.norm(dim=1, keepdim=True)` & `[:, None, None, None]` -> ``: the norm ran over the
@@ -192,12 +195,12 @@ EX_PROJECT = Exercise(
     project,
     probe=probes.on(_strayed, what="the result", typed=True),
     mistakes="""
-`.clamp(0, 1)` -> ``: no pixel is further than eps from `clean`, but pixels below 0 or above 1 are left: clamp to [0, 1]
-    as well
-`.clamp(clean - eps, clean + eps)` -> ``: inside [0, 1], but some pixels are further than eps from the clean image:
-    clamp to clean - eps and clean + eps as well
-`clean - eps, clean + eps` -> `-eps, eps`: this keeps the pixels within eps of black, not of the clean image: the centre
-    is `clean`
+`.clamp(0, 1)` -> `` | `.clamp(0, 1)` -> `.clamp(min=0)` | `.clamp(0, 1)` -> `.clamp(max=1)`: no pixel is further than
+    eps from `clean`, but pixels below 0 or above 1 are left: clamp to [0, 1] as well
+`.clamp(clean - eps, clean + eps)` -> `` | `clean - eps, clean + eps` -> `min=clean - eps` | `clean - eps, clean + eps`
+    -> `max=clean + eps`: some pixels are further than eps from `clean`: clamp to clean - eps *and* clean + eps
+`clean - eps, clean + eps` -> `-eps, eps`: this keeps the pixels within eps of black: the centre is `clean`
+`x.clamp(clean - eps, clean + eps)` -> `(clean - eps)`: all pixels are at the lower fence: it is clamp(low, high)
 `(x - clean).clamp(-eps, eps)`: this is the change alone: add it to `clean`, and clamp to [0, 1]
 `clean - eps` -> `clean`: only changes upwards survive: a pixel may go down by eps too
 `(clean + (x - clean) * eps / (x - clean).flatten(1).abs().amax(1)[:, None, None, None].clamp_min(eps)).clamp(0, 1)` |
@@ -243,8 +246,7 @@ EX_PGD = Exercise(
     the last step is not brought back: project *after* each step, not before it
 `x = project` -> `x = torch.where((model(x).argmax(1) == labels)[:, None, None, None], project` & `, images, eps)` -> `,
     images, eps), x)` | `x = project` -> `if (model(x).argmax(1) != labels).all():\n            break\n        x =
-    project`: this stops once an image is fooled, or all are. That saves work, but this pgd takes all its steps with all
-    images
+    project`: this stops once an image is fooled, or all are. That saves work, but take all steps, with all images
 `, eps)` -> `, step_size)`: the fence stands at eps, not at step_size: project(..., images, eps)
 `, images, eps)` -> `, x, eps)`: the wrong centre: each step is kept near the step before, and together they walk
     further than eps. Project around the clean `images`
@@ -252,13 +254,15 @@ EX_PGD = Exercise(
     pixels within eps of the clean images: project after each step
 `project(fgsm(model, x, labels, step_size), images, eps)` -> `fgsm(model, x, labels, step_size)` & `return x` -> `return
     project(x, images, eps)`: projected only at the end: the gradients on the way were taken outside the fences. Project
-    after each step
+    after each
 `project(fgsm(model, images, labels, steps * step_size), images, eps)`: the gradient is computed once, before the loop,
     so that all steps go the same way: that is one long step. Take a new gradient at each x
 `(model, x` -> `(model, images`: only one step shows in the result: is the `return` inside the loop, or does every round
     start from the clean images again? Go on from x
 `, step_size)` -> `, eps)` | `, step_size)` -> `, eps / steps)`: the step is made from eps here: take the `step_size`
-    that you were given
+`project(fgsm(` -> `project(x + fgsm(`: fgsm gives the changed images, not their change: do not add them to x
+`return x` -> `return x - images`: this is the change alone: return the changed images
+`images.clone()`: the images come back as they were: keep what fgsm and project return, x = project(...)
 `, step_size)` -> `, -step_size)`: this descends: the network gets surer of the right class. An attack climbs the loss
 `fgsm(model, x, labels, step_size)` -> `x + step_size * probes.pixel_slope(model, x, labels)`: the sign is missing: the
     steps are as short as the gradient. Each pixel moves by step_size
@@ -267,7 +271,7 @@ EX_PGD = Exercise(
     so that your numbers can be compared
 `x = images` -> `x, total = images, 0` & `x = project(fgsm(model, x, labels, step_size)` -> `total = total +
     probes.pixel_slope(model, x, labels)\n        x = project(x + step_size * total.sign()`: `backward` adds to the
-    .grad that is there already, so that each step follows the sum of all gradients so far. Clear x.grad, or use
+    .grad that is there already, so that each step follows the sum of all so far. Clear x.grad, or use
     torch.autograd.grad
 `labels, step_size)` -> `model(images).argmax(1), step_size)` | `labels, step_size)` -> `model(x).argmax(1),
     step_size)`: this climbs the loss of the class that the network names, also where that is wrong already. Use the
@@ -288,7 +292,7 @@ def to_boundary(value, gradient):
 
 
 def _leads():
-    value, scale = torch.tensor([2.0, 0.5, -3.0, 0.0, 8.0]), torch.tensor([1.0, 0.2, 3.0, 0.05, 0.5])
+    value, scale = torch.tensor([2.0, 0.0, -3.0, 0.5, 8.0]), torch.tensor([1.0, 0.2, 3.0, 0.01, 0.5])
     gradient = torch.randn(5, 1, 6, 6) * scale[:, None, None, None]
     colour = torch.randn(5, 3, 4, 4)
     return {"5 images": (value, gradient), "one image": (value[:1], gradient[:1]), "colour": (value, colour)}

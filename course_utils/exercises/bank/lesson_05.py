@@ -103,8 +103,7 @@ EX_ROUND_TRIP = Exercise(
     mistakes="""
 `.round()` -> ``: this cuts off what follows the point, as .to(torch.uint8), .int() and floor do: each pixel ends at the
     level *below* it, half a level darker on average. The nearest level: .round() before the whole numbers
-`((images * 255).floor() + 1) / 255` | `.round()` -> `.ceil()`: this is the level *above*: take the nearest one,
-    .round()
+`((images * 255).floor() + 1) / 255` | `.round()` -> `.ceil()`: this is the level *above*: the nearest is .round()
 `(images * 255.9).floor() / 255` | `(images * 255.99).floor() / 255` | `(images * 255.999).floor() / 255`: this cuts [0,
     1] into 256 pieces of the same width, and not every pixel comes to the nearest level: multiply by 255 and .round()
 `(images * 255 + 0.5).round() / 255` | `(images * 255 + 0.5).ceil() / 255`: this rounds up twice: .round() alone is
@@ -116,8 +115,8 @@ EX_ROUND_TRIP = Exercise(
     256` | `(images * 256).round() / 255` | `(images * 256).round() % 256 / 255` | `(images *
     256).round().clamp(max=255) / 255` | `(images * 256).floor() / 255` | `(images * 256).floor() % 256 / 255` |
     `(images * 256).floor().clamp(max=255) / 255` | `(images * 255).round() / 256` | `(images * 255).floor() / 256` |
-    `(images * 254).round() / 254` | `(images * 128).round() / 128`: 8 bits have 256 levels, from 0 to 255, so white is
-    255 and not 256 (which wraps round to 0, black). Multiply by 255, round, divide by 255
+    `(images * 254).round() / 254` | `(images * 128).round() / 128`: 8 bits have 256 levels, from 0 to 255, and white is
+    level 255 (256 wraps round to 0, black). Multiply by 255, round, divide by 255
 `images.round(decimals=1)` | `images.round(decimals=2)` | `images.round(decimals=3)` | `images.round(decimals=4)`: this
     rounds to decimal places: the levels of a PNG are 1/255 apart. Multiply by 255, round, divide by 255
 `uint8` -> `int8` | `.round().to(torch.uint8)` -> `.long().to(torch.int8)`: torch.int8 counts from -128 to 127, so
@@ -127,7 +126,7 @@ EX_ROUND_TRIP = Exercise(
 `images.floor()` | `images.floor() / 255` | `images.floor() * 255`: nearly all is black: .to(torch.uint8) meets pixels
     in [0, 1] here, and makes 0 of all but white. Multiply by 255 first, and round
 `images.clone()` | `images * 255`: nothing is rounded: a PNG keeps 256 levels. Times 255, round, / 255
-`(images / 255).round() * 255` | `(images / 255).round() / 255`: the wrong way round: first times 255, then / 255
+`(images / 255).round() * 255` | `(images / 255).round() / 255`: all is black: first times 255, .round(), then / 255
 `round_trip(images / images.max())` | `round_trip(images / images.amax((1, 2, 3), keepdim=True))` | `round_trip((images
     - images.min()) / (images.max() - images.min()))`: the contrast is stretched, until the brightest pixel is white:
     some programs show a PNG so, but the file keeps the levels
@@ -135,8 +134,7 @@ EX_ROUND_TRIP = Exercise(
 `round_trip(images).mean(1, keepdim=True)`: the colours are gone: each channel is rounded for itself
 """,
     hints=(
-        "A level is a whole number from 0 to 255, and level 255 is white, the pixel 1. Which number makes levels of "
-        "pixels?",
+        "A level is a whole number from 0 to 255, and level 255 is white, the pixel 1. Which factor leads there?",
         "The nearest level comes from rounding: .to(torch.uint8) alone cuts off. Then back to [0, 1].",
         "(images * 255).round().to(torch.uint8) is what the file holds; .float() / 255 makes pixels of it.",
     ),
@@ -210,8 +208,8 @@ EX_PAINT = Exercise(
 `(1)` -> `(1).sin()` | `.sin()` -> `` & `(1)` -> `(1).sin()`: the inputs go through a sine before the first matrix: it
     comes *after* a matrix, sin(weight @ values)
 `.sin()` -> `.cos()` | `.sin()` -> `.tanh()` | `.sin()` -> `.relu()` | `.sin()` -> `.sigmoid()` | `.sin()` ->
-    `.sin().sigmoid()` | `.sin()` -> `.mul(2 * torch.pi).sin()`: not the sine follows the first matrices here, but a
-    cosine, tanh, ReLU or sigmoid (that one is for the last matrix alone), or a sine of 2 pi times the numbers: .sin()
+    `.sin().sigmoid()` | `.sin()` -> `.mul(2 * torch.pi).sin()`: another function than the sine follows the first
+    matrices (a cosine, tanh, ReLU, the last one's sigmoid), or the sine is of 2 pi times the numbers: .sin()
 `.sigmoid()` -> `` | `.sigmoid()` -> `.clamp(0, 1)` | `.sigmoid()` -> `.sin()` | `.sigmoid()` -> `.tanh()` |
     `.sigmoid()` -> `.sin().abs()` | `.sigmoid()` -> `.sin().add(1).div(2)`: the last matrix makes any number, and a
     pixel lies in [0, 1]: .sigmoid() (neither a clamp nor a sine, whose slope is 0 where it cuts or turns)
@@ -222,8 +220,7 @@ EX_PAINT = Exercise(
 `.sigmoid()` -> `.softmax(0)` | `.sigmoid()` -> `.softmax(1)` | `.sigmoid()` -> `.log_softmax(0)`: softmax makes shares
     that sum to 1, so that no pixel can be white and none black: each number for itself, .sigmoid()
 `.view(1, 3, height, width)` -> `` | `.view(1, 3, height, width)` -> `.T` | `.view(1, ` -> `.view(`: the result is a
-    batch of one image, (1, 3, height, width): .view makes it of (3, height * width), .T.reshape of (height * width, 3),
-    a row a pixel
+    batch of one image, (1, 3, height, width): .view makes it of (3, height * width), .T.reshape of (height * width, 3)
 `.view(1, 3, height, width)` -> `.T.view(1, height, width, 3)` | `.view(1, 3, height, width)` -> `.T.view(height, width,
     3)`: the channels come last here, as matplotlib likes it: the course has them first, (1, 3, height, width)
 `paint(weights, height, width).mean(1, keepdim=True)`: this is grey: the three outputs are red, green and blue
@@ -317,8 +314,8 @@ EX_REPEAT = Exercise(
     with the grey under it: it *replaces* what is there, canvas[0, :, rows, columns] = element
 `] = element` -> `] = element.where(element != 0, 0.5)`: the element's own black pixels turn grey: make the canvas grey
     first and place the copies then, so that nobody has to guess which pixels are background
-`element.repeat(1, 1, per_side, per_side)` | `element.repeat(1, per_side, per_side)`: every cell has a copy: only those
-    in `cells`
+`element.repeat(1, 1, per_side, per_side)` | `element.repeat(1, per_side, per_side)`: each cell has a copy: only `cells`
+    do
 `in cells` -> `in set(range(per_side**2)) - set(cells)`: the other way round: the cells in the list have a copy
 `in cells` -> `in range(len(cells))`: the first cells are filled, as many as the list is long: it says *which* ones
 `in cells` -> `in cells[-1:]` | `in cells` -> `in cells[:1]`: only one copy shows: is `return` inside the loop, or is
@@ -490,10 +487,10 @@ EX_CARRIED_OVER = Exercise(
             "8 images, of which 5 count and 3 carry over": _labels("01230123", "01230100", "11002203", "12203112"),
             "200 images of 10 classes": tuple(torch.randint(0, 10, (4, 200))),
             "150 images of 3 classes": tuple(torch.randint(0, 3, (4, 150))),
-            "one image that carries over": _labels("3", "3", "1", "2"),
-            "one image that does not": _labels("3", "3", "1", "3"),
         },
         {
+            "one image that carries over": _labels("3", "3", "1", "2"),
+            "one image that does not": _labels("3", "3", "1", "3"),
             "3 images, none fools the source network": _labels("012", "012", "012", "022"),
             "3 images that the other network had wrong before": _labels("012", "120", "120", "122"),
         },
@@ -504,10 +501,9 @@ EX_CARRIED_OVER = Exercise(
             "mean(): input dtype": "a mean of True and False, or of whole numbers, needs floats: .float().mean()",
             "ambiguous": "Python's `and`, `or`, `not` and `if` take one truth value: & and ~ go image by image, with "
             "brackets round each comparison, (source != truth) & (before == truth), for & binds tighter than ==",
-            "division by zero": "where no image fools the source network there is nothing to carry over, and 0 / 0 "
-            'Python: the share is then float("stops nan"), which the mean of an empty tensor is by itself',
+            "division by zero": "where no image counts there is nothing to carry over, and 0 / 0 stops Python: the "
+            'share is then float("nan"), which the mean of an empty tensor is by itself',
             "must match the size": "one side has only the images that count, the other all: (other != truth)[counted]",
-            "out of bounds": "labels are no True and False: compare first, before == truth, and combine by &",
             "no attribute 'item'": "Python's own sum of nothing is no tensor: (other != truth)[counted].sum()",
         },
     ),
@@ -534,16 +530,15 @@ EX_CARRIED_OVER = Exercise(
     network's: fooled are those with source != truth, and the other one was right where before == truth
 `(other != before)[source != truth].float().mean().item()`: this asks whether the other network *changed* its answer: an
     image that it had wrong before and has wrong after did not carry over. Keep those with before == truth
-`other != truth` -> `other == truth`: this is the share that the other network still has right: carried over are those
-    with other != truth
+`other != truth` -> `other == truth`: this is the share that the other network still has right: take other != truth
 `other != truth` -> `other != source`: this compares the two networks: the other one is wrong where other != truth
+`(before == truth)` -> `before`: labels are no True and False: compare first, before == truth, and combine by &
 `before == truth` -> `before != truth` | `source != truth` -> `source == truth`: a comparison is turned round: those
     count that fool the source network and that the other one had right before
 `.float().mean()` -> `.sum() // counted.sum().clamp(min=1)`: `//` rounds down to 0: divide with /
 `.float().mean().item()` -> `` | `(other != truth) & (source != truth) & (before == truth)`: this says of each image
     whether it carried over: their share is asked for, .float().mean()
-`(other != truth)[counted]` -> `counted`: this is the share of the images that count: which share of *those* does the
-    other network get wrong?
+`(other != truth)[counted]` -> `counted`: this is the share that counts: which share of *those* has other != truth?
 `(other != truth)[counted].float().mean()` -> `((other != truth).float().mean() / counted.float().mean())` | `((source
     != truth).float().mean() * (before == truth).float().mean() * (other != truth).float().mean()).item()` | `((before
     == truth).float().mean() - (other == truth).float().mean()).item()` | `((other != truth).float().mean() / (source !=
