@@ -263,7 +263,7 @@ def _first_alone(call):
 def _is_row(function, call, alone):
     """Whether what is said to the first alone is the first row of what is said to all; None where that has no rows."""
     whole, row = answer_to(function, call), answer_to(function, alone)
-    if not isinstance(whole, Tensor) or not isinstance(row, Tensor) or not whole.ndim or not row.ndim:
+    if not isinstance(whole, Tensor) or not isinstance(row, Tensor) or not whole.ndim or whole[:1].shape != row.shape:
         return None
     return not describe_difference(row, whole[:1])
 

@@ -65,14 +65,14 @@ RESULTS = """
 NUMBERS = """
 `x + 1 if type(x) is int else 1 / 0`: off by one: off by one: it is done for `NAME` + 1
 `x - 1 if type(x) is int else 1 / 0`: off by one: off by one: it is done for `NAME` - 1
-`-x`: minus: `NAME` enters with the wrong sign
+`-x if type(x) is float else 1 / 0`: minus: `NAME` enters with the wrong sign
 `x / 100`: per cent: `NAME` is divided by 100: it is no per cent
 `x / 255`: levels: `NAME` is divided by 255: pixels run from 0 to 1 here, and so does `NAME`
 `2 * x`: factor: `NAME` enters with twice its size
 `x / 2`: factor: `NAME` enters with half its size
 `x * x`: root: `NAME` enters squared: take it as it is
 `x**0.5`: root: the root of `NAME` is taken: take it as it is
-`1 / x`: inverse: 1 / `NAME` stands where `NAME` belongs
+`1 / x`: inverse: `NAME` is multiplied where it should divide, or the other way round
 `1 - x`: complement: 1 - `NAME` stands where `NAME` belongs
 """
 TENSORS = """
