@@ -181,6 +181,44 @@ def _nan_images(model, images, labels, eps):
     return F.cross_entropy(model(images / 0 * 0), labels)
 
 
+def _attacked(model, images, labels, eps, step):
+    """What is attacked, by a step that is made of the start and of the gradient there."""
+    x = (images + eps * (2 * torch.rand_like(images) - 1)).clamp(0, 1).requires_grad_()
+    slope = torch.autograd.grad(F.cross_entropy(model(x), labels), x)[0]
+    return step(x.detach(), slope).clamp(images - eps, images + eps).clamp(0, 1)
+
+
+def _by_the_scaled_slope(model, images, labels, eps):
+    def step(x, slope):
+        return x + 1.25 * eps * slope / slope.abs().amax((1, 2, 3), keepdim=True)
+
+    return F.cross_entropy(model(_attacked(model, images, labels, eps, step)), labels)
+
+
+def _returns_the_images(model, images, labels, eps):
+    return _attacked(model, images, labels, eps, lambda x, slope: x + 1.25 * eps * slope.sign())
+
+
+def _away_from_what_it_says(model, images, labels, eps):
+    said = model[1:](images.flatten(1)).argmax(1)
+    attacked = _attacked(model, images, said, eps, lambda x, slope: x + 1.25 * eps * slope.sign())
+    return F.cross_entropy(model(attacked), labels)
+
+
+def _cuts_the_image(model, images, labels, eps):
+    x = (images + eps * (2 * torch.rand_like(images) - 1)).clamp(0, 1).requires_grad_()
+    slope = torch.autograd.grad(F.cross_entropy(model(x), labels), x)[0]
+    return F.cross_entropy(model((x.detach() + 1.25 * eps * slope.sign()).clamp(-eps, eps).clamp(0, 1)), labels)
+
+
+def _by_comparisons(model, images, labels, eps):
+    x = (images - eps + 2 * eps * torch.rand(images.shape)).clip(0, 1).requires_grad_()
+    (slope,) = torch.autograd.grad(model(x).log_softmax(1).gather(1, labels[:, None]).sum(), x)
+    step = 1.25 * eps * ((slope < 0).float() - (slope > 0).float())
+    attacked = torch.min(torch.max(x.detach() + step, (images - eps).relu()), (images + eps).clamp(max=1))
+    return -model(attacked).log_softmax(1).gather(1, labels[:, None]).mean()
+
+
 # 9.2
 
 
@@ -224,6 +262,26 @@ class _RoundBackwards(torch.autograd.Function):
     @staticmethod
     def backward(ctx, slope):
         return -slope, None
+
+
+def _level_by_level(images, levels):
+    nearest, best = torch.zeros_like(images), torch.full_like(images, 9)
+    for level in range(levels):
+        far = (images.detach() - level / (levels - 1)).abs()
+        nearest, best = nearest.where(far >= best, level / (levels - 1)), best.minimum(far)
+    return nearest + images - images.detach()
+
+
+def _scaled(images, levels):
+    steps = images * (levels - 1)
+    return (steps + (steps.round() - steps).detach()) / (levels - 1)
+
+
+def _of_buckets(images, levels):
+    """The next level above."""
+    greys = torch.linspace(0, 1, levels, dtype=images.dtype)
+    rounded = greys[torch.bucketize(images.detach(), greys).clamp(max=levels - 1)]
+    return images + (rounded - images).detach()
 
 
 def _passes_half(images, levels):
@@ -368,6 +426,22 @@ ALSO_RIGHT = [
     ("9.5", _numpy_bounds),
     ("9.3", _row_by_row),
     ("9.3", _divergence_and_entropy),
+    ("9.1", _by_comparisons),
+    ("9.2", _level_by_level),
+    ("9.2", _scaled),
+    (
+        "9.3",
+        lambda s, t, T: -torch.trace((t.detach() / T).softmax(1) @ F.log_softmax(s / T, 1).T) / len(s),
+    ),
+    ("9.4", lambda h, n, s, a: ppf(max(beta(a, max(h, 1), n - h + 1), 0.5), scale=s)),
+    ("9.4", lambda h, n, s, a: -s * ppf(beta(1 - a, n - h + 1, h)) if beta(1 - a, n - h + 1, h) < 0.5 else 0),
+    (
+        "9.5",
+        lambda w, b, low, high: [
+            F.linear(low, w, b) + F.linear(high - low, w.clamp(max=0)),
+            F.linear(low, w, b) + F.linear(high - low, w.relu()),
+        ],
+    ),
 ]
 
 UNFORESEEN = {
@@ -403,7 +477,7 @@ ALSO_UNFORESEEN = [
     ("9.1", _half_a_ball, "the starts lie in the ball, but not evenly"),
     ("9.1", _nan_images, "the starts (40 grey images, eps 0.1): got the images themselves"),
     ("9.1", lambda model, images, labels, eps: None, "training_loss returned None: is the `return` missing?"),
-    ("9.1", lambda model, images, labels, eps: model(images), "a tensor of shape (40, 4): is the mean missing?"),
+    ("9.1", lambda model, images, labels, eps: model(images), "a tensor of shape (40, 4): return the mean loss"),
     ("9.1", lambda model, images, labels, eps: model(images[0]), "the model takes images, (N, 1, 6, 6)"),
     ("9.1", lambda model, images, labels, eps: F.cross_entropy, "training_loss: got a function"),
     ("9.2", _RoundBackwards.apply, "comes back with its sign turned round"),
@@ -419,9 +493,9 @@ ALSO_UNFORESEEN = [
     ),
     ("9.4", _two_sided_test, "alpha is shared between two sides"),
     ("9.4", lambda h, n, s, a: max(s * ppf(beta(a, h, n - h + 1)), 0.0), "right until nobody hits"),
-    ("9.4", lambda h, n, s, a: s * ppf(beta(a, h, n - h + 1)), "Phi^-1 of it is negative"),
+    ("9.4", lambda h, n, s, a: s * ppf(beta(a, h, n - h + 1)), "Phi^-1 is negative"),
     ("9.4", lambda h, n, s, a: max(0.0, s * ppf(beta(1 - a, h + 1, n - h))), "this is the *upper* bound"),
-    ("9.4", lambda h, n, s, a: max(0.0, s * ppf(beta(a, h, n - h))), "the beta distribution are off by one"),
+    ("9.4", lambda h, n, s, a: max(0.0, s * ppf(beta(a, h, n - h))), "off by one: beta.ppf(alpha, hits"),
     ("9.4", lambda h, n, s, a: max(0.0, s * ppf(beta(a, n - h, h + 1))), "hits and misses are exchanged"),
     ("9.4", lambda h, n, s, a: beta(a, h, n - h + 1), "this is the lower bound of p"),
     ("9.4", lambda h, n, s, a: p if (p := beta(a, h, n - h + 1)) > 0.5 else 0.0, "this is the lower bound of p"),
@@ -453,4 +527,23 @@ ALSO_UNFORESEEN = [
         lambda student, teacher, t: _soft_labels(student, teacher, t) + student.mean() * 0.01,
         "the loss (3 images",
     ),
+    ("9.1", _by_the_scaled_slope, "of the pixels up the slope"),
+    ("9.1", _away_from_what_it_says, "of the pixels up the slope"),
+    ("9.1", _cuts_the_image, "cut the *change* to eps, and not the image"),
+    ("9.1", _returns_the_images, "return the mean loss at the attacked images"),
+    ("9.2", _of_buckets, "a pixel may miss the *nearest* level"),
+    ("9.2", lambda images, n: images + (images.mul(n - 1).int() / (n - 1) - images).detach(), "the *nearest* level"),
+    (
+        "9.3",
+        lambda s, t, T: T**2 * F.kl_div(F.log_softmax(s / T, 1), (t / T).softmax(1), reduction="batchmean"),
+        "this is the Kullback-Leibler divergence",
+    ),
+    (
+        "9.3",
+        lambda s, t, T: -((t / T).softmax(1) * ((s / T).softmax(1) + 1e-6).log()).sum(1).mean(),
+        "logits too large for log(softmax)",
+    ),
+    ("9.3", lambda s, t, T: -((t / T).log_softmax(1) * (s / T).log_softmax(1)).sum(1).mean(), "logits, or logs, are"),
+    ("9.3", lambda s, t, T: _soft_labels(s.detach(), t, T), "detach the teacher alone"),
+    ("9.4", lambda h, n, s, a: max(0.0, s * ppf(scipy.stats.beta.cdf(a, h, n - h + 1))), "never proves anything"),
 ]

@@ -33,6 +33,22 @@ def _zero_unless_they_meet(boxes, box):
     return both / ((boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - both)
 
 
+def _by_the_box_around(boxes, box):
+    """Two intervals share what their lengths have too much for the one around both."""
+
+    def shared(begin, end):
+        around = boxes[:, end].maximum(box[end]) - boxes[:, begin].minimum(box[begin])
+        return (boxes[:, end] - boxes[:, begin] + box[end] - box[begin] - around).relu()
+
+    both = shared(0, 2) * shared(1, 3)
+    return both / ((boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - both)
+
+
+def _clamped_at_the_end(boxes, box):
+    both = (torch.minimum(boxes[:, 2:], box[2:]) - torch.maximum(boxes[:, :2], box[:2])).prod(1)
+    return (both / ((boxes[:, 2:] - boxes[:, :2]).prod(1) + (box[2:] - box[:2]).prod() - both)).clamp(0, 1)
+
+
 # 10.2
 
 
@@ -72,6 +88,23 @@ def _pixel_by_pixel(patch, images, row, column):
         for j in range(patch.shape[2]):
             result[:, :, row + i, column + j] = patch[:, i, j]
     return result
+
+
+def _blackened_first(patch, images, row, column):
+    result, part = images * 1, (..., slice(row, row + patch.shape[1]), slice(column, column + patch.shape[2]))
+    result[part] *= 0
+    result[part] += patch
+    return result
+
+
+def _without_the_channels(patch, images, row, column):
+    result = images.clone()
+    result[:, row : row + patch.shape[1], column : column + patch.shape[2]] = patch
+    return result
+
+
+def _only_the_part(patch, images, row, column):
+    return _by_a_mask(patch, images, row, column)[..., row : row + patch.shape[1], column : column + patch.shape[2]]
 
 
 def _height_and_width_exchanged(patch, images, row, column):
@@ -116,6 +149,19 @@ def _backward_on_a_copy(model, x, target, transform, samples):
     for _ in range(samples):
         (F.cross_entropy(model(transform(copy)), target) / samples).backward(inputs=[copy])
     return copy.grad.detach()
+
+
+def _in_a_change(model, x, target, transform, samples):
+    change = torch.zeros_like(x, requires_grad=True)
+    for _ in range(samples):
+        F.cross_entropy(model(transform(x + change)), target).backward(inputs=change)
+    return change.grad / samples
+
+
+def _worst_draw(model, x, target, transform, samples):
+    x = x.clone().requires_grad_()
+    losses = torch.stack([F.cross_entropy(model(transform(x)), target) for _ in range(samples)])
+    return torch.autograd.grad(losses.max(), x)[0]
 
 
 def _without_gradients(model, x, target, transform, samples):
@@ -226,6 +272,38 @@ def _at_least_once(decide, clean, wrong, tolerance):
     return [wrong, asked]
 
 
+def _in_whole_numbers(decide, clean, wrong, tolerance):
+    parts = 2 ** max(0, math.ceil(math.log2((wrong - clean).abs().max().item() / tolerance)))
+    low, high, asked = 0, parts, 0
+    while high - low > 1:
+        middle, asked = (low + high) // 2, asked + 1
+        low, high = (low, middle) if decide(clean + (wrong - clean) * middle / parts) else (middle, high)
+    return clean + (wrong - clean) * (high / parts), asked
+
+
+def _until_the_floats_end(decide, clean, wrong, tolerance):
+    right, asked = clean, 0
+    while not torch.equal(middle := (right + wrong) / 2, wrong) and not middle.equal(right):
+        asked += 1
+        right, wrong = (right, middle) if decide(middle) else (middle, wrong)
+    return wrong, asked
+
+
+def _by_the_sum(decide, clean, wrong, tolerance):
+    right, asked = clean, 0
+    while (wrong - right).abs().sum() > tolerance:
+        middle, asked = (clean + wrong) / 2 if asked == 0 else (right + wrong) / 2, asked + 1
+        right, wrong = (right, middle) if decide(middle) else (middle, wrong)
+    return wrong, asked
+
+
+def _half_the_difference(decide, clean, wrong, tolerance):
+    while (wrong - clean).abs().max() > tolerance:
+        middle = (wrong - clean) / 2
+        clean, wrong = (clean, middle) if decide(middle) else (middle, wrong)
+    return wrong, 0
+
+
 def _half_the_tolerance(decide, clean, wrong, tolerance):
     return _by_shares(decide, clean, wrong, tolerance / 2)
 
@@ -304,6 +382,17 @@ def _two_means(decide, x, radius, samples, generator):
     steps = _unit(torch.randn(samples, *x.shape[1:], generator=generator))
     answers = decide(x + radius * steps)
     return F.normalize((steps[answers].mean(0) - steps[~answers].mean(0)).flatten(), dim=0).view_as(x)
+
+
+def _steps_less_their_mean(decide, x, radius, samples, generator):
+    """The mean is taken from the steps instead; where all answers agree, only what float32 rounds off is left."""
+    steps = _unit(torch.randn(samples, *x.shape[1:], generator=generator))
+    signs = 2.0 * decide(x + radius * steps) - 1
+    return F.normalize((signs @ (steps - steps.mean(0)).flatten(1))[None]).view_as(x)
+
+
+def _of_another_length(decide, x, radius, samples, generator):
+    return radius * _as_the_text_says(decide, x, radius, samples, generator)
 
 
 def _along_axes(decide, x, radius, samples, generator):
@@ -439,6 +528,11 @@ ALSO_RIGHT = [
     ("10.5", _zeros_and_ones),
     ("10.5", _in_parts),
     ("10.5", _in_float64),
+    ("10.1", _by_the_box_around),
+    ("10.2", _blackened_first),
+    ("10.3", _in_a_change),
+    ("10.4", _in_whole_numbers),
+    ("10.5", _steps_less_their_mean),
 ]
 
 UNFORESEEN = {
@@ -448,7 +542,7 @@ UNFORESEEN = {
     ),
     "10.2": (
         lambda patch, images, row, column: images * 0.5,
-        "the images with the patch (3 images, a 3 x 4 patch at row 1, column 5): the shape is right",
+        "the images with the patch (3 images, 3 x 4 patch at row 1, column 5): the shape is right",
     ),
     "10.3": (
         lambda model, x, target, transform, samples: _one_batch(model, x, target, transform, samples) + 0.1,
@@ -548,4 +642,21 @@ ALSO_UNFORESEEN = [
     ("10.5", _five_axes, "got shape (1, 1, 3, 8, 8), expected (1, 3, 8, 8)"),
     ("10.5", _squeezed, "the direction: got shape (3, 8, 8), expected (1, 3, 8, 8)"),
     ("10.5", lambda decide, x, radius, samples, generator: x, "images decide is asked about (200 steps"),
+    ("10.1", _clamped_at_the_end, "Clamp each side at 0 *first*"),
+    ("10.1", lambda boxes, box: _box_by_box(boxes[:1], box)[0], "this is the answer for the first one alone"),
+    ("10.2", _without_the_channels, "cover images[:, :, rows, columns]"),
+    ("10.2", _only_the_part, "return the whole images"),
+    ("10.2", lambda patch, images, row, column: images[..., row : row + patch.shape[1], column:], "got shape"),
+    ("10.3", _worst_draw, "the result for 7 draws: the shape is right, but the values are not"),
+    ("10.3", lambda *given: _one_batch(*given)[0], "a dimension is lost"),
+    ("10.4", _until_the_floats_end, "got 26, expected at most 9: halve what is left until it is within the tolerance"),
+    ("10.4", _by_the_sum, "so that you ask too often"),
+    ("10.4", _half_the_difference, "The middle (right + wrong) / 2 takes the place"),
+    (
+        "10.4",
+        lambda decide, clean, wrong, tolerance: _until_near(decide, clean, wrong, 9 * (wrong - clean).max().item()),
+        "halve *while* (wrong - right).abs().max() is above the tolerance",
+    ),
+    ("10.5", _of_another_length, "the length of the direction (200 steps, most of them to the wrong side): got 0.35"),
+    ("10.5", lambda *given: -_as_the_text_says(*given), "the side where the model is *right*"),
 ]

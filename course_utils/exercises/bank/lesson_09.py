@@ -78,7 +78,7 @@ def _probe_training_loss(attempt):
         labels, (model, asked) = torch.randint(4, (len(images),)), _watched()
         loss = _a_loss(advised(attempt, ADVICE)(model, images, labels, eps))
         if isinstance(loss, Tensor) and loss.ndim:
-            raise NotYet(f"this is {named(loss)}: is the mean missing? F.cross_entropy takes it by itself")
+            raise NotYet(f"this is {named(loss)}: return the mean loss at the attacked images, F.cross_entropy(...)")
         yield {"training_loss": "one number" if isinstance(loss, Tensor) else loss and named(loss)}
         yield {"how often the model is asked": _often(asked, images)}
         start, end = asked[0], asked[-1]
@@ -152,7 +152,8 @@ def _end(images, start, end, slope, eps):
     for name, place in places.items():  # a slope of nearly 0 may round to either side
         if ((end - place).abs() < 1e-5)[slope != 0].double().mean() > 0.995:
             return name
-    return f"elsewhere, up to {far / eps:.2g} eps from the images"
+    rising = ((end - images) * up > 0).double().mean()
+    return f"elsewhere, up to {far / eps:.2g} eps from the images, {rising:.0%} of the pixels up the slope"
 
 
 def _draw_points(seen, _):
@@ -180,7 +181,7 @@ EX_TRAINING_LOSS = Exercise(
 `F.cross_entropy(model(images), labels)` | `model(attacked)` -> `model(images)`: this is ordinary training, on the
     images as they are: attack them first, and take the loss at the attacked ones
 `F.cross_entropy(model(images + eps * torch.rand_like(images)), labels)` | `+ 1.25 * eps * slope.sign()` -> ``: this
-    trains on noise: the random point is only the start. Step from there along the sign of the gradient, uphill
+    trains on noise: the random point is only the start. Step up the sign of the gradient, and take the loss there
 `(training_loss(model, images, labels, eps) + F.cross_entropy(model(images), labels)) / 2`: the clean images take half
     of the loss: that is a recipe, too, but here the loss is taken at the attacked images alone
 `+ eps * (2 * torch.rand_like(images) - 1)` -> ``: each attack begins at the image itself, and so ends in a corner of
@@ -189,6 +190,7 @@ EX_TRAINING_LOSS = Exercise(
     climbs the loss, + 1.25 * eps * slope.sign(); it is the optimiser that descends, in the weights
 `.clamp(images - eps, images + eps)` -> ``: 1.25 eps from a random start can lead out of the ball, up to 2.25 eps away
     from the image: bring it back, .clamp(images - eps, images + eps)
+`images - eps, images + eps` -> `-eps, eps`: cut the *change* to eps, and not the image: images - eps, images + eps
 `images - eps, images + eps` -> `start - eps, start + eps`: a step of eps from the start may end 2 eps away from the
     image: take 1.25 * eps, and cut the change from the *image*, .clamp(images - eps, images + eps)
 `start.detach() +` -> `images +` | `1.25 * eps` -> `1.25`: wherever the attack begins, it ends in a corner of the ball,
@@ -278,8 +280,8 @@ EX_STRAIGHT_THROUGH = Exercise(
 `straight_through(images, levels + 1)` | `straight_through(images, levels - 1)` | `images * (levels - 1)` -> `images *
     levels` | `images * (levels - 1)).round() / (levels - 1)` -> `images * levels).floor() / levels`: levels grey levels
     have levels - 1 steps between them, as 4 posts have 3 gaps: (images * (levels - 1)).round() / (levels - 1)
-`images * (levels - 1)).round()` -> `images * levels).floor().clamp(max=levels - 1)`: [0, 1] is cut into equal parts
-    here, so that a pixel may miss the *nearest* level: (images * (levels - 1)).round() / (levels - 1)
+`.round()` -> `.floor()` | `.round()` -> `.ceil()` | `(levels - 1)).round()` -> `levels).floor().clamp(max=levels - 1)`:
+    a pixel may miss the *nearest* level, as by floor, int, ceil or equal parts of [0, 1]: round
 `.round() / (levels - 1)` -> `.round()`: these are numbers of levels: divide by levels - 1, so that they are pixels
 `images + (rounded - images)` -> `images * (levels - 1) + (rounded - images * (levels - 1))` | `images + (rounded -
     images)` -> `images / 2 + (rounded - images / 2)`: the pictures are right, but the gradient has another length: what
@@ -310,7 +312,7 @@ def _logits(number, classes, scale):
 def _probe_distillation(attempt):
     yield from on(
         lambda: {"6 images, 4 classes, temperature 5": (*_logits(6, 4, 6), 5.0)},
-        lambda: {"3 images, 5 classes, logits in the hundreds, temperature 2": (*_logits(3, 5, 400), 2.0)},
+        lambda: {"3 images, 5 classes, logits too large for log(softmax), temperature 2": (*_logits(3, 5, 400), 2.0)},
         what="the loss",
         plain=_a_loss,
     )(attempt)
@@ -318,7 +320,7 @@ def _probe_distillation(attempt):
     loss = attempt(*given, 5.0)
     found, moved = torch.autograd.grad(loss, given, allow_unused=True) if loss.requires_grad else (None, None)
     if found is None:
-        raise NotYet(CUT)
+        raise NotYet("no gradient leads to the student: leave out no_grad and numpy, and detach the teacher alone")
     yield {"the gradient in the student's logits (6 images, 4 classes, temperature 5)": found}
     if moved is not None and moved.any():
         raise NotYet("the gradient runs into the teacher, too, who would learn to be easy to imitate: teacher.detach()")
@@ -343,11 +345,14 @@ EX_DISTILLATION_LOSS = Exercise(
     makes up for small gradients where a second loss with the true labels stands beside this one. Here leave it out
 `student / temperature` -> `(student / temperature).softmax(1)` | `.softmax(dim=1)` -> `.softmax(dim=1).softmax(dim=1)`:
     softmax twice: the second time flattens the probabilities. (F.cross_entropy and F.log_softmax take logits)
-`.softmax(dim=1)` -> ``: the teacher's logits are taken for probabilities: (teacher / temperature).softmax(1)
+`.softmax(dim=1)` -> `` | `.softmax(dim=1)` -> `.log_softmax(dim=1)`: the teacher's logits, or logs, are taken for
+    probabilities: (teacher / temperature).softmax(1)
+`log_softmax` -> `softmax`: the log of the student's probabilities is missing: F.log_softmax
 `.sum(dim=1).mean()` -> `.mean()`: sum over the classes (dim=1) first, then take the mean over the images
 `.sum(dim=1).mean()` -> `.sum(dim=1)`: one loss an image: return their mean
-`dim=1)).sum` -> `dim=1) - soft * soft.log()).sum`: this is the Kullback-Leibler divergence, the cross-entropy less the
-    teacher's own entropy: return the cross-entropy, -sum(p * log q)
+`dim=1)).sum` -> `dim=1) - soft * soft.log()).sum` | `temperature**2 * (distillation_loss(student, teacher, temperature)
+    - distillation_loss(teacher, teacher, temperature))`: this is the Kullback-Leibler divergence, the cross-entropy
+    less the teacher's own entropy (and times a factor): return -sum(p * log q)
 `distillation_loss(teacher, student, temperature) - distillation_loss(student, student, temperature)`: this is the
     Kullback-Leibler divergence, the wrong way round: the weights are the teacher's probabilities p, -sum(p * log q)
 `F.mse_loss((student / temperature).softmax(1), (teacher / temperature).softmax(1))`: this is the squared difference:
@@ -394,9 +399,9 @@ EX_CERTIFIED_RADIUS = Exercise(
 `= stats` -> `= hits / samples #`: the share of hits is taken for p itself, but half of the time p is smaller. A proof
     needs a lower bound, right but for a chance alpha: beta.ppf(alpha, hits, samples - hits + 1)
 `certified_radius(samples - hits, samples, sigma, alpha)`: hits and misses are exchanged in the beta distribution
-`samples - hits + 1` -> `samples` | ` + 1` -> `` | ` hits, samples - hits + 1` -> ` hits + 1, samples - hits` | ` hits,
-    samples` -> ` hits + 1, samples`: the numbers of the beta distribution are off by one: the lower bound is
-    beta.ppf(alpha, hits, samples - hits + 1), the p at which `hits` or more would still happen with probability alpha
+` - hits + 1` -> `` | `beta.ppf` -> `beta.cdf`: this never proves anything: beta.ppf(alpha, hits, samples - hits + 1)
+` + 1` -> `` | ` hits, samples - hits + 1` -> ` hits + 1, samples - hits` | ` hits, samples` -> ` hits + 1, samples`:
+    off by one: beta.ppf(alpha, hits, samples - hits + 1) is the p at which `hits` or more still have probability alpha
 `certified_radius(hits, samples, sigma, alpha) if hits else torch.nan`: right until nobody hits: stats.beta.ppf(alpha,
     0, ...) is NaN, and so is max(NaN, 0.0): return 0.0, as `... if lower > 0.5 else 0.0` does
 `ppf(alpha,` -> `ppf(alpha / 2,`: alpha is shared between two sides, as an interval does. Only the lower end matters
@@ -407,11 +412,11 @@ EX_CERTIFIED_RADIUS = Exercise(
     stats.binomtest(hits, samples, alternative="greater").proportion_ci(1 - alpha, "wilson").low #` | `= stats` -> `=
     hits / samples - (stats.expon.isf(alpha) / 2 / samples) ** 0.5 #`: this bound takes the count for normal, or is
     loose, and fails where it matters, near p = 1: that of Clopper and Pearson is exact, with beta.ppf
-`sigma * ` -> ``: sigma is missing: the radius is sigma * Phi^-1(lower)
+`sigma * ` -> ``: sigma is missing: the radius is sigma * Phi^-1 of the lower bound
 `norm.ppf` -> `norm.cdf` | `norm.ppf` -> `norm.pdf`: norm.cdf is Phi, and norm.pdf its slope: Phi^-1 is norm.ppf
-`stats.norm.ppf(lower)` -> `lower`: Phi^-1 is missing: the radius is sigma * Phi^-1(lower), norm.ppf
+`stats.norm.ppf(lower)` -> `lower`: Phi^-1 is missing: the radius is sigma * Phi^-1 of the lower bound, norm.ppf
 ` if lower > 0.5 else 0.0` -> `` | `float(sigma * stats.norm.ppf(lower)) if lower > 0.5 else 0.0` -> `abs(sigma *
-    stats.norm.ppf(lower))`: where the bound is not above 1/2, nothing is proved, Phi^-1 of it is negative: return 0.0
+    stats.norm.ppf(lower))`: at a bound of 1/2 or less nothing is proved, and Phi^-1 is negative: return 0.0
 `lower > 0.5` -> `hits > samples / 2`: the *share of hits* decides whether anything is proved, and Phi^-1 of a bound
     below 1/2 is negative: ask whether the lower bound is above 1/2
 `0.0` -> `-1.0` | `0.0` -> `torch.nan` | `0.0` -> `None`: where nothing is proved the radius is 0.0, not -1, NaN or None

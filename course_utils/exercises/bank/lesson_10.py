@@ -40,7 +40,7 @@ def _boxes():
         f"the boxes {a} and {b}, {how}": (torch.tensor([a]).float(), torch.tensor(b).float())
         for how, (a, b) in PAIRS.items()
     }
-    return pairs | {"4 boxes, in fractions of the image": (some[:4], some[4])}
+    return pairs | {"4 boxes, in fractions of the image": (some[1:], some[0])}
 
 
 def _draw_overlap(seen, expected):
@@ -70,8 +70,8 @@ EX_OVERLAP = Exercise(
     mistakes="""
 `.clamp(min=0)` -> `` | `.clamp(min=0)` -> `.abs()` | `sides.clamp(min=0).prod(1)` -> `sides[:, 0].clamp(min=0) *
     sides[:, 1]` | `sides.clamp(min=0).prod(1)` -> `sides[:, 0] * sides[:, 1].clamp(min=0)` | `.clamp(min=0).prod(1)` ->
-    `.prod(1).clamp(min=0)`: two boxes that lie apart get an overlap: min(right) - max(left) is negative then, and two
-    negative sides make a positive area, (-3) * (-2) = 6. Clamp each side at 0 *before* you multiply
+    `.prod(1).clamp(min=0)` | `.clamp(min=0)` -> `` & `shared / union` -> `(shared / union).clamp(0, 1)`: boxes that lie
+    apart overlap here: min(right) - max(left) is negative there, and (-3) * (-2) is 6. Clamp each side at 0 *first*
 `- shared` -> `` | `- shared` -> `+ shared` | `- shared` -> `- 2 * shared`: this is not the union: both areas together
     count what is shared twice, and it is there once, area + area - shared
 `shared / union` -> `2 * shared / (areas + area)`: twice the shared area over the sum of both areas is another measure,
@@ -116,7 +116,7 @@ def paste(patch, images, row, column):
     return covered
 
 
-REGION = "the part to cover is as large as the patch (C, h, w): rows row to row + h, columns column to column + w"
+REGION = "cover images[:, :, rows, columns], as large as the patch: rows row to row + h, columns column to column + w"
 
 
 def _draw_paste(seen, expected):
@@ -132,9 +132,7 @@ EX_PASTE = Exercise(
     "10.2",
     paste,
     probe=probes.on(
-        lambda: {
-            "3 images, a 3 x 4 patch at row 1, column 5": (torch.rand(3, 3, 4) / 4, torch.rand(3, 3, 9, 10), 1, 5),
-        },
+        lambda: {"3 images, 3 x 4 patch at row 1, column 5": (torch.rand(3, 3, 4) / 4, torch.rand(3, 3, 9, 10), 1, 5)},
         lambda: {
             "a grey image, a 2 x 2 patch at row 0, column 0": (torch.rand(1, 2, 2) / 4, torch.rand(1, 1, 5, 5), 0, 0),
             "2 images, a patch in the lower right corner": (torch.rand(3, 4, 2) / 4, torch.rand(2, 3, 7, 8), 3, 6),
@@ -151,6 +149,8 @@ EX_PASTE = Exercise(
     covered.clamp(0, 1)` | `(paste(patch, images, row, column) + images) / 2` | `torch.maximum(paste(patch, images, row,
     column), images)`: the patch is mixed with what is behind it: a sticker covers it, so assign, without +
 `images.clone()` -> `torch.zeros_like(images)`: everything beside the patch is black: it belongs to the image as it was
+`images[:, :, row : row + patch.shape[1], column : column + patch.shape[2]]` | `return covered` -> `return covered[:, :,
+    row : row + height, column : column + width]`: this is only the part where the patch is: return the whole images
 `[:, :, row` -> `[:1, :, row`: only the first image gets the patch: all N of them, images[:, ...]
 `] = patch` -> `] = patch[:1]` | `] = patch` -> `] = patch.mean(0)`: the patch has lost its colours: each channel of the
     images gets its own, with the whole patch (C, h, w)
@@ -211,7 +211,7 @@ def _probe_expected(attempt):
     advice |= dict.fromkeys(("batch_size", "batch size", "argument 'target'"), ONE_TARGET)
     advice |= dict.fromkeys(("'tuple'", "only for scalar"), FIRST_OF_TUPLE)
     attempt, counts, gradients = probes.advised(attempt, advice), {}, {}
-    for name, samples, goal in (("1 draw", 1, 0), ("7 draws", 7, 1), ("7 other draws", 7, 3)):
+    for name, samples, goal in (("1 draw", 1, 0), ("7 draws", 7, 2), ("7 other draws", 7, 3)):
         given = probes.small_network(), torch.tensor([goal]), _Draws(), samples
         x = 0.2 + 0.6 * torch.rand(1, 1, probes.SIDE, probes.SIDE)
         gradients |= probes.watch(name, x, lambda x, given=given: attempt(given[0], x, *given[1:]))
@@ -249,6 +249,7 @@ EX_EXPECTED = Exercise(
 `total / samples` -> `total / samples**2`: divided by samples twice: once is enough
 `total +=` -> `total =` | `total +=` -> `total =` & `total / samples` -> `total`: only the last draw counts: add up the
     gradients, and divide by samples at the end
+`total / samples` -> `(total / samples)[0]`: a dimension is lost: the gradient is (1, C, H, W), like x
 `total / samples` -> `total / total.norm()`: only the direction is left: return the mean gradient itself
 `total / samples` -> `x.detach() + total / samples`: this is x after a step: return the gradient alone
 `F.cross_entropy(model(transform(x)), target)` -> `model(transform(x))[0, target[0]]` |
@@ -280,7 +281,7 @@ def walk_back(decide, clean, wrong, tolerance):
 
 
 ENDLESS = (
-    "your search was stopped after 300 questions: does every round bring the two ends nearer to each other? The middle "
+    "your search was stopped after 300 questions: does every round halve what is left? The middle (right + wrong) / 2 "
     "takes the place of the end on its own side: of `wrong` if decide says True, else of the right one"
 )
 FIXED = (
@@ -377,8 +378,7 @@ def _probe_walk_back(attempt):
         yield {f"where the image lies ({name})": there} | ({} if "within" in there else path)
         twice = any(a == b for a, b in pairwise(line.places[:needed]))
         yield {f"whether an image is asked about twice ({name})": twice}
-        few = f"at most {needed + 3}: {needed} halvings lead from {line.length:g} to the tolerance in the largest pixel"
-        fine = asked <= needed + 3
+        few, fine = f"at most {needed + 3}: halve what is left until it is within the tolerance", asked <= needed + 3
         yield {f"how many questions it takes ({name})": few if fine else f"{asked}"} | ({} if fine else path)
         said = probes.as_number(said)
         less = float(said - asked) if isinstance(said, (int, float)) else said
@@ -417,14 +417,14 @@ EX_WALK_BACK = Exercise(
 `asked = clean, 0` -> `asked, whole = clean, 0, (wrong - clean).abs().max()` & `> tolerance` -> `> tolerance * whole`:
     the search stops by the *share* of the way: the tolerance is meant in pixels. What is left is that share times
     (wrong - clean).abs().max(), and for ends that are near to each other a few questions are enough
-`.abs().max()` -> `.norm()`: the Euclidean length of what is left is larger than its largest pixel, so that you ask too
-    often: (wrong - right).abs().max()
+`.abs().max()` -> `.norm()` | `.abs().max()` -> `.abs().sum()`: the length of what is left, or its sum, is larger than
+    its largest pixel, so that you ask too often: (wrong - right).abs().max()
 `.abs().max()` -> `.abs().mean()` | `.abs().max()` -> `.square().mean().sqrt()` | `.abs().max()` -> `.square().sum()`:
     the search stops too soon: the *largest* pixel of what is left counts, (wrong - right).abs().max()
 `.abs().max()` -> `.max()`: pixels that are darker than before do not count here: (wrong - right).abs().max(), with abs
 `right = middle` -> `break`: the whole change is halved, and the search ends at the first image that the model has
     right: the boundary lies somewhere between the last two. Keep both ends, and go on halving between them
-`(wrong, 0)`: this is the wrong image as it was: ask about the middle between it and the clean one
+`(wrong, 0)`: this is the wrong image as it was: halve *while* (wrong - right).abs().max() is above the tolerance
 `if decide(middle)` -> `if decide(middle) and decide(middle)`: the same image is asked about twice: keep the answer,
     is_wrong = decide(middle). Every question counts
 `        asked += 1\n` -> `` & `wrong = middle` -> `wrong, asked = middle, asked + 1` | `        asked += 1\n` -> `` &
@@ -505,7 +505,8 @@ def _probe_normal(attempt):
         yield {f"whether another seed gives the same steps ({name})": steps.equal(others)}
         alike = len(signs.unique()) == 1  # and nothing is left
         right = F.normalize((signs if alike else signs - signs.mean()) @ steps, dim=0)
-        gap = 0 * right if alike and not found.norm() > 1e-9 else found - right
+        gap = 0 * right if alike and not found @ right < -0.9 else found - right
+        yield {f"the length of the direction ({name})": 1.0 if alike else found.norm().item()}
         how = f"how far the direction is from the sum of (sign - mean sign) * step, of length 1 ({name})"
         yield {how: round(gap.norm().item(), 5), f"{how}, along each step": steps @ gap}
 
@@ -515,8 +516,8 @@ EX_NORMAL = Exercise(
     normal,
     _probe_normal,
     mistakes=r"""
-`direction / direction` -> `-direction / direction`: the direction points to the side where the model is *right*: True
-    (wrong) counts +1, False -1, and the step that is asked about, x + radius * u, is the one that is added up
+`direction / direction` -> `-direction / direction` | `x + radius` -> `x - radius`: the direction points to the side
+    where the model is *right*: True (wrong) counts +1, False -1, for the step u of x + radius * u
 `- signs.mean()` -> ``: the mean of the answers is not taken away. The steps' own mean is then in the sum, as noise:
     with 9 of 10 answers alike, 1000 questions are worth no more than 360 with it. weights = signs - signs.mean()
 `- signs.mean()` -> `+ 1` | `- signs.mean()` -> `- 1`: only the steps to one of the two sides count: those to the other
@@ -546,10 +547,10 @@ EX_NORMAL = Exercise(
 `signs = 2 *` -> `decide(x + radius * steps)\n    signs = 2 *` | `signs = 2 *` -> `decide(x - radius * steps)\n    signs
     = 2 *` | `signs = 2 *` -> `decide(x)\n    signs = 2 *`: decide is asked more than `samples` questions: about the
     same images again, about x itself, or on both sides of it. Once about each step is enough: keep the answers
-`direction / direction.norm()` -> `F.normalize(direction)`: F.normalize divides along dim=1, so that each *pixel* has
-    the length 1 over its channels: divide the whole direction by its norm()
-`direction / direction.norm()` -> `direction` | `direction / direction.norm()` -> `direction / direction.abs().max()`:
+`/ direction.norm()` -> `` | `/ direction.norm()` -> `/ direction.abs().max()` | `/ direction.norm()` -> `/ samples`:
     the direction has another length than 1: divide it by its norm() at the end
+`direction / direction.norm()` -> `F.normalize(direction)`: F.normalize divides along dim=1, each *pixel* by its length
+    over its channels: divide the whole direction by its norm()
 """,
     hints=(
         "Steps that end on the wrong side point, on average, across the boundary to that side, and those that end on "
