@@ -179,8 +179,8 @@ EX_PAINT = Exercise(
 `total + weight` -> `weight`: only the last link counts: add up, total = total + weight * values[source]
 `torch.zeros_like(values["x"])` -> `locals().get("total", 0 * values["x"])`: begin each node with zeros
 `(source, target), weight` -> `(target, source), weight`: source and target are exchanged: source gives, target takes
-`+ weight * values[source]` -> `+ function(weight * values[source])` & `= function(total)` -> `= total`: the function
-    takes the weighted sum of all links: do not call it for each
+`+ weight * values[source]` -> `+ function(weight * values[source])` & `= function(total)` -> `= total`: call the
+    function once, on the sum
 `= function(total)` -> `= total` & `values[node].abs()` -> `function(values[node]).abs()`: a link brings the sum of its
     source: put function(total) into values
 `= function(total)` -> `= total` | `return values[node]` -> `return total`: a node's function is missing
