@@ -75,8 +75,7 @@ EX_MUTATE = Exercise(
 `genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** 256)`: all end black or white: use ** (1 / 16)
 `genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** (16 / 15))`: the exponent is 1/16, not 1/15
 `genes + step` -> `genes + 0.2 * u - 0.1`: these steps are plain noise: put u through the formula
-`u < 0.5` -> `u < 2` | `u < 0.5` -> `u < 0` | `- 1, 1 -` -> `, 1 -` | `1 - (2` -> `(2`: half of the formula is missing,
-    or a 1 in it: torch.where(u < 0.5, the step down, the step up)
+`u < 0.5` -> `u < 2` | `u < 0.5` -> `u < 0` | `- 1, 1 -` -> `, 1 -` | `1 - (2` -> `(2`: a part of the formula is missing
 `return` -> `x =` & `.clamp(0, 1)` -> `; return 1 - (1 - x.abs()).abs()`: clamp(0, 1): do not reflect or wrap
 """,
     hints=(
@@ -179,8 +178,8 @@ EX_PAINT = Exercise(
 `total + weight` -> `weight`: only the last link counts: add up, total = total + weight * values[source]
 `torch.zeros_like(values["x"])` -> `locals().get("total", 0 * values["x"])`: begin each node with zeros
 `(source, target), weight` -> `(target, source), weight`: source and target are exchanged: source gives, target takes
-`+ weight * values[source]` -> `+ function(weight * values[source])` & `= function(total)` -> `= total`: call the
-    function once, on the sum
+`+ weight * values[source]` -> `+ function(weight * values[source])` & `= function(total)` -> `= total`: the function
+    takes the weighted sum of all links: do not call it for each
 `= function(total)` -> `= total` & `values[node].abs()` -> `function(values[node]).abs()`: a link brings the sum of its
     source: put function(total) into values
 `= function(total)` -> `= total` | `return values[node]` -> `return total`: a node's function is missing
