@@ -152,7 +152,7 @@ UNFORESEEN = {
         lambda distances: distances.shape[1] / 2,
         "the dimension (the distances (1, 2) and (1, 4) of two points): got 1, expected 0.9618",
     ),
-    "6.2": (_blends, "a flow of 2 pixels to the right, away from the border: the shape is right, but the values are"),
+    "6.2": (_blends, "a flow of 4 pixels to the right, away from the border: the shape is right, but the values are"),
     "6.3": (lambda inside, outside: 0.5, "the same answer whatever it is given"),
     "6.4": (
         _margin_of_safety,
@@ -217,6 +217,15 @@ def _scales_the_directions(change, directions):
 
 
 ALSO_UNFORESEEN = [
+    ("6.1", lambda distances: 1 / (distances[:, -1:] - distances[:, :-1]).mean(), "this takes differences"),
+    ("6.1", lambda d: ((d.shape[1] - 2) / (d[:, -1:] / d[:, :-1]).log().sum(1)).mean(), "k - 2 goes with"),
+    ("6.2", lambda image, flow: _by_scipy(image, flow * torch.tensor([1.0, -1])[:, None, None]), "y counts downwards"),
+    ("6.2", lambda image, flow: _by_scipy(image, 2 * flow), "the values are not"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.max() + score - t), "runs over the whole batch"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + score.mean() - t), "runs over the whole batch"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + (score - t).sigmoid()), "and below 0 elsewhere"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + score - t + 1), "and below 0 elsewhere"),
+    ("6.4", lambda logits, score, t: _beside(logits, logits.amax(1) + score / t - 1), "falls in some images"),
     ("6.2", lambda image, flow: F.grid_sample(image, flow, align_corners=True), "flow.permute(0, 2, 3, 1)"),
     ("6.2", lambda image, flow: F.grid_sample(image, _grid(image) + flow), "flow.permute(0, 2, 3, 1)"),
     ("6.2", lambda image, flow: F.grid_sample(image, _grid(image)), "one grid an image"),

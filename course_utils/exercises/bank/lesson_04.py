@@ -33,7 +33,7 @@ def _probe_mutate(attempt):
         child = attempt(parents, 0.0)
         probes.want_like(child, parents, f"the children of genes of shape {shape}")
         probes.want_new(child, "the parents", parents)
-    yield {"whether a u is drawn for each gene": len(steps.unique()) > 100 and not _together(steps)}
+    yield {"whether genes share a step": _together(steps)}
     halves = -steps[steps < 0], steps[steps > 0]
     shares = [_near(len(half) / moved.sum(), 0.5, 0.06) for half in halves]
     lengths = [_near(half.median() / 0.0424, 1.0, 0.12) for half in halves]
@@ -63,19 +63,24 @@ EX_MUTATE = Exercise(
     mutate,
     _probe_mutate,
     mistakes="""
-`rand_like(genes) <` -> `rand(()) <`: genes move together: throw a coin for each gene
+`rand_like(genes) <` -> `rand(()) <`: genes move together: throw a coin for each gene, torch.rand_like(genes) < rate
 `< rate` -> `>= rate`: `rate` is the share of genes that *stay* here: those move whose number is below rate
-`genes.clone()`: no gene moves
-`torch.rand_like(genes) < rate` -> `u < rate`: one number is coin and u, so who moves has a small u, and goes down
+`< rate` -> `< 0.1`: 0.1 is written out: use `rate`
+`genes.clone()`: no gene moves. (Mind that 1 // 16 is 0)
+`torch.where(moves, genes + step, genes)` -> `(genes + step)`: all genes move: choose with torch.rand_like(genes) < rate
+`genes + step` -> `genes + rate * step`: `rate` is the chance of a step: it does not make the step shorter
+`torch.rand_like(genes) < rate` -> `u < rate`: one number is coin and u, so all that move go down: draw two
 `u = torch.rand_like(genes)` -> `u = torch.rand(())`: all genes share one step: draw a u for each gene
-`genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** 256)`: all end at black or white: the exponent is 1/16
+`genes + step` -> `genes + step.clamp(0, 1)`: no gene goes down: clip the child, not the step (or is a half missing?)
+`genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** 256)`: all end black or white: use ** (1 / 16)
 `genes + step` -> `genes + step.sign() * (1 - (1 - step.abs()) ** (16 / 15))`: the exponent is 1/16, not 1/15
 `genes + step` -> `genes + 0.2 * u - 0.1`: these steps are plain noise: put u through the formula
-`u < 0.5` -> `u < 2` | `u < 0.5` -> `u < 0`: half of the formula is missing: torch.where(u < 0.5, down, up)
-`return` -> `x =` & `.clamp(0, 1)` -> `; return 1 - (1 - x.abs()).abs()`: genes stop at the border: clamp(0, 1)
+`u < 0.5` -> `u < 2` | `u < 0.5` -> `u < 0` | `- 1, 1 -` -> `, 1 -` | `1 - (2` -> `(2`: a part of the formula is missing
+`return` -> `x =` & `.clamp(0, 1)` -> `; return 1 - (1 - x.abs()).abs()`: clamp(0, 1): do not reflect or wrap
 """,
     hints=(
         "Two random numbers for each gene, torch.rand_like(genes): one says whether it moves, the other one how far.",
+        "step = torch.where(u < 0.5, (2 * u) ** (1 / 16) - 1, 1 - (2 - 2 * u) ** (1 / 16))",
         "return torch.where(torch.rand_like(genes) < rate, genes + step, genes).clamp(0, 1)",
     ),
     stars=2,
@@ -93,7 +98,7 @@ def _probe_challenge(attempt):
     """Who holds each class after the children have challenged it, and with what confidence."""
     attempt = probes.advised(attempt, {"dimension 3": "a condition that chooses between images: [:, None, None, None]"})
     for name, *rows in (  # per cent: the elites' confidence, then the scores of each child
-        ("5 children", [60, 45, 25], [70, 10, 15], [5, 45, 30], [80, 5, 5], [25, 5, 50], [75, 15, 5]),
+        ("5 children", [60, 50, 25], [70, 10, 15], [5, 45, 30], [80, 5, 5], [25, 5, 50], [75, 15, 5]),
         ("2 children", [10, 10, 10, 10, 10], [60, 30, 5, 3, 2], [50, 20, 10, 15, 5]),
         ("one child, no better", [90, 80, 70], [40, 30, 30]),
     ):
@@ -117,11 +122,15 @@ EX_CHALLENGE = Exercise(
     _probe_challenge,
     mistakes="""
 `scores.max(0)` -> `(scores * (scores == scores.amax(1, True))).max(0)`: each child challenges all classes
+`best > confidence` -> `best >= confidence`: a child that only draws level takes the place: > in place of >=
+`best > confidence` -> `best > -1`: the best child takes a place where the elite is surer: compare class by class
+`best > confidence` -> `best < confidence` | `best > confidence` -> `best <= confidence`: the less sure takes the place
 `scores.max(0)` -> `scores.where((scores > confidence).cumsum(0) == 1, 0).max(0)`: the first wins, not the best
 `scores.max(0)` -> `scores.max(1)`: max(1) gives the best *class* of each child: max(0) the best child of each class
 `torch.where(won, best, confidence)` -> `confidence + 0`: the confidence is still the old one
 """,
     hints=(
+        "Class by class: which child has the highest score, and is it above the elite's? won = best > confidence",
         "scores.max(0) gives both for all classes at once: the best score of each column, and which child has it.",
         "torch.where(won[:, None, None, None], children[child], elites) and torch.where(won, best, confidence)",
     ),
@@ -166,11 +175,14 @@ EX_PAINT = Exercise(
     probes.on(*GENOMES, what="the painting", typed=True, advice={"must be Tensor, not": NO_LINKS}),
     mistakes="""
 `weight * values[source]` -> `values[source]`: the weights are not used: each source counts with the weight of its link
+`total + weight` -> `weight`: only the last link counts: add up, total = total + weight * values[source]
+`torch.zeros_like(values["x"])` -> `locals().get("total", 0 * values["x"])`: begin each node with zeros
 `(source, target), weight` -> `(target, source), weight`: source and target are exchanged: source gives, target takes
 `+ weight * values[source]` -> `+ function(weight * values[source])` & `= function(total)` -> `= total`: the function
     takes the weighted sum of all links: do not call it for each
 `= function(total)` -> `= total` & `values[node].abs()` -> `function(values[node]).abs()`: a link brings the sum of its
     source: put function(total) into values
+`= function(total)` -> `= total` | `return values[node]` -> `return total`: a node's function is missing
 `.abs()` -> `` | `.abs().clamp(max=1)` -> `.clamp(0, 1)`: the grey level is the absolute value: .abs().clamp(max=1)
 `target == node` -> `target == node and source != "bias"`: the bias is left out: it is an input like the others
 `target == node` -> `target == node and source in inputs`: hidden nodes are sources too: keep all values in one dict
@@ -218,8 +230,12 @@ EX_CLIMB = Exercise(
     climb,
     _probe_climb,
     mistakes=r"""
-`F.log_softmax(model(x), 1)` -> `model(x).softmax(1).log()`: NaN where softmax has been rounded to 0: F.log_softmax
+`x + step_size` -> `x - step_size`: this descends: add the step (cross-entropy is *minus* the log softmax: subtract it)
+`F.log_softmax` -> `F.softmax`: a softmax rounded to 0 has the gradient 0, and nothing moves: F.log_softmax
+`F.log_softmax(model(x), 1)` -> `model(x).softmax(1).log()`: NaN where softmax is 0, for log 0 is -inf: F.log_softmax
 `F.log_softmax(model(x), 1)` -> `model(x)`: this climbs the logit alone, and the others may climb faster: F.log_softmax
+`.gather(1, targets[:, None])` -> `[:, targets]`: this takes all targets for each image: .gather(1, targets[:, None])
+`.clamp_min(1e-12)` -> ``: a gradient of 0 gives 0/0, which is NaN: .clamp_min(1e-12) on the largest entry
 `.amax((1, 2, 3), keepdim=True)` -> ``: each pixel moves by step_size, as with signs: divide by the largest of its image
 ` / largest` -> ``: the step is as long as the gradient happens to be: divide by its largest absolute entry
 `.abs().amax(` -> `.norm(2, `: divided by the Euclidean length: take the largest absolute entry, .abs().amax
@@ -233,6 +249,7 @@ EX_CLIMB = Exercise(
     picture=probes.draw_change("7 images, 4 steps of 0.05"),
     hints=(
         "The number to climb is F.log_softmax(model(x), 1).gather(1, targets[:, None]).sum(), for torch.autograd.grad.",
+        "The length: largest = gradient.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12), one number an image.",
         "x = (x + step_size * gradient / largest).clamp(0, 1) in the loop; return x.detach() after it.",
     ),
     stars=3,
@@ -273,12 +290,13 @@ EX_CATCH = Exercise(
 `(1 - keep)` -> `keep` | `clean.sort().values[may_reject]` -> `clean.quantile(keep)`: the wrong end: only 1 - keep stay
 `clean.sort().values[may_reject]` -> `clean.quantile(1 - keep)` | `clean.sort().values[may_reject]` -> `clean.quantile(1
     - keep, interpolation="lower")`: a quantile counts the N - 1 gaps between the digits: sort, and count the N digits
+`.values[may_reject]` -> `.values[0]`: t is the smallest of all, and so rejects none: the share 1 - keep may go
 `1e-6` -> `1` | `1e-6` -> `-1` | `1e-6` -> `0.5`: t is one place off: below place i (from 0) of the sorted values lie i
-`.values[may_reject]` -> `.values.flip(0)[int(keep * len(clean))]`: counted from the top, number k has the index k - 1
-`[may_reject]` -> `[may_reject].clamp(min=0)`: where all scores lie below 0 t stays at its start, 0
+`.values[may_reject]` -> `.values.flip(0)[int(keep * len(clean))]`: t is one place too low where keep * N is whole:
+    exactly `keep` is enough (and counted from the top, number k has the index k - 1)
+`[may_reject]` -> `[may_reject].clamp(min=0)`: where all scores lie below 0 t stays at 0: start from a clean one
 ` + 1e-6` -> ``: t keeps 161 of 200 digits, not 160: int cuts (1 - 0.8) * 200 = 39.99999999999999. Add 1e-6
-`(1 - keep)` -> `(1 - 0.95)`: 0.95 is written out: use `keep`
-`catch(clean, other, keep)[::-1]`: the threshold comes first, then the share that it catches
+`other < t` -> `other <= t`: an image exactly at t is accepted (and many have exactly 1 in float32): other < t
 """,
     hints=(
         "Sort upwards. Of these int((1 - keep) * len(clean) + 1e-6) may be rejected. (The 1e-6 mends 4.999999.)",

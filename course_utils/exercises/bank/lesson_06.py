@@ -35,19 +35,17 @@ EX_DIMENSION = Exercise(
     bends upwards: average the inverses over the points, then invert once
 `.mean(1)` -> `.sum(1) / distances.shape[1]` | `.mean(1)` -> `.sum(1) / (distances.shape[1] - 2)`: divided by k, or by k
     - 2: the sum has k - 1 terms (j = k would add log 1), and with k - 1 the inverses are right on average
-`.mean(1)` -> `.sum(1)` | `inverses.mean()` -> `inverses.sum()`: a sum stands where a mean belongs, over the k - 1
-    neighbours or over the points: more of them must not change the dimension
-`.log()` -> `.log1p()`: log(1 + ratio) is not the logarithm of the ratio: torch.log
 `.log().mean(1)` -> `.mean(1).log()`: this is the logarithm of the mean, not the mean of the logarithms: first the log
-`.log()` -> `.sqrt().log()` | `.log()` -> `.square().log()`: off by a factor of 2: take neither root nor square of the
-    distances
+`.log()` -> `.sqrt().log()` | `.log()` -> `.square().log()`: off by a factor of 2: take neither root nor square
 `inverses.mean()` -> `inverses` | `.mean(1)` -> `` & `inverses.mean()` -> `inverses.mean(0)`: one number is asked for:
     the mean runs over the neighbours and over the points, before you invert
 `distances[:, :-1]` -> `distances[:, :1]` | `distances[:, -1:] / distances[:, :-1]` -> `distances[:, 1:2] / distances[:,
     :1]`: one ratio a point is used: the sum of log(T_k / T_j) runs over all j below k, distances[:, :-1]
 `distances[:, -1:] / distances[:, :-1]` -> `distances[:, 1:] / distances[:, :1]` | `distances[:, -1:]` -> `distances[:,
     1:]`: each distance is compared with the nearest one, or with the next: compare each with the farthest, T_k / T_j
-`inverses.mean()` -> `inverses.median()`: the median of the inverses: MacKay and Ghahramani's estimate takes their mean
+`1 / inverses.mean()` -> `((distances.shape[1] - 2) / inverses / (distances.shape[1] - 1)).mean()`: k - 2 goes with the
+    average of the estimates: average the inverses here, with k - 1, and then invert
+`/ distances[:, :-1]).log()` -> `- distances[:, :-1])`: this takes differences of the distances: log(T_k / T_j)
 `round(dimension(distances).item())`: rounded to a whole number: leave the estimate as it is
 """,
     hints=(
@@ -81,7 +79,7 @@ def _probe_warp(attempt):
     bends = F.interpolate(torch.randn(2, 2, 3, 3), (22, 28), mode="bicubic")
     for name, flow in (
         ("a flow of zero, which moves nothing", 0 * bends),
-        ("a flow of 2 pixels to the right, away from the border", torch.tensor([[[2.0]], [[0.0]]]) * inside),
+        ("a flow of 4 pixels to the right, away from the border", torch.tensor([[[4.0]], [[0.0]]]) * inside),
         ("a flow of 3 pixels down, away from the border", torch.tensor([[[0.0]], [[3.0]]]) * inside),
         ("a flow of fractions of a pixel, away from the border", bends * inside),
         ("a flow that leaves the picture", 9 * bends),
@@ -103,7 +101,8 @@ EX_WARP = Exercise(
     warp,
     _probe_warp,
     mistakes="""
-`+ flow` -> `- flow`: the picture moves the wrong way: out(x) = image(x + flow(x)) reads at the tip of the arrow
+`+ flow` -> `- flow`: the wrong way: each pixel reads where its arrow points, image(x + flow(x)). Push none along it
+`flow.permute(0, 2, 3, 1)` -> `flow.permute(0, 2, 3, 1) * torch.tensor([1, -1])`: y counts downwards: add both
 `flow.permute` -> `flow.flip(1).permute`: channel 0 of the flow goes to the right, channel 1 down
 `2 * places / last - 1` -> `(2 * places / last - 1).flip(3)`: grid_sample wants x (along the width) first, then y
 `2 * places / last - 1` -> `places` | `2 * places / last - 1` -> `places / last`: the grid is in pixels, or runs from 0
@@ -119,9 +118,9 @@ EX_WARP = Exercise(
 `+ flow` -> `+ last / 2 * flow` | `+ flow` -> `+ last / (last + 1) / 2 * flow` | `+ flow` -> `+ 0.5 * flow` | `+ flow`
     -> `+ last / (last + 1) * flow`: the flow is in pixels, and the grid in halves of the picture: a pixel is 2 / (W -
     1) to the right and 2 / (H - 1) down. Add in pixels first, then scale the sum
-`permute(0, 2, 3, 1)` -> `reshape(-1, *y.shape, 2)`: reshape mixes right with down: flow.permute(0, 2, 3, 1)
+`permute(0, 2, 3, 1)` -> `reshape(-1, *y.shape, 2)`: reshape and view mix right with down: flow.permute(0, 2, 3, 1)
 `warp(image, 0 * flow)`: the image comes back as it was: where is the flow?
-`"border"` -> `"zeros"` | `"border"` -> `"reflection"`: beyond the border the border goes on: padding_mode="border"
+`"border"` -> `"zeros"` | `"border"` -> `"reflection"`: the border is repeated (the default is 0): padding_mode="border"
 `- 1, padding` -> `- 1, "nearest", padding` | `+ flow` -> `+ flow.round()` | `+ flow` -> `+ flow.trunc()` | `+ flow` ->
     `+ flow.floor()`: between pixels the value is a mix of four: do not round, and leave mode="bilinear"
 `- 1, padding` -> `- 1, "bicubic", padding`: this mixes 16 pixels, and should mix four: mode="bilinear"
@@ -130,8 +129,7 @@ EX_WARP = Exercise(
     hints=(
         "Each pixel of the result has a place to read from: where it is, plus its arrow. Work in pixels first.",
         "x = torch.arange(width) + flow[:, 0] and y = torch.arange(height)[:, None] + flow[:, 1] are these places.",
-        "F.grid_sample reads there, once the grid runs from -1 to 1: 2 * x / (width - 1) - 1, the same for y, then "
-        "torch.stack([x, y], dim=3).",
+        "grid_sample wants -1 to 1: 2 * x / (width - 1) - 1, the same for y; then torch.stack([x, y], dim=3).",
         'return F.grid_sample(image, grid, padding_mode="border", align_corners=True)',
     ),
     stars=3,
@@ -163,11 +161,10 @@ CUTS = (
     "torch.cat([inside, outside]).mean(); torch.cat([inside, outside]).median()"
 )
 JUDGED = (
-    "(outside > (t := {})).float().mean()",
-    "((outside > (t := {})).float().mean() + (inside <= t).float().mean()) / 2",
-    "torch.cat([outside > (t := {}), inside <= t]).float().mean()",
+    "(outside > (t := {})).float().mean(); torch.cat([outside > (t := {}), inside <= t]).float().mean(); "
+    "((outside > (t := {})).float().mean() + (inside <= t).float().mean()) / 2"
 )
-AT_ONE_THRESHOLD = " | ".join(f"`{share.format(t)}`" for share in JUDGED for t in CUTS.split("; "))
+AT_ONE_THRESHOLD = " | ".join(f"`{share.format(t)}`" for share in JUDGED.split("; ") for t in CUTS.split("; "))
 
 EX_AREA = Exercise(
     "6.3",
@@ -202,7 +199,7 @@ def guard(logits, score, threshold):
     return torch.cat([logits, (logits.amax(1) + excess)[:, None]], 1)
 
 
-COLUMN = "one score an image has the shape (N,), and a column beside the logits (N, 1): write [:, None] after it"
+COLUMN = "torch.cat([...], 1) sets columns side by side, (N, 1). One score an image is (N,): write [:, None] after it"
 VALUES = "max(1) gives values and indices: take logits.max(1).values, or logits.amax(1)"
 PER_IMAGE = "logits have a row an image and a column a class: the largest logit of each image is logits.amax(1), (N,)"
 GUARD_ADVICE = {"return_types": VALUES, "same number of dimensions": COLUMN, "must match the size": PER_IMAGE}
@@ -252,24 +249,28 @@ EX_GUARD = Exercise(
     mistakes="""
 `logits.amax(1) + excess` -> `torch.where(excess > 0, torch.inf, -torch.inf)` | `logits.amax(1) + excess` -> `(excess >
     0).float()`: the decisions may be right, but the switch is hard: the gradient of the last logit is 0. An attack
-    would fail for want of a direction, and you would take that for safety. Let the logit grow with the score
-`+ excess` -> `+ excess.clamp(min=0)`: in some images the last logit does not move with the score: clamp, relu and a
-    steep sigmoid cut it off. Leave the difference as it is, negative where the image is accepted
+    would fail for want of a direction, and you would take that for safety (gradient masking). Let it grow with the
+    score
+`+ excess` -> `+ excess.clamp(min=0)`: in some images the last logit does not move with the score, and its gradient is
+    0: clamp, relu and a steep sigmoid cut it off. Leave the difference as it is, negative where the image is accepted
 `+ excess` -> `- excess`: this rejects where the score is *below* the threshold: add score - threshold
 `logits.amax(1) + excess` -> `0 * excess`: the last logit does not depend on the score: add score - threshold
 `logits.amax(1) + ` -> `` | `logits.amax(1) + ` -> `1000 * ` | `logits.amax(1) + excess` -> `score` | `amax` -> `mean`:
     the last logit has to be larger than *every* class of its image where score > threshold: begin with logits.amax(1)
+`amax(1)` -> `amax()` | `+ excess` -> `+ excess.mean()`: a maximum or a mean runs over the whole batch: logits.amax(1)
+`+ excess` -> `+ excess.sigmoid()` | `+ excess` -> `+ F.softplus(excess)` | `+ excess` -> `+ excess + 1`: what is added
+    to the largest logit has to be above 0 just where score > threshold, and below 0 elsewhere
 `logits.amax` -> `logits.softmax(1).amax`: the largest *probability* is compared with logits here: logits.amax(1)
 `amax` -> `logsumexp`: logsumexp lies above the largest logit, so too many are rejected: logits.amax(1)
 ` - threshold` -> ``: the threshold is missing: reject where the score is above it, so add score - threshold
-`+ excess` -> `* score / threshold` | `+ excess` -> `* (1 + excess)` | `+ excess` -> `+ excess.abs()`: the last logit
-    falls in some images as the score grows (abs and a square do so below the threshold, a ratio or a product where
-    something is negative): add score - threshold
+`+ excess` -> `* score / threshold` | `+ excess` -> `* (1 + excess)` | `+ excess` -> `+ score / threshold - 1` | `+
+    excess` -> `+ excess.abs()`: the last logit falls in some images as the score grows (abs and a square do so below
+    the threshold, a ratio or a product where something is negative): add score - threshold
 `guard(logits, score, threshold).roll(1, 1)`: the new class stands first, which renumbers all others: put it last
 `[logits,` -> `[logits - logits.amax(1, True),` | `[logits,` -> `[logits * (excess <= 0)[:, None],` | `[logits,` ->
     `[logits.masked_fill((excess > 0)[:, None], -torch.inf),`: the logits of the classes change: leave them as they are
 `+ excess` -> `+ excess.detach()` | `[logits,` -> `[logits.detach(),` | `guard(logits, score, threshold).detach()`: no
-    gradient leads to the score, or to the classes' own logits: leave out .detach(), .item(), .data, no_grad
+    gradient leads to the score, or to the classes' own logits, for an attack to follow: no .detach(), .item(), .data
 `logits.amax(1) + score - threshold` | `guard(logits, score, threshold).argmax(1)`: this is one number an image: return
     all logits, (N, K + 1), torch.cat([logits, rejected[:, None]], 1)
 """,
@@ -313,14 +314,11 @@ def _probe_split(attempt):
 
 
 def _draw_parts(seen, expected):
-    """The part along of the desk's motion: the reference's and the attempt's."""
-    canvas, axes = figures.figure(4.6, 2.4, ncols=2)
-    for axis, observed, title in zip(axes, (expected, seen), ("the part along", "yours"), strict=True):
-        part = observed[f"the part along ({DESK})"].view(28, 28)
-        scale = max(part.abs().max().item(), 1e-6)
-        axis.imshow((part / scale).numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
-        axis.set(xticks=[], yticks=[], title=title, xlabel=f"largest: {scale:.3g}")
-    return figures.picture(canvas, "The part of a change along the camera's motions: the reference's and yours.")
+    """The part along of the desk's motion, 0 in the middle grey: the reference's and the attempt's."""
+    parts = [observed[f"the part along ({DESK})"].view(1, 28, 28) for observed in (expected, seen)]
+    shown = [(0.5 + part / part.abs().max().clamp_min(1e-6) / 2).clamp(0, 1) for part in parts]
+    one, two = (f"largest: {part.abs().max():.3g}" for part in parts)
+    return figures.images(shown, [f"the part along\n{one}", f"yours\n{two}"], alt="The part along, and yours.")
 
 
 EX_SPLIT = Exercise(
@@ -330,8 +328,8 @@ EX_SPLIT = Exercise(
     mistakes=r"""
 `along =` -> `basis = directions; along =` | `along =` -> `basis = directions / directions.norm(dim=0); along =` |
     `along =` -> `basis = directions / directions.norm(); along =` | `along =` -> `basis = F.normalize(directions,
-    dim=1); along =`: B @ B.T projects only if the *columns* of B have length 1 *and* stand at right angles:
-    torch.linalg.qr(directions).Q
+    dim=1); along =`: a matrix times its transpose projects only if its *columns* have length 1 *and* stand at right
+    angles: torch.linalg.qr(directions).Q
 `basis = torch.linalg.qr(directions).Q` -> `rest = change` & `along = basis @ (basis.T @ change)` -> `for v in
     directions.T:\n        rest = rest - v * (v @ rest) / (v @ v)\n    along = change - rest`: one direction after the
     other is taken out, and brings back a bit of those before, since they do not stand at right angles:
