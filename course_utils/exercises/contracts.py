@@ -189,7 +189,10 @@ def _broken(attempt, reference, calls):
         telling = [pair for pair in asked if differs(reference, *pair)]
         if telling and not any(differs(attempt, *pair) for pair in telling):
             yield "ignored", name
-    pairs = [(call, _first_alone(call)) for call in calls if _first_alone(call)]
+    certain = [
+        call for call in calls if not describe_difference(answer_to(reference, call, 2), answer_to(reference, call))
+    ]
+    pairs = [(call, _first_alone(call)) for call in certain if _first_alone(call)]
     if all(_is_row(reference, *pair) for pair in pairs) and any(_is_row(attempt, *pair) is False for pair in pairs):
         yield ("per image",)
     if ratio := _ratio(*([answer_to(one, call) for call in calls] for one in (attempt, reference))):
@@ -213,12 +216,12 @@ def _ratio(found, right):
     return ratio if told and torch.allclose(found, ratio * right, rtol=1e-4, atol=1e-7) else 0.0
 
 
-def answer_to(function: Callable, call: tuple) -> Any:
+def answer_to(function: Callable, call: tuple, seed: int = 1) -> Any:
     """What a function makes of a call, with the same random numbers each time; an error is an answer too."""
     state = np.random.get_state()
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
-        torch.default_generator.manual_seed(1)
-        np.random.seed(1)
+        torch.default_generator.manual_seed(seed)
+        np.random.seed(seed)
         try:
             return function(*copied(call))
         except Exception as error:

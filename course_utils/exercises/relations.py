@@ -54,10 +54,10 @@ RESULTS = """
 `rows(x).flip(0)`: order: the numbers are right, but in reverse order
 `x.sort(0).values`: order: the numbers are right, but sorted: keep the order of what was given
 `x.abs()`: abs: the signs are lost: no abs() at the end
+`(x > 0) * 1.0` | `(x > 0.5) * 1.0`: yes or no: this says yes or no: how much is asked for
 `x.sign()`: sign: this is the sign alone: the size is asked for, too
 `x.round()` | `(100 * x).round() / 100`: rounded: this is rounded: return the number as it comes
 `x.clamp(0, 1)`: cut: this is cut to [0, 1]: leave out clamp
-`(x > 0) * 1.0` | `(x > 0.5) * 1.0`: yes or no: this says yes or no: how much is asked for
 `x / rows(x).sum(-1, keepdim=True)`: scaled: this is scaled to sum 1: leave it as it is
 `F.normalize(rows(x), dim=-1)`: scaled: this is scaled to length 1: leave it as it is
 `x.argmax(-1)` | `x.argmin(-1)`: index: this is an index: the value there is asked for
