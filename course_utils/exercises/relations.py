@@ -220,9 +220,6 @@ def _of_arguments(reference, calls):
         numbers = [each for each in values if type(each) in {int, float, bool}]
         tables = {NUMBERS: numbers, TENSORS: [x for x in values if isinstance(x, Tensor)]}
         tables[NETWORKS] = [x for x in values if isinstance(x, nn.Module)]
-        for table in [table for table, found in tables.items() if found]:
-            for change, kind, message in _changes(table):
-                yield Mistake(_given(reference, place, change), message.replace("NAME", parameter.name), kind)
         defaults = [parameter.default] if type(parameter.default) in {int, float, bool} else []
         usual = [each for each in (10, 28, 784) if numbers and each <= 4 * max(numbers)]  # a huge one takes huge memory
         for value in {*numbers, *defaults, *usual}:
@@ -230,6 +227,9 @@ def _of_arguments(reference, calls):
             if value in {0, 1}:
                 message = f"`{parameter.name}` is left out, or taken for {value:g}"
             yield Mistake(_given(reference, place, partial(_instead, value), parameter.name), message, "constant")
+        for table in [table for table, found in tables.items() if found]:
+            for change, kind, message in _changes(table):
+                yield Mistake(_given(reference, place, change), message.replace("NAME", parameter.name), kind)
     for one, other in combinations(range(len(parameters)), 2):
         message = f"`{parameters[one].name}` and `{parameters[other].name}` are exchanged"
         yield Mistake(_exchanged(reference, one, other), message, "exchanged")
