@@ -127,10 +127,10 @@ def _asked_by_a_page() -> bool:
     return bool(header) and not header["msg_id"].startswith(f"{header['session']}_")
 
 
-def progress(total: int, description: str, show: bool = True) -> tqdm.std.tqdm:
+def progress_bar(total: int, description: str, show: bool = True) -> tqdm.std.tqdm:
     """A progress bar for work of ``total`` steps; it appears after half a second and is advanced by ``bar.update()``.
 
-    >>> with progress(3, "counting", show=False) as bar:
+    >>> with progress_bar(3, "counting", show=False) as bar:
     ...     for _ in range(3):
     ...         _ = bar.update()
     """

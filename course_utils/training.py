@@ -114,7 +114,7 @@ def fit(
     history, fresh = History(), []
     kept = _Kept(model, loss.keep if isinstance(loss, TimedLoss) else "best")
     try:
-        bar = runtime.progress(steps, "training", progress)
+        bar = runtime.progress_bar(steps, "training", progress)
         with torch.enable_grad(), mode(model, True), _fast_matmul(device), bar:
             for step, rows in enumerate(batches, start=1):
                 value = _ask(loss, model, split[rows.to(device)], Moment(step, steps, generator))

@@ -45,7 +45,7 @@ mine.reveal("nö")
 mine.lock("“yes” ✓")
 mine.reveal("nö")
 
-with runtime.progress(2, {SIGNS!r}) as bar:
+with runtime.progress_bar(2, {SIGNS!r}) as bar:
     bar.delay = 0
     bar.update(2)
     bar.refresh()

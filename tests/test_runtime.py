@@ -266,7 +266,7 @@ for kind, what in [(resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")]:
 
 
 def test_progress_counts_and_can_be_silent(capsys):
-    with runtime.progress(2, "work", show=False) as bar:
+    with runtime.progress_bar(2, "work", show=False) as bar:
         bar.update()
     assert capsys.readouterr().err == ""
 

@@ -189,7 +189,7 @@ def _trial(name: str, visit: Callable, images: int, progress: bool) -> Verdict:
         raise ValueError(f"images={images}: at most {MOST} a network")
     scores, nets = {}, _lettered(scoreboard.read(_stamp())["secret"])
     drawn = draw(images * len(nets))
-    with runtime.progress(len(nets), name, progress) as bar:
+    with runtime.progress_bar(len(nets), name, progress) as bar:
         for number, (letter, net) in enumerate(nets.items()):
             digits, model = drawn[number * images : (number + 1) * images], net.load().eval()
             counter = QueryCounter(model, BUDGET * len(digits), digits.images.shape[1:])

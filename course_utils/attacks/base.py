@@ -114,12 +114,12 @@ class AttackTask:
 def attack_context(model, images, labels, targets=None, generator=None, bar=(1, "", False)) -> Iterator[AttackTask]:
     """The room in which an attack works: inputs checked, model in evaluation mode, an interrupt ends it quietly.
 
-    ``bar`` holds steps, name and whether to show it, as for `runtime.progress`; the attack moves ``task.bar``.
+    ``bar`` holds steps, name and whether to show it, as for `runtime.progress_bar`; the attack moves ``task.bar``.
     """
     with torch.inference_mode(False), torch.enable_grad():
         task = AttackTask(model, images, labels, targets, generator)
         try:
-            with evaluation.mode(model, False), runtime.progress(*bar) as task.bar:
+            with evaluation.mode(model, False), runtime.progress_bar(*bar) as task.bar:
                 yield task
                 task.bar.update(task.bar.total - task.bar.n)  # it may have finished early
         except KeyboardInterrupt:

@@ -71,7 +71,7 @@ def eot(
         optimiser = torch.optim.Adam([canvas], lr=step_size, maximize=True)
         fade = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
         try:
-            with runtime.progress(steps, "eot", progress) as bar:
+            with runtime.progress_bar(steps, "eot", progress) as bar:
                 for _ in range(steps):
                     pictures = torch.cat([_pictures(scene, one, batch, generator) for one in canvas.split(1)])
                     logits = model(pictures)

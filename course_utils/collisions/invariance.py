@@ -63,7 +63,7 @@ def invariant(
     kinds = check_labels(labels, len(images)).to(images.device)
     pictures, known = _known(others, images), others.labels.to(images.device)
     images, ends = images.detach(), []
-    with runtime.progress(len(images), "other digits", progress) as bar:
+    with runtime.progress_bar(len(images), "other digits", progress) as bar:
         try:
             for image, kind in zip(images, kinds, strict=True):
                 if (known == kind).all():

@@ -76,7 +76,7 @@ def match_logits(
 
     start = best = images.detach().to(wanted.device)
     found = met(best)
-    with runtime.progress(ROUNDS * steps, "colliding", progress) as bar:
+    with runtime.progress_bar(ROUNDS * steps, "colliding", progress) as bar:
         try:
             for turn in range(ROUNDS):
                 x = best

@@ -110,7 +110,7 @@ def robust_accuracy(
         attacks["transfer"] = partial(pgd, source, steps=40, early_exit=False, **how)
     attacks["square"] = partial(square, model, queries=queries, **how)
     images, labels = images.detach()[clean], labels[clean]
-    bar = runtime.progress(len(attacks), "attacks", progress)
+    bar = runtime.progress_bar(len(attacks), "attacks", progress)
     try:
         with bar, base.reraise_interrupts():
             for name, attack in attacks.items():

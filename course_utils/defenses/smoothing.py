@@ -77,7 +77,7 @@ def certify(
         least = math.floor(math.log2(1 / alpha)) + 1
         raise ValueError(f"samples={samples}: if all agree, that proves nothing at alpha={alpha}; want {least} or more")
     generator = runtime.ensure_generator(generator, evaluation.device_of(model))
-    with runtime.progress((first + samples) * len(images), "certify", progress) as bar:
+    with runtime.progress_bar((first + samples) * len(images), "certify", progress) as bar:
         chosen = votes(model, images, sigma, first, generator, bar)
         complete = chosen.sum() == first * len(images)
         counts = votes(model, images, sigma, samples, generator, bar) if complete else torch.zeros_like(chosen)
@@ -109,7 +109,7 @@ def predict_smoothed(
     _check_alpha(alpha)
     samples = check_count("samples", samples)
     generator = runtime.ensure_generator(generator, evaluation.device_of(model))
-    with runtime.progress(samples * len(images), "predict", progress) as bar:
+    with runtime.progress_bar(samples * len(images), "predict", progress) as bar:
         counts = votes(model, images, sigma, samples, generator, bar)
     most = counts.cpu().topk(2, dim=1)
     drawn = most.values.sum(1)

@@ -65,7 +65,7 @@ def survival(
     if not -float("inf") < low <= 0 or not 1 <= high < float("inf"):
         raise ValueError(f"low={low}, high={high}: want a finite range that holds [0, 1], where the pixels are")
     found = []
-    with runtime.progress(len(images), "pixels", progress) as bar, evaluation.mode(model, False):
+    with runtime.progress_bar(len(images), "pixels", progress) as bar, evaluation.mode(model, False):
         try:
             for image, label in zip(images.split(1), labels.tolist(), strict=True):
                 found.append(_alone(model, image, label, low, high))
@@ -184,7 +184,7 @@ def joint(
     images, subsets = images.to(device), subsets.to(device)
     most = portion(images, cost=draws)
     measured = []
-    with runtime.progress(len(subsets), "subsets", progress) as bar, evaluation.mode(model, False):
+    with runtime.progress_bar(len(subsets), "subsets", progress) as bar, evaluation.mode(model, False):
         for part in subsets.split(most):
             values = torch.rand(len(part), draws, part.shape[1], generator=source, device=source.device)
             values = (low + (high - low) * values).to(images).flatten(0, 1)

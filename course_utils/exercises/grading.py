@@ -118,7 +118,7 @@ def _in_processes(path, ids, seconds):
     return found
 
 
-def judge(file: str, path: str, ids: list[str]) -> None:
+def work(file: str, path: str, ids: list[str]) -> None:
     """In the process of its own: judge these exercises, a line for each, after one that says that it has begun."""
     cells = _cells(Path(path))
     with open(file, "a", encoding="utf-8", buffering=1) as told:

@@ -81,7 +81,7 @@ def _search(start, eps, cascade, steps, generator, progress, squares: list[Squar
     cascade = detector.nets(start.device) if cascade is None else cascade
     generator, appears = runtime.ensure_generator(generator), squares is not None
     rows = list(range(len(start)))  # of the images that are still to be changed
-    bar = runtime.progress(steps, "appear" if appears else "vanish", progress)
+    bar = runtime.progress_bar(steps, "appear" if appears else "vanish", progress)
     with torch.inference_mode(False), torch.enable_grad(), bar:
         latest = start.clone()
         centre = start.detach().to(next(cascade.pnet.parameters()), copy=True)

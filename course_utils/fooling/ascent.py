@@ -68,7 +68,7 @@ def ascend(
     with torch.inference_mode(False), torch.enable_grad(), evaluation.mode(model, False):
         aim, images = targets.to(device, copy=True), start.clone().requires_grad_()
         optimiser = torch.optim.Adam([images], lr=step_size, maximize=True)
-        with runtime.progress(steps, "ascend", progress) as bar:
+        with runtime.progress_bar(steps, "ascend", progress) as bar:
             try:
                 for _ in range(steps):
                     images.grad = evaluation.gradient(gain(images), images)

@@ -81,7 +81,7 @@ def map_elites(
     history = archive.history.new_empty(len(archive.history) + generations, len(archive.confidence))
     history[: len(archive.history)] = archive.history
     judged = None
-    with runtime.progress(generations, "map_elites", progress) as bar, evaluation.mode(model, False):
+    with runtime.progress_bar(generations, "map_elites", progress) as bar, evaluation.mode(model, False):
         try:
             for _ in range(generations):
                 drawn = torch.randint(len(archive.born), (population,), generator=generator, device=generator.device)

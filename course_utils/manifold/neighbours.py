@@ -70,7 +70,7 @@ def nearest(queries: Tensor, points: Tensor, k: int, *, own: Tensor | None = Non
     heights = torch.cat([(part - centre).square().sum(1) for (part,) in portions(points)])
     size = portion(queries[:, :1], cost=len(points) / 16)  # a distance of one product costs little
     found, done = [], 0
-    with runtime.progress(len(queries), "neighbours", progress) as bar:
+    with runtime.progress_bar(len(queries), "neighbours", progress) as bar:
         try:
             for block in queries.split(size):
                 products = torch.addmm(heights, block - centre, points.T, alpha=-2)

@@ -77,7 +77,7 @@ def closest(
         raise ValueError(f"render makes {tuple(shown.shape)} of the poses, and the images are {tuple(images.shape)}")
     gap = (images - shown).flatten(1)
     damping = torch.full_like(gap[:, 0], 1e-2)
-    with runtime.progress(check_count("steps", steps), "nearest pose", progress) as bar:
+    with runtime.progress_bar(check_count("steps", steps), "nearest pose", progress) as bar:
         try:
             for _ in range(steps):
                 normal = slopes.mT @ slopes

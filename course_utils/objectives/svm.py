@@ -90,7 +90,7 @@ def rbf_svm(split: Split, *, C: float = 10.0, gamma: float | None = None, progre
     heights = pixels.square().sum(1)
     kernel = (pixels @ pixels.T).mul_(2).sub_(heights).sub_(heights[:, None]).mul_(gamma).exp_().numpy()
     weights, biases = pixels.new_zeros(classes, len(pixels)), pixels.new_zeros(classes)
-    with runtime.progress(classes, "machines", progress) as bar:
+    with runtime.progress_bar(classes, "machines", progress) as bar:
         for k in range(classes):
             machine = SVC(C=C, kernel="precomputed").fit(kernel, (split.labels == k).cpu().numpy())
             weights[k, torch.as_tensor(machine.support_).long()] = torch.as_tensor(machine.dual_coef_[0])

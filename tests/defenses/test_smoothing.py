@@ -163,7 +163,7 @@ def test_the_counts_are_those_of_a_plain_twin(monkeypatch):
     net, images = nn.Sequential(nn.Flatten(), nn.Linear(64, 5)).eval(), torch.rand(6, 1, 8, 8)
     monkeypatch.setitem(tensors.NUMBERS, "cpu", 50 * 64)  # one image at a time
     draw = seed(5)
-    with runtime.progress(1, "", False) as bar:
+    with runtime.progress_bar(1, "", False) as bar:
         counts = smoothing.votes(net, images, 0.3, 50, seed(5), bar)
     for image, row in zip(images, counts, strict=True):
         noise = torch.randn(50, 1, 8, 8, generator=draw)

@@ -166,7 +166,7 @@ def test_neighbours_touch_nothing():
 
 
 def test_a_bar_is_shown_on_request(monkeypatch):
-    shown, bar = [], runtime.progress
+    shown, bar = [], runtime.progress_bar
 
     def progress(total, text, show):
         shown.append((total, show))

@@ -73,7 +73,7 @@ def nearest_faces(model: nn.Module, images: Tensor, *, progress: bool = True) ->
     """
     layers, images = pieces.copy_layers(model, pieces.check_points("images", images))
     found = []
-    with runtime.progress(len(images), "faces", progress) as bar:
+    with runtime.progress_bar(len(images), "faces", progress) as bar:
         for image in images.split(1):
             bounds, logits, slopes = _faces(layers, image)
             faces = bounds.values.abs() / bounds.normals.norm(dim=1)

@@ -82,7 +82,7 @@ def planar(
     maps = torch.stack([origin[0], right[0], up[0]])
     tiny = 1e-14 * 4 * extent**2
     parts, classes, regions, total = [], [], [], 0
-    with runtime.progress(1, "regions", progress) as bar:
+    with runtime.progress_bar(1, "regions", progress) as bar:
         for corners, values in _spread(layers, square[None], maps[None], tiny):
             decided, own, _ = _split(pieces.Decide(), corners, values, tiny)  # a single cut
             parts += [polygons.distinct(corner) for corner in decided]
