@@ -5,6 +5,7 @@
     deep-flaw fetch imagenet faces    pretrained networks, so that the lessons run without a network later
     deep-flaw list                    the networks that were trained to resist
     deep-flaw retrain small-fast      train one of them again, in the place of its file
+    deep-flaw study --help            measure a claim over many networks, here or on a cluster
 
 Each returns 0 where all is well.
 """
@@ -15,6 +16,7 @@ import sys
 from course_utils import data, faces, runtime
 from course_utils.core import storage
 from course_utils.doctor import doctor
+from course_utils.studies.command import main as study
 from course_utils.zoo import imagenet, robust
 
 FETCHED = {"imagenet": imagenet.fetch_weights, "faces": faces.fetch}
@@ -22,6 +24,9 @@ FETCHED = {"imagenet": imagenet.fetch_weights, "faces": faces.fetch}
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command, by default that of the command line, and return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["study"]:
+        return study(arguments[1:])
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("deep-flaw", description=__doc__, formatter_class=layout)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

@@ -1,7 +1,7 @@
 """The claims of the debate as rules: what was said, what is tested, and what decides, fixed before the study runs.
 
-A `Rule` is data. Its SHA-256 is stored with every result, so that a verdict cannot be moved after the fact: changing what
-decides means measuring anew. One sentence, one row, one verdict; rows are never added up.
+A `Rule` is data. Its SHA-256 is stored with every result, so that a verdict cannot be moved after the fact: changing
+what decides means measuring anew. One sentence, one row, one verdict; rows are never added up.
 """
 
 import dataclasses
@@ -80,9 +80,9 @@ RULES = {
             id="S1",
             sentence="close to any correctly classified image there is an image that is incorrectly classified",
             source=ARTICLE,
-            tested="the share of correctly classified test digits with a misclassified image within an RMS distortion of 0.1",
-            ours="'close' is not a number in the article; 0.1 is above Szegedy's mean distortions of 0.058 to 0.07 [S] and a "
-            "third of the digits' own deviation",
+            tested="the share of correctly classified test digits with a misclassified image within distortion 0.1",
+            ours="'close' is no number in the article; 0.1 is above Szegedy's mean distortions of 0.058 to 0.07 [S], "
+            "and a third of the digits' own deviation",
             estimand="share of digits, minimum over L-BFGS, Carlini-Wagner and DeepFool",
             unit="training of a LeNet-5",
             units=10,
@@ -97,7 +97,7 @@ RULES = {
             id="N1",
             sentence='"digit" images that are classified with a 99.99% confidence by the DNN LeNet',
             source=ARTICLE + "; Nguyen et al. 2014: in fewer than 50 generations [P]",
-            tested="the share of the ten digits for which evolution with one gene a pixel reaches 99.99 % in 50 generations",
+            tested="the share of the ten digits for which evolution, one gene a pixel, reaches 99.99 % in 50 rounds",
             estimand="share of niches at 99.99 % or more after 50 generations, mean over runs",
             unit="training of Caffe's LeNet",
             units=10,

@@ -7,8 +7,8 @@ Work goes through any `concurrent.futures.Executor`:
     run(T1)                                                    # local processes
     run(T1, executor=Client("tcp://...").get_executor())       # a Dask cluster
 
-Finished units are kept at once and never run twice. What an interrupt or a lost machine leaves undone is done by the next
-run.
+Finished units are kept at once and never run twice. What an interrupt or a lost machine leaves undone is done by the
+next run.
 """
 
 import contextlib
@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -85,7 +84,7 @@ def run(
     results = study.results(folder)
     done = results.units()
     left = [key for key in wanted if key not in done]
-    with runtime.progress(len(wanted), study.rule.id, progress) as bar:
+    with runtime.progress_bar(len(wanted), study.rule.id, progress) as bar:
         bar.update(len(wanted) - len(left))
 
         def keep(key, unit):
@@ -153,8 +152,8 @@ def _collect(study, left, executor, keep) -> list[str]:
                     lost.append(key)
                 except (CancelledError, Exception) as error:
                     raise RuntimeError(
-                        f"{study.rule.id}: unit {key} failed ({type(error).__name__}: {error}). What is finished is kept: "
-                        "run it again for the rest"
+                        f"{study.rule.id}: unit {key} failed ({type(error).__name__}: {error}). What is finished is "
+                        "kept: run it again for the rest"
                     ) from error
                 else:
                     keep(key, unit)

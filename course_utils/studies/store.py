@@ -42,7 +42,9 @@ class Results:
             found = json.loads(self.file.read_text(encoding="utf-8"))
             sha256, units = found["sha256"], dict(found["units"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.file} is damaged ({error}): move it away, and its units are measured again") from None
+            raise ValueError(
+                f"{self.file} is damaged ({error}): move it away, and its units are measured again"
+            ) from None
         if sha256 != self.head["sha256"]:
             raise ValueError(
                 f"{self.file} was measured under another rule than today's (SHA-256 {sha256[:8]}, now "

@@ -1,8 +1,8 @@
 """How the values of a study's units become a verdict.
 
-A rule names its cut beforehand, and the side on which the sentence lies. With the 95 % interval of the estimand over the
-units: wholly on the claimed side *holds*, wholly on the other *fails*, across the cut *undecided*. *Depends* is said only
-where a named factor splits the units into groups of which one holds and another fails.
+A rule names its cut beforehand, and the side on which the sentence lies. With the 95 % interval of the estimand over
+the units: wholly on the claimed side *holds*, wholly on the other *fails*, across the cut *undecided*. *Depends* is
+said only where a named factor splits the units into groups of which one holds and another fails.
 
 Units are the top level: ten networks of 1,000 digits are ten units. The interval is
 
@@ -57,8 +57,8 @@ def interval(values: Sequence, method: str) -> Interval:
     """The interval of the estimand over units.
 
     Args:
-        values: a number for each unit ("t"), ``(k, n)`` ("fractions"), ``(i, j, value)`` for networks i and j ("pairs"),
-            or True and False ("exact").
+        values: a number for each unit ("t"), ``(k, n)`` ("fractions"), ``(i, j, value)`` for networks i and j
+            ("pairs"), or True and False ("exact").
         method: one of `METHODS`.
 
     Raises:
@@ -106,16 +106,14 @@ def _beta_binomial(counts):
     grid = np.linspace(-14.0, 14.0, 113)
     fits = np.array([fit(logit) for logit in grid])
     best = fits.argmax()
-    around = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
-    top = max(fits.max(), -scipy.optimize.minimize_scalar(lambda x: -fit(x), bounds=around, method="bounded").fun)
-    inside = np.flatnonzero(top - fits <= allowed)
+    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    fine = scipy.optimize.minimize_scalar(lambda logit: -fit(logit), bounds=around, method="bounded")
+    peak, top = (fine.x, -fine.fun) if -fine.fun > fits[best] else (grid[best], fits[best])
     ends = []
-    for last, beyond, border in ((min(inside, default=best), -1, 0.0), (max(inside, default=best), 1, 1.0)):
-        if not 0 <= last + beyond < len(grid):
-            ends.append(border)
-            continue
-        pair = grid[last], grid[last + beyond]
-        ends.append(scipy.special.expit(scipy.optimize.brentq(lambda x: top - fit(x) - allowed, *pair)))
+    for side, border in ((grid[grid < peak][::-1], 0.0), (grid[grid > peak], 1.0)):
+        beyond = next((logit for logit in side if top - fit(logit) > allowed), None)
+        end = beyond and scipy.optimize.brentq(lambda logit: top - fit(logit) - allowed, *sorted((peak, beyond)))
+        ends.append(border if end is None else float(scipy.special.expit(end)))
     return ends
 
 

@@ -1,0 +1,18 @@
+"""T1: how many of the 10,000 test digits does a freshly trained LeNet-5 get wrong?"""
+
+import torch
+
+from course_utils import evaluation
+from course_utils.studies.claims import RULES
+from course_utils.studies.engine import Study
+from course_utils.studies.networks import digits, network
+
+
+def errors(seed: int, generator: torch.Generator) -> list[int]:
+    """Misclassified test digits, and all of them."""
+    test = digits().test
+    right = round(evaluation.accuracy(network("lenet5", seed), test) * len(test.labels))
+    return [len(test.labels) - right, len(test.labels)]
+
+
+STUDY = Study(RULES["T1"], {str(seed): seed for seed in range(10)}, errors, quick=("0", "1", "2"))
