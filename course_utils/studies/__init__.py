@@ -10,12 +10,24 @@ import importlib
 import pkgutil
 
 from course_utils.core.checks import no_such
-from course_utils.studies.claims import RULES, Rule
+from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study, run
+from course_utils.studies.rule import Rule
 
 __all__ = ["RULES", "Rule", "Study", "load", "names", "run"]
 
-ROOMS = {"claims", "command", "engine", "networks", "report", "store", "verdict"}
+ROOMS = {
+    "claims",
+    "command",
+    "engine",
+    "networks",
+    "report",
+    "rule",
+    "rules_digits",
+    "rules_photos",
+    "store",
+    "verdict",
+}
 
 
 def names() -> list[str]:

@@ -28,7 +28,7 @@ import torch
 from course_utils import runtime
 from course_utils.core import storage
 from course_utils.studies import store
-from course_utils.studies.claims import Rule
+from course_utils.studies.rule import Rule
 
 TRIES = 3  # of a unit whose worker was lost
 

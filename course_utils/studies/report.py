@@ -10,7 +10,8 @@ import lazy_loader as lazy
 from course_utils import figures
 from course_utils.core import storage
 from course_utils.studies import store, verdict
-from course_utils.studies.claims import RULES, Rule
+from course_utils.studies.claims import RULES
+from course_utils.studies.rule import Rule
 from course_utils.studies.verdict import Verdict
 
 jinja2 = lazy.load("jinja2")

@@ -10,9 +10,10 @@ Units are the top level: ten networks of 1,000 digits are ten units. The interva
 - "fractions": where each value is k of n. Few networks that agree by chance, as when none of 20 digits fails on any,
   have no spread, and Student's interval is too short or a point; and it leans to the wrong side where the fraction is
   small. So networks are taken to have fractions of their own, drawn from a beta distribution, whose mean is the
-  estimand (the beta-binomial; Skellam, J. R. Stat. Soc. B 10, 257, 1948). The interval holds the means that the counts
-  do not contradict, at any concentration of that distribution, and Student's on top. With Student's quantile for two
-  fitted numbers, m networks, and the log-likelihood l, a mean is contradicted where
+  estimand (the beta-binomial; Skellam, J. R. Stat. Soc. B 10, 257, 1948). Its parameters are at least 1/2: networks of
+  one recipe do not fall into those that always fail and those that never do. The interval holds the means that the
+  counts do not contradict, at any concentration of that distribution, and Student's on top. With Student's quantile
+  for two fitted numbers, m networks, and the log-likelihood l, a mean is contradicted where
 
       2 (max l - l(mean)) > m log(1 + t^2 / (m - 2));
 - "pairs": values of pairs of networks, which share them. Leaving out one network after the other gives
@@ -101,7 +102,8 @@ def _beta_binomial(counts):
     def fit(logit):
         mean = scipy.special.expit(logit)
         a, b = mean * CONCENTRATIONS, (1 - mean) * CONCENTRATIONS
-        return (scipy.special.betaln(k + a, n - k + b) - scipy.special.betaln(a, b)).sum(0).max()
+        fits = (scipy.special.betaln(k + a, n - k + b) - scipy.special.betaln(a, b)).sum(0)
+        return fits[np.minimum(a, b) >= 0.5].max(initial=-np.inf)
 
     grid = np.linspace(-14.0, 14.0, 113)
     fits = np.array([fit(logit) for logit in grid])

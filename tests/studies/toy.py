@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from course_utils.studies.claims import Rule
 from course_utils.studies.engine import Study
+from course_utils.studies.rule import Rule
 
 RULE = Rule(
     id="X1",
@@ -68,3 +68,10 @@ def interrupted(unit, generator):
 
 def study(measure):
     return Study(RULE, {str(k): k for k in range(6)}, measure, quick=("0", "1"))
+
+
+def slow(unit, generator):
+    with open(os.environ["TOY"], "a") as told:
+        told.write(f"{unit}\n")
+    time.sleep(0.8)
+    return draw(unit, generator)
