@@ -132,9 +132,10 @@ def test_guesses_stand_beside_what_was_measured(live, home):
     mine = guess("How many?", unit="digits")
     assert guesses() == []
     mine.lock(120)
-    assert guesses() == [("How many?", "120 digits", "")]
+    assert guesses() == [("How many?", "120 digits", "", "")]
     mine.reveal(83)
-    assert guesses() == [("How many?", "120 digits", "83 digits")]
+    verdict = "You said 120 digits, measured 83 digits: 1.4 times too high."
+    assert guesses() == [("How many?", "120 digits", "83 digits", verdict)]
     assert written().cells[-3:] == ["How many?", "120 digits", "83 digits"]
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils import exercises
-from course_utils.exercises.grading import check_cell
 from tools import notebooks
 
 MACHINE_TRACE = re.compile(
@@ -160,6 +158,8 @@ def addressed(book: NotebookNode, name: str, repo: str, ref: str) -> Iterator[st
 
 def exercise_cells(book: NotebookNode, number: str) -> Iterator[str]:
     """Each exercise is a stub and then a graded check, both marked as nbgrader's schema 3 asks."""
+    from course_utils import exercises  # with torch, for which conftest.py has to choose the threads first
+
     marked = [cell for cell in book.cells if "exercise" in cell.metadata.get("course", {})]
     if marked != tagged(book, "exercise"):
         yield 'metadata.course.exercise and the tag "exercise" belong together, on each stub'
@@ -183,7 +183,7 @@ def exercise_cells(book: NotebookNode, number: str) -> Iterator[str]:
         wanted = nbgrader(f"{grade_id}-check", points=found.get("points", 1))
         if found != wanted:
             yield f"the check of {name} needs metadata.nbgrader = {wanted}"
-        wanted = check_cell(name, next(iter(re.findall(r"(?m)^def (\w+)", stub.source)), ""))
+        wanted = exercises.grading.check_cell(name, next(iter(re.findall(r"(?m)^def (\w+)", stub.source)), ""))
         if name in checks and checks[name].source != wanted:
             yield f"the check of {name} needs these lines, and no other name that a learner can rebind:\n{wanted}"
 

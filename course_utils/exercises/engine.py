@@ -108,9 +108,10 @@ class Exercise:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = next(filter(does_as, self.listed), None)
-            if found or isinstance(seen, Raised):
+            shown, right = _first_difference(seen, expected)
+            if found or shown is None or (isinstance(shown, (str, Raised)) and not isinstance(right, str)):
                 return found
-            fine = _compares(seen, expected)
+            fine = _are_numbers(shown, right)
             table = filter(does_as, (each for each in related(self.reference, calls) if fine or each.kind in COARSE))
             unsteady, broken = (
                 partial(self._lacks, look, attempt, calls) for look in (contracts.unsteady, contracts.broken)
@@ -157,15 +158,20 @@ class Exercise:
             return None
 
 
-def _compares(seen, expected):
-    """Whether what is wrong first is numbers beside numbers, and not words, yes and no, or NaN."""
-    if isinstance(expected, dict):
-        seen = seen if isinstance(seen, dict) else {}
-        key = next(key for key, right in expected.items() if describe_difference(seen.get(key), right))
-        seen, expected = seen.get(key), expected[key]
-    numbers = [each for each in contracts.parts_of(seen) if isinstance(each, (torch.Tensor, float))]
-    nan = any(bool(torch.as_tensor(x).isnan().any()) for x in numbers)
-    return contracts.is_numbers(expected) and not isinstance(expected, bool) and not nan
+def _first_difference(seen, expected):
+    """What is wrong first, and what is right there."""
+    if not isinstance(expected, dict) or isinstance(seen, Raised):
+        return seen, expected
+    seen = seen if isinstance(seen, dict) else {}
+    key = next(key for key, right in expected.items() if describe_difference(seen.get(key), right))
+    return seen.get(key), expected[key]
+
+
+def _are_numbers(shown, right):
+    """Whether these are numbers beside numbers, and not words, yes and no, or NaN."""
+    numbers = [each for each in contracts.parts_of(shown) if isinstance(each, (torch.Tensor, float))]
+    nan = any(bool(torch.as_tensor(each).isnan().any()) for each in numbers)
+    return contracts.is_numbers(right) and not isinstance(right, bool) and not nan
 
 
 def _gathered(observation, guide, so_far):

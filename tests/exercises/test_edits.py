@@ -1,8 +1,15 @@
 """Wrong answers as edits of the right one."""
 
-import pytest
+import linecache
+import re
+import textwrap
 
-from course_utils.exercises import edits
+import pytest
+import torch
+
+from course_utils.exercises import Exercise, NotYet, edits
+from course_utils.exercises.probes import as_number, on
+from tools.notebooks import ROOT
 
 
 def middle(low, high):
@@ -47,3 +54,23 @@ def test_a_slip_of_the_author_is_told(text, why):
 def test_the_reference_stays_as_it_is():
     made("`/ 2` -> `/ 4`: no")
     assert middle(1, 4) == 2.5
+
+
+def test_the_exercise_that_is_shown_to_contributors_works():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"(?s)```python\n(.*?)```", text)
+    assert len(shown.strip().splitlines()) <= 25
+    file = ROOT / "CONTRIBUTING.md"  # where inspect looks for the source of the reference
+    names = {"torch": torch, "Exercise": Exercise, "on": on, "as_number": as_number}
+    source = textwrap.dedent(shown)
+    linecache.cache[str(file)] = len(source), None, source.splitlines(keepends=True), str(file)
+    exec(compile(source, str(file), "exec"), names)
+    exercise = names["EX_ABOVE"]
+    exercise.examine(exercise.reference)
+    assert len(exercise.listed) == 3
+    for mistake in exercise.listed:
+        with pytest.raises(NotYet) as caught:
+            exercise.examine(mistake.answer)
+        assert str(caught.value) == mistake.message
+    with pytest.raises(NotYet, match="not per cent"):
+        exercise.examine(lambda scores, threshold: 100 * exercise.reference(scores, threshold))

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from course_utils.exercises import desk
+from course_utils.exercises import desk, grading
 from tools import hygiene, lessons, notebooks
 from tools.notebooks import ROOT, paths
 
@@ -18,7 +18,7 @@ def sample():
     figure = new_output("display_data", {"image/png": "aGk="}, metadata={"image/png": {"alt": "a dot"}})
     stub = new_code_cell("def double(x):\n    raise NotImplementedError  # your code: 1 line", execution_count=2)
     stub.metadata.update(tags=["exercise"], course={"exercise": "1.3"}, nbgrader=hygiene.nbgrader("L01-3"))
-    check = new_code_cell(hygiene.check_cell("1.3", "double"), execution_count=3)
+    check = new_code_cell(grading.check_cell("1.3", "double"), execution_count=3)
     check.metadata.update(nbgrader=hygiene.nbgrader("L01-3-check", points=2))
     first = new_code_cell(notebooks.bootstrap_cell("", "main"), execution_count=1)
     first.metadata.update(tags=["bootstrap"])
