@@ -16,7 +16,7 @@ import sys
 from course_utils import data, faces, runtime
 from course_utils.core import storage
 from course_utils.doctor import doctor
-from course_utils.studies.command import main as study
+from course_utils.studies.command import run_command
 from course_utils.zoo import imagenet, robust
 
 FETCHED = {"imagenet": imagenet.fetch_weights, "faces": faces.fetch}
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command, by default that of the command line, and return the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["study"]:
-        return study(arguments[1:])
+        return run_command(arguments[1:])
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("deep-flaw", description=__doc__, formatter_class=layout)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

@@ -12,14 +12,14 @@ import contextlib
 from collections.abc import Sequence
 
 from course_utils import runtime
-from course_utils.studies import RULES, load, names, report, run, store
+from course_utils.studies import RULES, report, run, store, study, study_names
 
 
-def main(arguments: Sequence[str]) -> int:
+def run_command(arguments: Sequence[str]) -> int:
     """Run ``deep-flaw study`` with these arguments, and return the exit status."""
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("deep-flaw study", description=__doc__, formatter_class=layout)
-    parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(names()))
+    parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(study_names()))
     parser.add_argument("--networks", type=int, help="only the first so many units")
     parser.add_argument("--workers", type=int, help="processes on this machine; 0 runs in this one")
     parser.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler, such as tcp://127.0.0.1:8786")
@@ -44,13 +44,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _study(name, given):
-    study = load(name)
-    keys = list(study.quick if given.quick else study.units)[: given.networks]
+    chosen = study(name)
+    keys = list(chosen.quick if given.quick else chosen.units)[: given.networks]
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(_client(given.dask)).get_executor() if given.dask else None
-        units = run(study, keys, executor, folder=given.folder, workers=given.workers)
-    found = report.judged(study.rule, units)
-    runtime.say(f"{name} {found.word}: {report.told(found)}" + (" (a trial)" if len(keys) < study.rule.units else ""))
+        units = run(chosen, keys, executor, folder=given.folder, workers=given.workers)
+    found = report.judged(chosen.rule, units)
+    runtime.say(f"{name} {found.word}: {report.told(found)}" + (" (a trial)" if len(keys) < chosen.rule.units else ""))
 
 
 def _client(address):
@@ -64,5 +64,5 @@ def _client(address):
 def _list(folder):
     for name, rule in RULES.items():
         units = report.results(rule, folder or store.SHIPPED)
-        word = report.judged(rule, units).word if name in names() else "not measured: no study yet"
+        word = report.judged(rule, units).word if name in study_names() else "not measured: no study yet"
         runtime.say(f"{name:12} {len(units):3} of {rule.units:3} units   {word:14} {rule.tested}")

@@ -12,7 +12,7 @@ from course_utils.core import storage
 from course_utils.studies import store, verdict
 from course_utils.studies.claims import RULES
 from course_utils.studies.rule import Rule
-from course_utils.studies.verdict import Verdict
+from course_utils.studies.verdict import Decision
 
 jinja2 = lazy.load("jinja2")
 
@@ -23,11 +23,11 @@ def results(rule: Rule, folder: str | os.PathLike | None = None) -> dict[str, di
     return store.Results(file, rule.id, rule.data(), rule.sha256()).units()
 
 
-def judged(rule: Rule, units: dict[str, dict]) -> Verdict:
+def judged(rule: Rule, units: dict[str, dict]) -> Decision:
     """The verdict of a row over its units."""
     values = {key: unit["value"] for key, unit in units.items()}
     factor = {key: unit["factor"] for key, unit in units.items() if "factor" in unit}
-    return verdict.judge(values, cut=rule.cut, side=rule.side, method=rule.method, factor=factor or None)
+    return verdict.decide(values, cut=rule.cut, side=rule.side, method=rule.method, factor=factor or None)
 
 
 def number(rule: Rule, value) -> float:
@@ -64,7 +64,7 @@ def _claimed(rule, shown):
     return (rule.cut, max(shown) + reach) if rule.side == "above" else (min(shown) - reach, rule.cut)
 
 
-def told(found: Verdict) -> str:
+def told(found: Decision) -> str:
     """The interval in words."""
     if not found.interval:
         return "no interval yet"

@@ -45,7 +45,7 @@ class Interval(NamedTuple):
     units: int
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """A word, the interval behind it, those of the groups of a factor, and how many units a decision would take."""
 
     word: str
@@ -158,7 +158,7 @@ def needed(found: Interval, cut: float, most: int = 10_000) -> int | None:
     return next((n for n in range(FEWEST, most + 1) if scale * width(n) < gap), None) if gap else None
 
 
-def judge(values: Mapping[str, Any], *, cut: float, side: str, method: str, factor: Mapping[str, str] | None = None):
+def decide(values: Mapping[str, Any], *, cut: float, side: str, method: str, factor: Mapping[str, str] | None = None):
     """The verdict over units.
 
     Args:
@@ -167,17 +167,17 @@ def judge(values: Mapping[str, Any], *, cut: float, side: str, method: str, fact
         factor: the level of the named factor, such as the architecture, by the unit's key.
 
     Returns:
-        A `Verdict`; "not measured" where there is no unit at all.
+        A `Decision`; "not measured" where there is no unit at all.
     """
     if not values:
-        return Verdict("not measured", None, {}, None)
+        return Decision("not measured", None, {}, None)
     groups = {}
     for key, value in values.items():
         groups.setdefault((factor or {}).get(key, ""), []).append(value)
     intervals = {level: interval(group, method) for level, group in groups.items() if len(group) >= FEWEST}
     words = {word(found, cut, side) for found in intervals.values()}
     if len(values) < FEWEST:
-        return Verdict("undecided", None, {}, None)
+        return Decision("undecided", None, {}, None)
     whole = interval(list(values.values()), method)
     said = "depends" if factor and {"holds", "fails"} <= words else word(whole, cut, side)
-    return Verdict(said, whole, intervals if factor else {}, needed(whole, cut) if said == "undecided" else None)
+    return Decision(said, whole, intervals if factor else {}, needed(whole, cut) if said == "undecided" else None)

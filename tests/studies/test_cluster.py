@@ -97,13 +97,13 @@ def test_after_the_scheduler_is_lost_a_second_run_does_the_rest(here, port, tmp_
 
 @pytest.mark.slow
 def test_the_command_takes_a_scheduler(port, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(command, "load", lambda name: toy.study(toy.draw))
+    monkeypatch.setattr(command, "study", lambda name: toy.study(toy.draw))
     with cluster(port) as (_, address):
         time.sleep(1)
-        assert command.main(["T1", "--dask", address, "--folder", str(tmp_path)]) == 0
+        assert command.run_command(["T1", "--dask", address, "--folder", str(tmp_path)]) == 0
     assert "T1 holds" in capsys.readouterr().out
 
 
 def test_a_scheduler_that_is_not_there_is_said(tmp_path, capsys):
     monkey = ["T1", "--dask", "tcp://127.0.0.1:9", "--folder", str(tmp_path)]
-    assert command.main(monkey) == 1 and "127.0.0.1:9" in capsys.readouterr().out
+    assert command.run_command(monkey) == 1 and "127.0.0.1:9" in capsys.readouterr().out

@@ -72,18 +72,18 @@ def test_depends_needs_a_named_factor_with_both_sides():
     rule = dict(cut=0.5, side="above", method="t")
     values = {f"a{i}": 0.9 + 0.01 * i for i in range(4)} | {f"b{i}": 0.1 + 0.01 * i for i in range(4)}
     factor = {key: key[0] for key in values}
-    split = verdict.judge(values, **rule, factor=factor)
+    split = verdict.decide(values, **rule, factor=factor)
     assert split.word == "depends" and set(split.groups) == {"a", "b"}
-    assert verdict.judge(values, **rule).word == "undecided"
+    assert verdict.decide(values, **rule).word == "undecided"
     one_sided = {key: value for key, value in values.items() if key[0] == "a"}
-    assert verdict.judge(one_sided, **rule, factor=factor).word == "holds"
+    assert verdict.decide(one_sided, **rule, factor=factor).word == "holds"
 
 
 def test_what_was_not_measured_or_hardly_says_so():
     rule = dict(cut=0.5, side="above", method="t")
-    assert verdict.judge({}, **rule).word == "not measured"
-    assert verdict.judge({"0": 0.9, "1": 0.9}, **rule).word == "undecided"
-    undecided = verdict.judge({"0": 0.9, "1": 0.4, "2": 0.5, "3": 0.8}, **rule)
+    assert verdict.decide({}, **rule).word == "not measured"
+    assert verdict.decide({"0": 0.9, "1": 0.9}, **rule).word == "undecided"
+    undecided = verdict.decide({"0": 0.9, "1": 0.4, "2": 0.5, "3": 0.8}, **rule)
     assert undecided.word == "undecided" and 5 < undecided.needed < 100
     spread = np.array([0.9, 0.4, 0.5, 0.8])
     more = np.tile(spread, undecided.needed // 4 + 1)
