@@ -172,7 +172,7 @@ def test_a_bar_is_shown_on_request(monkeypatch):
         shown.append((total, show))
         return bar(total, text, False)
 
-    monkeypatch.setattr(runtime, "progress", progress)
+    monkeypatch.setattr(runtime, "progress_bar", progress)
     points = uniform(5, 2)
     nearest(points, points, 1)
     nearest(points, points, 1, progress=False)
