@@ -19,7 +19,7 @@ def share_of_words(networks, digits, p, concentration, studies, method="fraction
     return words.count("holds") / studies, words.count("fails") / studies
 
 
-@pytest.mark.parametrize("networks", [3, 5, 10])
+@pytest.mark.parametrize("networks", [3, 5, pytest.param(10, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("p", "concentration"), [(0.05, None), (0.05, 20), (0.5, None), (0.9, 50)])
 def test_few_digits_on_few_networks_seldom_decide_wrongly(networks, p, concentration):
     """10,000 studies of 20 digits a network: 2.5 % at most; 0.4 % more is within three standard errors of the count."""
@@ -30,7 +30,7 @@ def test_few_digits_on_few_networks_seldom_decide_wrongly(networks, p, concentra
 def test_students_alone_would_decide_wrongly():
     """Why there is a method for fractions."""
     holds, _ = share_of_words(5, 20, 0.05, 20, 2000, method="t")
-    assert holds > 0.1
+    assert holds > 0.05
 
 
 @pytest.mark.parametrize(("p", "least"), [(0.01, 0.9), (0.03, 0.3), (0.12, 0.1)])
