@@ -53,6 +53,12 @@ def execute(book: NotebookNode, folder: Path, kernel: str = "python3") -> float:
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
     )
+
+    def stop(**_):  # the client answers an interrupt by ending the kernel; a cell that catches it would end as usual
+        if client.km.shutting_down:
+            raise KeyboardInterrupt
+
+    client.on_cell_executed = stop
     with tempfile.TemporaryDirectory() as home:
         env = os.environ | {"COURSE_STATIC": "1", "COURSE_HOME": home}
         before = time.perf_counter()

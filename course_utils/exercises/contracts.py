@@ -189,10 +189,8 @@ def _broken(attempt, reference, calls):
         telling = [pair for pair in asked if differs(reference, *pair)]
         if telling and not any(differs(attempt, *pair) for pair in telling):
             yield "ignored", name
-    certain = [
-        call for call in calls if not describe_difference(answer_to(reference, call, 2), answer_to(reference, call))
-    ]
-    pairs = [(call, _first_alone(call)) for call in certain if _first_alone(call)]
+    certain = [call for call in calls if not describe_difference(*(answer_to(reference, call, k) for k in (2, 1)))]
+    pairs = [(call, alone) for call in certain if (alone := _first_alone(call))]
     if all(_is_row(reference, *pair) for pair in pairs) and any(_is_row(attempt, *pair) is False for pair in pairs):
         yield ("per image",)
     if ratio := _ratio(*([answer_to(one, call) for call in calls] for one in (attempt, reference))):
@@ -245,9 +243,8 @@ def _with_another(call, place, calls):
     own = call[place]
     others = [other[place] for other in calls if place < len(other)]
     if isinstance(own, Tensor) and own.numel() > 1:
-        others.append(
-            own.flatten()[torch.randperm(own.numel(), generator=torch.Generator().manual_seed(0))].view_as(own)
-        )
+        order = torch.randperm(own.numel(), generator=torch.Generator().manual_seed(0))
+        others.append(own.flatten()[order].view_as(own))
     if type(own) in {int, float} and own > 1e-9:
         others.append((own + 1) // 2 if isinstance(own, int) else own / 2)
     for other in others:

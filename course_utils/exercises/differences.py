@@ -101,4 +101,4 @@ def named(thing: Any) -> str:
     if isinstance(thing, (int, float, bool)):
         return f"the number {thing:.4g}"
     name = type(thing).__name__
-    return f"an {name}" if name.startswith(("a", "e", "i", "o", "nd", "int")) else f"a {name}"
+    return f"an {name}" if name.startswith(("a", "e", "i", "o", "nd")) else f"a {name}"

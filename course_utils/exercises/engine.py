@@ -13,6 +13,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -27,16 +28,8 @@ from course_utils.exercises.relations import related
 from course_utils.exercises.timeout import SECONDS, TooLong, limited, own_line
 from course_utils.figures import Picture
 
-COARSE = {
-    "first",
-    "transposed",
-    "shape",
-    "levels",
-    "constant",
-    "chance",
-    "border",
-    "cut",
-}  # what words and NaN can tell
+# Kinds of mistake that can be told where words or NaN are seen.
+COARSE = {"first", "transposed", "shape", "levels", "constant", "chance", "border", "cut"}
 
 
 @dataclass(frozen=True)
@@ -113,18 +106,16 @@ class Exercise:
                 return found
             fine = _are_numbers(shown, right)
             table = filter(does_as, (each for each in related(self.reference, calls) if fine or each.kind in COARSE))
-            unsteady, broken = (
-                partial(self._lacks, look, attempt, calls) for look in (contracts.unsteady, contracts.broken)
+            return (
+                self._lacks(contracts.unsteady, attempt, calls)
+                or next(table, None)
+                or self._lacks(contracts.broken, attempt, calls)
             )
-            return unsteady() or next(table, None) or broken()
 
     def _lacks(self, look: Callable, attempt: Callable, calls: list[tuple]) -> Mistake | None:
-        silent = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
-        with (
-            contextlib.suppress(TooLong, Exception),
-            silent[0],
-            silent[1],
-        ):  # what cannot be asked again has no property
+        """What a look at a property finds, without a word; what cannot be asked again has no property."""
+        silent = io.StringIO()
+        with contextlib.suppress(Exception, TooLong), redirect_stdout(silent), redirect_stderr(silent):
             return limited(SECONDS, lambda: look(attempt, self.reference, calls))
 
     def _observe(
@@ -136,7 +127,7 @@ class Exercise:
         an attempt went wrong; ``calls`` takes down what is asked.
         """
         try:
-            quiet = contextlib.redirect_stderr(sys.stdout)  # nbgrader gives no points where anything is on stderr
+            quiet = redirect_stderr(sys.stdout)  # nbgrader gives no points where anything is on stderr
             with torch.random.fork_rng(devices=[]), torch.enable_grad(), runtime.float32(), quiet:
                 torch.default_generator.manual_seed(0)
                 watched = contracts.civil(function, self.trains, calls)

@@ -7,7 +7,7 @@ the argument, NAME that argument's name. Each makes wrong answers out of any ref
 
 import ast
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from inspect import signature
 from itertools import combinations
 
@@ -169,23 +169,27 @@ def related(reference: Callable, calls: list[tuple]) -> Iterator[Mistake]:
         yield Mistake(lambda *given: reference(*given)[::-1], turned, "order")
     yield from _of_arguments(reference, calls)
     yield from _of_calls(reference)
-    for edits, message in entries(PARTS):
+    source = source_of(reference)
+    for (old, new), kind, message in _rows_of(PARTS):
+        for changed in _replaced(source, old, new):
+            try:
+                yield Mistake(compiled(reference, ast.parse(changed)), message, kind)
+            except SyntaxError:
+                continue
+
+
+def _rows_of(table):
+    """The rows of a table: ``(old, new)``, kind, and message."""
+    for answers, message in entries(table):
         kind, _, message = message.partition(": ")
-        for [[old, new]] in edits:
-            for source in _replaced(source_of(reference), old, new):
-                try:
-                    yield Mistake(compiled(reference, ast.parse(source)), message, kind)
-                except SyntaxError:
-                    continue
+        yield from (((old, new), kind, message) for [[old, new]] in answers)
 
 
+@cache
 def _changes(table):
     """The rows of a table of expressions in x: the change as a function, its kind, and the message."""
     names = dict(torch=torch, nn=nn, F=F, rows=_rows, table=_table)
-    for edits, message in entries(table):
-        kind, _, message = message.partition(": ")
-        for [[expression, _]] in edits:
-            yield eval(f"lambda x: {expression}", names), kind, message
+    return [(eval(f"lambda x: {x}", names), kind, message) for (x, _), kind, message in _rows_of(table)]
 
 
 def _rows(x: Tensor) -> Tensor:

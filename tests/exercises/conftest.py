@@ -1,6 +1,7 @@
 """What the listed mistakes do is looked at once, and not once more for each answer that is compared with them."""
 
 import contextlib
+from functools import cache
 
 import pytest
 
@@ -10,6 +11,7 @@ from course_utils.exercises import engine
 @pytest.fixture(autouse=True, scope="session")
 def remembered():
     observe, kept = engine.Exercise._observe, {}
+    right = cache(lambda exercise: observe(exercise, exercise.reference))
 
     def remember(exercise, function, guide=None, *, so_far=False, calls=None):
         if not so_far or not any(function is mistake.answer for mistake in exercise.listed):
@@ -17,8 +19,7 @@ def remembered():
         if (exercise.id, function) not in kept:
             kept[exercise.id, function] = None  # what ends in words or an error may do so beyond where an attempt ends
             with contextlib.suppress(engine.NotYet, NotImplementedError):
-                expected = observe(exercise, exercise.reference)
-                found = observe(exercise, function, expected)
+                found = observe(exercise, function, right(exercise))
                 kept[exercise.id, function] = None if isinstance(found, engine.Raised) else found
         found = kept[exercise.id, function]
         return observe(exercise, function, guide, so_far=so_far) if found is None else found
