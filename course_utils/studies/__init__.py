@@ -1,13 +1,14 @@
 """Studies: each claim measured over the units that matter, and a verdict by a rule that was fixed before.
 
     run(study("T1"))            the units that are not stored yet, on all cores of this machine
-    verdict.decide(...)         what they say by the rule
+    report.judged(...)          what they say by the rule
 
-One file a study; its rule is in `claims`. `study_names` lists those that there are.
+One file a claim, with the studies of its rows in ``STUDIES``; their rules are in `claims`.
 """
 
+import functools
 import importlib
-import pkgutil
+from pathlib import Path
 
 from course_utils.core.checks import no_such
 from course_utils.studies.claims import RULES
@@ -16,24 +17,18 @@ from course_utils.studies.rule import Rule
 
 __all__ = ["RULES", "Rule", "Study", "run", "study", "study_names"]
 
-ROOMS = {
-    "claims",
-    "command",
-    "engine",
-    "networks",
-    "report",
-    "rule",
-    "rules_digits",
-    "rules_photos",
-    "store",
-    "verdict",
-}
+
+@functools.cache
+def _studies() -> dict[str, Study]:
+    claims = dict.fromkeys(rule.partition("-")[0].lower() for rule in RULES)
+    files = [f"{__name__}.{claim}" for claim in claims if Path(__file__).with_name(f"{claim}.py").exists()]
+    found = [each for file in files for each in importlib.import_module(file).STUDIES]
+    return {each.rule.id: each for each in found}
 
 
 def study_names() -> list[str]:
     """The rows that have a study."""
-    found = (module.name for module in pkgutil.iter_modules(__path__) if module.name not in ROOMS)
-    return sorted(name.upper().replace("_", "-") for name in found)
+    return list(_studies())
 
 
 def study(name: str) -> Study:
@@ -42,6 +37,6 @@ def study(name: str) -> Study:
     >>> study("T1").rule.cut
     0.01
     """
-    if name not in study_names():
+    if name not in _studies():
         raise no_such("study", name, study_names())
-    return importlib.import_module(f"{__name__}.{name.lower().replace('-', '_')}").STUDY
+    return _studies()[name]

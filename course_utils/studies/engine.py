@@ -17,10 +17,10 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -43,12 +43,14 @@ class Study:
         measure: ``measure(unit, generator) -> value``, a function of a module. The value is what `verdict.interval`
             takes for the rule's method, or a dict with that as "value" and what else is worth keeping.
         quick: keys of the units of a trial run.
+        again: other units, such as other seeds, for a second look that decides nothing.
     """
 
     rule: Rule
     units: dict[str, Any]
     measure: Callable[[Any, torch.Generator], Any]
     quick: tuple[str, ...] = ()
+    again: Mapping[str, Any] = field(default_factory=dict)
 
     def results(self, folder: str | os.PathLike | None = None) -> store.Results:
         """What is stored of it in a folder; None is the user's."""

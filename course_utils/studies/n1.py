@@ -9,7 +9,7 @@ import torch
 from course_utils.fooling import Direct, map_elites
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
-from course_utils.studies.networks import network
+from course_utils.studies.networks import network, seeds
 
 RUNS, GENERATIONS, POPULATION, SURE = 3, 50, 200, 0.9999
 
@@ -24,4 +24,4 @@ def niches(seed: int, generator: torch.Generator) -> dict:
     return {"value": round(sum(found["mutation"]) / RUNS, 4)} | found
 
 
-STUDY = Study(RULES["N1"], {str(seed): seed for seed in range(10)}, niches, quick=("0", "1", "2"))
+STUDIES = (Study(RULES["N1"], seeds(10), niches, quick=("0", "1", "2"), again=seeds(5, 10)),)

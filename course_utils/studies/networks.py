@@ -9,16 +9,25 @@ from torch import nn
 
 from course_utils import data, runtime
 from course_utils.core import storage
+from course_utils.data import Split
 from course_utils.zoo import mnist
+from course_utils.zoo.recipe import Recipe
 
 
-def network(name: str, seed: int) -> nn.Module:
-    """A network of `zoo.mnist.RECIPES`, in evaluation mode on the CPU; from the cache, or trained now.
+def seeds(number: int, first: int = 0) -> dict[str, int]:
+    """Units that are trainings, by seed."""
+    return {str(seed): seed for seed in range(first, first + number)}
 
-    Raises:
-        KeyError: there is no such recipe.
+
+def network(name: str, seed: int, recipe: Recipe | None = None, split: Split | None = None) -> nn.Module:
+    """A network in evaluation mode on the CPU; from the cache, or trained now.
+
+    Args:
+        name: of a recipe of `zoo.mnist.RECIPES`, or of the one that is given.
+        split: what it learns from, by default the training digits of MNIST; another split needs a name of its own.
     """
-    recipe, model = mnist.RECIPES[name], mnist.RECIPES[name].fresh(seed)
+    recipe = recipe or mnist.RECIPES[name]
+    model = recipe.fresh(seed)
     stamp = f"{recipe.stamp(seed)}; one thread, torch {torch.__version__}"
     file = storage.home("models") / f"study-{name}-{seed}-{storage.sha256(stamp.encode())[:8]}.safetensors"
     with storage.lock(file), runtime.one_thread(), runtime.float32():
@@ -27,7 +36,7 @@ def network(name: str, seed: int) -> nn.Module:
         except (OSError, ValueError):
             model = recipe.fresh(seed)
             generator = torch.Generator().manual_seed(seed)
-            if not recipe.train(model, digits().train, generator=generator, progress=False).finished:
+            if not recipe.train(model, split or digits().train, generator=generator, progress=False).finished:
                 raise KeyboardInterrupt from None
             storage.store(model, file, stamp)
     return model.eval()

@@ -9,7 +9,7 @@ from course_utils import attacks, evaluation
 from course_utils.attacks.distances import distortion
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
-from course_utils.studies.networks import digits, network
+from course_utils.studies.networks import digits, network, seeds
 
 NUMBER, NEAR = 1000, 0.1
 
@@ -33,4 +33,4 @@ def close_ones(seed: int, generator: torch.Generator) -> dict:
     return {"value": [int((nearest <= NEAR).sum()), NUMBER], "median": round(nearest.median().item(), 4)}
 
 
-STUDY = Study(RULES["S1"], {str(seed): seed for seed in range(10)}, close_ones, quick=("0", "1", "2"))
+STUDIES = (Study(RULES["S1"], seeds(10), close_ones, quick=("0", "1", "2"), again=seeds(5, 10)),)

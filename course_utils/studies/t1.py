@@ -5,7 +5,7 @@ import torch
 from course_utils import evaluation
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
-from course_utils.studies.networks import digits, network
+from course_utils.studies.networks import digits, network, seeds
 
 
 def errors(seed: int, generator: torch.Generator) -> list[int]:
@@ -15,4 +15,4 @@ def errors(seed: int, generator: torch.Generator) -> list[int]:
     return [len(test.labels) - right, len(test.labels)]
 
 
-STUDY = Study(RULES["T1"], {str(seed): seed for seed in range(10)}, errors, quick=("0", "1", "2"))
+STUDIES = (Study(RULES["T1"], seeds(10), errors, quick=("0", "1", "2"), again=seeds(5, 10)),)
