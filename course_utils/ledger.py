@@ -1,198 +1,152 @@
-"""The claims ledger: every claim of the debate, beside what you measured and what was reported.
+"""The claims ledger: each claim of the debate, what its study says, what was reported, and your own number beside it.
 
-A lesson ends in rows of this ledger. They are kept in your record (`storage.JsonStore`), one row for each claim and
-measured thing; running a lesson again replaces its rows. `report` makes one page of them to hand in.
+A verdict comes from a study: many networks or pictures, and a rule that was fixed before (`course_utils.studies`). Your
+one number is a point among the study's. It is kept in your record (`storage.JsonStore`), one for each row; `report`
+makes one page of all rows to hand in.
 """
 
+import base64
+import html
+import math
 import textwrap
-from collections.abc import Collection
-from typing import NamedTuple
+from dataclasses import dataclass
 
-from course_utils import figures
+from course_utils import figures, runtime
 from course_utils.core.checks import no_such
 from course_utils.core.storage import JsonStore
 from course_utils.figures import Picture, Table
+from course_utils.studies import papers, report
+from course_utils.studies.claims import RULES
 
-WAITING = "not measured yet"
-VERDICTS = {  # the sign of each, its colour, and its claims in a sentence
-    "holds": ("✓", figures.CLEAN, "hold in every row"),
-    "depends": ("~", figures.NOISE, "depend, or differ by row"),
-    "undecided": ("?", figures.THEORY, "are undecided in every row"),
-    "fails": ("✗", figures.ADVERSARIAL, "fail in every row"),
+WAITING = "not measured"
+LESSONS = {  # where you measure it
+    **{"T1": "01", "S1": "02", "S2": "02", "S3": "02", "S4": "03", "S5": "08", "N1": "04", "N2": "04", "N3": "00"},
+    **{"N4": "05", "N5": "05", "N6": "05", "N7": "04", "N8": "06", "N9": "04", "N10": "04", "N11": "04", "B0": "10"},
+    **{"B1": "06", "B2": "06", "B3": "06", "B4": "07", "B5": "07", "B6": "07", "B7": "07", "B8": "07", "B9": "08"},
+    **{"B10": "06", "B11": "07", "C1": "08", "C2": "08", "C3": "08", "C4": "10", "C5": "01", "A1": "08", "A2": "09"},
+    **{"A3": "10", "A4": "10", "F1": "09"},
 }
-MARKS = {"P": "the paper's own", "S": "as quoted by later texts", "M": "reported, unchecked", "C": "computed", "": ""}
+VERDICTS = {  # the sign of each and its colour
+    "holds": ("✓", figures.CLEAN),
+    "depends": ("~", figures.NOISE),
+    "undecided": ("?", figures.THEORY),
+    "fails": ("✗", figures.ADVERSARIAL),
+    WAITING: ("", "#595959"),
+}
 
 
-class Claim(NamedTuple):
-    """What was said, by whom, and the lessons that test it."""
+def _check(entries: dict) -> None:
+    if isinstance(entries, list):
+        raise ValueError("it holds rows of the course's first edition, which were judged by other rules")
+    if not all(isinstance(note, str) and (mine is None or math.isfinite(mine)) for mine, note in entries.values()):
+        raise ValueError("it holds something else than numbers with a note")
 
-    text: str
+
+STORE = JsonStore("ledger", fresh=dict, check=_check)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row as a notebook shows it: the sentence and what is tested of it, and the picture of its study with yours."""
+
+    picture: Picture
+    sentence: str
     source: str
-    lessons: str
+    tested: str
+    note: str
+
+    def __repr__(self) -> str:
+        lines = (f"“{self.sentence}” ({self.source})", f"Tested: {self.tested}.", self.picture.alt, self.note)
+        return runtime.printable("\n".join(textwrap.fill(line, 110) for line in lines if line))
+
+    def _repr_html_(self) -> str:
+        words = (self.sentence, self.source, self.tested, self.note, self.picture.alt)
+        said, source, tested, note, alt = map(html.escape, words)
+        image = f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(self.picture.png).decode()}">'
+        return f"<p>“{said}” <small>({source})</small><br>Tested: {tested}.</p>{image}<p>{note}</p>"
 
 
-CLAIMS = {
-    "T1": Claim("a LeNet reads MNIST with an error below 1 %", "LeCun 1998, Caffe, Nguyen", "01"),
-    "S1": Claim(
-        "a correctly classified image has a misclassified twin at tiny distortion", "article, Szegedy", "02, 03, 05, 09"
-    ),
-    "S2": Claim(
-        "the same twin fools other networks, and networks trained on other data", "article, Szegedy T2-T4", "02, 03, 05"
-    ),
-    "S3": Claim("the change is spread over all pixels", "article", "02, 03"),
-    "S4": Claim("an iterative optimiser is needed to find it", "blog", "03"),
-    "N1": Claim(
-        "evolution breeds noise-like images at 99.99 % confidence on LeNet in fewer than 50 generations",
-        "article, Nguyen",
-        "04",
-    ),
-    "N2": Claim("an indirect (CPPN) encoding breeds regular images at 99.99 %", "article, Nguyen", "04"),
-    "N3": Claim("evolution is not needed: plain gradient ascent does it too", "article, Nguyen", "04"),
-    "N4": Claim("it scales to ImageNet", "article", "05"),
-    "N5": Claim("removing repeated copies of an element lowers confidence", "article, Nguyen", "05"),
-    "N6": Claim("networks see parts, not how they relate: shuffled patches keep their class", "article", "05"),
-    "N7": Claim("images bred on one network fool another", "article, Nguyen", "04, 05"),
-    "N8": Claim(
-        "confidence follows distance to the boundary and ignores nearness to the class", "article", "01, 06, 08"
-    ),
-    "B1": Claim("images of a fixed 3-D scene form a manifold of about 7 dimensions", "blog", "06"),
-    "B2": Claim("its geodesics follow optical flow, not pixel blending", "blog", "06"),
-    "B3": Claim("fooling images lie off the image manifold, and that excuses the network", "blog", "06"),
-    "B4": Claim(
-        "the adversarial set near an image has near-zero measure, far below the ordinary error rate", "blog", "07"
-    ),
-    "B5": Claim(
-        "a network is piecewise linear, with faces not aligned to the axes: one pixel pushed far enough leaves the "
-        "class",
-        "blog",
-        "07",
-    ),
-    "B6": Claim("the bad regions of different pixels are nearly uncorrelated", "blog", "07"),
-    "B7": Claim("P(stable) is about (1-eps)^n, hence near 0", "blog", "07"),
-    "B8": Claim("dimension alone explains it, not the network", "blog's conclusion", "07, 09"),
-    "C1": Claim(
-        "humans are not fooled (comment 1); humans are fooled too (comments 2, 3)", "comments on the blog", "08"
-    ),
-    "C2": Claim("more data, including abstract patterns, would cure it", "comment 3", "08, 09"),
-    "C3": Claim("functions of data must map different inputs to the same output", "comment 4", "08"),
-    "A1": Claim("a margin or distance-based objective (SVM, RBF) would cure it", "article", "08"),
-    "A2": Claim("training on the fooling images cures it", "Nguyen: MNIST no, ImageNet yes", "09"),
-    "A3": Claim(
-        "a security camera can be fooled by noise bred to be a face; wallpaper can sway a classifier", "article", "10"
-    ),
-}
-
-
-class Row(NamedTuple):
-    """One measurement beside its report."""
-
-    claim: str
-    what: str
-    measured: str
-    reported: str
-    mark: str
-    verdict: str
-    condition: str
-
-
-def _check(entries: list) -> None:
-    if not isinstance(entries, list) or not all(Row(**entry).mark in MARKS for entry in entries):
-        raise ValueError("it is no list of rows, or has an unknown mark")
-
-
-STORE = JsonStore("ledger", fresh=list, check=_check, former="ledger.json")
-
-
-def record(
-    claim: str, what: str, *, measured: str, verdict: str, condition: str, reported: str = "", mark: str = ""
-) -> Table:
-    """Write a row into the ledger, in place of an older one with the same ``claim`` and ``what``, and show it.
+def record(row: str, mine: float | None = None, note: str = "") -> Entry:
+    """Put your number into a row of the ledger, in place of an older one, and show it among the study's units.
 
     Args:
-        claim: a key of `CLAIMS`.
-        what: what was measured, in a few words.
-        measured: the number with its unit and sample, such as ``"0.8 % of 10,000"``.
-        verdict: "holds", "fails", "depends", or "undecided" where the measurement cannot tell.
-        condition: for what it was seen: which network, how many images and seeds; or on what it depends.
-        reported: the number in the literature.
-        mark: how far that can be trusted: "P" read in the paper, "S" in a later text, "M" recalled, "C" computed.
+        row: its id, such as "S1" or "B5-span"; `table` lists them.
+        mine: what you measured, in the unit of the row's estimand: a share of 87 % is 0.87. None where your measurement
+            was of another kind.
+        note: what you measured, in words, where there is more to say: which network, how many images.
+
+    Raises:
+        ValueError: there is no such row, or the number cannot be a value of its estimand.
     """
-    if claim not in CLAIMS:
-        raise no_such("claim", claim, CLAIMS)
-    if verdict not in VERDICTS:
-        raise ValueError(f"verdict {verdict!r} is not one of {', '.join(VERDICTS)}")
-    if mark not in MARKS or bool(reported) != bool(mark):
-        raise ValueError(f"reported {reported!r} with mark {mark!r}: a reported number needs one of P, S, M, C")
-    if not condition.strip():
-        raise ValueError(f"say for what claim {claim} {verdict}: which network, how many images, how many seeds")
-    row = Row(claim, what, str(measured), reported, mark, verdict, condition)
-
-    def replace(entries: list[dict]) -> None:
-        entries[:] = [entry for entry in entries if (entry["claim"], entry["what"]) != (claim, what)] + [row._asdict()]
-
-    STORE.update(replace)
-    return _table([row])
+    if row not in RULES:
+        raise no_such("row", row, RULES)
+    mine = None if mine is None else float(mine)
+    rule = RULES[row]
+    if mine is not None and not math.isfinite(mine):
+        raise ValueError(f"mine={mine} is no number: what was measured? The row asks for {rule.estimand}")
+    if mine is not None and rule.is_share and not 0 <= mine <= 1:
+        hint = f"; {mine:g} % is {mine / 100:g}" if 1 < mine <= 100 else ""
+        raise ValueError(f"mine={mine:g} is not between 0 and 1, and {row} asks for a share: {rule.estimand}{hint}")
+    STORE.update(lambda entries: entries.update({row: [mine, str(note)]}))
+    return Entry(report.drawn(rule, report.results(rule), mine), rule.sentence, rule.source, rule.tested, str(note))
 
 
-def rows() -> list[Row]:
-    """All rows that you have recorded, in the order of the claims."""
+def rows() -> dict[str, tuple[float | None, str]]:
+    """Your number and note in each row that you have recorded, in the order of the debate."""
     entries = STORE.read()
-    return [Row(**entry) for claim in CLAIMS for entry in entries if entry["claim"] == claim]
+    return {row: tuple(entries[row]) for row in RULES if row in entries}
 
 
 def table(*claims: str) -> Table:
-    """The ledger as a table: the rows recorded so far, and a line for each claim that still waits for its lesson."""
-    if strangers := [claim for claim in claims if claim not in CLAIMS]:
-        raise no_such("claim", strangers[0], CLAIMS)
-    chosen = [row for row in rows() if row.claim in (claims or CLAIMS)]
-    return _table(chosen, (set(claims) or CLAIMS.keys()) - {row.claim for row in chosen})
+    """The ledger as a table: all rows, or those of some claims or rows, such as "B5" or "B5-span"."""
+    known = {*RULES, *(row.partition("-")[0] for row in RULES)}
+    if strangers := [claim for claim in claims if claim not in known]:
+        raise no_such("claim", strangers[0], RULES)
+    mine, lines = rows(), []
+    for row, rule in RULES.items():
+        if claims and not {row, row.partition("-")[0]} & set(claims):
+            continue
+        found = report.judged(rule, report.results(rule))
+        value, note = mine.get(row, (None, ""))
+        yours = "; ".join(filter(None, ["" if value is None else f"{value:.4g}", note])) or "-"
+        said = "; ".join(map(str, papers.of(row))) or "-"
+        study = report.told(found) if found.interval else "-"
+        lines.append([row, f"“{rule.sentence}” Tested: {rule.tested}.", study, said, yours, found.word])
+    return Table(["", "claim", "study", "reported", "yours", "verdict"], lines)
 
 
 def standing() -> dict[str, str]:
-    """How each claim stands: what all its rows say, "waiting" without a row, and "depends" where its rows differ.
+    """The verdict of each row, from its study.
 
-    >>> set(standing().values()) <= {*VERDICTS, "waiting"}
-    True
+    >>> standing()["T1"]
+    'holds'
     """
-    states = dict.fromkeys(CLAIMS, "waiting")
-    for row in rows():
-        states[row.claim] = row.verdict if states[row.claim] in ("waiting", row.verdict) else "depends"
-    return states
+    return {row: report.judged(rule, report.results(rule)).word for row, rule in RULES.items()}
 
 
 def overview() -> Picture:
-    """All claims at one glance: a sign for each row that you have of each, and the lessons that test it."""
-    found = rows()
-    canvas, axis = figures.figure(figures.ROW, 0.7 + 0.21 * len(CLAIMS))
-    for y, (claim, about) in enumerate(CLAIMS.items()):
-        label = textwrap.shorten(about.text, 80, placeholder=" …")
-        axis.text(-0.9, y, claim, ha="left", va="center", fontsize=8.5, weight="bold")
-        axis.text(-0.2, y, label, ha="left", va="center", fontsize=8.5)
-        verdicts = sorted((row.verdict for row in found if row.claim == claim), key=list(VERDICTS).index)
-        for x, verdict in enumerate(verdicts):
-            sign, color, _ = VERDICTS[verdict]
-            box = dict(boxstyle="square,pad=0.15", fc=color, ec="white", lw=1)
-            axis.text(8.3 + 0.42 * x, y, sign, ha="center", va="center", fontsize=8.5, color="white", bbox=box)
-        axis.text(14, y, about.lessons, ha="right", va="center", fontsize=8.5, color="#595959")
+    """All rows at one glance: the sign of each verdict, and a dot where you have a number of your own."""
+    words, mine = standing(), rows()
+    canvas, axis = figures.figure(figures.ROW, 0.7 + 0.21 * len(RULES))
+    for y, (row, rule) in enumerate(RULES.items()):
+        sign, color = VERDICTS[words[row]]
+        box = dict(boxstyle="square,pad=0.15", fc=color if sign else "white", ec="white", lw=1)
+        axis.text(-0.9, y, row, ha="left", va="center", fontsize=8.5, weight="bold")
+        label = textwrap.shorten(rule.tested, 96, placeholder=" …")
+        axis.text(0.7, y, label, ha="left", va="center", fontsize=8.5)
+        axis.text(11.6, y, sign, ha="center", va="center", fontsize=8.5, color="white", bbox=box)
+        axis.text(12.1, y, words[row], ha="left", va="center", fontsize=8.5, color="#595959")
+        if row in mine:
+            axis.plot(13.8, y, "o", color=figures.ADVERSARIAL, ms=5)
         axis.axhline(y + 0.5, color="#DDDDDD", lw=0.6)
-    parts, words = [], {verdict: said for verdict, (_, _, said) in VERDICTS.items()}
-    for state, said in (words | {"waiting": "wait for a lesson"}).items():
-        claims = [claim for claim, how in standing().items() if how == state]
-        parts.append(f"{len(claims)} {said}: {', '.join(claims)}".rstrip(": "))
-    signs = [f"{sign} {verdict}" for verdict, (sign, _, _) in VERDICTS.items()]
-    axis.set(xlim=(-1, 14), ylim=(len(CLAIMS) - 0.4, -0.6))
-    axis.set_title("   ".join(["one sign for each row:", *signs]), fontsize=10, loc="left")
-    axis.set_title("lessons that test it", fontsize=8.5, loc="right", color="#595959")
+    axis.set(xlim=(-1, 14), ylim=(len(RULES) - 0.4, -0.6))
+    axis.set_title("what is tested", fontsize=10, loc="left")
+    axis.set_title("the study's verdict, yours", fontsize=8.5, loc="right", color="#595959")
     axis.axis("off")
-    return figures.picture(canvas, f"Of {len(CLAIMS)} claims, " + "; ".join(parts) + ".")
-
-
-def _table(found: list[Row], waiting: Collection[str] = ()) -> Table:
-    lines = []
-    for row in found:
-        reported = f"{row.reported} ({MARKS[row.mark]})" if row.reported else "-"
-        verdict = f"{row.verdict}: {row.condition}"
-        lines.append([row.claim, CLAIMS[row.claim].text, row.what, row.measured, reported, verdict])
-    lines += [[claim, CLAIMS[claim].text, f"lesson {CLAIMS[claim].lessons}", "-", "-", WAITING] for claim in waiting]
-    lines.sort(key=lambda line: list(CLAIMS).index(line[0]))
-    return Table(["", "claim", "what", "measured", "reported", "verdict"], lines)
+    parts = []
+    for word in VERDICTS:
+        found = [row for row in RULES if words[row] == word]
+        parts.append(f"{len(found)} {word}" + (f": {', '.join(found)}" if found and word != WAITING else ""))
+    return figures.picture(
+        canvas, f"Of {len(RULES)} rows, " + "; ".join(parts) + f". You have a number in {len(mine)}."
+    )

@@ -25,18 +25,18 @@ jinja2 = lazy.load("jinja2")
 
 
 def write_report(*, essay: str = "", tables: Mapping[str, Table] | None = None) -> Path:
-    """Write ``report.html`` beside the notebook: the figure, every claim with its rows, your guesses, and what you add.
+    """Write ``report.html`` beside the notebook: the figure, every claim with your number, guesses, and what you add.
 
     It needs no other file and no network. It names your system and the date, and of you nothing but what you wrote.
     An empty line in ``essay`` begins a paragraph; ``tables`` are more of them by their titles.
     """
     file = Path("report.html")
-    rows, overview = ledger.rows(), ledger.overview()
+    rows, overview = {row.partition("-")[0] for row in ledger.rows()}, ledger.overview()
     note = [
         datetime.date.today().isoformat(),
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores; Python {platform.python_version()}, "
         f"torch {torch.__version__} on {runtime.device().type}",
-        f"{len(rows)} rows; {len({row.claim for row in rows})} of {len(ledger.CLAIMS)} claims measured.",
+        f"{len(rows)} of {len(ledger.LESSONS)} claims with a measurement of yours.",
     ]
     paragraphs = re.split(r"\n\n+", "\n".join(line.strip() for line in essay.strip().splitlines()))
     folder = jinja2.FileSystemLoader(Path(__file__).parent, encoding="utf-8")

@@ -45,15 +45,15 @@ def progress() -> Progress:
         signs = "  ".join(f"{_sign(record.get(each.id))}\u00a0{each.id}\u00a0{'★' * each.stars}" for each in exercises)
         lines.append([lesson, len(exercises) - len(left), signs, sum(MINUTES[each.stars] for each in left)])
     guessed = [[asked, verdict or f"You said {said}."] for asked, said, _, verdict in guesses.guesses()]
-    rows = [[row.claim, row.what, row.verdict] for row in ledger.rows()]
+    rows = [[row, "-" if mine is None else f"{mine:.4g}", note] for row, (mine, note) in ledger.rows().items()]
     done, minutes = (sum(line[i] for line in lines) for i in (1, 3))
     found = {
-        f"{done} exercises right, about {minutes} minutes of exercises left": (
+        f"exercises right: {done}, about {minutes} minutes of exercises left": (
             ["lesson", "right", "exercises", "minutes left"],
             lines,
         ),
-        f"{len(guessed)} guesses": (["question", "how near"], guessed),
-        f"{len(rows)} rows in the ledger": (["claim", "what you measured", "verdict"], rows),
+        f"guesses: {len(guessed)}": (["question", "how near"], guessed),
+        f"rows in the ledger: {len(rows)}": (["row", "yours", "what you measured"], rows),
     }
     return Progress({heading: Table(headers, lines) for heading, (headers, lines) in found.items()})
 

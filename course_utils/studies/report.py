@@ -3,13 +3,14 @@
 import base64
 import math
 import os
+import textwrap
 from pathlib import Path
 
 import lazy_loader as lazy
 
 from course_utils import figures
 from course_utils.core import storage
-from course_utils.studies import store, verdict
+from course_utils.studies import papers, store, verdict
 from course_utils.studies.claims import RULES
 from course_utils.studies.rule import Rule
 from course_utils.studies.verdict import Decision
@@ -38,30 +39,40 @@ def number(rule: Rule, value) -> float:
 
 
 def drawn(rule: Rule, units: dict[str, dict], mine: float | None = None) -> figures.Picture:
-    """Each unit as a dot, the interval of the estimand, the cut, and the learner's own value if there is one."""
+    """Each unit as a stroke, the interval of the estimand, the cut, what was reported, and yours if there is one."""
     found, points = judged(rule, units), [number(rule, unit["value"]) for unit in units.values()]
-    canvas, axis = figures.figure(6.4, 1.5)
-    axis.axvspan(
-        *_claimed(rule, [*points, rule.cut, *([] if mine is None else [mine])]), color=figures.CLEAN, alpha=0.08
-    )
+    reported = [each.value for each in papers.of(rule.id) if each.comparable]
+    shown = [
+        *points,
+        *reported,
+        rule.cut,
+        *(found.interval[:3] if found.interval else ()),
+        *([] if mine is None else [mine]),
+    ]
+    reach = 0.08 * (max(shown) - min(shown) or abs(rule.cut) or 1)
+    left, right = min(shown) - reach, max(shown) + reach
+    if rule.is_share:
+        left, right = max(left, 0.0), min(right, 1.0)
+    claimed = (rule.cut, right) if rule.side == "above" else (left, rule.cut)
+    canvas, axis = figures.figure(6.4, 1.6)
+    axis.axvspan(*claimed, color=figures.CLEAN, alpha=0.08, label="the sentence's side")
     axis.axvline(rule.cut, color=figures.NOISE, lw=1)
-    axis.plot(points, [0.0] * len(points), "|", color=figures.CLEAN, ms=14, mew=1.5, label="units")
+    if points:
+        axis.plot(points, [0.0] * len(points), "|", color=figures.CLEAN, ms=14, mew=1.5, label=f"{len(points)} units")
     if found.interval:
         axis.plot(found.interval[1:3], [0.45] * 2, color=figures.CLEAN, lw=3, solid_capstyle="butt")
-        axis.plot(found.interval.estimate, 0.45, "o", color=figures.CLEAN, label="mean, 95 %")
+        axis.plot(found.interval.estimate, 0.45, "o", color=figures.CLEAN, label="estimate, 95 %")
+    if reported:
+        axis.plot(reported, [-0.4] * len(reported), "^", color=figures.THEORY, label="reported")
     if mine is not None:
         axis.plot(mine, 0.0, "D", color=figures.ADVERSARIAL, label="yours")
-    axis.set(ylim=(-0.5, 0.9), yticks=[], xlabel=rule.estimand, title=f"{rule.id} {found.word}: {told(found)}")
+    room = 0.02 * (right - left)
+    axis.set(xlim=(left - room, right + room), ylim=(-0.7, 0.9), yticks=[], xlabel=textwrap.fill(rule.estimand, 80))
+    axis.set_title(f"{rule.id} {found.word}: {told(found)}" if points else f"{rule.id}: not measured yet", fontsize=10)
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
-    side = "right" if rule.side == "above" else "left"
-    alt = f"{rule.id}, {rule.estimand}: {len(points)} units, {told(found)}; the sentence lies {side} of {rule.cut:g}."
-    return figures.picture(canvas, alt + ("" if mine is None else f" Yours is {mine:.4g}."))
-
-
-def _claimed(rule, shown):
-    """The side of the cut on which the sentence lies, as far as the picture goes."""
-    reach = 0.08 * (max(shown) - min(shown) or 1)
-    return (rule.cut, max(shown) + reach) if rule.side == "above" else (min(shown) - reach, rule.cut)
+    alt = f"{rule.id} {found.word}; {rule.estimand}: {len(points)} units, {told(found)}; the sentence says "
+    alt += f"{rule.side} {rule.cut:g}." + ("" if mine is None else f" Yours is {mine:.4g}.")
+    return figures.picture(canvas, alt)
 
 
 def told(found: Decision) -> str:

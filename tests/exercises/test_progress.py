@@ -56,10 +56,10 @@ def test_progress_shows_exercises_guesses_rows_and_minutes():
     other = guess("Where?", choices=["here", "there"])
     other.lock("here")
     mine.reveal(25)
-    ledger.record("T1", "test error", measured="0.9 %", verdict="holds", condition="one network")
+    ledger.record("T1", 0.009, "test error")
     shown, page = repr(exercises.progress()), exercises.progress()._repr_html_()
     for text in (shown, page):
-        assert "1 exercises right" in text and "2 guesses" in text and "1 rows in the ledger" in text
+        assert "exercises right: 1" in text and "guesses: 2" in text and "rows in the ledger: 1" in text
         assert "2.5 times too low" in " ".join(text.split()) and "test error" in text
         assert (
             "✓\N{NO-BREAK SPACE}0.1" in text and "✗\N{NO-BREAK SPACE}1.1" in text and "○\N{NO-BREAK SPACE}1.2" in text
