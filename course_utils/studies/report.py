@@ -91,9 +91,12 @@ def write_page(file: str | os.PathLike, folder: str | os.PathLike | None = None)
     for rule in RULES.values():
         units = results(rule, folder)
         picture = drawn(rule, units) if len(units) >= verdict.FEWEST else None
-        rows.append((rule, judged(rule, units), picture, picture and base64.b64encode(picture.png).decode()))
+        png = picture and base64.b64encode(picture.png).decode()
+        rows.append((rule, judged(rule, units), picture, png, papers.of(rule.id)))
+    words = {word: [rule.id for rule, found, *_ in rows if found.word == word] for word in verdict.WORDS}
     loader = jinja2.FileSystemLoader(Path(__file__).parent, encoding="utf-8")
     strict = dict(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page = jinja2.Environment(loader=loader, **strict).get_template("page.html").render(rows=rows, told=told)
+    template = jinja2.Environment(loader=loader, **strict).get_template("page.html")
+    page = template.render(rows=rows, words=words, told=told)
     storage.write_atomically(Path(file), page.encode())
     return Path(file)

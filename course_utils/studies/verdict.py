@@ -33,6 +33,7 @@ from course_utils.core.stats import clopper_pearson
 
 LEVEL = 0.95
 FEWEST = 3  # units for an interval
+WORDS = ("holds", "fails", "depends", "undecided", "not measured")
 METHODS = ("t", "fractions", "pairs", "exact")
 
 
