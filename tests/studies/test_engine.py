@@ -1,6 +1,8 @@
 """Units run anywhere, once, to the same bits, and are kept."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -20,6 +22,17 @@ QUIET = dict(progress=False)
 
 def values(found):
     return {key: unit["value"] for key, unit in found.items()}
+
+
+def started(folder, workers, **how):
+    """A run in another Python."""
+    code = f"""
+        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import toy
+        from course_utils.studies import run
+        run(toy.study(toy.slow), folder={str(folder)!r}, workers={workers}, progress=False)
+    """
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], **how)
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +68,7 @@ def test_a_unit_that_another_run_has_finished_meanwhile_is_left_out(here, tmp_pa
 
 def test_two_runs_at_once_do_no_harm(here, tmp_path, monkeypatch):
     monkeypatch.setenv("TOY", str(tmp_path / "told"))
-    code = f"""
-        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-        import toy
-        from course_utils.studies import run
-        run(toy.study(toy.slow), folder={str(tmp_path)!r}, workers=0, progress=False)
-    """
-    other = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)])
+    other = started(tmp_path, workers=0)
     while other.poll() is None and not toy.study(toy.draw).results(tmp_path).units():
         time.sleep(0.02)
     assert values(run(toy.study(toy.draw_and_tell), folder=tmp_path, workers=0, **QUIET)) == here
@@ -121,6 +128,19 @@ def test_an_interrupt_keeps_what_is_done(here, tmp_path):
         run(toy.study(toy.interrupted), folder=tmp_path, workers=0, **QUIET)
     assert set(toy.study(toy.draw).results(tmp_path).units()) == {"0", "1", "2"}
     assert values(run(toy.study(toy.draw), folder=tmp_path, workers=0, **QUIET)) == here
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no process groups to interrupt")
+def test_ctrl_c_stops_the_processes_and_keeps_what_is_done(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("TOY", str(tmp_path / "told"))
+    other = started(tmp_path, workers=2, start_new_session=True, stderr=subprocess.PIPE)
+    while other.poll() is None and not toy.study(toy.draw).results(tmp_path).units():
+        time.sleep(0.02)
+    os.killpg(other.pid, signal.SIGINT)
+    assert other.communicate(timeout=30)[1].endswith(b"KeyboardInterrupt\n")
+    kept = values(toy.study(toy.draw).results(tmp_path).units())
+    assert 0 < len(kept) < 6 and kept == {key: here[key] for key in kept}
 
 
 def test_what_is_stored_says_where_it_comes_from(tmp_path):
