@@ -34,9 +34,14 @@ def study_names() -> list[str]:
 def study(name: str) -> Study:
     """The study of a row, such as "T1".
 
+    Raises:
+        ValueError: there is no such row, or no study of it yet.
+
     >>> study("T1").rule.cut
     0.01
     """
+    if name not in RULES:
+        raise no_such("row", name, RULES)
     if name not in _studies():
-        raise no_such("study", name, study_names())
+        raise ValueError(f"{name} has a rule and no study yet; there are {', '.join(study_names())}")
     return _studies()[name]

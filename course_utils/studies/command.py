@@ -2,6 +2,7 @@
 
 deep-flaw study T1                        measure the units that are not kept yet, on all cores
 deep-flaw study T1 S1 --quick             a few units of each
+deep-flaw study T1 --again                other seeds, which decide nothing; they are kept in the subfolder again
 deep-flaw study T1 --dask tcp://host:8786 the same on a cluster
 deep-flaw study --list                    every row, with what is stored of it
 deep-flaw study --report studies.html     the page
@@ -10,29 +11,43 @@ deep-flaw study --report studies.html     the page
 import argparse
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from course_utils import runtime
+from course_utils.core.checks import check_count
 from course_utils.studies import RULES, report, run, store, study, study_names
+
+PATIENCE = 20  # seconds to wait for a Dask scheduler
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run ``deep-flaw study`` with these arguments, and return the exit status."""
+    """Run ``deep-flaw study`` with these arguments, and return the exit status.
+
+    Raises:
+        SystemExit: the arguments do not go together; says which.
+    """
     layout = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser("deep-flaw study", description=__doc__, formatter_class=layout)
     parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(study_names()))
     parser.add_argument("--networks", type=int, help="only the first so many units")
-    parser.add_argument("--workers", type=int, help="processes on this machine; 0 runs in this one")
+    parser.add_argument("--workers", type=int, help="processes on this machine, without --dask; 0 runs in this one")
     parser.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler, such as tcp://127.0.0.1:8786")
-    parser.add_argument("--quick", action="store_true", help="a trial run: a few units")
-    parser.add_argument("--folder", help="where results are kept, instead of the user's cache")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--quick", action="store_true", help="a trial run: a few units")
+    which.add_argument("--again", action="store_true", help="a second set of units, which decides nothing")
+    parser.add_argument(
+        "--folder", help="of results, instead of the user's cache or, in --list and --report, the course's"
+    )
     parser.add_argument("--list", action="store_true", help="every row and what is stored of it")
     parser.add_argument("--report", metavar="FILE", help="write the page of all verdicts")
     given = parser.parse_args(arguments)
     if not (given.rows or given.list or given.report):
         parser.error("name a row, or give --list or --report")
     try:
-        for name in given.rows:
-            _study(name, given)
+        if given.networks is not None:
+            check_count("--networks", given.networks)
+        for chosen in [study(name) for name in given.rows]:
+            _run(chosen, given)
         if given.list:
             _list(given.folder)
         if given.report:
@@ -40,17 +55,26 @@ def run_command(arguments: Sequence[str]) -> int:
     except (ValueError, RuntimeError, OSError) as error:
         runtime.say(error)
         return 1
+    except KeyboardInterrupt:
+        runtime.say("stopped; what is finished is kept")
+        return 130
     return 0
 
 
-def _study(name, given):
-    chosen = study(name)
-    keys = list(chosen.quick if given.quick else chosen.units)[: given.networks]
+def _run(chosen, given):
+    name, folder, keys = chosen.rule.id, store.folder(given.folder), chosen.quick if given.quick else chosen.units
+    if given.again:
+        if not chosen.again:
+            raise ValueError(f"{name} has no second set of units")
+        chosen, folder, keys = replace(chosen, units=dict(chosen.again)), folder / "again", chosen.again
+    keys = list(keys)[: given.networks]
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(_client(given.dask)).get_executor() if given.dask else None
-        units = run(chosen, keys, executor, folder=given.folder, workers=given.workers)
+        units = run(chosen, keys, executor, folder=folder, workers=given.workers)
     found = report.judged(chosen.rule, units)
-    runtime.say(f"{name} {found.word}: {report.told(found)}" + (" (a trial)" if len(keys) < chosen.rule.units else ""))
+    trial = " (a trial)" if len(keys) < chosen.rule.units else ""
+    note = " (a second set, which decides nothing)" if given.again else trial
+    runtime.say(f"{name} {found.word}: {report.told(found)}{note}")
 
 
 def _client(address):
@@ -58,7 +82,10 @@ def _client(address):
         from dask.distributed import Client
     except ImportError:
         raise RuntimeError("--dask needs the package dask: pip install 'deep-flaw[cluster]'") from None
-    return Client(address, timeout="20s")
+    try:
+        return Client(address, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise RuntimeError(f"no Dask scheduler answers at {address}: {error}") from None
 
 
 def _list(folder):

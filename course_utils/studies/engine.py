@@ -7,8 +7,8 @@ Work goes through any `concurrent.futures.Executor`:
     run(T1)                                                    # local processes
     run(T1, executor=Client("tcp://...").get_executor())       # a Dask cluster
 
-Finished units are kept at once and never run twice. What an interrupt or a lost machine leaves undone is done by the
-next run.
+Finished units are kept at once and never run twice: a run looks before it begins a unit, so that two runs at once share
+the work, but for the units that both begin. What an interrupt or a lost machine leaves undone is done by the next run.
 """
 
 import contextlib
@@ -17,8 +17,9 @@ import multiprocessing
 import os
 import platform
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +31,7 @@ from course_utils.core import storage
 from course_utils.studies import store
 from course_utils.studies.rule import Rule
 
-TRIES = 3  # of a unit whose worker was lost
+TRIES = 3  # of a unit whose process was lost
 
 
 @dataclass(frozen=True)
@@ -71,37 +72,111 @@ def run(
 
     Args:
         units: keys; None is all.
-        executor: where the work is done; it stays open. None starts ``workers`` processes (one a CPU core), or none
-            at all with ``workers=0``, where everything runs here.
+        executor: where the work is done; it gets all units at once, and stays open. None starts ``workers`` processes
+            (one a CPU core), or none at all with ``workers=0``, where everything runs here.
         folder: of the results; None is `store.folder`.
         progress: whether to show how many are done, and the time left.
 
     Raises:
-        ValueError: a key that is no unit, or results that were stored under another rule.
-        RuntimeError: a unit failed, or its workers were lost again and again; the others are kept.
+        ValueError: a key that is no unit, a negative number of workers, or results stored under another rule.
+        RuntimeError: a unit failed, returned what cannot be stored, or lost its process again and again. All others
+            are measured before this is raised.
     """
-    wanted = list(study.units if units is None else units)
+    wanted = list(dict.fromkeys(study.units if units is None else units))
     if strangers := [key for key in wanted if key not in study.units]:
         raise ValueError(f"{study.rule.id} has no unit {strangers[0]!r}; its units are {', '.join(study.units)}")
+    if workers is not None and workers < 0:
+        raise ValueError(f"workers={workers}: want a whole number, at least 0")
     results = study.results(folder)
-    done = results.units()
-    left = [key for key in wanted if key not in done]
-    with runtime.progress_bar(len(wanted), study.rule.id, progress) as bar:
-        bar.update(len(wanted) - len(left))
-
-        def keep(key, unit):
-            results.add(key, unit)
-            bar.update()
-
+    stored = results.units()
+    waiting = deque(key for key in wanted if key not in stored)
+    with runtime.progress_bar(len(wanted), study.rule.id, progress) as bar, contextlib.ExitStack() as stack:
+        bar.initial = bar.n = len(wanted) - len(waiting)  # the time left is reckoned from what this run does
         if executor is not None:
-            _collect(study, left, executor, keep)
+            hands = [executor] * len(waiting)
         elif workers == 0:
-            for key in left:
-                keep(key, measured(*_where(study), key, study.units[key]))
-        elif left:
-            _in_processes(study, left, min(workers or os.cpu_count() or 1, len(left)), keep)
+            hands = [_Here()]
+        else:
+            hands = [_Process(stack) for _ in range(min(workers or os.cpu_count() or 1, len(waiting)))]
+        failed = _work(study, waiting, hands, results, bar.update)
+    if failed:
+        raise RuntimeError(f"{study.rule.id}: {_told(failed)}") from next(iter(failed.values()))
     kept = results.units()
     return {key: kept[key] for key in wanted}
+
+
+def _work(study, waiting, hands, results, tick):
+    """Give each waiting unit to a free hand, and keep what comes back; what went wrong, by key."""
+    failed, lost, busy = {}, Counter(), {}
+    try:
+        while waiting or busy:
+            stored = results.units() if waiting else {}
+            while waiting and hands:
+                key = waiting.popleft()
+                if key in stored:  # by another run, meanwhile
+                    tick()
+                else:
+                    hand = hands.pop()
+                    busy[hand.submit(measured, *_where(study), key, study.units[key])] = key, hand
+            for future in wait(busy, return_when=FIRST_COMPLETED).done:
+                key, hand = busy.pop(future)
+                hands.append(hand)
+                try:
+                    unit = future.result()
+                except (CancelledError, Exception) as error:
+                    lost[key] += isinstance(hand, _Process) and isinstance(error, BrokenProcessPool)
+                    if 0 < lost[key] < TRIES:
+                        waiting.append(key)
+                        continue
+                    failed[key] = error
+                else:
+                    try:
+                        results.add(key, unit)
+                    except ValueError as error:
+                        failed[key] = error
+                tick()
+    finally:
+        for future in busy:
+            future.cancel()
+    return failed
+
+
+class _Here(Executor):
+    """Works at once, in this process."""
+
+    def submit(self, call, *arguments):
+        future = Future()
+        try:
+            future.set_result(call(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class _Process(Executor):
+    """One process of this machine, and another where it is lost: the loss is of the one unit that it was at."""
+
+    def __init__(self, stack):
+        self.stack, self.pool = stack, None
+
+    def submit(self, call, *arguments):
+        with contextlib.suppress(AttributeError, BrokenProcessPool):
+            return self.pool.submit(call, *arguments)
+        self.pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        self.stack.callback(self.pool.shutdown, wait=False, cancel_futures=True)
+        return self.pool.submit(call, *arguments)
+
+
+def _told(failed):
+    """What went wrong with units, in words."""
+    (key, error), *others = failed.items()
+    why = f"{type(error).__name__}: {error}"
+    if isinstance(error, BrokenProcessPool):
+        why = "its process was lost again and again; is there enough memory? Fewer workers need less"
+    elif isinstance(error, CancelledError):
+        why = "it was given up; is the scheduler still there?"
+    more = f"; {len(others)} more failed, too: {', '.join(other for other, _ in others)}" if others else ""
+    return f"unit {key} failed ({why}){more}. What is finished is kept: run it again for the rest"
 
 
 def _where(study):
@@ -110,57 +185,12 @@ def _where(study):
 
 
 def measured(study: str, module: str, name: str, key: str, unit: Any) -> dict[str, Any]:
-    """One unit, wherever this runs: its value, with seconds, versions and machine."""
+    """One unit, wherever this runs: its value, with seed, seconds, device and versions."""
     generator = torch.Generator().manual_seed(int(storage.sha256(f"{study}/{key}".encode())[:12], 16))
     measure, began = getattr(importlib.import_module(module), name), time.perf_counter()
     with runtime.one_thread(), runtime.float32():
         value = measure(unit, generator)
     found = value if isinstance(value, dict) else {"value": value}
+    seconds, seed = round(time.perf_counter() - began, 2), generator.initial_seed()
     versions = {"python": platform.python_version(), "torch": torch.__version__}
-    return found | {"seconds": round(time.perf_counter() - began, 2), "device": "cpu", "versions": versions}
-
-
-def _in_processes(study, left, workers, keep):
-    """In processes of this machine. A pool of which one was killed is given up, and the rest goes into a new one."""
-    tries = dict.fromkeys(left, 0)
-    while left:
-        context = multiprocessing.get_context("spawn")
-        with contextlib.ExitStack() as stack:
-            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=context))
-            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
-            lost = _collect(study, left, pool, keep)
-        for key in lost:
-            tries[key] += 1
-        if hopeless := [key for key in lost if tries[key] >= TRIES]:
-            raise RuntimeError(
-                f"{study.rule.id}: the process of unit {hopeless[0]} was lost {TRIES} times; is there enough memory? "
-                "What is finished is kept; fewer workers may help"
-            )
-        left = lost
-
-
-def _collect(study, left, executor, keep) -> list[str]:
-    """Hand the units to an executor and keep each as it comes; the keys of those whose workers were lost."""
-    pending = {executor.submit(measured, *_where(study), key, study.units[key]): key for key in left}
-    lost = []
-    try:
-        while pending:
-            finished, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in finished:
-                key = pending.pop(future)
-                try:
-                    unit = future.result()
-                except BrokenProcessPool:
-                    lost.append(key)
-                except (CancelledError, Exception) as error:
-                    raise RuntimeError(
-                        f"{study.rule.id}: unit {key} failed ({type(error).__name__}: {error}). What is finished is "
-                        "kept: run it again for the rest"
-                    ) from error
-                else:
-                    keep(key, unit)
-    except BaseException:
-        for future in pending:
-            future.cancel()
-        raise
-    return lost
+    return found | {"seed": seed, "seconds": seconds, "device": "cpu", "versions": versions}

@@ -3,7 +3,7 @@
     {"format": 1, "study": "T1", "rule": {...}, "sha256": "...", "units": {"0": {"value": ..., "seconds": ..., ...}}}
 
 The units are written as they come, each under a lock, so that two runs at once add to one file. A file whose rule is
-another than today's is refused: verdicts are not moved after the fact. `quick` runs have a file of their own.
+another than today's is refused: verdicts are not moved after the fact.
 """
 
 import json
@@ -53,13 +53,33 @@ class Results:
         return units
 
     def add(self, key: str, unit: dict[str, Any]) -> None:
-        """Keep a finished unit; one that is there already stays."""
+        """Keep a finished unit; one that is there already stays.
+
+        Raises:
+            ValueError: it is no JSON, a number in it is not finite, or the file would grow beyond `LARGEST`.
+        """
+        try:
+            if unit.get("value") is None:
+                raise ValueError("it has no value")
+            json.dumps(unit, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"unit {key} cannot be stored ({error}): return a value of finite numbers and lists of them, made by "
+                "float(), .item() or .tolist(), or a dict with that as 'value' beside other such"
+            ) from error
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with storage.lock(self.file):
             units = self.units()
             units.setdefault(key, unit)
-            text = json.dumps(self.head | {"units": dict(sorted(units.items()))}, indent=1)
-            storage.write_atomically(self.file, text.encode())
+            head = json.dumps(self.head, indent=1, ensure_ascii=False).removesuffix("\n}")
+            lines = ",\n".join(f"  {json.dumps(key)}: {json.dumps(each)}" for key, each in sorted(units.items()))
+            text = f'{head},\n "units": {{\n{lines}\n }}\n}}\n'.encode()  # a line for each unit
+            if len(text) > LARGEST:
+                raise ValueError(
+                    f"unit {key} would make {self.file.name} larger than {LARGEST // 1000} kB: return summaries, such "
+                    "as means and quantiles, and not the arrays"
+                )
+            storage.write_atomically(self.file, text)
 
 
 def folder(asked: str | os.PathLike | None = None) -> Path:

@@ -19,7 +19,7 @@ def share_of_words(networks, digits, p, concentration, studies, method="fraction
     return words.count("holds") / studies, words.count("fails") / studies
 
 
-@pytest.mark.parametrize("networks", [3, 5, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("networks", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (5, 10))])
 @pytest.mark.parametrize(("p", "concentration"), [(0.05, None), (0.05, 20), (0.5, None), (0.9, 50)])
 def test_few_digits_on_few_networks_seldom_decide_wrongly(networks, p, concentration):
     """10,000 studies of 20 digits a network: 2.5 % at most; 0.4 % more is within three standard errors of the count."""
