@@ -30,7 +30,7 @@ def judged(rule: Rule, units: dict[str, dict]) -> Decision:
     return verdict.decide(values, cut=rule.cut, side=rule.side, method=rule.method, factor=factor or None)
 
 
-def number(rule: Rule, value) -> float:
+def _number(rule: Rule, value) -> float:
     """A unit's value as one number."""
     if rule.method == "fractions":
         return value[0] / value[1]
@@ -39,7 +39,7 @@ def number(rule: Rule, value) -> float:
 
 def drawn(rule: Rule, units: dict[str, dict], mine: float | None = None) -> figures.Picture:
     """Each unit as a dot, the interval of the estimand, the cut, and the learner's own value if there is one."""
-    found, points = judged(rule, units), [number(rule, unit["value"]) for unit in units.values()]
+    found, points = judged(rule, units), [_number(rule, unit["value"]) for unit in units.values()]
     canvas, axis = figures.figure(6.4, 1.5)
     axis.axvspan(
         *_claimed(rule, [*points, rule.cut, *([] if mine is None else [mine])]), color=figures.CLEAN, alpha=0.08
