@@ -109,7 +109,8 @@ def table(*claims: str) -> Table:
         found = report.judged(rule, report.results(rule))
         value, note = mine.get(row, (None, ""))
         yours = "; ".join(filter(None, ["" if value is None else f"{value:.4g}", note])) or "-"
-        said = "; ".join(map(str, papers.of(row))) or "-"
+        reported = sorted(papers.of(row), key=lambda each: not each.comparable)
+        said = "; ".join(f"{each.what}: {each}" for each in reported[:2]) or "-"
         study = report.told(found) if found.interval else "-"
         lines.append([row, f"“{rule.sentence}” Tested: {rule.tested}.", study, said, yours, found.word])
     return Table(["", "claim", "study", "reported", "yours", "verdict"], lines)

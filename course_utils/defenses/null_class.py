@@ -5,7 +5,8 @@ r"""A class for nonsense: breed images that fool a network, teach it that they a
 
 Each net meets new images, bred against itself. The defense works if the confidence that breeding reaches falls from
 round to round. Nguyen, Yosinski and Clune 2014 (arXiv 1412.1897) report that it does not on MNIST: after 15
-rounds evolution still reached 99.99 %. On ImageNet the median fell from 88 to 12 % in one round.
+rounds evolution still reached 99.99 %. On ImageNet the median fell from 88 to 12 % in one round. (Recalled,
+unchecked.)
 
 What breeding raises is the softmax over all K + 1 outputs, so that confidence in "none of these" is taken from the
 others. A niche for that class itself would be won at once and mean nothing: it is left out.

@@ -31,7 +31,7 @@ def judged(rule: Rule, units: dict[str, dict]) -> Decision:
     return verdict.decide(values, cut=rule.cut, side=rule.side, method=rule.method, factor=factor or None)
 
 
-def number(rule: Rule, value) -> float:
+def one_number(rule: Rule, value) -> float:
     """A unit's value as one number."""
     if rule.method == "fractions":
         return value[0] / value[1]
@@ -40,8 +40,8 @@ def number(rule: Rule, value) -> float:
 
 def drawn(rule: Rule, units: dict[str, dict], mine: float | None = None) -> figures.Picture:
     """Each unit as a stroke, the interval of the estimand, the cut, what was reported, and yours if there is one."""
-    found, points = judged(rule, units), [number(rule, unit["value"]) for unit in units.values()]
-    reported = [each.value for each in papers.of(rule.id) if each.comparable]
+    found, points = judged(rule, units), [one_number(rule, unit["value"]) for unit in units.values()]
+    reported = [each.plain for each in papers.of(rule.id) if each.comparable]
     shown = [
         *points,
         *reported,

@@ -64,9 +64,9 @@ def test_a_stored_unit_of_each_comes_out_again(row, key):
     one = study(row)
     units = report.results(one.rule)
     again = engine.measured(row, one.measure.__module__, one.measure.__qualname__, key, one.units[key])
-    numbers = [report.number(one.rule, unit["value"]) for unit in units.values()]
+    numbers = [report.one_number(one.rule, unit["value"]) for unit in units.values()]
     spread = max(numbers) - min(numbers) + 1e-9
-    assert report.number(one.rule, again["value"]) == pytest.approx(numbers[list(units).index(key)], abs=spread)
+    assert report.one_number(one.rule, again["value"]) == pytest.approx(numbers[list(units).index(key)], abs=spread)
 
 
 def test_the_page_holds_every_row_and_the_picture_of_those_that_were_measured(tmp_path):
