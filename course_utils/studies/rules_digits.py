@@ -200,21 +200,37 @@ RULES = (
         id="N9",
         sentence="The DNN assigns each class a large volume in the image space",
         source=ARTICLE,
-        tested="the share of random directions, from the mean of all digits to a given distance, that belongs to the "
-        "class that owns least",
-        ours="a share of directions at a distance stands for volume; 'each' is judged by the smallest of the ten "
-        "classes",
-        estimand="smallest of ten shares of 10,000 random directions",
-        unit="training of a LeNet-5 at one radius, ten trainings at each of 10, 28 and 1,000 in L2",
-        units=30,
+        tested="the share of the volume of all images with pixels in [0, 1] that belongs to the class that owns least",
+        ours="to the letter: the image space is the cube, and a share of its volume is the chance that an image of "
+        "even random pixels is called so; 'each' is judged by the smallest of the ten classes",
+        estimand="smallest of ten shares of 10,000 random images",
+        unit="training of a LeNet-5",
+        units=10,
         method="t",
         cut=0.01,
         side="above",
         reason="'each class': the smallest; 'large': a hundredth is a tenth of what equal parts would be, and less is "
         "not large in any reading; the hundredth is ours",
         half_width=0.005,
-        scope="LeNet-5, MNIST; beyond a radius of some 10 the points leave [0, 1], and the cube's own share stands "
-        "beside it",
+        scope="LeNet-5, MNIST; the whole cube, nearly all of which looks like noise",
+    ),
+    Rule(
+        id="N9-ours",
+        sentence="The DNN assigns each class a large volume in the image space",
+        source=ARTICLE,
+        tested="the share of random directions, from the mean of all digits to a given distance, that belongs to the "
+        "class that owns least",
+        ours="nearly all of the cube lies at one distance from the digits, so the cube says little of the space near "
+        "them and far from them; here a share of directions at a distance stands for volume. This reading is ours",
+        estimand="smallest of ten shares of 10,000 random directions",
+        unit="training of a LeNet-5 at one radius, the same ten trainings at each of 10, 28 and 1,000 in L2",
+        units=30,
+        method="t",
+        cut=0.01,
+        side="above",
+        reason="as in N9: 'each class' is the smallest, and a hundredth is a tenth of what equal parts would be",
+        half_width=0.005,
+        scope="LeNet-5, MNIST; such points leave [0, 1], since most pixels of the mean digit are near 0",
         factor="radius",
     ),
     Rule(
