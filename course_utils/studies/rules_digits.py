@@ -237,13 +237,13 @@ RULES = (
         id="N10",
         sentence="the images are stimulating the low level feature detectors, but not in an organized way",
         source=ARTICLE,
-        tested="how much more a fooling image's activations in the first layer, each at its place, are like those of "
-        "its own class than like those of other classes: from noise (0) to test digits (1)",
+        tested="how much more a bred image's activations in the first layer, each at its place, are like those of "
+        "its own class than like those of other classes: from chance (0) to test digits (1)",
         ours="that they stimulate detectors is nearly true by construction, since the network answers; only 'not in "
         "an organized way' is judged. The author speaks of ImageNet images, we of digits. Later layers are shown, not "
         "judged: near the output the images are like their class by construction",
         estimand="(share of other classes whose mean activation is less like the image's than its own class's is, "
-        "less that of noise) / (that of test digits, less that of noise)",
+        "less a half) / (that of test digits, less a half)",
         unit="training of Caffe's LeNet",
         units=10,
         method="t",
@@ -252,8 +252,8 @@ RULES = (
         reason="'organized' is where digits are, 'not' where noise is: nearer to noise than to digits; the middle is "
         "ours",
         half_width=0.1,
-        scope="Caffe's LeNet, MNIST, CPPN images at 99.99 %, ten niches and three runs; likeness is correlation of "
-        "the maps of the first convolution",
+        scope="Caffe's LeNet, MNIST, CPPN images at 99.99 %, ten niches, one run; likeness is correlation of the maps "
+        "of the first convolution, each less its own mean",
     ),
     Rule(
         id="N11",
