@@ -180,11 +180,12 @@ RULES = (
         sentence="how close it is to other images in the class isn't taken into account",
         source=ARTICLE,
         tested="whether of images at equal distance from the boundary those nearer to the training images of their "
-        "class are given more confidence",
+        "class are given more, or less, confidence",
         ours="the first half of the sentence, confidence follows the distance from the boundary, is nearly true by "
-        "construction and not counted. Confidence is taken as the margin of the logits, which does not saturate",
-        estimand="partial rank correlation of the margin with nearness to the class, at equal distance from the "
-        "boundary (shortest change found)",
+        "construction and not counted. Confidence is taken as log p / (1 - p), which has its order and does not "
+        "saturate; 'the class' is the one that the network names",
+        estimand="size of the partial rank correlation of confidence with nearness to the class, at equal distance "
+        "from the boundary (shortest change found)",
         unit="training of a LeNet-5",
         units=10,
         method="t",
@@ -193,8 +194,8 @@ RULES = (
         reason="'isn't taken into account' is 0 to the letter, which no interval lies below; 0.3 (a tenth of the "
         "variance) is where a correlation is commonly called more than weak, and is ours",
         half_width=0.1,
-        scope="LeNet-5, MNIST, 1,000 images each: test digits, perturbed, bred, climbed, letters and noise, in equal "
-        "parts",
+        scope="LeNet-5, MNIST, 1,020 images each: test digits, perturbed, bred, climbed, ink blots and noise, in "
+        "equal parts",
     ),
     Rule(
         id="N9",
