@@ -174,7 +174,7 @@ RULES = (
         "them, so more than half; 99 % since the article calls 99.12 % and 99.99 % high, and nothing lower",
         half_width=0.1,
         scope="LeNet-5, Caffe's LeNet, the strided network and a dense one, all trained on the 60,000 digits of "
-        "MNIST; ten niches, three runs; bred images only",
+        "MNIST; ten niches, 200 generations, one run; bred images only, adversarial ones belong to S2",
         factor="encoding (one gene a pixel, or CPPN)",
     ),
     Rule(
