@@ -3,7 +3,7 @@
 Three starts for each of the ten digits on Caffe's LeNet. Recognisers that took no part judge the result
 (`pictures.recognised`), the network among them a LeNet-5; what they recognise of digits, of faint digits in noise and
 of noise stands beside it. So do the shares that arrive, that are recognised, and that one of the two names rightly, be
-there a digit to see or not, which is more than chance and less than a picture.
+there a digit to see or not: of noise it would be a fifth.
 """
 
 import torch

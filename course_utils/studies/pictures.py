@@ -4,7 +4,7 @@
 counts as well as a bold one. A picture is recognised if there is a digit in it at all, a correlation of 0.5 with one of
 the 60,000 training digits, and if that digit or a network of another training and architecture names it. What is
 recognised of faint digits, a quarter digit and three quarters noise, which one can just read, is stored beside what is
-judged. Without the first condition, noise in which nobody sees a digit would count for what it has by chance.
+judged. Without the first condition, noise in which nobody sees a digit would count for the trace that a search leaves.
 """
 
 import torch
