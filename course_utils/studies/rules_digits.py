@@ -443,7 +443,7 @@ RULES = (
         ours="a picture of no digit is classified rightly if it is refused. Each method refuses so that 95 % of test "
         "digits get in; methods below 90 % right on test digits are out. The best method is chosen on other pictures "
         "than those that count. Pictures nearer to a digit than 99 % of test digits are left out, since they are not "
-        "outside",
+        "outside. The null class has learnt from noise and blots of other draws",
         estimand="share of pictures taken for a digit, least over methods",
         unit="training on 20,000 digits of its own draw",
         units=10,
