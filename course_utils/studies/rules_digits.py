@@ -275,7 +275,7 @@ RULES = (
         side="below",
         reason="'orders of magnitude' is a plural: two at least",
         half_width=0.3,
-        scope="LeNet-5, MNIST, changes uniform on a sphere in L2; mean over all test digits that are read rightly, 50 "
+        scope="LeNet-5, MNIST, changes uniform on a sphere in L2; mean over all test digits that are read rightly, 20 "
         "plain draws each, since the digits near the boundary carry it; 20 of them by splitting stand beside it",
     ),
     Rule(
