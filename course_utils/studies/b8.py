@@ -35,8 +35,8 @@ def at_size(images: Tensor, side: int) -> Tensor:
 
 
 def dense(side: int, width: int) -> nn.Sequential:
-    """Two layers of 4 * width units."""
-    units = 4 * width
+    """Two layers of 16 * width units."""
+    units = 16 * width
     layers = nn.Flatten(), nn.Linear(side**2, units), nn.ReLU(), nn.Linear(units, units), nn.ReLU()
     return nn.Sequential(*layers, nn.Linear(units, 10))
 
@@ -58,7 +58,7 @@ def shortest(kind: str, seed: int, side: int, width: int) -> tuple[float, float]
     train, test = digits().train, digits().test
     rows = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:LEARN]
     split = Split(at_size(train.images[rows], side), train.labels[rows])
-    recipe = Recipe(partial(BUILD[kind], side, width), partial(training.fit, epochs=5, lr=3e-3))
+    recipe = Recipe(partial(BUILD[kind], side, width), partial(training.fit, epochs=10, lr=3e-3))
     model = network(f"b8-{kind}-{side}-{width}", seed, recipe, split)
     seen = Split(at_size(test.images, side), test.labels)
     right = evaluation.predict(model, seen.images).labels == seen.labels
