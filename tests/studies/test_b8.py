@@ -29,5 +29,5 @@ def test_the_slope_is_a_half_for_independent_pixels_and_none_where_nothing_chang
     sides = torch.tensor(b8.SIDES, dtype=torch.float64)
     assert b8.slope(b8.SIDES, (3 / sides).tolist()) == -0.5
     assert b8.slope(b8.SIDES, [0.2, 0.2, 0.2]) == 0
-    both = [(14, 14), (28, 28), (56, 56)]
+    both = [(14, 14), (28, 28), (42, 42)]
     assert b8.PATHS[0] == both and all(path[1] == (28, 28) for path in b8.PATHS)
