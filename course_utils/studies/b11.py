@@ -1,0 +1,47 @@
+"""B11: how many pictures, taken as vectors of 784 components in [0, 1], have every component above 0.01?
+
+For independent, uniform components the share is 0.99^784 = 0.0004, which is a theorem and not counted. The blog claims
+such vectors for real applications; so 1,000 patches of 28 x 28 pixels of each photograph are asked, and the training
+digits of each class. Beside each share stands what independence would make of the picture's own dark pixels.
+"""
+
+import skimage
+import torch
+from torch import Tensor
+
+from course_utils.images.photographs import PHOTOS, raw_photo
+from course_utils.studies.claims import RULES
+from course_utils.studies.engine import Study
+from course_utils.studies.networks import digits
+
+EPS, SIDE, PATCHES = 0.01, 28, 1000
+
+
+def patches(grey: Tensor, number: int, generator: torch.Generator) -> Tensor:
+    """Squares at random places of a picture ``(height, width)``: ``(number, 784)``."""
+    every = grey.unfold(0, SIDE, 1).unfold(1, SIDE, 1)
+    rows, columns = (torch.randint(size, (number,), generator=generator) for size in every.shape[:2])
+    return every[rows, columns].flatten(1)
+
+
+def shares(vectors: Tensor) -> tuple[float, float]:
+    """Of vectors ``(N, n)``, those with every component above EPS, and what independent components would give."""
+    above = vectors > EPS
+    return round(above.all(1).double().mean().item(), 4), round(above.double().mean().item() ** vectors.shape[1], 6)
+
+
+def all_above(unit: str | int, generator: torch.Generator) -> dict:
+    """The share for the photograph of a name, or for a class of digits."""
+    if isinstance(unit, str):
+        pixels = raw_photo(unit)
+        grey = torch.from_numpy(skimage.color.rgb2gray(pixels) if pixels.ndim == 3 else pixels / 255)
+        vectors = patches(grey, PATCHES, generator)
+    else:
+        train = digits().train
+        vectors = train.images[train.labels == unit].flatten(1)
+    share, independent = shares(vectors)
+    return {"value": share, "if independent": independent, "factor": "photograph" if isinstance(unit, str) else "digit"}
+
+
+UNITS = {name: name for name in PHOTOS} | {f"digit {k}": k for k in range(10)}
+STUDIES = (Study(RULES["B11"], UNITS, all_above, quick=("camera", "coffee", "digit 1")),)
