@@ -75,10 +75,11 @@ RULES = (
         tested="whether an iterative procedure is needed: the length at which one step along a single gradient is "
         "misclassified, divided by the shortest length that any iterative attack found, in the step's own norm",
         ours="as history the sentence is true; the blog draws from it that such images are hard to meet, so 'produced "
-        "by' is read as 'needs'. The sign step is judged in L-inf against PGD and DeepFool, the gradient step in L2 "
-        "against L-BFGS, Carlini-Wagner and DeepFool; a digit that one step never fools counts as 100",
+        "by' is read as 'needs'. Two gradients are tried, that of the cross-entropy and that of the margin. The sign "
+        "step is judged in L-inf against PGD and DeepFool, the gradient step in L2 against L-BFGS, Carlini-Wagner and "
+        "DeepFool; a digit that one step never turns counts as 100",
         estimand="median over digits of (length of one step / shortest length found), the best length along the step",
-        unit="training of a LeNet-5 in one norm, ten trainings in each",
+        unit="training of a LeNet-5 in one norm, ten trainings of its own for each",
         units=20,
         method="t",
         cut=2.0,
@@ -86,7 +87,7 @@ RULES = (
         reason="the sentence has no number; one step needs no iteration if it is about as short, and twice as long is "
         "our reading of that",
         half_width=0.25,
-        scope="LeNet-5, MNIST, 200 digits each; softmax regression, where one step is exact, stands beside it",
+        scope="LeNet-5, MNIST, 100 digits each; softmax regression, where one step is nearly exact, stands beside it",
         factor="norm (L2 or L-inf)",
     ),
     Rule(
