@@ -19,13 +19,6 @@ from course_utils.studies import papers, report
 from course_utils.studies.claims import RULES
 
 WAITING = "not measured"
-LESSONS = {  # where you measure it
-    **{"T1": "01", "S1": "02", "S2": "02", "S3": "02", "S4": "03", "S5": "08", "N1": "04", "N2": "04", "N3": "00"},
-    **{"N4": "05", "N5": "05", "N6": "05", "N7": "04", "N8": "06", "N9": "04", "N10": "04", "N11": "04", "B0": "10"},
-    **{"B1": "06", "B2": "06", "B3": "06", "B4": "07", "B5": "07", "B6": "07", "B7": "07", "B8": "07", "B9": "08"},
-    **{"B10": "06", "B11": "07", "C1": "08", "C2": "08", "C3": "08", "C4": "10", "C5": "01", "A1": "08", "A2": "09"},
-    **{"A3": "10", "A4": "10", "F1": "09"},
-}
 VERDICTS = {  # the sign of each and its colour
     "holds": ("✓", figures.CLEAN),
     "depends": ("~", figures.NOISE),
@@ -73,7 +66,8 @@ def record(row: str, mine: float | None = None, note: str = "") -> Entry:
         row: its id, such as "S1" or "B5-span"; `table` lists them.
         mine: what you measured, in the unit of the row's estimand: a share of 87 % is 0.87. None where your measurement
             was of another kind.
-        note: what you measured, in words, where there is more to say: which network, how many images.
+        note: what you measured, in words, where there is more to say: which network, how many images. A note alone
+            leaves an older number where it is.
 
     Raises:
         ValueError: there is no such row, or the number cannot be a value of its estimand.
@@ -87,8 +81,13 @@ def record(row: str, mine: float | None = None, note: str = "") -> Entry:
     if mine is not None and rule.is_share and not 0 <= mine <= 1:
         hint = f"; {mine:g} % is {mine / 100:g}" if 1 < mine <= 100 else ""
         raise ValueError(f"mine={mine:g} is not between 0 and 1, and {row} asks for a share: {rule.estimand}{hint}")
-    STORE.update(lambda entries: entries.update({row: [mine, str(note)]}))
-    return Entry(report.drawn(rule, report.results(rule), mine), rule.sentence, rule.source, rule.tested, str(note))
+
+    def put(entries: dict) -> None:
+        kept, _ = entries.get(row, (None, ""))
+        entries[row] = [kept if mine is None else mine, str(note)]
+
+    mine, note = STORE.update(put)[row]
+    return Entry(report.drawn(rule, report.results(rule), mine), rule.sentence, rule.source, rule.tested, note)
 
 
 def rows() -> dict[str, tuple[float | None, str]]:
@@ -127,7 +126,7 @@ def standing() -> dict[str, str]:
 
 def overview() -> Picture:
     """All rows at one glance: the sign of each verdict, and a dot where you have a number of your own."""
-    words, mine = standing(), rows()
+    words, mine = standing(), {row for row, (number, _) in rows().items() if number is not None}
     canvas, axis = figures.figure(figures.ROW, 0.7 + 0.21 * len(RULES))
     for y, (row, rule) in enumerate(RULES.items()):
         sign, color = VERDICTS[words[row]]

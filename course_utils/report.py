@@ -19,6 +19,7 @@ import torch
 from course_utils import ledger, runtime
 from course_utils.core import storage
 from course_utils.figures import Table
+from course_utils.studies import RULES
 from course_utils.widgets import guesses
 
 jinja2 = lazy.load("jinja2")
@@ -31,12 +32,12 @@ def write_report(*, essay: str = "", tables: Mapping[str, Table] | None = None) 
     An empty line in ``essay`` begins a paragraph; ``tables`` are more of them by their titles.
     """
     file = Path("report.html")
-    rows, overview = {row.partition("-")[0] for row in ledger.rows()}, ledger.overview()
+    rows, overview = ledger.rows(), ledger.overview()
     note = [
         datetime.date.today().isoformat(),
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores; Python {platform.python_version()}, "
         f"torch {torch.__version__} on {runtime.device().type}",
-        f"{len(rows)} of {len(ledger.LESSONS)} claims with a measurement of yours.",
+        f"{len(rows)} of {len(RULES)} rows with a measurement of yours.",
     ]
     paragraphs = re.split(r"\n\n+", "\n".join(line.strip() for line in essay.strip().splitlines()))
     folder = jinja2.FileSystemLoader(Path(__file__).parent, encoding="utf-8")

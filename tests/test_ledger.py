@@ -83,8 +83,12 @@ def test_the_overview_counts_verdicts_and_your_numbers():
     assert f"{words.count('not measured')} not measured." in after.alt
 
 
-def test_every_claim_has_its_lesson():
-    assert {row.partition("-")[0] for row in RULES} == set(ledger.LESSONS)
+def test_a_note_alone_leaves_the_number():
+    ledger.record("T1", 0.0093, "mine")
+    assert "Yours is 0.0093" in repr(ledger.record("T1", note="again"))
+    assert ledger.rows() == {"T1": (0.0093, "again")}
+    ledger.record("N8", note="by eye")
+    assert ledger.overview().alt.endswith("You have a number in 1.")
 
 
 def test_rows_of_the_first_edition_are_put_aside_with_a_word(tmp_path):

@@ -68,14 +68,14 @@ def test_every_row_stands_on_the_page_though_none_is_yours(tmp_path):
     page = written()
     assert page.cells[::6] == list(RULES) and page.cells[4::6] == ["-"] * len(RULES)
     assert page.names[:6] == ["", "claim", "study", "reported", "yours", "verdict"]
-    assert f"0 of {len(ledger.LESSONS)} claims" in page.said
+    assert f"0 of {len(RULES)} rows" in page.said
 
 
 def test_your_number_stands_in_its_row():
     ledger.record("T1", 0.0093, "one seed")
     page = written()
     assert page.cells[0] == "T1" and page.cells[4:6] == ["0.0093; one seed", "holds"]
-    assert f"1 of {len(ledger.LESSONS)} claims" in page.said
+    assert f"1 of {len(RULES)} rows" in page.said
 
 
 def test_everything_that_comes_from_outside_is_escaped(live, home):

@@ -15,7 +15,7 @@ MACHINE_TRACE = re.compile(
 )
 MEASURED = re.compile(r"\*\*Measured:\*\* (\d+) s on \d+ CPU cores")
 MARKDOWN_IMAGE = re.compile(r"!\[([^\]]*)\]\(|<img\b([^>]*)>")
-CLAIM = re.compile(r"[TSNBCA]\d")
+CLAIM = re.compile(r"[TSNBCAF]\d+")
 CHECK = re.compile(r"\bcheck\(\"([^\"]+)\"")
 NBVAL = re.compile(r"(?m)^\s*#\s*(NBVAL_\w+)\s*$")
 HIDING = {"nbval-skip", "nbval-raises-exception", "raises-exception", "skip-execution"}
