@@ -90,7 +90,7 @@ def of(row: str) -> list[Number]:
     """The numbers that speak to a row of the rules; none if no paper has one.
 
     >>> [each.written for each in of("T1")]
-    ['0.95 %', '0.8 %', '0.7 %', '0.94 %']
+    ['0.95 %', '0.8 %', '0.94 %']
     """
     return [each for each in _all().values() if each.row == row]
 

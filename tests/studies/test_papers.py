@@ -108,9 +108,6 @@ def test_the_tables_of_szegedy_are_whole():
     assert papers.values("szegedy-table3-fc100-p2-") == [2.3, 0, 2.1, 0.058]
 
 
-MEASURED_BEFORE = {("S1", "S"), ("N1", "P")}  # rules that were fixed, and measured, under the marks of older notes
-
-
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_what_a_rule_quotes_with_a_mark_is_in_the_table_with_that_mark(rule):
     for text in (value for value in rule.data().values() if isinstance(value, str)):
@@ -121,7 +118,7 @@ def test_what_a_rule_quotes_with_a_mark_is_in_the_table_with_that_mark(rule):
                 for text in re.findall(r"(?<![\w.])\d[\d,]*\d(?:\.\d+)?|\d\.\d+|\d", clause)
             }
             known = {value for one in ALL.values() if one.mark == mark for value in (one.value, one.plain)}
-            assert quoted <= known or (rule.id, mark) in MEASURED_BEFORE, clause
+            assert quoted <= known, clause
 
 
 def test_lessons_name_only_what_is_there_and_copy_none_of_the_tables():
