@@ -294,7 +294,7 @@ RULES = (
         side="below",
         reason="'piecewise-linear' is exact; 1e-6 leaves room for rounding and for nothing else; the number is ours",
         half_width=1e-7,
-        scope="LeNet-5 with ReLU and max-pooling, 20 segments; not sigmoid networks, of which the sentence is false",
+        scope="LeNet-5 with ReLU and max-pooling, 10 segments; not sigmoid networks, of which the sentence is false",
     ),
     Rule(
         id="B5-axes",
@@ -430,8 +430,8 @@ RULES = (
         reason="'only caused by dimensionality': independent dimensions give -0.5 and no effect gives 0; nearer to "
         "the first",
         half_width=0.1,
-        scope="dense and convolutional networks, 10,000 digits of MNIST, 2 to 5 % test error, minimum over three attacks "
-        "in L2, 40 digits each",
+        scope="dense and convolutional networks, 10,000 digits of MNIST, 2 to 5 % test error, minimum over three "
+        "attacks in L2, 40 digits each",
         factor="architecture (dense or convolutional)",
     ),
     Rule(
@@ -443,8 +443,8 @@ RULES = (
         ours="a picture of no digit is classified rightly if it is refused. Each method refuses so that 95 % of test "
         "digits get in; methods below 90 % right on test digits are out. The best method is chosen on other pictures "
         "than those that count. Pictures nearer to a digit than 99 % of test digits are left out, since they are not "
-        "outside; so the nearest digit as a method refuses all others by construction, and is not asked. The null class "
-        "has learnt from noise and blots of other draws. A pilot of one seed led to the factor and to leaving out the "
+        "outside; so the nearest digit as a method refuses all others by construction, and is not asked. The null "
+        "class has learnt from noise and blots of other draws. A pilot of one seed led to the factor and to leaving out the "
         "nearest digit",
         estimand="share of pictures taken for a digit, least over methods",
         unit="training on 20,000 digits of its own draw (10), for one kind of picture",
@@ -455,8 +455,8 @@ RULES = (
         reason="'will be misclassified': more of them than not is the mildest reading; 'method of training "
         "notwithstanding': the least over methods, since one that refuses refutes it",
         half_width=0.1,
-        scope="Gaussians, a null class, RBF and softmax; MNIST, 100 pictures of a kind: uniform noise, blots, images climbed "
-        "against the method itself; not photographs",
+        scope="Gaussians, a null class, RBF and softmax; MNIST, 100 pictures of a kind: uniform noise, blots, images "
+        "climbed against the method itself; not photographs",
         factor="kind of picture (noise, blots or climbed)",
     ),
     Rule(
