@@ -444,8 +444,8 @@ RULES = (
         "digits get in; methods below 90 % right on test digits are out. The best method is chosen on other pictures "
         "than those that count. Pictures nearer to a digit than 99 % of test digits are left out, since they are not "
         "outside; so the nearest digit as a method refuses all others by construction, and is not asked. The null "
-        "class has learnt from noise and blots of other draws. A pilot of one seed led to the factor and to leaving out the "
-        "nearest digit",
+        "class has learnt from noise and blots of other draws. A pilot of one seed led to the factor "
+        "and to leaving out the nearest digit",
         estimand="share of pictures taken for a digit, least over methods",
         unit="training on 20,000 digits of its own draw (10), for one kind of picture",
         units=30,
