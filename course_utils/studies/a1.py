@@ -22,7 +22,7 @@ from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import digits
 
-CHOSEN, LEARNT, MACHINE, NUMBER, EPS, KEPT = "Gaussians", 20_000, 5000, 200, 0.1, 0.95
+CHOSEN, LEARNT, MACHINE, NUMBER, EPS, KEPT = "nearest digit", 20_000, 5000, 200, 0.1, 0.95
 
 
 def hinge(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

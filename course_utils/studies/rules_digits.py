@@ -638,8 +638,10 @@ RULES = (
         tested="how much of the attacker's success against softmax is left against the best of the other objectives, "
         "with attacks that know the objective",
         ours="the author asks, with support vector machines in mind, and does not say that it would cure; we ask "
-        "whether another objective is worth it. Only objectives that read 95 % of the test digits; the best one is "
-        "chosen on other trainings and images, one objective for both flaws",
+        "whether another objective is worth it. Only objectives that read 95 % of the test digits; the one that left "
+        "least on the mean of both flaws in a pilot, on training 100 and other test digits, stands for all: the "
+        "nearest digit (0.72 of the small changes, 0.48 of the pictures of nothing), which optimises nothing; then "
+        "Gaussians (0.90, 0.85), the SVM with Gaussian kernel (1.76, 0.89), hinge (1.97, 1) and RBF (2.1, 1)",
         estimand="success against the objective / success against softmax, on the same images",
         unit="training (5) for one of two flaws: misclassified within 0.1 in L-inf, and pictures of nothing accepted",
         units=10,
@@ -649,9 +651,9 @@ RULES = (
         reason="'need': it has to take away more of the flaw than it leaves; 'perhaps' forbids to ask for all of it; "
         "the half is ours",
         half_width=0.1,
-        scope="the other objectives of the course (SVM, RBF, Gaussians, nearest digit, margins), MNIST, 300 images; "
-        "every training on its own draw of digits; images that have become digits are not counted as pictures of "
-        "nothing",
+        scope="the other objectives of the course (hinge, large margin, RBF, SVM with Gaussian kernel, nearest digit, "
+        "Gaussians), MNIST, 20,000 digits of its own draw for each training (5,000 for the SVM), 200 images; images "
+        "that have become digits are not counted as pictures of nothing",
         factor="flaw (small changes, or pictures of nothing)",
     ),
     Rule(
