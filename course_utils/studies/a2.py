@@ -37,7 +37,7 @@ def fooled_again(unit: list, generator: torch.Generator) -> dict:
     seed, searcher = unit
     before, after = network("lenet5", seed), series(seed)
     shares = [fooled(model, searcher, generator, network("fc500-150", seed)) for model in (before, after)]
-    found = {"value": shares[1], "before": shares[0], "factor": searcher}
+    found = {"value": shares[1], "before": shares[0], "factor": searcher, "top": seed}
     return found | {"clean error": round(1 - evaluation.accuracy(after, digits().test), 4)}
 
 

@@ -4,7 +4,7 @@ D_det of Ilyas et al. 2019: every image is changed towards the class y + 1, with
 attack nearly always succeeds, and labelled y + 1. A network that goes by what the eye sees learns to say y + 1, and is
 right on no clean digit; one that goes by the change is right on those where the change carries what clean digits have.
 Two controls stand beside it. The same labels without the attack give what the labels alone do, and targets drawn at
-random (the paper's D_rand) what the change does where the eye's reading is of no use.
+random (the paper's D_rand, but never the image's own class) what the change does where the eye's reading is of no use.
 
 The critique: the change may leak robust cues of the target (Goh 2019, a row of its own, F1-leak: a linear classifier on
 the features of a network that was trained to resist), or what the attacked network knows (Wallace 2019). The last is

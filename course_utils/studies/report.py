@@ -27,8 +27,9 @@ def results(rule: Rule, folder: str | os.PathLike | None = None) -> dict[str, di
 def judged(rule: Rule, units: dict[str, dict]) -> Decision:
     """The verdict of a row over its units."""
     values = {key: unit["value"] for key, unit in units.items()}
-    factor = {key: unit["factor"] for key, unit in units.items() if "factor" in unit}
-    return verdict.decide(values, cut=rule.cut, side=rule.side, method=rule.method, factor=factor or None)
+    factor, top = ({key: unit[what] for key, unit in units.items() if what in unit} for what in ("factor", "top"))
+    how = dict(cut=rule.cut, side=rule.side, method=rule.method)
+    return verdict.decide(values, **how, factor=factor or None, top=top or None)
 
 
 def one_number(rule: Rule, value) -> float:

@@ -3,7 +3,7 @@
 Ten networks, two trainings each of five architectures, meet in 45 pairs. Of digits that both read rightly, images are
 made against each of the two, towards a class drawn at random, and shown to the other; so is noise of the same length,
 clipped as they are. The errors on noise are taken off, for images that a network misreads for any reason are no news.
-The plain error, and that of the same changes amplified to a distortion of 0.1, stand beside it.
+The plain error, and that of the same changes amplified to a distortion of 0.1 and clipped, stand beside it.
 
 S2-data does the same with two networks of one kind, of which each learns from its own half of MNIST.
 """

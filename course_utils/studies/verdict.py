@@ -19,6 +19,9 @@ Units are the top level: ten networks of 1,000 digits are ten units. The interva
 - "pairs": values of pairs of networks, which share them. Leaving out one network after the other gives
   pseudo-values, and Student's t over these (the jackknife; Tukey, Ann. Math. Stat. 29, 614, 1958);
 - "exact": each unit is one draw, yes or no: Clopper and Pearson.
+
+Where levels of a factor are measured on the same networks, ten networks stay ten: the interval over all levels is over
+the networks' means, and only that of a level is over its own values.
 """
 
 import functools
@@ -159,13 +162,23 @@ def needed(found: Interval, cut: float, most: int = 10_000) -> int | None:
     return next((n for n in range(FEWEST, most + 1) if scale * width(n) < gap), None) if gap else None
 
 
-def decide(values: Mapping[str, Any], *, cut: float, side: str, method: str, factor: Mapping[str, str] | None = None):
+def decide(
+    values: Mapping[str, Any],
+    *,
+    cut: float,
+    side: str,
+    method: str,
+    factor: Mapping[str, str] | None = None,
+    top: Mapping[str, Any] | None = None,
+):
     """The verdict over units.
 
     Args:
         values: a value for each unit, by its key, as `interval` takes them.
         cut, side, method: of the rule.
         factor: the level of the named factor, such as the architecture, by the unit's key.
+        top: what a unit shares with units of other levels, such as the network, by the unit's key. The interval over
+            all of them is then over these; within a group of the factor each comes once.
 
     Returns:
         A `Decision`; "not measured" where there is no unit at all.
@@ -177,8 +190,18 @@ def decide(values: Mapping[str, Any], *, cut: float, side: str, method: str, fac
         groups.setdefault((factor or {}).get(key, ""), []).append(value)
     intervals = {level: interval(group, method) for level, group in groups.items() if len(group) >= FEWEST}
     words = {word(found, cut, side) for found in intervals.values()}
-    if len(values) < FEWEST:
-        return Decision("undecided", None, {}, None)
-    whole = interval(list(values.values()), method)
+    pooled = _pooled(values, top, method) if top else list(values.values())
+    if len(pooled) < FEWEST:
+        return Decision("undecided", None, intervals if factor else {}, None)
+    whole = interval(pooled, method)
     said = "depends" if factor and {"holds", "fails"} <= words else word(whole, cut, side)
     return Decision(said, whole, intervals if factor else {}, needed(whole, cut) if said == "undecided" else None)
+
+
+def _pooled(values, top, method):
+    """One value for what units share: the mean of theirs, or all of their k of all of their n."""
+    shared = {}
+    for key, value in values.items():
+        shared.setdefault(top[key], []).append(value)
+    one = np.sum if method == "fractions" else np.mean
+    return [one(each, axis=0) for each in shared.values()]

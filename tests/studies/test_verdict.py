@@ -79,6 +79,21 @@ def test_depends_needs_a_named_factor_with_both_sides():
     assert verdict.decide(one_sided, **rule, factor=factor).word == "holds"
 
 
+@pytest.mark.parametrize(("method", "of"), [("t", lambda share: share), ("fractions", lambda share: [share * 20, 20])])
+def test_levels_that_share_their_networks_are_no_more_networks(method, of):
+    shares = (0.5, 0.6, 0.65, 0.8, 0.9)
+    values = {f"{level}{i}": of(share) for level in "abcd" for i, share in enumerate(shares)}
+    factor, top = {key: key[0] for key in values}, {key: key[1] for key in values}
+    rule = dict(cut=0.1, side="above", method=method)
+    found = verdict.decide(values, **rule, factor=factor, top=top)
+    assert found.interval.units == 5 and len(found.groups) == 4
+    assert found.interval.estimate == pytest.approx(sum(shares) / 5)
+    if method == "t":
+        assert found.interval == pytest.approx(verdict.interval(shares, "t"))
+    few = {key: value for key, value in values.items() if key[1] == "0"}
+    assert verdict.decide(few, **rule, factor=factor, top=top).word == "undecided"
+
+
 def test_what_was_not_measured_or_hardly_says_so():
     rule = dict(cut=0.5, side="above", method="t")
     assert verdict.decide({}, **rule).word == "not measured"
