@@ -2,7 +2,7 @@
 
 import pytest
 
-from course_utils.studies import RULES, people, report, study_names
+from course_utils.studies import RULES, papers, report, study_names
 
 QUIZ = ("C1-you", "S5-you")
 
@@ -13,11 +13,9 @@ def test_what_nobody_measured_is_not_measured(row):
     assert report.judged(RULES[row], report.results(RULES[row])).word == "not measured"
 
 
-def test_published_numbers_have_a_source_and_a_mark():
-    for claim, rows in people.PUBLISHED.items():
-        assert RULES[claim].cut is not None and len(people.published(claim).rows) == len(rows)
-        for row in rows:
-            assert 0 < row.percent <= 100 and row.mark in "PSM" and row.source.strip() and len(row.what) > 20
+@pytest.mark.parametrize("row", ["C1", "S5", "C5"])
+def test_what_was_published_on_people_is_at_hand(row):
+    assert len(papers.of(row)) >= 2
 
 
 @pytest.mark.parametrize("row", QUIZ)
