@@ -18,7 +18,7 @@ NUMBER, NEAR, PROVED = 1000, 0.1, (0.001, 0.002, 0.005, 0.01)
 
 
 def close_ones(seed: int, generator: torch.Generator) -> dict:
-    """Digits with such an image, and all that were looked at; the median distortion; the shares that are proved, by eps."""
+    """Digits with such an image, of all looked at; the median distortion; the shares that are proved, by eps."""
     model, test = network("lenet5", seed), digits().test
     chosen = (evaluation.predict(model, test.images).labels == test.labels).nonzero().squeeze(1)
     chosen = chosen[torch.randperm(len(chosen), generator=generator)[:NUMBER]]
