@@ -4,7 +4,8 @@ The mean activations of each class, map by map and place by place, are those of 
 a class by the correlation of the two, with each map less its own mean, since how much of a detector's stimulation there
 is in all is not how it is organised. What counts is the share of the nine other classes that it is less like than its
 own: a half by chance, as for noise, whose class is anybody's guess. The value puts that of CPPN images at 99.99 %
-between the half (0) and that of test digits (1). Later layers stand beside it.
+between the half (0) and that of test digits (1). A share does not say how much more alike: so the likeness itself, to
+the own class and to the others, stands beside it, as do later layers, and images climbed from noise.
 """
 
 import torch
@@ -18,7 +19,7 @@ from course_utils.fooling import CPPN
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import digits, network, seeds
-from course_utils.studies.pictures import CLASSES, evolved, sure
+from course_utils.studies.pictures import CLASSES, climbed, evolved, sure
 
 GENERATIONS, CHANCE = 200, 0.5
 LAYERS = {"convolution 1": 1, "convolution 2": 3, "dense 1": 7}  # of Caffe's LeNet, up to there
@@ -29,22 +30,26 @@ def organised(seed: int, generator: torch.Generator) -> dict:
     model, every = network("caffe_lenet", seed), torch.arange(CLASSES)
     bred = evolved(model, CPPN(), GENERATIONS, generator).images
     bred, train, test = Split(bred, every)[sure(model, bred, every)], digits().train[:6000], digits().test[:1000]
-    shares = {
-        layer: [round(own_before_others(model[:end], kind, train), 4) for kind in (bred, test)]
+    kinds = {"bred": bred, "digits": test, "climbed": Split(*climbed(model, 1, generator))}
+    found = {
+        layer: {kind: own_and_others(model[:end], images, train) for kind, images in kinds.items()}
         for layer, end in LAYERS.items()
     }
-    of_bred, of_test = shares["convolution 1"]
+    of_bred, of_test = (found["convolution 1"][kind][0] for kind in ("bred", "digits"))
     value = round((of_bred - CHANCE) / (of_test - CHANCE), 4)
-    return {"value": value, "images": len(bred), "shares of bred images and of digits": shares}
+    return {"value": value, "images": len(bred), "share of others; likeness to own class, to others": found}
 
 
-def own_before_others(layers: nn.Module, images: Split, train: Split) -> float:
-    """The mean share of other classes whose mean activations are less like the images' than their own class's are."""
+def own_and_others(layers: nn.Module, images: Split, train: Split) -> list[float]:
+    """The mean share of other classes whose mean activations are less like the images' than their own class's are, and
+    how like the images' their own class's are, and those of others.
+    """
     maps = activations(layers, train.images)
     means = torch.stack([maps[train.labels == k].mean(0) for k in range(CLASSES)])
     likeness = F.normalize(activations(layers, images.images)) @ F.normalize(means).T
     own = likeness.gather(1, images.labels[:, None])
-    return ((likeness < own).double().sum(1) / (CLASSES - 1)).mean().item()
+    shares, others = (likeness < own).double().sum(1) / (CLASSES - 1), (likeness.sum(1) - own[:, 0]) / (CLASSES - 1)
+    return [round(some.mean().item(), 4) for some in (shares, own, others)]
 
 
 @torch.no_grad()

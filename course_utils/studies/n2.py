@@ -1,7 +1,7 @@
 """N2: how many of the ten digits get a CPPN image that is sure, regular, and not recognised as the digit?
 
 One run of 200 generations on Caffe's LeNet. Regular: some shift of up to four pixels leaves a correlation of 0.5 with
-the image itself, which noise never has. Recognisers that took no part judge (`pictures.recognised`), and they see each
+the image itself, which noise never has. Recognisers that took no part judge (`pictures.reading`), and they see each
 picture twice, on its grid of 28 pixels and drawn 18 times as finely and averaged back, since stripes finer than a
 pixel look like others: a picture that is its digit in either is recognised. A ring for a zero counts as a zero.
 """
@@ -14,7 +14,7 @@ from course_utils.fooling import CPPN
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import network, seeds
-from course_utils.studies.pictures import CLASSES, evolved, recognised, recognition, share, sure
+from course_utils.studies.pictures import CLASSES, evolved, reading, recognition, share, sure
 
 GENERATIONS, FINE, REACH, REGULAR = 200, 18 * 28, 4, 0.5
 
@@ -25,12 +25,13 @@ def like_nothing(seed: int, generator: torch.Generator) -> dict:
     run = evolved(model, CPPN(), GENERATIONS, generator)
     averaged = F.interpolate(CPPN().render(run.genomes, size=(FINE, FINE)), size=(28, 28), mode="area").clamp(0, 1)
     arrived, regular = sure(model, run.images, every), regularity(run.images) >= REGULAR
-    read = [recognised(images, every, other) for images in (run.images, averaged)]
+    read, named = zip(*(reading(images, every, other) for images in (run.images, averaged)), strict=True)
     return {
         "value": share(arrived & regular & ~read[0] & ~read[1]),
         "sure": share(arrived),
         "regular": share(regular),
         "recognised, and averaged": [share(each) for each in read],
+        "named, and averaged": [share(each) for each in named],
         "sure when averaged": share(sure(model, averaged, every)),
         "recognised of": recognition(other, generator),
     }

@@ -1,10 +1,11 @@
 """Pictures of nothing for the studies, and recognisers of digits that took no part in making them.
 
 `seen` is what a person sees who steps back: blurred, and in the contrast of digits, so that a faint stroke in noise
-counts as well as a bold one. A picture is recognised if there is a digit in it at all, a correlation of 0.5 with one of
-the 60,000 training digits, and if that digit or a network of another training and architecture names it. What is
-recognised of faint digits, a quarter digit and three quarters noise, which one can just read, is stored beside what is
-judged. Without the first condition, noise in which nobody sees a digit would count for the trace that a search leaves.
+counts as well as a bold one; dark on light counts as light on dark does. A picture is recognised if there is a digit in
+it at all, a correlation of 0.5 with one of the 60,000 training digits, and if that digit or a network of another
+training and architecture names it. What is recognised of faint digits, a quarter digit and three quarters noise, which
+one can just read, is stored beside what is judged. Without the first condition, noise in which nobody sees a digit
+would count for the trace that a search leaves.
 """
 
 import torch
@@ -56,10 +57,13 @@ def recognised(images: Tensor, labels: Tensor, other: nn.Module) -> Tensor:
 
 def reading(images: Tensor, labels: Tensor, other: nn.Module) -> tuple[Tensor, Tensor]:
     """Whether each image is recognised; whether the nearest digit or the network names it, be it a digit or not."""
-    alike, nearest_label = likeness(images)
-    read = evaluation.predict(other, seen(images).clamp(0, 1)).labels
-    named = (nearest_label == labels) | (read == labels)
-    return named & (alike >= LIKE), named
+    found = []
+    for look in (images, 1 - images):  # light on dark, as digits are, and dark on light
+        alike, nearest_label = likeness(look)
+        read = evaluation.predict(other, seen(look).clamp(0, 1)).labels
+        named = (nearest_label == labels) | (read == labels)
+        found.append((named & (alike >= LIKE), named))
+    return found[0][0] | found[1][0], found[0][1]
 
 
 def likeness(images: Tensor) -> tuple[Tensor, Tensor]:

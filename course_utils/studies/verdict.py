@@ -16,8 +16,9 @@ Units are the top level: ten networks of 1,000 digits are ten units. The interva
   for two fitted numbers, m networks, and the log-likelihood l, a mean is contradicted where
 
       2 (max l - l(mean)) > m log(1 + t^2 / (m - 2));
-- "pairs": values of pairs of networks, which share them. Leaving out one network after the other gives
-  pseudo-values, and Student's t over these (the jackknife; Tukey, Ann. Math. Stat. 29, 614, 1958);
+- "pairs": values of pairs of networks, which share them, or several of one network, which is then both. Leaving out one
+  network after the other gives pseudo-values, and Student's t over these (the jackknife; Tukey, Ann. Math. Stat. 29,
+  614, 1958);
 - "exact": each unit is one draw, yes or no: Clopper and Pearson.
 
 Where levels of a factor are measured on the same networks, ten networks stay ten: the interval over all levels is over

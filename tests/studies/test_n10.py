@@ -26,12 +26,13 @@ def bars(chance, number=20):
 def test_bars_are_like_their_class_and_noise_is_at_chance_for_all_classes(layers):
     chance = torch.Generator().manual_seed(0)
     train, test = bars(chance), bars(chance, 2)
-    assert n10.own_before_others(layers, test, train) == 1
+    share, own, others = n10.own_and_others(layers, test, train)
+    assert share == 1 and own > 0.9 and others < 0.5
     noise = torch.rand(20, 1, 28, 28, generator=chance).repeat_interleave(10, 0)
     anybody = Split(noise, torch.arange(10).repeat(20))
-    assert n10.own_before_others(layers, anybody, train) == pytest.approx(0.5, abs=1e-6)
-    others = Split(test.images, (test.labels + 5) % 10)
-    assert n10.own_before_others(layers, others, train) < 0.5
+    share, own, others = n10.own_and_others(layers, anybody, train)
+    assert share == pytest.approx(0.5, abs=1e-4) and own == pytest.approx(others, abs=2e-4)
+    assert n10.own_and_others(layers, Split(test.images, (test.labels + 5) % 10), train)[0] < 0.5
 
 
 def test_likeness_is_correlation_of_maps(layers):

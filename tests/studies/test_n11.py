@@ -38,7 +38,18 @@ def test_a_network_that_is_sure_nowhere_gives_no_such_image(few, monkeypatch, sc
     model[1].weight.data.mul_(scale)
     model[1].bias.data.zero_()
     monkeypatch.setattr(n11, "network", lambda name, seed: model)
+    monkeypatch.setattr(n11, "seen", lambda images: images)  # these digits are noise, and blurred noise is near them
     monkeypatch.setattr(n11, "GENERATIONS", 10)
     monkeypatch.setattr(n11, "RUNS", 1)
     found = n11.far_ones(0, torch.Generator().manual_seed(0))
     assert found["climbed"] == found["value"] == value and found["bred"] <= value
+
+
+def test_a_digit_in_noise_is_far_by_its_pixels_and_mostly_near_as_it_is_seen(monkeypatch):
+    test = n11.digits().test[:100]
+    monkeypatch.setattr(n11, "OTHERS", 100)
+    noise = torch.rand(test.images.shape, generator=torch.Generator().manual_seed(0))
+    faint = 0.4 * test.images + 0.6 * noise
+    assert n11.farther(faint, test.labels)[0].double().mean() >= 0.9
+    assert n11.farther(faint, test.labels, n11.seen)[0].double().mean() <= 0.35
+    assert n11.farther(noise, test.labels, n11.seen)[0].all()

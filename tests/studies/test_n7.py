@@ -43,7 +43,7 @@ def test_what_was_bred_does_not_depend_on_the_reader_or_the_order(readers):
 
 
 def test_a_network_on_which_nothing_is_bred_is_named(readers):
-    with pytest.raises(ValueError, match=r"no image reached 99\.99 % on network 4"):
+    with pytest.raises(ValueError, match=r"0 images reached 99\.99 % on network 4"):
         n7.bred_on(4, "CPPN")
 
 

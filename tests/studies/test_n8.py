@@ -46,3 +46,20 @@ def test_measures_of_a_linear_network(monkeypatch):
     far = torch.cdist(images.flatten(1), train.images.flatten(1))
     expected = [-far[i, train.labels == labels[i]].min().item() for i in range(6)]
     assert near == pytest.approx(expected, abs=1e-4)
+
+
+def test_within_kinds_what_only_differs_from_kind_to_kind_does_not_count(monkeypatch):
+    """Confidence and nearness both rise from kind to kind, and within a kind go with the boundary or nothing."""
+    chance = np.random.default_rng(2)
+
+    def of_kind(model, level):
+        noise = chance.normal(size=(3, 170))
+        return noise + np.array([[10.0], [10.0], [0.0]]) * level
+
+    monkeypatch.setattr(n8, "network", lambda name, seed: None)
+    monkeypatch.setattr(n8, "kinds", lambda model, generator: {str(level): level for level in range(6)})
+    monkeypatch.setattr(n8, "measures", of_kind)
+    assert n8.regard(0, None)["value"] > 0.9
+    assert n8.regard_within(0, None)["value"] < 0.2
+    monkeypatch.setattr(n8, "measures", lambda model, level: of_kind(model, level)[[0, 0, 2]] * [[1], [-1], [1]])
+    assert n8.regard_within(0, None)["value"] == pytest.approx(1)  # less where nearer, in each kind

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from course_utils.studies import n9
+from course_utils.studies import n9, verdict
 
 
 def linear(weight, bias=0.0):
@@ -31,7 +31,7 @@ def test_directions_start_at_the_mean_digit_and_reach_the_radius(monkeypatch):
     monkeypatch.setattr(n9, "network", lambda name, seed: None)
     monkeypatch.setattr(n9, "owned", lambda model, points: seen.append(points) or {"value": 0.0})
     monkeypatch.setattr(n9, "POINTS", 50)
-    assert n9.of_directions([0, 28], torch.Generator().manual_seed(0)) == {"value": 0.0, "factor": "28"}
+    assert n9.of_directions([0, 28], torch.Generator().manual_seed(0)) == {"value": [0, 0, 0.0], "factor": "28"}
     away = (seen[0] - n9.digits().train.images.mean(0)).flatten(1)
     assert torch.allclose(away.norm(dim=1), torch.full((50,), 28.0), atol=1e-3)
     assert away.mean(0).norm() < 28 * 3 / 50**0.5
@@ -41,3 +41,6 @@ def test_units_are_trainings_at_radii():
     cube, ours = n9.STUDIES
     assert len(cube.units) == 10 and len(ours.units) == 30 and set(ours.quick) < set(ours.units)
     assert ours.units["4 at 28"] == [4, 28] and not set(ours.again) & set(ours.units)
+    means = [0.01 * seed**2 for seed in range(10)]
+    values = [[seed, seed, means[seed] + 0.001 * (radius - 346)] for seed, radius in ours.units.values()]
+    assert verdict.interval(values, ours.rule.method) == pytest.approx(verdict.interval(means, "t"))  # ten, not 30
