@@ -18,7 +18,7 @@ from course_utils.studies.engine import Study
 from course_utils.studies.networks import digits, network, seeds
 
 SHORTEST, DRAWS, FEW, LENGTHS = 200, 20, 1_000, (2.0, 3.0, 4.0, 6.0)
-RARE, PARTICLES = 20, 30
+RARE, PARTICLES = 20, 20
 
 
 def chance(model, images, labels, size: float, draws: int, generator: torch.Generator) -> float:

@@ -25,7 +25,7 @@ from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import network, seeds
 
-SEGMENTS, AROUND = 20, 20
+SEGMENTS, AROUND = 10, 20
 DIGITS, PLANES, ANGLES = 8, 3, torch.linspace(-60, 60, 41).deg2rad()
 MOVED, PIXELS, FAR = 20, 20, 1e6
 

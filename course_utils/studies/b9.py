@@ -2,10 +2,10 @@
 
 Four methods learn from the same 20,000 digits: softmax, softmax with a null class for noise and blots, radial basis
 functions, and one Gaussian a class. Each says how sure it is, and refuses what it is less sure of than of 95 % of 1,000
-test digits. They meet uniform noise, ink blots of other draws than the null class has seen, or images climbed from noise
-against the method itself, its refusal included. Pictures nearer to a training digit than 99 % of those test digits are
-left out, so that the nearest digit as a method would refuse all others by construction: it is not asked. On one half of
-the pictures the method that takes the smallest share for digits is chosen, and on the other half it counts.
+test digits. They meet uniform noise, ink blots of other draws than the null class has seen, or images climbed from
+noise against the method itself, its refusal included. Pictures nearer to a training digit than 99 % of those test
+digits are left out, so that the nearest digit as a method would refuse all others by construction: it is not asked. On
+one half of the pictures the method that takes the smallest share for digits is chosen; on the other half it counts.
 """
 
 from collections.abc import Callable
