@@ -373,7 +373,8 @@ RULES = (
         ours="to the letter false by construction: normals in 784 dimensions span 784 at most. So hyperplanes are "
         "counted, each unit once however often it is met, and only if the margin depends on it there. What a search "
         "along the boundary finds is a lower bound, so 'fails' would speak of the part that was searched; LeNet-5 has "
-        "ten times as many units as pixels. A pilot with 20 digits and 5 planes took too long, and found 9.0",
+        "ten times as many units as pixels. A pilot with 20 digits and 5 planes took too long, and found 9.0; the "
+        "margin must since depend on a unit on both sides of its switch, which on two digits left 1,018 of 1,029 units",
         estimand="number of such units / 784",
         unit="training of a LeNet-5",
         units=10,
