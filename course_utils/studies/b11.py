@@ -24,14 +24,14 @@ def patches(grey: Tensor, number: int, generator: torch.Generator) -> Tensor:
     return every[rows, columns].flatten(1)
 
 
-def shares(vectors: Tensor) -> tuple[float, float]:
-    """Of vectors ``(N, n)``, those with every component above EPS, and what independent components would give."""
+def shares(vectors: Tensor) -> tuple[int, float]:
+    """Of vectors ``(N, n)``, how many have every component above EPS, and the share if these were independent."""
     above = vectors > EPS
-    return round(above.all(1).double().mean().item(), 4), round(above.double().mean().item() ** vectors.shape[1], 6)
+    return int(above.all(1).sum()), round(above.double().mean().item() ** vectors.shape[1], 6)
 
 
 def all_above(unit: str | int, generator: torch.Generator) -> dict:
-    """The share for the photograph of a name, or for a class of digits."""
+    """(every component above, vectors) for the photograph of a name, or for a class of digits."""
     if isinstance(unit, str):
         pixels = raw_photo(unit)
         grey = torch.from_numpy(skimage.color.rgb2gray(pixels) if pixels.ndim == 3 else pixels / 255)
@@ -39,8 +39,12 @@ def all_above(unit: str | int, generator: torch.Generator) -> dict:
     else:
         train = digits().train
         vectors = train.images[train.labels == unit].flatten(1)
-    share, independent = shares(vectors)
-    return {"value": share, "if independent": independent, "factor": "photograph" if isinstance(unit, str) else "digit"}
+    number, independent = shares(vectors)
+    return {
+        "value": [number, len(vectors)],
+        "if independent": independent,
+        "factor": "photograph" if isinstance(unit, str) else "digit",
+    }
 
 
 UNITS = {name: name for name in PHOTOS} | {f"digit {k}": k for k in range(10)}

@@ -5,8 +5,8 @@
 - axes: how much of the squared length of a face's normal lies on a single pixel, for the faces around digits.
 - span: how many units and pooling windows switch along the decision boundary near digits, so that it bends. In planes
   through a digit and the nearest boundary point the boundary is followed in steps of three degrees, within twice the
-  shortest change; a unit counts once, if it switches between two neighbouring points and the margin depends on it. Two
-  switches within a step are missed, and so are planes that were not drawn: it is a lower bound.
+  shortest change; a unit counts once, if it switches between two neighbouring points and the margin depends on it at
+  both. Two switches within a step are missed, and so are planes that were not drawn: it is a lower bound.
 - leaves: effective pixels are moved alone to a million, up and down, exactly, from face to face.
 """
 
@@ -14,6 +14,7 @@ import copy
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from course_utils import attacks, evaluation
 from course_utils.core.tensors import length, spread, steepest
@@ -60,18 +61,26 @@ def axes(seed: int, generator: torch.Generator) -> dict:
 
 
 def switches(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Who wins in each unit and window, -1 where nothing is on, whether the margin needs it: ``(N, units)``."""
-    x, winners, outputs = images.detach().requires_grad_(), [], []
+    """Who wins in each unit and window, -1 where nothing is on, whether the margin needs it: ``(N, units)``.
+
+    A unit of a window is needed if it has the window's value: the winner, or all of a window where nothing is on.
+    """
+    x, winners, outputs, highest = images.detach().requires_grad_(), [], [], {}
     with torch.enable_grad():
         for layer in pieces.piecewise_linear(model):
             before, x = x, layer(x)
             if isinstance(layer, pieces.CHOICES):
                 off = (x <= 0).flatten(1) & isinstance(layer, nn.MaxPool2d)
+                if isinstance(layer, nn.MaxPool2d) and outputs and outputs[-1] is before:
+                    highest[len(outputs) - 1] = layer.kernel_size
                 winners.append(pieces.winners(layer, before).long().masked_fill(off, -1))
                 outputs.append(x)
         margin = evaluation.margin(x, labels)
-        slopes = torch.autograd.grad(margin.sum(), outputs)
-    return torch.cat(winners, 1), torch.cat([slope.flatten(1) != 0 for slope in slopes], 1)
+        felt = [slope != 0 for slope in torch.autograd.grad(margin.sum(), outputs)]
+    for number, size in highest.items():  # where nothing is on, the gradient goes to the first of the window alone
+        window, needed = (F.interpolate(each[number + 1].float(), scale_factor=size) for each in (outputs, felt))
+        felt[number] = (outputs[number] == window) & needed.bool()
+    return torch.cat(winners, 1), torch.cat([each.flatten(1) for each in felt], 1)
 
 
 def bends(model: nn.Module, images: Tensor, labels: Tensor, planes: int, generator: torch.Generator) -> Tensor:
@@ -89,7 +98,7 @@ def bends(model: nn.Module, images: Tensor, labels: Tensor, planes: int, generat
             winners, felt = switches(model, at, named)
             joined = (far[1:] - far[:-1]).abs() < reach / 4  # False where a ray met no boundary
             changed = (winners[1:] != winners[:-1]) & (winners[1:] >= 0) & (winners[:-1] >= 0)
-            found = found | ((felt[1:] | felt[:-1]) & changed)[joined].any(0)
+            found = found | (felt[1:] & felt[:-1] & changed)[joined].any(0)
     return found
 
 
@@ -114,7 +123,7 @@ def effective(model: nn.Module, image: Tensor) -> Tensor:
 
 
 def leaves(seed: int, generator: torch.Generator) -> dict:
-    """The share of effective pixels that leave the class, and that of those that do so within [0, 1]."""
+    """(effective pixels that leave the class, those moved), and the share that does so within [0, 1]."""
     model = network("lenet5", seed)
     images, out, inside = read_rightly(model, MOVED, generator)[0], [], []
     for image in images.split(1):
@@ -123,8 +132,8 @@ def leaves(seed: int, generator: torch.Generator) -> dict:
         gone, near = leaving(model, image, pixels)
         out.append(gone)
         inside.append(near)
-    shares = {"value": torch.cat(out), "within [0, 1]": torch.cat(inside)}
-    return {name: round(found.double().mean().item(), 4) for name, found in shares.items()}
+    out, inside = torch.cat(out), torch.cat(inside)
+    return {"value": [int(out.sum()), len(out)], "within [0, 1]": round(inside.double().mean().item(), 4)}
 
 
 def leaving(model: nn.Module, image: Tensor, pixels: Tensor) -> tuple[Tensor, Tensor]:

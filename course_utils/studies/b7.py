@@ -1,6 +1,6 @@
 """B7: how often is a digit stable against its pixels, each moved alone, and is that (1 - eps)^n?
 
-To the letter eps is the radius of a neighbourhood. `single_pixels.survival` follows each pixel of 60 digits from face
+To the letter eps is the radius of a neighbourhood. `single_pixels.survival` follows each pixel of 200 digits from face
 to face, so that the radius within which no pixel alone changes the class is exact, and n is each digit's number of
 effective pixels: (1 - eps)^n, mean over digits, is set beside the share of digits whose radius is larger, for eps from
 0 to 1.
@@ -18,7 +18,7 @@ from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import network, seeds
 
-NUMBER, WIDEST, HALVINGS = 60, 16.0, 6
+LITERAL, NUMBER, WIDEST, HALVINGS = 200, 60, 16.0, 6
 RADII = torch.logspace(-5, 0, 500, dtype=torch.float64)
 
 
@@ -37,7 +37,7 @@ def curves(radii: Tensor, effective: Tensor, eps: Tensor) -> tuple[Tensor, Tenso
 def literal(seed: int, generator: torch.Generator) -> dict:
     """The largest difference on the curve, where it is, and the shares of stable digits for some eps."""
     model = network("lenet5", seed)
-    images, labels = read_rightly(model, NUMBER, generator)
+    images, labels = read_rightly(model, LITERAL, generator)
     radii = radius(images, single_pixels.survival(model, images, labels, progress=False))
     effective = single_pixels.effective(model, images)
     measured, predicted = curves(radii, effective, RADII)

@@ -13,7 +13,7 @@ def test_patches_are_slices_of_the_picture():
 
 
 def test_uniform_vectors_follow_the_formula_and_grey_ones_are_all_above():
-    share, independent = b11.shares(torch.rand(20_000, 100, generator=torch.Generator().manual_seed(0)))
-    assert abs(share - 0.99**100) < 0.01 and abs(independent - 0.99**100) < 0.01
-    assert b11.shares(torch.full((3, 784), 0.5)) == (1.0, 1.0)
-    assert b11.shares(torch.full((3, 784), 0.01)) == (0.0, 0.0)
+    number, independent = b11.shares(torch.rand(20_000, 100, generator=torch.Generator().manual_seed(0)))
+    assert abs(number / 20_000 - 0.99**100) < 0.01 and abs(independent - 0.99**100) < 0.01
+    assert b11.shares(torch.full((3, 784), 0.5)) == (3, 1.0)
+    assert b11.shares(torch.full((3, 784), 0.01)) == (0, 0.0)

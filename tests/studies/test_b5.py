@@ -46,8 +46,8 @@ def test_who_wins_and_what_the_margin_needs_are_those_of_small_changes():
     nudged = before.relu().flatten(1)[:, None] + 1e-3 * torch.eye(48)
     margin = b5.evaluation.margin(model[2:](nudged.view(-1, 3, 4, 4)), labels.repeat_interleave(48)).view(5, 48)
     base = b5.evaluation.margin(model(images), labels)
-    on = winners[:, :48] == 1
-    assert torch.equal(((margin - base[:, None]).abs() > 1e-8)[on], felt[:, :48][on])
+    assert torch.equal((margin - base[:, None]).abs() > 1e-6, felt[:, :48])
+    assert (felt[:, :48] & (winners[:, :48] == 0)).any()  # in windows where nothing is on
     assert 0 < felt.sum() < felt.numel()
 
 
