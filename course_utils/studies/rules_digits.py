@@ -720,25 +720,25 @@ RULES = (
         id="A2",
         sentence="n+1st class; new net is fooled again",
         source="Nguyen, Yosinski and Clune 2014, on MNIST, as put in later notes [S]",
-        tested="the share of the ten digits for which a search reaches 99.99 % against a LeNet-5 after five rounds of "
-        "retraining with a class for fooling images",
+        tested="the share of the ten digits for which a search reaches 99 % against a LeNet-5 after five rounds of "
+        "retraining with a class for fooling images, in an image that is not recognised as the digit",
         ours="the words are those of notes, the paper's were not found. The paper has 15 rounds and more images [M]; "
-        "here each round has 300 different images of all four searchers, so that each meets a network that was taught "
-        "what it makes. The paper searched by evolution, we by gradient ascent as well. Images that are recognised as "
-        "their digit, as in N2, do not count. A pilot of one other series (seed 100) came first",
-        estimand="share of digits at 99.99 % or more by one searcher, mean over three searches",
+        "here each round has 300 different images of every kind that is searched for. Recognised is as in N2. 99 % "
+        "instead of the paper's 99.99 % is easier for the sentence, and was chosen after a pilot (series 100): before "
+        "the series not every searcher reached 99.99 % for half of the digits, and who did not fool cannot fool again. "
+        "Ascent with a penalty was left out after it, since people would read its digits before the series as well",
+        estimand="share of digits at 99 % or more in images not recognised, by one searcher, mean over three searches",
         unit="series of retraining (5) met by one of four searchers; the interval over all is that of five series",
         units=20,
         method="t",
         cut=0.5,
         side="above",
-        reason="'fooled again': the paper reports a median of 99.99 % after the last round [M], which is half of the "
-        "digits",
+        reason="'fooled again': the paper reports a median of high confidence after the last round [M], which is half "
+        "of the digits; 99 % since the article calls 99.12 % and 99.99 % high, and nothing lower",
         half_width=0.15,
-        scope="LeNet-5, MNIST, 200 generations of 200 or 300 steps of ascent (in the lessons 100 generations); the "
-        "same search against the network "
-        "before the series, and the clean error, stand beside it",
-        factor="searcher (pixels, CPPN, ascent with and without a penalty)",
+        scope="LeNet-5, MNIST, 200 or 600 generations of 200, or 300 steps of ascent; the same search against the "
+        "network before the series, and the clean error, stand beside it",
+        factor="searcher (one gene a pixel, the same for longer, CPPN, ascent)",
     ),
     Rule(
         id="A2-imagenet",
@@ -770,7 +770,7 @@ RULES = (
         "guessing is its evidence. What the eye sees in D_det points to y + 1, so a network that goes by it scores 0, "
         "below guessing. A critique is a row of its own (F1-leak); another, that the attacked network's knowledge "
         "leaks into the images (Wallace 2019), is not excluded by any number here. The budget is ours: pilots (one "
-        "network, seed 100) gave 0.5 % at 1.5, where 15 % of the attacks succeed, 32 % at 3, and 39 % at 3.5",
+        "network, seed 100) gave 0.5 % at 1.5, where 15 % of the attacks succeed, 32 % at 3, and 33 to 41 % at 3.5",
         estimand="clean test accuracy of the fresh network",
         unit="attacked network and fresh network, with first weights of their own",
         units=10,

@@ -5,13 +5,7 @@ import torch
 from torch import nn
 
 from course_utils.data import Split
-from course_utils.studies import a2
-
-
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    for name, value in dict(SEARCHES=1, GENERATIONS=2, STEPS=40).items():
-        monkeypatch.setattr(a2, name, value)
+from course_utils.studies import a2, pictures
 
 
 def halves(scale, outputs=10):
@@ -27,16 +21,22 @@ def halves(scale, outputs=10):
 
 
 @pytest.mark.parametrize("searcher", a2.LESSONS)
-def test_each_searcher_makes_an_image_for_each_digit_and_none_for_the_null_class(searcher):
-    images = a2.search(halves(1.0, outputs=11), searcher, 2, torch.Generator().manual_seed(0), generations=1)
+def test_each_searcher_makes_an_image_for_each_digit_and_none_for_the_null_class(monkeypatch, searcher):
+    monkeypatch.setattr(pictures, "STEPS", 3)
+    images = a2.search(halves(1.0, outputs=11), searcher, 2, torch.Generator().manual_seed(0), 1)
     assert images.shape == (20, 1, 28, 28) and images.min() >= 0 and images.max() <= 1
 
 
 @pytest.mark.parametrize(("scale", "digit", "expected"), [(1.0, False, 1.0), (0.0, False, 0.0), (1.0, True, 0.0)])
 def test_digits_count_where_the_network_is_sure_and_nobody_recognises_them(monkeypatch, scale, digit, expected):
+    lit = halves(1.0)[1].weight.detach().view(10, 1, 28, 28)
+    asked = []
+    monkeypatch.setattr(a2, "search", lambda *how: asked.append(how[1:]) or lit.repeat(3, 1, 1, 1))
     monkeypatch.setattr(a2, "recognised", lambda images, labels, other: torch.full((len(images),), digit))
-    found = a2.fooled(halves(scale), "ascent", torch.Generator().manual_seed(0), nn.Identity())
-    assert found == expected
+    generator = torch.Generator()
+    found = a2.fooled(halves(scale), a2.LONGER, generator, nn.Identity())
+    assert found == {"value": expected, "sure at 99, 99.99 %": [scale, scale]}
+    assert asked == [("one gene a pixel", 3, generator, 600)]
 
 
 def test_a_series_ends_with_the_weights_of_its_last_round(monkeypatch):
