@@ -19,6 +19,7 @@ from course_utils.studies import papers, report
 from course_utils.studies.claims import RULES
 
 WAITING = "not measured"
+NOTHING = "Its study is not measured yet."
 VERDICTS = {  # the sign of each and its colour
     "holds": ("✓", figures.CLEAN),
     "depends": ("~", figures.NOISE),
@@ -40,23 +41,29 @@ STORE = JsonStore("ledger", fresh=dict, check=_check)
 
 @dataclass(frozen=True)
 class Entry:
-    """A row as a notebook shows it: the sentence and what is tested of it, and the picture of its study with yours."""
+    """A row as a notebook shows it: the sentence and what is tested of it, and a picture of its study with yours.
 
-    picture: Picture
+    There is no picture where there is neither a study nor a number.
+    """
+
+    picture: Picture | None
     sentence: str
     source: str
     tested: str
     note: str
 
     def __repr__(self) -> str:
-        lines = (f"“{self.sentence}” ({self.source})", f"Tested: {self.tested}.", self.picture.alt, self.note)
+        seen = self.picture.alt if self.picture else NOTHING
+        lines = (f"“{self.sentence}” ({self.source})", f"Tested: {self.tested}.", seen, self.note)
         return runtime.printable("\n".join(textwrap.fill(line, 110) for line in lines if line))
 
     def _repr_html_(self) -> str:
-        words = (self.sentence, self.source, self.tested, self.note, self.picture.alt)
-        said, source, tested, note, alt = map(html.escape, words)
-        image = f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(self.picture.png).decode()}">'
-        return f"<p>“{said}” <small>({source})</small><br>Tested: {tested}.</p>{image}<p>{note}</p>"
+        said, source, tested, note = map(html.escape, (self.sentence, self.source, self.tested, self.note))
+        seen = NOTHING
+        if self.picture:
+            png = base64.b64encode(self.picture.png).decode()
+            seen = f'<img alt="{html.escape(self.picture.alt)}" src="data:image/png;base64,{png}">'
+        return f"<p>“{said}” <small>({source})</small><br>Tested: {tested}.</p>{seen}<p>{note}</p>"
 
 
 def record(row: str, mine: float | None = None, note: str = "") -> Entry:
@@ -87,7 +94,9 @@ def record(row: str, mine: float | None = None, note: str = "") -> Entry:
         entries[row] = [kept if mine is None else mine, str(note)]
 
     mine, note = STORE.update(put)[row]
-    return Entry(report.drawn(rule, report.results(rule), mine), rule.sentence, rule.source, rule.tested, note)
+    units = report.results(rule)
+    picture = report.drawn(rule, units, mine) if units or mine is not None else None
+    return Entry(picture, rule.sentence, rule.source, rule.tested, note)
 
 
 def rows() -> dict[str, tuple[float | None, str]]:

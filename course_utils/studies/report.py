@@ -69,6 +69,7 @@ def drawn(rule: Rule, units: dict[str, dict], mine: float | None = None) -> figu
         axis.plot(mine, 0.0, "D", color=figures.ADVERSARIAL, label="yours")
     room = 0.02 * (right - left)
     axis.set(xlim=(left - room, right + room), ylim=(-0.7, 0.9), yticks=[], xlabel=textwrap.fill(rule.estimand, 80))
+    axis.xaxis.set_major_formatter("{x:g}")
     axis.set_title(f"{rule.id} {found.word}: {told(found)}" if points else f"{rule.id}: not measured yet", fontsize=10)
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
     alt = f"{rule.id} {found.word}; {rule.estimand}: {len(points)} units, {told(found)}; the sentence says "
