@@ -36,7 +36,7 @@ exec(repr(solution("0.1")), scope)
 assert check("0.1", scope[check("0.1", unsolved).__name__]) is not check("0.1", unsolved)
 print(hint("0.1"), solution("0.1"))
 
-print(ledger.record("T1", {SIGNS!r}, measured="6.3 × 10⁻¹⁰⁵¹", verdict="holds", condition="1 − ε"))
+print(ledger.record("T1", 0.01, {SIGNS!r} + "6.3 × 10⁻¹⁰⁵¹"))
 print(ledger.table(), ledger.overview())
 print(Table(["", "share"], [["α ✓", "× 3"]]))
 

@@ -215,7 +215,6 @@ def test_two_kernels_at_once_lose_nothing(words):
 
 # What the course kept before there was a record. --------------------------------------------------
 
-ROW = dict(claim="T1", what="w", measured="1", reported="", mark="", verdict="holds", condition="c")
 TRIAL = dict(name="a", reference=False, images=2, passes=1.0, trials=3, date="2026-01-02")
 BOARD = dict(stamp="six", secret=7, revealed=True, defenses=[])
 ANSWER = dict(picture=0, label=3, sure=4, wanted=60, shown=66.7)
@@ -223,7 +222,6 @@ ANSWER = dict(picture=0, label=3, sure=4, wanted=60, shown=66.7)
 
 def test_old_files_are_taken_over_once_and_put_aside(home, static):
     old = {
-        "ledger.json": [ROW],
         "arena.json": BOARD | {"attacks": [TRIAL | {"kept": 0.5, "shares": {"A": 0.5}}]},
         "predictions/1.json": {"question": "Old?", "guess": 2.5, "revealed": True},
         "predictions/2.json": {"question": "Q?", "guess": 3, "revealed": True, "said": "3 %", "measured": "4 %"},
@@ -235,7 +233,6 @@ def test_old_files_are_taken_over_once_and_put_aside(home, static):
         os.utime(home / name, (number, number))
     (home / "predictions/3.json").write_text("[")
     for _ in range(2):
-        assert ledger.rows() == [ledger.Row(**ROW)]
         assert scoreboard.STORE.read() == BOARD | {"attacks": [TRIAL | {"correct": 0.5, "accuracy": {"A": 0.5}}]}
         assert quiz.STORE.read() == {"abc": [ANSWER]}
         if not guesses.STORE.file.exists():
@@ -250,12 +247,13 @@ def test_old_files_are_taken_over_once_and_put_aside(home, static):
 
 
 def test_old_files_stay_until_they_are_kept_anew(home, monkeypatch):
-    home.mkdir()
-    (home / "ledger.json").write_text(json.dumps([ROW]))
+    old = home / "quizzes/abc.json"
+    old.parent.mkdir(parents=True)
+    old.write_text(json.dumps({"answers": [ANSWER]}))
     with monkeypatch.context() as full:
         full.setattr(storage, "write_atomically", refused(errno.ENOSPC))
-        assert len(ledger.rows()) == 1 and (home / "ledger.json").exists()
-    assert len(ledger.rows()) == 1 and not (home / "ledger.json").exists()
+        assert quiz.STORE.read() == {"abc": [ANSWER]} and old.exists()
+    assert quiz.STORE.read() == {"abc": [ANSWER]} and not old.exists()
 
 
 # All that a learner wants kept, on drives of many kinds. ------------------------------------------
@@ -266,14 +264,14 @@ def work(live, home):
     """``work()`` does what a learner wants kept: a ledger's row, a network, a trial on the board, a guess."""
 
     def work():
-        ledger.record("T1", "LeNet-5", measured="1 %", verdict="fails", condition="one net")
+        ledger.record("T1", 0.01, "one net")
         storage.store(net := torch.nn.Linear(2, 2), storage.home() / "net.safetensors", "recipe")
         scoreboard.enter("nets", "attacks", dict(name="mine", reference=False, images=9, **KEPT))
         guess("How many?").lock(3)
         again = torch.nn.Linear(2, 2)
         storage.restore(again, home / "net.safetensors", "recipe")
         assert torch.equal(net.weight, again.weight)
-        assert [row.what for row in ledger.rows()] == ["LeNet-5"]
+        assert ledger.rows() == {"T1": (0.01, "one net")}
         assert [kept["name"] for kept in scoreboard.read("nets")["attacks"]] == ["mine"]
         assert guess("How many?").value == 3
         left = {file.name for file in home.rglob("*.*") if file.suffix != ".lock" and "damaged" not in file.suffix}
@@ -352,7 +350,7 @@ def test_a_disk_that_keeps_nothing_costs_no_trial_and_no_guess(live, monkeypatch
         mine.reveal(4)
     assert "You said 3, measured 4" in capsys.readouterr().out
     with pytest.warns(UserWarning, match=r"ledger.json could not be written"):
-        ledger.record("T1", "LeNet-5", measured="1 %", verdict="fails", condition="one net")
+        ledger.record("T1", 0.01, "one net")
         assert len(ledger.rows()) == 1
 
 

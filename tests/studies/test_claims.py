@@ -46,7 +46,7 @@ def test_what_is_stored_was_measured_under_todays_rules():
         assert found.word != "not measured" and rule.id in report.drawn(rule, units).alt
 
 
-QUICK = 20  # seconds: longer units are measured again among the slow tests only
+QUICK = 25  # seconds: longer units are measured again among the slow tests only
 
 
 def one_stored_unit_of_each():
@@ -54,7 +54,8 @@ def one_stored_unit_of_each():
         if path.parent == store.SHIPPED:
             units = report.results(RULES[path.stem])
             key = min(units, key=lambda key: units[key]["seconds"])
-            marks = [pytest.mark.slow] if units[key]["seconds"] > QUICK else []
+            longest = max(unit["seconds"] for unit in units.values())  # a first run trains its networks
+            marks = [pytest.mark.slow] if longest > QUICK else []
             yield pytest.param(path.stem, key, id=path.stem, marks=marks)
 
 
