@@ -101,7 +101,7 @@ RULES = (
         tested="how often people in published experiments say rightly which of two pictures was changed, or whether "
         "two differ, for changes no larger than those of the original paper",
         ours="'possibly' is no number: the usual threshold of detection stands for it. Not measured here, and 'not "
-        "measured' until answers by person are at hand: what is published (`people.PUBLISHED`) is of larger changes or "
+        "measured' until answers by person are at hand: what is published (`papers`) is of larger changes or "
         "of other questions. The learner's own trials are a row of their own, S5-you",
         estimand="share of right answers, 0.5 by guessing, mean over people",
         unit="person of a published experiment, at least",
@@ -596,7 +596,7 @@ RULES = (
         ours="comments 2 and 3 say the opposite, so a verdict of 'fails' is theirs. People who must choose between "
         "two labels may follow a likeness that they would not name; free naming would be the literal test. Nothing is "
         "measured here: 'not measured' until answers by person are at hand; the published shares are in "
-        "`people.PUBLISHED`, and the learner's own answers are another row, C1-you",
+        "`papers`, and the learner's own answers are another row, C1-you",
         estimand="share of answers that agree with the network, 0.5 by guessing, mean over people",
         unit="person of a published experiment (Zhou and Firestone 2019, first label against second), at least",
         units=20,
@@ -681,7 +681,7 @@ RULES = (
         source=COMMENTS,
         tested="a person's error minus a network's on the same labelled test images, from published experiments",
         ours="not measured here, and 'not measured' until answers by person are at hand: published errors are in "
-        "`people.PUBLISHED`, one person's or a mean. 'Sometimes' asks for one data set of two, so that 'depends' on "
+        "`papers`, one person's or a mean. 'Sometimes' asks for one data set of two, so that 'depends' on "
         "the data would say that the comment is right. 'Work for practical applications' is claim B0",
         estimand="error of the person minus error of the network, mean over people",
         unit="person of a published experiment, at least ten for each data set",
