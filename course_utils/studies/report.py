@@ -29,7 +29,16 @@ def judged(rule: Rule, units: dict[str, dict]) -> Decision:
     values = {key: unit["value"] for key, unit in units.items()}
     factor, top = ({key: unit[what] for key, unit in units.items() if what in unit} for what in ("factor", "top"))
     how = dict(cut=rule.cut, side=rule.side, method=rule.method)
-    return verdict.decide(values, **how, factor=factor or None, top=top or None)
+    found = verdict.decide(values, **how, factor=factor or None, top=top or None)
+    if not (rule.is_share and found.interval):
+        return found
+    groups = {level: _inside(each) for level, each in found.groups.items()}
+    return found._replace(interval=_inside(found.interval), groups=groups)
+
+
+def _inside(found: verdict.Interval) -> verdict.Interval:
+    """Of a share no interval reaches beyond 0 and 1."""
+    return found._replace(low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def one_number(rule: Rule, value) -> float:
@@ -60,9 +69,13 @@ def drawn(rule: Rule, units: dict[str, dict], mine: float | None = None) -> figu
     axis.axvline(rule.cut, color=figures.NOISE, lw=1)
     if points:
         axis.plot(points, [0.0] * len(points), "|", color=figures.CLEAN, ms=14, mew=1.5, label=f"{len(points)} units")
-    if found.interval:
-        axis.plot(found.interval[1:3], [0.45] * 2, color=figures.CLEAN, lw=3, solid_capstyle="butt")
-        axis.plot(found.interval.estimate, 0.45, "o", color=figures.CLEAN, label="estimate, 95 %")
+    intervals = found.groups if found.word == "depends" else {"": found.interval} if found.interval else {}
+    for row, (level, each) in enumerate(intervals.items()):
+        height = 0.45 + 0.3 * row / len(intervals)
+        axis.plot(each[1:3], [height] * 2, color=figures.CLEAN, lw=3, solid_capstyle="butt")
+        axis.plot(each.estimate, height, "o", color=figures.CLEAN, label="" if row else "estimate, 95 %")
+        end, side, shift = (each.low, "right", -6) if each.estimate > (left + right) / 2 else (each.high, "left", 6)
+        axis.annotate(level, (end, height), (shift, 0), textcoords="offset points", va="center", ha=side, fontsize=8)
     if reported:
         axis.plot(reported, [-0.4] * len(reported), "^", color=figures.THEORY, label="reported")
     if mine is not None:
@@ -70,7 +83,8 @@ def drawn(rule: Rule, units: dict[str, dict], mine: float | None = None) -> figu
     room = 0.02 * (right - left)
     axis.set(xlim=(left - room, right + room), ylim=(-0.7, 0.9), yticks=[], xlabel=textwrap.fill(rule.estimand, 80))
     axis.xaxis.set_major_formatter("{x:g}")
-    axis.set_title(f"{rule.id} {found.word}: {told(found)}" if points else f"{rule.id}: not measured yet", fontsize=10)
+    title = f" {found.word}: {_told(found.interval)}" if found.interval else ": not measured yet"
+    axis.set_title(rule.id + title, fontsize=10)
     axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
     alt = f"{rule.id} {found.word}; {rule.estimand}: {len(points)} units, {told(found)}; the sentence says "
     alt += f"{rule.side} {rule.cut:g}." + ("" if mine is None else f" Yours is {mine:.4g}.")
@@ -78,13 +92,19 @@ def drawn(rule: Rule, units: dict[str, dict], mine: float | None = None) -> figu
 
 
 def told(found: Decision) -> str:
-    """The interval in words."""
+    """The interval in words, and that of each group where the verdict is that it depends."""
     if not found.interval:
         return "no interval yet"
-    estimate, low, high, units = found.interval
-    digits = max(0, 1 - math.floor(math.log10(high - low))) if high > low else 3
     more = f"; about {found.needed} units would decide" if found.needed else ""
-    return f"{estimate:.{digits}f}, 95 % from {low:.{digits}f} to {high:.{digits}f} over {units} units{more}"
+    groups = found.groups if found.word == "depends" else {}
+    return _told(found.interval) + more + "".join(f"; {level}: {_told(each)}" for level, each in groups.items())
+
+
+def _told(found: verdict.Interval) -> str:
+    estimate, low, high, units = found
+    digits = max(0, 1 - math.floor(math.log10(high - low))) if high > low else 3
+    kind = f".{digits}f" if digits < 8 else ".3g"
+    return f"{estimate:{kind}}, 95 % from {low:{kind}} to {high:{kind}} over {units} units"
 
 
 def write_page(file: str | os.PathLike, folder: str | os.PathLike | None = None) -> Path:

@@ -53,7 +53,9 @@ class Rule:
     def is_share(self) -> bool:
         """Whether the estimand lies between 0 and 1."""
         difference = " less " in self.estimand or " minus " in self.estimand
-        return self.method in ("fractions", "exact") or (self.estimand.startswith("share of") and not difference)
+        return self.method in ("fractions", "exact") or (
+            self.estimand.startswith(("share of", "smallest of ten shares")) and not difference
+        )
 
     def data(self) -> dict[str, Any]:
         """The rule as it goes into JSON."""
