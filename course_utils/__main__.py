@@ -16,10 +16,11 @@ import sys
 from course_utils import data, faces, runtime
 from course_utils.core import storage
 from course_utils.doctor import doctor
+from course_utils.studies import transformer
 from course_utils.studies.command import run_command
 from course_utils.zoo import imagenet, robust
 
-FETCHED = {"imagenet": imagenet.fetch_weights, "faces": faces.fetch}
+FETCHED = {"imagenet": imagenet.fetch_weights, "faces": faces.fetch, "transformer": transformer.fetch_transformer}
 
 
 def main(arguments: list[str] | None = None) -> int:

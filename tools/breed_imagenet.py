@@ -2,8 +2,8 @@
 
     python tools/breed_imagenet.py FILE --minutes 35
 
-MAP-Elites with networks that paint, on mobilenet_v2, from seed 0, 400 children a generation as Nguyen, Yosinski and
-Clune had. Evolution asks the network in bfloat16, nearly twice as fast on processors that know it; that moves a
+MAP-Elites with networks that paint, on mobilenet_v2, from seed 0 or --seed, 400 children a generation as Nguyen et al.
+had. Evolution asks the network in bfloat16, nearly twice as fast on processors that know it; that moves a
 confidence by half a per cent on average, so what counts in the end is the score in float32.
 
     python tools/breed_imagenet.py FILE --store data/fooling/imagenet.safetensors
@@ -28,7 +28,7 @@ from course_utils.core import storage
 from course_utils.fooling import CPPN, Archive, map_elites
 from course_utils.fooling.packing import pack
 
-ENCODING, POPULATION, SEED = CPPN((3, 224, 224)), 400, 0
+ENCODING, POPULATION = CPPN((3, 224, 224)), 400
 EVERY = 120  # seconds between two writings
 POINTS = 100  # of the history that is stored
 KEPT = ("confidence", "born", "history", "random_state")
@@ -64,7 +64,7 @@ def read(file: Path) -> Archive:
     return Archive(images=images, genomes=genomes, encoding=repr(ENCODING), **tensors)
 
 
-def store(archive: Archive, file: Path) -> None:
+def store(archive: Archive, file: Path, seed: int) -> None:
     """Pack the genomes, with scores in float32 and a thinned history of median, mean and fraction at 99 % or more."""
     own = evaluation.logits(zoo.load("mobilenet_v2"), archive.images).softmax(1).diagonal()
     every = torch.linspace(0, len(archive.history) - 1, min(POINTS, len(archive.history))).round().long()
@@ -76,7 +76,7 @@ def store(archive: Archive, file: Path) -> None:
         "network": "mobilenet_v2, bfloat16 while breeding",
         "recipe": f"map_elites, {len(archive.history)} generations after the random one",
         "population": POPULATION,
-        "seed": SEED,
+        "seed": seed,
         "passes": POPULATION * (1 + len(archive.history)),
         "history": "forward passes, median, mean and fraction at 99 % or more of the 1000 confidences in bfloat16",
         "confidence": "of each class in float32, images in 256 levels",
@@ -93,10 +93,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--minutes", type=float, default=35)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--store", type=Path)
     given = parser.parse_args()
     if given.store:
-        return store(read(given.file), given.store)
+        return store(read(given.file), given.store, given.seed)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = written = time.monotonic()
 
@@ -115,7 +116,7 @@ def main() -> None:
         if now - start > 60 * given.minutes:
             raise KeyboardInterrupt
 
-    begin = {"resume": read(given.file)} if given.file.exists() else {"generator": runtime.seed(SEED)}
+    begin = {"resume": read(given.file)} if given.file.exists() else {"generator": runtime.seed(given.seed)}
     how = dict(generations=5000, population=POPULATION, progress=False, on_generation=watch)
     write(map_elites(Quick(zoo.load("mobilenet_v2")), ENCODING, **how, **begin), given.file)
 

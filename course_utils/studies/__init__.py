@@ -3,7 +3,8 @@
     run(study("T1"))            the units that are not stored yet, on all cores of this machine
     report.judged(...)          what they say by the rule
 
-One file a claim, with the studies of its rows in ``STUDIES``; their rules are in `claims`.
+One file a claim, or a row that is measured in another way than the claim's others, with its studies in ``STUDIES``;
+their rules are in `claims`.
 """
 
 import functools
@@ -20,8 +21,9 @@ __all__ = ["RULES", "Rule", "Study", "run", "study", "study_names"]
 
 @functools.cache
 def _studies() -> dict[str, Study]:
-    claims = dict.fromkeys(rule.partition("-")[0].lower() for rule in RULES)
-    files = [f"{__name__}.{claim}" for claim in claims if Path(__file__).with_name(f"{claim}.py").exists()]
+    names = [name for rule in RULES for name in (rule.partition("-")[0], rule.replace("-", "_"))]
+    names = [name for name in dict.fromkeys(map(str.lower, names)) if Path(__file__).with_name(f"{name}.py").exists()]
+    files = [f"{__name__}.{name}" for name in names]
     found = [each for file in files for each in importlib.import_module(file).STUDIES]
     return {each.rule.id: each for each in found}
 

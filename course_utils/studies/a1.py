@@ -122,4 +122,4 @@ UNITS, TRIAL, AGAIN = (
     _units(range(small, small + number), range(nothing, nothing + number))
     for small, nothing, number in ((0, 5, 5), (0, 5, 3), (10, 15, 3))
 )
-STUDIES = (Study(RULES["A1"], UNITS, what_is_left, quick=tuple(TRIAL), again=AGAIN),)
+STUDIES = (Study(RULES["A1"], UNITS, what_is_left, again=AGAIN),)

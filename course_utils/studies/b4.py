@@ -52,4 +52,4 @@ def ratio(seed: int, generator: torch.Generator) -> dict:
     }
 
 
-STUDIES = (Study(RULES["B4"], seeds(10), ratio, quick=("0", "1", "2"), again=seeds(5, 10)),)
+STUDIES = (Study(RULES["B4"], seeds(10), ratio, again=seeds(5, 10)),)

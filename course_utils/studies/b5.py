@@ -150,7 +150,7 @@ def leaving(model: nn.Module, image: Tensor, pixels: Tensor) -> tuple[Tensor, Te
     return gone, near
 
 
-SEEDS = dict(units=seeds(10), quick=("0", "1", "2"), again=seeds(5, 10))
+SEEDS = dict(units=seeds(10), again=seeds(5, 10))
 STUDIES = (
     Study(RULES["B5-linear"], measure=linear, **SEEDS),
     Study(RULES["B5-axes"], measure=axes, **SEEDS),

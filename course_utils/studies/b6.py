@@ -66,4 +66,4 @@ def correlation(seed: int, generator: torch.Generator) -> dict:
     }
 
 
-STUDIES = (Study(RULES["B6"], seeds(10), correlation, quick=("0", "1", "2"), again=seeds(5, 10)),)
+STUDIES = (Study(RULES["B6"], seeds(10), correlation, again=seeds(5, 10)),)

@@ -74,6 +74,6 @@ def kinder(seed: int, generator: torch.Generator) -> dict:
 
 
 STUDIES = (
-    Study(RULES["B7"], seeds(10), literal, quick=("0", "1", "2"), again=seeds(5, 10)),
-    Study(RULES["B7-ours"], seeds(10), kinder, quick=("0", "1", "2"), again=seeds(5, 10)),
+    Study(RULES["B7"], seeds(10), literal, again=seeds(5, 10)),
+    Study(RULES["B7-ours"], seeds(10), kinder, again=seeds(5, 10)),
 )

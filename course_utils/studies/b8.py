@@ -118,5 +118,4 @@ def _units(first: int, number: int) -> dict[str, list]:
 
 PATHS = [(s, s) for s in SIDES], [(s, 28) for s in SIDES], [(28, s) for s in SIDES]  # (side, width)
 SIZES = sorted({size for path in PATHS for size in path})  # one network is on all three paths
-QUICK = ("dense 0", "dense 1", "dense 2")
-STUDIES = (Study(RULES["B8"], _units(0, 5), shrinking, quick=QUICK, again=_units(10, 3)),)
+STUDIES = (Study(RULES["B8"], _units(0, 5), shrinking, again=_units(10, 3)),)

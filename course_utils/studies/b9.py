@@ -126,4 +126,4 @@ def _units(first: int, number: int) -> dict[str, str]:
     }
 
 
-STUDIES = (Study(RULES["B9"], _units(0, 10), accepted_by_best, quick=tuple(_units(0, 1)), again=_units(30, 5)),)
+STUDIES = (Study(RULES["B9"], _units(0, 10), accepted_by_best, again=_units(30, 5)),)

@@ -99,4 +99,4 @@ def _units(first: int, number: int) -> dict[str, list]:
     }
 
 
-STUDIES = (Study(RULES["C2"], _units(0, 10), what_is_left, quick=tuple(_units(0, 3)), again=_units(20, 5)),)
+STUDIES = (Study(RULES["C2"], _units(0, 10), what_is_left, again=_units(20, 5)),)

@@ -1,7 +1,7 @@
 """``deep-flaw study``: run studies, list them, and write the page of their verdicts.
 
 deep-flaw study T1                        measure the units that are not kept yet, on all cores
-deep-flaw study T1 S1 --quick             a few units of each
+deep-flaw study --quick                   a trial: the first unit of every study, or of those named
 deep-flaw study T1 --again                other seeds, which decide nothing; they are kept in the subfolder again
 deep-flaw study T1 --dask tcp://host:8786 the same on a cluster
 deep-flaw study --list                    every row, with what is stored of it
@@ -10,7 +10,9 @@ deep-flaw study --report studies.html     the page
 
 import argparse
 import contextlib
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from course_utils import runtime
@@ -33,7 +35,7 @@ def run_command(arguments: Sequence[str]) -> int:
     parser.add_argument("--workers", type=int, help="processes on this machine, without --dask; 0 runs in this one")
     parser.add_argument("--dask", metavar="ADDRESS", help="of a Dask scheduler, such as tcp://127.0.0.1:8786")
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--quick", action="store_true", help="a trial run: a few units")
+    which.add_argument("--quick", action="store_true", help="a trial run: the first unit")
     which.add_argument("--again", action="store_true", help="a second set of units, which decides nothing")
     parser.add_argument(
         "--folder", help="of results, instead of the user's cache or, in --list and --report, the course's"
@@ -41,13 +43,19 @@ def run_command(arguments: Sequence[str]) -> int:
     parser.add_argument("--list", action="store_true", help="every row and what is stored of it")
     parser.add_argument("--report", metavar="FILE", help="write the page of all verdicts")
     given = parser.parse_args(arguments)
-    if not (given.rows or given.list or given.report):
-        parser.error("name a row, or give --list or --report")
+    if not (given.rows or given.quick or given.list or given.report):
+        parser.error("name a row, or give --quick, --list or --report")
     try:
         if given.networks is not None:
             check_count("--networks", given.networks)
-        for chosen in [study(name) for name in given.rows]:
-            _run(chosen, given)
+        chosen = [study(name) for name in given.rows or (study_names() if given.quick else [])]
+        hands = os.cpu_count() or 1 if given.workers is None else given.workers
+        if given.quick and not given.dask and hands > 1:  # studies side by side, since each has one unit
+            with ThreadPoolExecutor(hands) as pool:
+                list(pool.map(lambda one: _run(one, given, workers=1, progress=False), chosen))
+        else:
+            for one in chosen:
+                _run(one, given, workers=given.workers)
         if given.list:
             _list(given.folder)
         if given.report:
@@ -61,17 +69,21 @@ def run_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _run(chosen, given):
-    name, folder, keys = chosen.rule.id, store.folder(given.folder), chosen.quick if given.quick else chosen.units
+def _run(chosen, given, *, workers, progress=True):
+    name, folder, keys = chosen.rule.id, store.folder(given.folder), list(chosen.units)
     if given.again:
         if not chosen.again:
             raise ValueError(f"{name} has no second set of units")
         chosen, folder, keys = replace(chosen, units=dict(chosen.again)), folder / "again", chosen.again
-    keys = list(keys)[: given.networks]
+    keys = list(keys)[: 1 if given.quick else given.networks]
     with contextlib.ExitStack() as stack:
         executor = stack.enter_context(_client(given.dask)).get_executor() if given.dask else None
-        units = run(chosen, keys, executor, folder=folder, workers=given.workers)
+        units = run(chosen, keys, executor, folder=folder, workers=workers, progress=progress)
     found = report.judged(chosen.rule, units)
+    if not found.interval:
+        numbers = ", ".join(f"{report.one_number(chosen.rule, unit['value']):.4g}" for unit in units.values())
+        runtime.say(f"{name}: {numbers} (a trial, too few units for a verdict)")
+        return
     trial = " (a trial)" if len(keys) < chosen.rule.units else ""
     note = " (a second set, which decides nothing)" if given.again else trial
     runtime.say(f"{name} {found.word}: {report.told(found)}{note}")

@@ -43,14 +43,12 @@ class Study:
         units: the units by key, each a number, text, or list of them. The key names it in the results.
         measure: ``measure(unit, generator) -> value``, a function of a module. The value is what `verdict.interval`
             takes for the rule's method, or a dict with that as "value" and what else is worth keeping.
-        quick: keys of the units of a trial run.
         again: other units, such as other seeds, for a second look that decides nothing.
     """
 
     rule: Rule
     units: dict[str, Any]
     measure: Callable[[Any, torch.Generator], Any]
-    quick: tuple[str, ...] = ()
     again: Mapping[str, Any] = field(default_factory=dict)
 
     def results(self, folder: str | os.PathLike | None = None) -> store.Results:
@@ -193,4 +191,4 @@ def measured(study: str, module: str, name: str, key: str, unit: Any) -> dict[st
     found = value if isinstance(value, dict) else {"value": value}
     seconds, seed = round(time.perf_counter() - began, 2), generator.initial_seed()
     versions = {"python": platform.python_version(), "torch": torch.__version__}
-    return found | {"seed": seed, "seconds": seconds, "device": "cpu", "versions": versions}
+    return {"device": "cpu"} | found | {"seed": seed, "seconds": seconds, "versions": versions}

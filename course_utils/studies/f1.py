@@ -81,6 +81,6 @@ def on_features(body: nn.Module, split: Split, test: Split) -> float:
 
 
 STUDIES = (
-    Study(RULES["F1"], seeds(10), features, quick=("0", "1", "2"), again=seeds(5, 10)),
-    Study(RULES["F1-leak"], seeds(10), leak, quick=("0", "1", "2"), again=seeds(5, 10)),
+    Study(RULES["F1"], seeds(10), features, again=seeds(5, 10)),
+    Study(RULES["F1-leak"], seeds(10), leak, again=seeds(5, 10)),
 )

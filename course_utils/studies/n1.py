@@ -24,4 +24,4 @@ def niches(seed: int, generator: torch.Generator) -> dict:
     return {"value": round(sum(found["mutation"]) / RUNS, 4)} | found
 
 
-STUDIES = (Study(RULES["N1"], seeds(10), niches, quick=("0", "1", "2"), again=seeds(5, 10)),)
+STUDIES = (Study(RULES["N1"], seeds(10), niches, again=seeds(5, 10)),)

@@ -52,4 +52,4 @@ def farther(images: torch.Tensor, labels: torch.Tensor, look=lambda images: imag
     return distances > limits[labels], distances, limits
 
 
-STUDIES = (Study(RULES["N11"], seeds(10), far_ones, quick=("0", "1", "2"), again=seeds(5, 10)),)
+STUDIES = (Study(RULES["N11"], seeds(10), far_ones, again=seeds(5, 10)),)

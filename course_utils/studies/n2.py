@@ -50,4 +50,4 @@ def regularity(images: Tensor) -> Tensor:
     return torch.stack(found).amax(0)
 
 
-STUDIES = (Study(RULES["N2"], seeds(10), like_nothing, quick=("0", "1", "2"), again=seeds(5, 10)),)
+STUDIES = (Study(RULES["N2"], seeds(10), like_nothing, again=seeds(5, 10)),)

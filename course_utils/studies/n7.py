@@ -70,6 +70,4 @@ def _pairs(numbers) -> dict[str, list]:
     }
 
 
-STUDIES = (
-    Study(RULES["N7"], _pairs(range(10)), carried, quick=tuple(_pairs((0, 3, 6))), again=_pairs((10, 13, 16, 18))),
-)
+STUDIES = (Study(RULES["N7"], _pairs(range(10)), carried, again=_pairs((10, 13, 16, 18))),)

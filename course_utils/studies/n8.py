@@ -86,6 +86,6 @@ def partial(first: np.ndarray, second: np.ndarray, given: np.ndarray) -> float:
 
 
 STUDIES = (
-    Study(RULES["N8"], seeds(10), regard, quick=("0", "1", "2"), again=seeds(5, 10)),
-    Study(RULES["N8-within"], seeds(10), regard_within, quick=("0", "1", "2"), again=seeds(5, 10)),
+    Study(RULES["N8"], seeds(10), regard, again=seeds(5, 10)),
+    Study(RULES["N8-within"], seeds(10), regard_within, again=seeds(5, 10)),
 )

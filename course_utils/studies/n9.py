@@ -47,6 +47,6 @@ def _at_radii(trainings: dict[str, int]) -> dict[str, list]:
 
 ALL, AGAIN = _at_radii(seeds(10)), _at_radii(seeds(5, 10))
 STUDIES = (
-    Study(RULES["N9"], seeds(10), of_the_cube, quick=("0", "1", "2"), again=seeds(5, 10)),
-    Study(RULES["N9-ours"], ALL, of_directions, quick=tuple(_at_radii(seeds(1))), again=AGAIN),
+    Study(RULES["N9"], seeds(10), of_the_cube, again=seeds(5, 10)),
+    Study(RULES["N9-ours"], ALL, of_directions, again=AGAIN),
 )

@@ -10,18 +10,67 @@ RULES = (
         tested="the share of correctly classified photographs with a misclassified image within an RMS distortion of "
         "0.0065, in 256 levels as a file holds it",
         ours="'very close' is not a number in the article; 0.0065 is the mean that later texts give for Szegedy's "
-        "AlexNet [S]; the 256 levels are ours, and make it harder; a pilot of four photographs without them needed "
-        "0.0006 to 0.0014",
+        "AlexNet [S]; the 256 levels are ours, and make it harder; a pilot of four of these photographs without them "
+        "needed 0.0006 to 0.0014; a search that finds nothing counts against the sentence and proves nothing: 'fails' "
+        "would say that these searches fail",
         estimand="share of photographs, minimum over L-BFGS, Carlini-Wagner, DeepFool and PGD on the 256 levels",
-        unit="photograph that the network names by its label (30, or as many as there are)",
-        units=30,
+        unit="photograph that the network names by its label (24 of 27)",
+        units=24,
         method="exact",
         cut=0.85,
         side="above",
-        reason="'any' correctly classified image: all of them; 0.85 is ours, the most that 30 photographs can show, "
-        "for with 30 of 30 the interval begins at 0.88",
-        half_width=0.06,
+        reason="'any' correctly classified image: all of them; 0.85 is ours, the most that 24 photographs can show, "
+        "for with 24 of 24 the interval begins at 0.858",
+        half_width=0.08,
         scope="MobileNetV2 with torchvision's weights, labelled photographs of 224 x 224 pixels",
+    ),
+    Rule(
+        id="S1-vit",
+        sentence="very close to any correctly classified image there is an incorrectly classified image",
+        source=ARTICLE + ", of which the title speaks of all neural networks",
+        tested="the share of photographs with a changed crop within an RMS distortion of 0.0065, in 256 levels, for "
+        "which a transformer's visual search finds another photograph first",
+        ours="the author knew convolutional networks only; a transformer is asked since his title says 'all'. It has "
+        "no classes, so it names a crop by the nearest of six other crops of each photograph, and a crop that it, or "
+        "the MobileNetV2 beside it, does not find at first is drawn again, up to 20 times. A search that finds "
+        "nothing counts against the sentence and proves nothing: 'fails' would say that these searches fail. A pilot "
+        "(another crop of the dahlia) needed 0.0034",
+        estimand="share of photographs, minimum over DeepFool and PGD on the 256 levels",
+        unit="photograph, one crop of it",
+        units=41,
+        method="exact",
+        cut=0.91,
+        side="above",
+        reason="'any' is all of them; 0.91 is ours, the most that 41 photographs can show, for with 41 of 41 the "
+        "interval begins at 0.914",
+        half_width=0.06,
+        scope="one transformer, ViT-S/14, trained as DINOv2, searching among 41 photographs; weights out of a package "
+        "that does not say where it has them from",
+    ),
+    Rule(
+        id="S2-vit",
+        sentence="the adversarial images seem to be incorrectly classified by other DNNs",
+        source=ARTICLE,
+        tested="how much more often crops that were changed against a transformer mislead a convolutional network, and "
+        "the other way round, than the same crops with Gaussian noise of the same RMS distortion",
+        ours="as S2, the mildest reading; the least change of a photograph is a hundredth of what it is for a digit, "
+        "and would carry nothing over, so all changes have the distortion that is called invisible in S1-photos and "
+        "go as far beyond the border as they can; the class is not asked to be the same. Searches among photographs "
+        "stand for classes, as in S1-vit. A crop counts only if the transformer and both convolutional networks find "
+        "its photograph (up to 20 draws); the excess is a plain difference, where S2 divides by what noise leaves; "
+        "changes are not rounded to 256 levels. A pilot (another crop of the dahlia, 40 steps): 0 in both directions, "
+        "with all three makers misled",
+        estimand="error on adversarial images less error on noise, mean over directions and photographs",
+        unit="photograph, five crops of it, in both directions; the interval over both is over the 41 photographs",
+        units=82,
+        method="t",
+        cut=0.038,
+        side="above",
+        reason="that of S2: half of the excess in Szegedy's Table 2 [P], and the half is ours",
+        half_width=0.05,
+        scope="one transformer, ViT-S/14, with MobileNetV2 and EfficientNet-Lite0 without their last layers; PGD in L2 "
+        "at an RMS distortion of 0.0065, 41 photographs",
+        factor="direction (from the transformer, or to it)",
     ),
     Rule(
         id="S3-photos",
@@ -36,8 +85,8 @@ RULES = (
         "three colours together",
         estimand="pixels that carry 90 % of the change's energy over pixels that carry 90 % of the noise's, mean of "
         "photographs",
-        unit="photograph that the network names by its label (30, or as many as there are)",
-        units=30,
+        unit="photograph that the network names by its label (24 of 27)",
+        units=24,
         method="t",
         cut=0.5,
         side="above",
@@ -56,7 +105,8 @@ RULES = (
         ours="a mean of selected images cannot be repeated; we ask whether one run has as many images at 99 % as the "
         "figure shows; the mean of such images is between 99 and 100 %, about the figure's. The sentence does not "
         "speak of the typical class: the median over classes is printed beside it (88.11 % reported [M]) and decides "
-        "nothing",
+        "nothing; that such images look nothing like their class is part of 'similar results' and is not asked here; "
+        "the pilot's 28 is at a twenty-fifth of the budget, so that 'holds' (54 classes or more) is to be expected",
         estimand="share of the 1,000 classes whose bred image reaches 99 %, after 5,000 generations of 400 children",
         unit="class; one run breeds all of them, so the interval speaks for other classes and not for other runs",
         units=1000,
@@ -64,7 +114,7 @@ RULES = (
         cut=0.04,
         side="above",
         reason="'the following': the 40 images of the figure [P], of 1,000 classes",
-        half_width=0.015,
+        half_width=0.032,
         scope="MobileNetV2, one crop where the paper averages ten, the published 5,000 generations of 400 children "
         "[P], that is 2,000 images a class (20,000 passes in the paper, with its ten crops); the stored run of 80 "
         "images a class is a pilot (28 classes at 99 %) and gives no verdict",
@@ -74,13 +124,17 @@ RULES = (
         sentence="some of the images that include repeats were edited to reduce the repeats and the confidence did "
         "drop",
         source=ARTICLE,
-        tested="how much more log-odds of its class a bred pattern loses when half of its own repeats are painted over "
-        "than when an equal area that touches none of them is",
+        tested="how much more log-odds of its class a bred pattern loses when up to half of its own repeats, as many "
+        "as it has squares that repeat nothing and three at least, are painted over than when an equal area that "
+        "repeats nothing is",
         ours="the article compares with the unedited image only, where any damage would do; the equal area is our "
-        "control, and the drop without it is printed beside; log-odds, since confidences near 0 or 1 hardly move",
+        "control, and the drop without it is printed beside; log-odds, since confidences near 0 or 1 hardly move. A "
+        "repeat is a square of 28 pixels that is found again in six places or more, the control squares that are "
+        "found nowhere else: these are often the middle of a pattern; equal in area, not in contrast: how far each "
+        "paint changes the picture is printed beside",
         estimand="log-odds lost with repeats less log-odds lost with an equal area without, mean over patterns",
-        unit="bred pattern with repeats, chosen by its likeness to itself when shifted and without asking the network",
-        units=30,
+        unit="bred pattern at 50 % or more with repeats, chosen by its likeness to itself without asking the network",
+        units=37,
         method="t",
         cut=0.0,
         side="above",
@@ -97,13 +151,13 @@ RULES = (
         tested="of photographs that keep their name when every other tile is mirrored in its place, the share of views "
         "that keep it when the tiles are shuffled",
         ours="the order of tiles stands for how features relate; mirroring in place makes seams and leaves the order, "
-        "so that what breaks at the seams alone is not counted; a feature larger than a tile is cut, hence three sizes "
-        "of tile. The interval over all sizes treats a photograph's three values as separate, those for each size do "
-        "not; a size with fewer than three photographs left gets no interval",
-        estimand="share of shuffled views that keep their name, mean over photographs",
-        unit="photograph at one size of tile, 20 shuffles (30 photographs, or as many as there are, at 2 x 2, 4 x 4, 8 "
-        "x 8)",
-        units=90,
+        "so that what breaks at the seams alone is not counted; a feature larger than a tile is cut, hence three "
+        "sizes of tile. The interval over all sizes is over photographs (23), that of a size over its own values",
+        estimand="share of shuffled views that keep their name, mean over photographs, each over the sizes at which "
+        "it can be asked",
+        unit="photograph at one size of tile, 20 shuffles (19 photographs at 2 x 2, 19 at 4 x 4, 14 at "
+        "8 x 8, of 24 that the network names by their label)",
+        units=52,
         method="fractions",
         cut=0.8,
         side="above",
@@ -121,9 +175,12 @@ RULES = (
         tested="how much more of its accuracy LeNet-5 loses when a digit's quarters are shuffled than a network that "
         "averages the evidence of patches of 9 x 9 pixels and cannot know how they relate",
         ours="the second network makes the sentence true by construction and is the yardstick: what it loses, the "
-        "seams cost; LeNet-5 may also use where a part lies in the frame, which this test does not separate from how "
-        "parts relate; a pilot without the second network lost 69 points, with seams; conflicting digits are printed "
-        "beside",
+        "seams cost, and they cost it more than they would a network of larger fields, which favours the sentence; it "
+        "reads whole digits less well (94 % in the pilot). LeNet-5 may also use where a part lies in the frame, which "
+        "this test does not separate from how parts relate. Digits in conflict, a whole one under the shuffled "
+        "quarters of another, are printed beside. A pilot (seed 100): 0.24, LeNet-5 losing 75 points and the other "
+        "51. LeNet-5 starts about five points higher, so it would lose five more if both ended alike; the allowance "
+        "covers that",
         estimand="accuracy lost by LeNet-5 less accuracy lost by the network of small fields, a fraction of the test "
         "digits",
         unit="pair of trainings from one seed, a LeNet-5 and a network of small fields",
@@ -134,7 +191,8 @@ RULES = (
         reason="'not making use of how these relate': no more is lost than by a network that cannot; a tenth of the "
         "digits is our allowance",
         half_width=0.03,
-        scope="LeNet-5 and a network with a receptive field of 9 pixels, MNIST, quarters of 14 x 14 pixels",
+        scope="LeNet-5 and a LeNet without pooling whose receptive field is 9 pixels, patches two pixels apart, "
+        "MNIST, quarters of 14 x 14 pixels",
     ),
     Rule(
         id="N6-face",
@@ -142,12 +200,16 @@ RULES = (
         "the image",
         source=ARTICLE,
         tested="whether a face whose eyes, nose and mouth are set down anywhere is named a face nearly as often as "
-        "with them set back in place, or hardly more often than with scraps of other pictures in their stead",
-        ours="the article's 'anywhere' is a case that it imagined; scraps are our control, since what is left of the "
-        "head is itself taken for a face in part (a pilot: 42 % anywhere, 34 % with scraps, 100 % set back)",
+        "with them set back in place, or hardly more often than with scraps of other pictures at the same places in "
+        "their stead",
+        ours="the article's 'anywhere' is a case that it imagined; no part covers another; scraps are our control, "
+        "since what is left of the head is itself taken for a face in part. Parts anywhere leave grey discs behind: "
+        "the parts set back among grey discs are printed beside, and scraps in the parts' own places. The first "
+        "edition, one draw with overlaps: 42 % anywhere, 34 % with scraps in place, 100 % set back; a pilot of two "
+        "other faces: 12 of 40 anywhere, 2 of 40 with scraps, both set back",
         estimand="share taken for a face with the parts anywhere, less half of the sum of the shares with them set "
         "back and with scraps, mean over faces",
-        unit="small grey face that the network takes for one, 20 draws of the places (100, or as many as there are)",
+        unit="small grey face that the network takes for one, 20 draws of the places (all 100 of scikit-image)",
         units=100,
         method="t",
         cut=0.0,
@@ -182,11 +244,14 @@ RULES = (
         sentence="those phenomenons have no impact on practical performance of convolutional neural networks",
         source=BLOG,
         tested="how far the error rises when test digits suffer everyday changes (noise, blur, contrast, JPEG, "
-        "rotation) that are as large, in RMS distortion, as the network's median shortest adversarial change",
+        "rotation) that are as large, in RMS distortion, as the network's median shortest adversarial change, or as "
+        "near to it as the kind gets",
         ours="practice is read as images that nobody attacks; an attacker is practice too, but not the blog's; the "
-        "change has the adversarial size, so that the phenomenon is asked for where it would be met by chance; "
-        "nonsense images have no such size, and the number does not speak of them. The adversarial error, photographs "
-        "and confident accidents on natural crops are printed beside",
+        "change has the adversarial size, so that the phenomenon is asked for where it would be met by chance: each "
+        "digit is changed to the median distortion of the shortest changes that DeepFool, Carlini-Wagner and L-BFGS "
+        "find on 200 digits; everyday changes are often larger, and five strengths of each kind are printed beside, "
+        "with the adversarial distortions; nonsense images have no such size, and the number does not speak of them. "
+        "Photographs have a row of their own, confident accidents on natural crops are A4's. A pilot (seed 100): -0.04",
         estimand="rise of the test error, mean over the five kinds, divided by the error on unchanged digits",
         unit="training of a LeNet-5",
         units=10,
@@ -195,7 +260,27 @@ RULES = (
         side="below",
         reason="'no impact': the error stays what it was; less than twice the ordinary error is our cut",
         half_width=0.2,
-        scope="LeNet-5, all 10,000 test digits of MNIST, each kind as strong as the distortion asks or as it can get",
+        scope="LeNet-5, all 10,000 test digits of MNIST; JPEG in whole qualities, rotation to either side on black",
+    ),
+    Rule(
+        id="B0-photos",
+        sentence="those phenomenons have no impact on practical performance of convolutional neural networks",
+        source=BLOG,
+        tested="the share of changed photographs (noise, blur, contrast, JPEG, rotation, each at an RMS distortion of "
+        "0.0065) that lose the name which the network gave them rightly",
+        ours="as B0; 0.0065 is the distortion within which S1-photos looks for a misclassified image beside each of "
+        "these photographs; JPEG cannot be so small for all of them, and is then of quality 100. What DeepFool needs, "
+        "and five strengths of each kind up to gross ones, are printed beside; everyday changes are often larger than "
+        "0.0065. A pilot of two mirrored photographs lost no name in ten changes",
+        estimand="share of changes that take the name, mean over photographs",
+        unit="photograph that the network names by its label (24 of 27), five kinds of change",
+        units=24,
+        method="fractions",
+        cut=0.11,
+        side="below",
+        reason="'no impact': no more names are lost than are wrong without any change, 3 of these 27 photographs",
+        half_width=0.03,
+        scope="MobileNetV2 with torchvision's weights, labelled photographs of 224 x 224 pixels",
     ),
     Rule(
         id="B1",
@@ -288,20 +373,26 @@ RULES = (
         tested="the estimated dimension of the patches of a photograph against that of Gaussian patches with the same "
         "spectrum, which fill the space and belong to no manifold of fewer dimensions",
         ours="the blog speaks of whole images and gives no number for 'low'; patches stand for them, since one "
-        "photograph is one point; the control is ours, because estimates from few points are low for dense clouds too, "
-        "and this bias is named beside. A pilot of five photographs with overlapping patches: 0.3 to 0.6. Shuffled "
-        "pixels and views of 20 things are printed beside",
-        estimand="TwoNN's dimension of patches over that of the Gaussian control of as many, mean over photographs",
-        unit="photograph (30, or as many as there are)",
-        units=30,
+        "photograph is one point. The control has the patches' own covariance, and is ours, because estimates from "
+        "few points are low for dense clouds too; this bias is named beside, by patches with shuffled pixels. "
+        "Pictures that are Gaussian themselves have ratios of 0.95 to 1.12. Half of the photographs were resampled by "
+        "those who packed them, and most stored as JPEG, which smooths them. A pilot of five photographs with "
+        "overlapping patches: 0.3 to 0.6; one by the motorcycle's second camera: 0.57. Views of each photograph as it "
+        "hangs on a wall are printed beside. a ratio below 1 also comes from a mixture of textures, each of which "
+        "fills the space: 'holds' says fewer dimensions than one Gaussian of the same spectrum, and does not prove a "
+        "manifold",
+        estimand="TwoNN's dimension of patches over that of the Gaussian control of as many (mean of five draws), "
+        "mean over photographs",
+        unit="photograph (all 41 that packages bring)",
+        units=41,
         method="t",
         cut=0.5,
         side="below",
         reason="'not dense' would be anything below 1, 'low-dimensional' is more; half of what a dense cloud gives is "
         "ours",
         half_width=0.06,
-        scope="grey patches of 12 x 12 pixels without their mean and contrast, 1,000 from each photograph in its own "
-        "size, no two overlapping by more than half",
+        scope="grey patches of 12 x 12 pixels with a deviation of 4 levels or more, without their mean and contrast, "
+        "up to 1,000 from each photograph in its own size, no two sharing more than half",
     ),
     Rule(
         id="C4",
@@ -309,10 +400,11 @@ RULES = (
         source=COMMENTS,
         tested="the accuracy on test digits of poor quality (noise, blur, low contrast, JPEG), for the worst of the "
         "four kinds",
-        ours="the comment reports this as what is supposed; 'good' and the strengths are ours: noise of deviation 0.3, "
-        "blur of 2 pixels, a contrast of 0.3, JPEG at quality 10; that people still read such digits is our guess, to "
-        "be looked at before the run. The whole curve over strength, and people's published tolerance as far as it can "
-        "be found, are printed beside",
+        ours="the comment reports this as what is supposed; 'good' and the strengths are ours: noise of deviation "
+        "0.3, blur of 2 pixels, a contrast of 0.3 about each digit's own mean, JPEG at quality 10; the strengths were "
+        "looked at before any network was asked, and at a blur of 2 all of 40 training digits could be read by one "
+        "reader. The whole curve over strength, and people's published tolerance as far as it can be found, are "
+        "printed beside. A pilot (seed 100): 0.938, blur",
         estimand="accuracy for the kind with the lowest, a fraction of the test digits",
         unit="training of a LeNet-5",
         units=10,
@@ -329,18 +421,23 @@ RULES = (
         "face.",
         source=ARTICLE,
         tested="the share of breedings that end, within 5,000 pictures judged, with coloured squares in which the "
-        "whole detector sees a face in the file, after JPEG and in a larger noise",
+        "whole detector sees a face in the file, after JPEG and at a random place in a larger noise",
         ours="'could' needs one success; we ask that a designer need not be lucky. Bred squares in place of climbed "
         "noise, which under its grain is the sketch of a face; a picture in which a detector of another kind sees a "
-        "face, as it is or blurred, is no noise and does not count. Random squares (a pilot: 0 of 100) are the control",
+        "face, as it is or blurred by 2, 4 or 6 pixels, is no noise and does not count. A face counts, for both "
+        "detectors, if it is at least half as long as the squares together: the other detector often sees smaller "
+        "ones in random squares, and it does see two real faces laid in such squares. The designer looks every ten "
+        "generations in all three ways; the larger noise that decides is another. A pilot of two seeds, 100 and 101, "
+        "succeeded after 2,343 and 3,408 pictures; random squares (0 of 40) are the control",
         estimand="share of breedings that fool the camera",
         unit="breeding from one seed",
         units=20,
         method="exact",
         cut=0.5,
         side="above",
-        reason="'could be fooled by ... designed': the design succeeds more often than not, which is ours",
-        half_width=0.2,
+        reason="'could be fooled by ... designed': the design succeeds more often than not, which is ours; 15 of 20 "
+        "hold, 5 or fewer fail",
+        half_width=0.23,
         scope="the face detector MTCNN, whose three networks tell the attacker their probabilities; files, no lens and "
         "no print",
     ),
@@ -350,18 +447,22 @@ RULES = (
         source=ARTICLE,
         tested="how many more first hits of a visual search are lost in front of a wallpaper made for it than in front "
         "of noise",
-        ours="'influence' is read as losing the right hit; the wallpaper is made with the weights known, behind other "
-        "things and other views than those it is judged on; the article says 'perhaps'",
+        ours="'influence' is read as losing the right hit among 20 things, each known from six views in front of "
+        "grey; the wallpaper is made with the weights known, behind the ten other things, and so that one of these is "
+        "hit; the article says 'perhaps'. A pilot with another network (EfficientNet-Lite0) and two of the things "
+        "found 0.75 and 1 in the file, 0.10 and 0.35 in print",
         estimand="share of views whose first hit is right in front of noise less that in front of the wallpaper, mean "
         "over things",
-        unit="thing cut out of its photograph, 20 views each (20 things, or as many as there are)",
+        unit="thing cut out of its photograph, 20 views each",
         units=20,
         method="t",
         cut=0.1,
         side="above",
-        reason="'influence': more than any busy background does; one search in ten is ours",
+        reason="'influence': more than a background of noise does; bricks are printed beside; one search in ten is "
+        "ours",
         half_width=0.1,
-        scope="a search by MobileNetV2's last features and their cosine, in the file; a print has a row of its own",
+        scope="a search by MobileNetV2's last features and their cosine, in the file; a print has a row of its own; "
+        "two wallpapers, one for each half: the interval speaks for other things, not for other wallpapers",
     ),
     Rule(
         id="A3-print",
@@ -370,10 +471,12 @@ RULES = (
         tested="how many more first hits of a visual search are lost in front of a wallpaper that was made for print, "
         "printed and photographed, than in front of a print of noise",
         ours="the sentence before it is about wallpaper, and what hangs on a wall is printed; print and camera are "
-        "simulated, by one program for making and for judging with other draws; the wallpaper is trained through them",
+        "simulated, by one program for making and for judging with other draws; the wallpaper is trained through "
+        "them. The thing stands before the photographed wall and is not photographed with it. A pilot with another "
+        "network (EfficientNet-Lite0) and two of the things found 0.75 and 1 in the file, 0.10 and 0.35 in print",
         estimand="share of views whose first hit is right before printed noise less that before the print, mean over "
         "things",
-        unit="thing cut out of its photograph, 20 views each (20 things, or as many as there are)",
+        unit="thing cut out of its photograph, 20 views each",
         units=20,
         method="t",
         cut=0.1,
@@ -381,7 +484,27 @@ RULES = (
         reason="'exploited': on a wall as in the file; one search in ten is ours, as for the wallpaper in the file",
         half_width=0.1,
         scope="a search by MobileNetV2's last features and their cosine, simulated print and photograph; no real "
-        "printer",
+        "printer; two wallpapers, one for each half: the interval speaks for other things, not for other wallpapers",
+    ),
+    Rule(
+        id="A3-vit",
+        sentence="Perhaps the right background wallpaper could influence visual search classifiers.",
+        source=ARTICLE,
+        tested="as A3-wallpaper, for a visual search by a transformer",
+        ours="as A3-wallpaper; a transformer was trained for such searches, so its numbers are what one would use",
+        estimand="share of views whose first hit is right in front of noise less that in front of the wallpaper, mean "
+        "over things",
+        unit="thing cut out of its photograph, 20 views each",
+        units=20,
+        method="t",
+        cut=0.1,
+        side="above",
+        reason="'influence': more than a background of noise does; bricks are printed beside; one search in ten is "
+        "ours",
+        half_width=0.1,
+        scope="one transformer, ViT-S/14, and the cosine of its class token, in the file; weights of a package that "
+        "does not say where it has them from; two wallpapers, one for each half: the interval speaks for other "
+        "things, not for other wallpapers",
     ),
     Rule(
         id="A4",
@@ -391,18 +514,25 @@ RULES = (
         tested="the share of ordinary photographs with a place in which a detector of faces sees one with 95 % or "
         "more, and where there is nobody",
         ours="'by accident' only; design is the row of the camera. Faces stand for pedestrians, and no car drives; a "
-        "photograph counts once, for its crops share their things. That no face is in a photograph is settled by "
-        "looking before the run. A car sees thousands of images, so a share below the cut says that 60 photographs "
-        "show no more, and not that it is safe; the rate for each crop is printed beside",
+        "photograph counts once, for its crops share their things. That there is nobody was settled by looking before "
+        "the run; portraits on coins and animals' faces from the front are left out, for they do look like something, "
+        "and so are photographs that the detector had been shown before, among them a motorcycle with a face at 93 % "
+        "on a wheel. A pilot on three that are left out: a dog's head has a face in 1 of 100 crops, coins and a "
+        "rocket in none. A car sees thousands of images, so a share below the cut says that 29 photographs show no "
+        "more, and not that it is safe; the rate for each crop is printed beside, and how many crops a classifier "
+        "names with 95 %",
         estimand="share of photographs without a face that have a confident detection in 100 natural crops",
-        unit="photograph without a person (60, or as many as there are)",
-        units=60,
+        unit="photograph without a person (29: all that there are), 100 squares of a quarter to all of its shorter "
+        "side",
+        units=29,
         method="exact",
-        cut=0.06,
+        cut=0.12,
         side="above",
-        reason="'very possible' is no number: 0.06 is ours, the smallest that 60 photographs without an accident can "
-        "refute",
-        half_width=0.05,
-        scope="the face detector MTCNN, natural crops of photographs that nobody attacked",
+        reason="'very possible' is no number: 0.12 is ours, about the smallest that 29 photographs without an "
+        "accident can refute, for with 0 of 29 the interval ends at 0.119; 8 of 29 hold (the interval begins at "
+        "0.127), 0 fail, 1 to 7 leave it undecided",
+        half_width=0.19,
+        scope="the face detector MTCNN, natural crops of photographs that nobody attacked; 16 of ImageNet's and 13 "
+        "others, mostly textures, writing, and what microscopes and telescopes see",
     ),
 )

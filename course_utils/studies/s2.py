@@ -87,6 +87,6 @@ def _cuts(first: int, last: int) -> dict[str, int]:
 
 
 STUDIES = (
-    Study(RULES["S2"], _pairs(0, 1), pair, quick=tuple(_pairs(0)), again=_pairs(2)),
-    Study(RULES["S2-data"], _cuts(0, 5), halves, quick=("0", "1", "2"), again=_cuts(5, 8)),
+    Study(RULES["S2"], _pairs(0, 1), pair, again=_pairs(2)),
+    Study(RULES["S2-data"], _cuts(0, 5), halves, again=_cuts(5, 8)),
 )

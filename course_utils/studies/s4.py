@@ -111,7 +111,6 @@ STUDIES = (
         RULES["S4"],
         _units(l2=(0, 10), linf=(10, 10)),
         by_step,
-        quick=("l2 0", "l2 1", "l2 2", "linf 10", "linf 11", "linf 12"),
         again=_units(l2=(10, 5), linf=(0, 5)),
     ),
 )

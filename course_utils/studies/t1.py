@@ -15,4 +15,4 @@ def errors(seed: int, generator: torch.Generator) -> list[int]:
     return [len(test.labels) - right, len(test.labels)]
 
 
-STUDIES = (Study(RULES["T1"], seeds(10), errors, quick=("0", "1", "2"), again=seeds(5, 10)),)
+STUDIES = (Study(RULES["T1"], seeds(10), errors, again=seeds(5, 10)),)

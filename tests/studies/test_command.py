@@ -35,7 +35,16 @@ def test_a_study_is_measured_and_judged(said, tmp_path):
     status, told = said("T1", "--workers", "0", "--networks", "3", "--folder", str(tmp_path / "few"))
     assert status == 0 and told.endswith("over 3 units (a trial)\n")
     assert set(json.loads((tmp_path / "few" / "X1.json").read_text())["units"]) == set("012")
-    assert said("T1", "--workers", "0", "--quick")[1] == "X1 undecided: no interval yet (a trial)\n"
+    few = said("T1", "--workers", "0", "--networks", "2", "--folder", str(tmp_path / "two"))[1]
+    assert few.startswith("X1: ") and few.endswith(" (a trial, too few units for a verdict)\n")
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_quick_trial_takes_the_first_unit_of_each_study(said, monkeypatch, tmp_path, workers):
+    monkeypatch.setattr(command, "study_names", lambda: ["T1", "T1"])
+    status, told = said("--quick", "--workers", workers)
+    assert status == 0 and told.count("too few units for a verdict") == 2
+    assert set(json.loads((tmp_path / "studies" / "X1.json").read_text())["units"]) == {"0"}
 
 
 def test_a_second_set_decides_nothing_and_lies_apart(said, tmp_path):
@@ -60,7 +69,7 @@ ROW = next(name for name in RULES if name not in study_names()) if len(study_nam
 @pytest.mark.parametrize(
     ("arguments", "status", "why"),
     [
-        ([], 2, "name a row, or give --list or --report"),
+        ([], 2, "name a row, or give --quick, --list or --report"),
         (["T11"], 1, "no row is called 'T11'; did you mean 'T1'?"),
         (["T1", "Z"], 1, "no row is called 'Z'; there are "),
         *([([ROW], 1, f"{ROW} has a rule and no study yet; there are ")] if ROW else []),

@@ -94,4 +94,4 @@ def odd(unit, generator):
 
 def study(measure):
     again = {str(k): k for k in range(6, 9)}
-    return Study(RULE, {str(k): k for k in range(6)}, measure, quick=("0", "1"), again=again)
+    return Study(RULE, {str(k): k for k in range(6)}, measure, again=again)

@@ -1,0 +1,78 @@
+"""S1-photos: is there a misclassified image within an RMS distortion of 0.0065 of every photograph, in a file?
+
+The photograph is brought to the 256 levels of a file before anything else, and so is what an attack finds: so small a
+change would mostly be rounded away, so it is made up to as many times as large as the distortion allows. Four attacks
+try, and the nearest misclassified image counts; PGD steps from level to level. The distortion that each attack needed
+without levels stands beside it. A search can fail.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import attacks, evaluation
+from course_utils.attacks.distances import distortion
+from course_utils.images.physical import eight_bits
+from course_utils.studies import photos
+from course_utils.studies.claims import RULES
+from course_utils.studies.engine import Study
+
+NEAR, LEVELS, SIZES = 0.0065, (1, 2, 4), 12  # PGD goes so many levels up or down; sizes tried for each other change
+NAMED = ("camera", "cat", "coffee", "motorcycle", "pagoda", *(f"foolbox {k:02}" for k in range(20) if k != 7))
+
+
+def named(model: nn.Module, name: str) -> tuple[Tensor, Tensor]:
+    """A photograph in 256 levels and its label, which the model has to give it."""
+    image = eight_bits(photos.cropped(name))
+    label = evaluation.predict(model, image).labels
+    if label.item() not in photos.labels(name):
+        raise ValueError(f"the network does not name {name} rightly; are its weights others than those of torchvision?")
+    return image, label
+
+
+def searches(model: nn.Module, image: Tensor, label: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    """What the attacks find without levels."""
+    how = dict(generator=generator, progress=False)
+    return {
+        "DeepFool": attacks.deepfool(model, image, label, **how),
+        "Carlini-Wagner": attacks.carlini_wagner(model, image, label, **how),
+        "L-BFGS": attacks.lbfgs(model, image, label, **how),
+    }
+
+
+def on_levels(image: Tensor, found: Tensor) -> Tensor:
+    """The change in 256 levels, as it is and larger and larger, up to the distortion that is allowed."""
+    most = max(NEAR / max(distortion(image, found).item(), 1e-9), 1)
+    sizes = torch.logspace(0, torch.tensor(most).log10().item(), SIZES)
+    return eight_bits((image + sizes.view(-1, 1, 1, 1) * (found - image)).clamp(0, 1))
+
+
+def nearest(model: nn.Module, image: Tensor, label: Tensor, tries: Tensor) -> float:
+    """The distortion of the nearest misclassified image among several; infinite if there is none."""
+    wrong = evaluation.predict(model, tries).labels != label
+    return distortion(image.expand_as(tries), tries)[wrong].amin().item() if wrong.any() else float("inf")
+
+
+def close_one(name: str, generator: torch.Generator) -> dict:
+    """Whether there is one within NEAR; the least distortion in 256 levels, and without them by attack."""
+    model = photos.namer()
+    image, label = named(model, name)
+    found = searches(model, image, label, generator)
+    least = {attack: nearest(model, image, label, on_levels(image, each)) for attack, each in found.items()}
+    how = dict(step_size=1 / 255, loss="margin", start="clean", progress=False)
+    steps = [attacks.pgd(model, image, label, levels / 255, **how) for levels in LEVELS]
+    least["PGD"] = nearest(model, image, label, eight_bits(torch.cat(steps)))
+    free = {attack: nearest(model, image, label, each) for attack, each in found.items()}
+    shortest = min(least.values())
+    return {
+        "value": shortest <= NEAR,
+        "least distortion": _number(shortest),
+        "by": min(least, key=least.get),
+        "without levels": {attack: _number(size) for attack, size in free.items()},
+    }
+
+
+def _number(size: float) -> float | None:
+    return round(size, 6) if size < float("inf") else None
+
+
+STUDIES = (Study(RULES["S1-photos"], {name: name for name in NAMED}, close_one),)
