@@ -49,10 +49,9 @@ def run_command(arguments: Sequence[str]) -> int:
         if given.networks is not None:
             check_count("--networks", given.networks)
         chosen = [study(name) for name in given.rows or (study_names() if given.quick else [])]
-        hands = os.cpu_count() or 1 if given.workers is None else given.workers
-        if given.quick and not given.dask and hands > 1:  # studies side by side, since each has one unit
-            with ThreadPoolExecutor(hands) as pool:
-                list(pool.map(lambda one: _run(one, given, workers=1, progress=False), chosen))
+        failed = 0
+        if given.quick:
+            failed = _trials(chosen, given)
         else:
             for one in chosen:
                 _run(one, given, workers=given.workers)
@@ -66,7 +65,25 @@ def run_command(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         runtime.say("stopped; what is finished is kept")
         return 130
-    return 0
+    return min(failed, 1)
+
+
+def _trials(chosen, given):
+    """The first unit of each study, as many studies side by side as there are workers; how many failed."""
+    hands = 0 if given.dask else os.cpu_count() or 1 if given.workers is None else given.workers
+
+    def fails(one):
+        try:
+            _run(one, given, workers=min(hands, 1), progress=False)
+        except (ValueError, RuntimeError, OSError) as error:
+            runtime.say(error)
+            return True
+        return False
+
+    if hands < 2:
+        return sum(map(fails, chosen))
+    with ThreadPoolExecutor(hands) as pool:
+        return sum(pool.map(fails, chosen))
 
 
 def _run(chosen, given, *, workers, progress=True):

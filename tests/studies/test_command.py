@@ -1,6 +1,7 @@
 """``deep-flaw study``: what it says, and its exit status."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import toy
@@ -45,6 +46,11 @@ def test_a_quick_trial_takes_the_first_unit_of_each_study(said, monkeypatch, tmp
     status, told = said("--quick", "--workers", workers)
     assert status == 0 and told.count("too few units for a verdict") == 2
     assert set(json.loads((tmp_path / "studies" / "X1.json").read_text())["units"]) == {"0"}
+    first = {**toy.study(toy.failing).units, "0": toy.study(toy.failing).units["3"]}
+    known = {"N1": replace(toy.study(toy.failing), units=first), "T1": toy.study(toy.draw)}
+    monkeypatch.setattr(command, "study", known.get)
+    status, told = said("--quick", "N1", "T1", "--workers", workers, "--folder", str(tmp_path / "new"))
+    assert status == 1 and "unit 0 failed (ValueError: no such thing)" in told and "(a trial, too few" in told
 
 
 def test_a_second_set_decides_nothing_and_lies_apart(said, tmp_path):
@@ -96,7 +102,5 @@ def test_nothing_is_measured_where_a_row_is_wrong(said, tmp_path):
 
 
 def test_a_study_without_a_second_set_says_so(said, monkeypatch):
-    from dataclasses import replace
-
     monkeypatch.setattr(command, "study", lambda name: replace(toy.study(toy.draw), again={}))
     assert said("T1", "--again") == (1, "X1 has no second set of units\n")
