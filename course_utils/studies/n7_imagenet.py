@@ -2,8 +2,8 @@
 
 Four networks of four families. On each, one evolution of painting networks breeds an image for each of the thousand
 classes, 80,000 passes, or on until three reach 90 %, for up to ten times as long. Those that do are shown to the three
-others. A unit is an ordered pair. On a laptop an evolution takes the better part of an hour, so this wants a CUDA device,
-and one process, since each breeds for itself:
+others. A unit is an ordered pair. On a laptop an evolution takes the better part of an hour, so that this wants a CUDA
+device, and one process, since each breeds for itself:
 
     deep-flaw study N7-imagenet --workers 0
 

@@ -10,7 +10,7 @@ from course_utils.studies import n7_imagenet
 
 @pytest.fixture
 def nets(monkeypatch):
-    """Two networks that name pictures by their mean colour, one that names them the other way round, and a blank one."""
+    """Two networks that name pictures by their mean colour, one that confuses the colours, and a blank one."""
     monkeypatch.setattr(runtime, "device", lambda: torch.device("cpu"))
     by_colour = 60 * torch.eye(3) - 20
 
