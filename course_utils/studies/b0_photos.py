@@ -14,7 +14,6 @@ import torch
 
 from course_utils import attacks, evaluation
 from course_utils.attacks.distances import distortion
-from course_utils.studies import photos
 from course_utils.studies.b0 import KINDS, as_far, changed, turned
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
@@ -30,8 +29,7 @@ LARGE = {
 
 def lost_names(name: str, generator: torch.Generator) -> dict:
     """(kinds that take the name, kinds); which do, at what distortion; the strengths that do; what DeepFool needs."""
-    model = photos.namer()
-    image, label = named(model, name)
+    model, image, label = named(name)
     draws = int(torch.randint(2**31, (), generator=generator))
     small = torch.cat([as_far(kind, image, NEAR, draws) for kind in LARGE.values()])
     lost = (evaluation.predict(model, small).labels != label).tolist()

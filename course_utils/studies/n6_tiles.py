@@ -9,7 +9,6 @@ import torch
 
 from course_utils import evaluation
 from course_utils.images.collage import mirror, shuffle
-from course_utils.studies import photos
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.s1_photos import NAMED, named
@@ -25,8 +24,7 @@ LOST = {  # numbers of tiles a side, and the photographs that lose their name wh
 def keeps_name(unit: list, generator: torch.Generator) -> dict:
     """For [photograph, tiles a side]: (views that keep their name, views); the share that has it among five."""
     name, parts = unit
-    model = photos.namer()
-    image, label = named(model, name)
+    model, image, label = named(name)
     if evaluation.predict(model, mirror(image, parts)).labels.item() != label.item():
         raise ValueError(f"{name} loses its name when {parts} x {parts} tiles are mirrored: it cannot be asked")
     views = shuffle(image.expand(SHUFFLES, -1, -1, -1), parts, generator=generator)

@@ -7,8 +7,8 @@ RULES = (
         id="S1-photos",
         sentence="very close to any correctly classified image there is an incorrectly classified image",
         source=ARTICLE,
-        tested="the share of correctly classified photographs with a misclassified image within an RMS distortion of "
-        "0.0065, in 256 levels as a file holds it",
+        tested="the share of correctly classified photographs with an image within an RMS distortion of 0.0065, in "
+        "256 levels as a file holds it, that the network gives a name which is none of those that are right for it",
         ours="'very close' is not a number in the article; 0.0065 is the mean that later texts give for Szegedy's "
         "AlexNet [S]; the 256 levels are ours, and make it harder; a pilot of four of these photographs without them "
         "needed 0.0006 to 0.0014; a search that finds nothing counts against the sentence and proves nothing: 'fails' "
@@ -20,7 +20,7 @@ RULES = (
         cut=0.85,
         side="above",
         reason="'any' correctly classified image: all of them; 0.85 is ours, the most that 24 photographs can show, "
-        "for with 24 of 24 the interval begins at 0.858",
+        "for with 24 of 24 the interval begins at 0.858; one that is missed leaves it undecided, 16 or fewer fail",
         half_width=0.08,
         scope="MobileNetV2 with torchvision's weights, labelled photographs of 224 x 224 pixels",
     ),
@@ -31,18 +31,18 @@ RULES = (
         tested="the share of photographs with a changed crop within an RMS distortion of 0.0065, in 256 levels, for "
         "which a transformer's visual search finds another photograph first",
         ours="the author knew convolutional networks only; a transformer is asked since his title says 'all'. It has "
-        "no classes, so it names a crop by the nearest of six other crops of each photograph, and a crop that it, or "
-        "the MobileNetV2 beside it, does not find at first is drawn again, up to 20 times. A search that finds "
-        "nothing counts against the sentence and proves nothing: 'fails' would say that these searches fail. A pilot "
-        "(another crop of the dahlia) needed 0.0034",
+        "no classes, so it names a crop by the nearest mean of six other crops of each photograph, which overlap with "
+        "it, and a crop that it, or the MobileNetV2 beside it, does not find at first is drawn again, up to 20 times. "
+        "A search that finds nothing counts against the sentence and proves nothing: 'fails' would say that these "
+        "searches fail. A pilot (another crop of the dahlia, by the nearest single crop) needed 0.0034",
         estimand="share of photographs, minimum over DeepFool and PGD on the 256 levels",
         unit="photograph, one crop of it",
         units=41,
         method="exact",
-        cut=0.91,
+        cut=0.85,
         side="above",
-        reason="'any' is all of them; 0.91 is ours, the most that 41 photographs can show, for with 41 of 41 the "
-        "interval begins at 0.914",
+        reason="'any' is all of them; 0.85 is that of S1-photos, where it is the most that 24 photographs can show; "
+        "here one may be missed (40 of 41: from 0.871), 29 or fewer fail",
         half_width=0.06,
         scope="one transformer, ViT-S/14, trained as DINOv2, searching among 41 photographs; weights out of a package "
         "that does not say where it has them from",
@@ -53,13 +53,14 @@ RULES = (
         source=ARTICLE,
         tested="how much more often crops that were changed against a transformer mislead a convolutional network, and "
         "the other way round, than the same crops with Gaussian noise of the same RMS distortion",
-        ours="as S2, the mildest reading; the least change of a photograph is a hundredth of what it is for a digit, "
-        "and would carry nothing over, so all changes have the distortion that is called invisible in S1-photos and "
-        "go as far beyond the border as they can; the class is not asked to be the same. Searches among photographs "
-        "stand for classes, as in S1-vit. A crop counts only if the transformer and both convolutional networks find "
-        "its photograph (up to 20 draws); the excess is a plain difference, where S2 divides by what noise leaves; "
+        ours="as S2, the mildest reading; the least change of a photograph is far smaller than a digit's, and would "
+        "carry nothing over, so all changes have the distortion that S1-photos takes for 'very close' and go as far "
+        "beyond the border as they can; the class is not asked to be the same. Searches among photographs stand for "
+        "classes, as in S1-vit. A crop counts only if the transformer and both convolutional networks find its "
+        "photograph (up to 20 draws); the excess is a plain difference, where S2 divides by what noise leaves; "
         "changes are not rounded to 256 levels. A pilot (another crop of the dahlia, 40 steps): 0 in both directions, "
-        "with all three makers misled",
+        "with all three makers misled. If no crop is ever misled, the interval is a point and says less than it seems "
+        "to",
         estimand="error on adversarial images less error on noise, mean over directions and photographs",
         unit="photograph, five crops of it, in both directions; the interval over both is over the 41 photographs",
         units=82,
@@ -67,7 +68,7 @@ RULES = (
         cut=0.038,
         side="above",
         reason="that of S2: half of the excess in Szegedy's Table 2 [P], and the half is ours",
-        half_width=0.05,
+        half_width=0.02,
         scope="one transformer, ViT-S/14, with MobileNetV2 and EfficientNet-Lite0 without their last layers; PGD in L2 "
         "at an RMS distortion of 0.0065, 41 photographs",
         factor="direction (from the transformer, or to it)",
@@ -121,27 +122,28 @@ RULES = (
     ),
     Rule(
         id="N5",
-        sentence="some of the images that include repeats were edited to reduce the repeats and the confidence did "
-        "drop",
+        sentence="an image that includes repeated copies increases the total stimulation. To test this, some of the "
+        "images that include repeats were edited to reduce the repeats and the confidence did drop",
         source=ARTICLE,
-        tested="how much more log-odds of its class a bred pattern loses when up to half of its own repeats, as many "
-        "as it has squares that repeat nothing and three at least, are painted over than when an equal area that "
-        "repeats nothing is",
-        ours="the article compares with the unedited image only, where any damage would do; the equal area is our "
-        "control, and the drop without it is printed beside; log-odds, since confidences near 0 or 1 hardly move. A "
-        "repeat is a square of 28 pixels that is found again in six places or more, the control squares that are "
-        "found nowhere else: these are often the middle of a pattern; equal in area, not in contrast: how far each "
-        "paint changes the picture is printed beside",
+        tested="how much more log-odds of its class a bred pattern loses when some of its own repeats are painted "
+        "over than when as many squares that repeat nothing are",
+        ours="Painted are half of the repeats, or as many as there are squares that repeat nothing if these are "
+        "fewer, three at least. The article compares with the unedited image only, where any damage would do; the "
+        "equal area is our control, and the drop without it is printed beside; log-odds, since confidences near 0 or "
+        "1 hardly move. A repeat is a square of 28 pixels that is found again in six places or more, the control "
+        "squares that are found nowhere else: these are often the middle of a pattern; equal in area, not in "
+        "contrast: how far each paint changes the picture is printed beside; 'fails' says that repeats are worth no "
+        "more than the rest, and not that confidence did not drop",
         estimand="log-odds lost with repeats less log-odds lost with an equal area without, mean over patterns",
         unit="bred pattern at 50 % or more with repeats, chosen by its likeness to itself without asking the network",
         units=37,
         method="t",
         cut=0.0,
         side="above",
-        reason="'the confidence did drop', because 'an image that includes repeated copies increases the total "
-        "stimulation': more than for the loss of anything else",
+        reason="'increases the total stimulation': the repeats as such, so more than an equal area of anything else",
         half_width=0.5,
-        scope="MobileNetV2, patterns bred by evolution of painting networks on it, painted over with their mean colour",
+        scope="MobileNetV2, patterns bred by evolution of painting networks on it, painted over with their mean "
+        "colour, all of one run, so that some are relatives",
     ),
     Rule(
         id="N6-tiles",
@@ -152,7 +154,9 @@ RULES = (
         "that keep it when the tiles are shuffled",
         ours="the order of tiles stands for how features relate; mirroring in place makes seams and leaves the order, "
         "so that what breaks at the seams alone is not counted; a feature larger than a tile is cut, hence three "
-        "sizes of tile. The interval over all sizes is over photographs (23), that of a size over its own values",
+        "sizes of tile. The interval over all sizes is over photographs (23), that of a size over its own values. At "
+        "2 x 2 a tile may hold a whole thing, so 'holds' there says little of low-level features. The first edition, "
+        "views of five photographs without this condition: 85, 37 and 0 %",
         estimand="share of shuffled views that keep their name, mean over photographs, each over the sizes at which "
         "it can be asked",
         unit="photograph at one size of tile, 20 shuffles (19 photographs at 2 x 2, 19 at 4 x 4, 14 at "
@@ -199,9 +203,9 @@ RULES = (
         sentence="a face would be recognized if it had two eyes, nose and mouth irrespective of where they occurred in "
         "the image",
         source=ARTICLE,
-        tested="whether a face whose eyes, nose and mouth are set down anywhere is named a face nearly as often as "
-        "with them set back in place, or hardly more often than with scraps of other pictures at the same places in "
-        "their stead",
+        tested="whether a face whose eyes, nose and mouth are set down anywhere is taken for a face nearly as often "
+        "as with them set back in place, or hardly more often than with scraps of other pictures at the same places "
+        "in their stead",
         ours="the article's 'anywhere' is a case that it imagined; no part covers another; scraps are our control, "
         "since what is left of the head is itself taken for a face in part. Parts anywhere leave grey discs behind: "
         "the parts set back among grey discs are printed beside, and scraps in the parts' own places. The first "
@@ -231,17 +235,17 @@ RULES = (
         "fewer than three images reach 90 % is bred on for up to ten times as long, since a pair without images has "
         "no value. A pilot of one pair, MobileNetV2's 101 images shown to EfficientNet-Lite0: 0.18",
         estimand="share of images that carry over, mean over ordered pairs of networks",
-        unit="network of a family of its own; all ordered pairs of MobileNetV2, EfficientNet-Lite0, ResNet-18 and "
-        "SqueezeNet 1.1",
+        unit="network; all ordered pairs of MobileNetV2, EfficientNet-Lite0, ResNet-18 and SqueezeNet 1.1, of which "
+        "the first two are built of the same kind of blocks",
         units=4,
         method="pairs",
         cut=0.5,
         side="above",
         reason="'images bred ... seem to be classified': the ordinary bred image, so more than half of them",
         half_width=0.2,
-        scope="first weights of torchvision, one evolution of painting networks on each, 400 random ones and 199 "
-        "generations of 400 children; photographs with a change belong to S2; wants a CUDA device and torchvision's "
-        "server, and is 'not measured' until then",
+        scope="first weights of torchvision, Lite0's out of a package, one evolution of painting networks on each, "
+        "400 random ones and 199 generations of 400 children; photographs with a change belong to S2; wants a CUDA "
+        "device and torchvision's server, and is 'not measured' until then",
     ),
     Rule(
         id="B0",
@@ -260,10 +264,10 @@ RULES = (
         unit="training of a LeNet-5",
         units=10,
         method="t",
-        cut=1.0,
+        cut=0.25,
         side="below",
-        reason="'no impact': the error stays what it was; less than twice the ordinary error is our cut",
-        half_width=0.2,
+        reason="'no impact': the error stays what it was; a quarter more errors is our allowance",
+        half_width=0.1,
         scope="LeNet-5, all 10,000 test digits of MNIST; JPEG in whole qualities, rotation to either side on black",
     ),
     Rule(
@@ -275,14 +279,16 @@ RULES = (
         ours="as B0; 0.0065 is the distortion within which S1-photos looks for a misclassified image beside each of "
         "these photographs; JPEG cannot be so small for all of them, and is then of quality 100. What DeepFool needs, "
         "and five strengths of each kind up to gross ones, are printed beside; everyday changes are often larger than "
-        "0.0065. A pilot of two mirrored photographs lost no name in ten changes",
+        "0.0065. A pilot of two mirrored photographs lost no name in ten changes. A second name that is right counts "
+        "as right, as in S1-photos",
         estimand="share of changes that take the name, mean over photographs",
         unit="photograph that the network names by its label (24 of 27), five kinds of change",
         units=24,
         method="fractions",
         cut=0.11,
         side="below",
-        reason="'no impact': no more names are lost than are wrong without any change, 3 of these 27 photographs",
+        reason="'no impact': no more names are lost than are wrong without any change, 3 of these 27 photographs; "
+        "that would still double the error, and is lenient",
         half_width=0.03,
         scope="MobileNetV2 with torchvision's weights, labelled photographs of 224 x 224 pixels",
     ),
@@ -397,7 +403,7 @@ RULES = (
         "Pictures that are Gaussian themselves have ratios of 0.95 to 1.12. Half of the photographs were resampled by "
         "those who packed them, and most stored as JPEG, which smooths them. A pilot of five photographs with "
         "overlapping patches: 0.3 to 0.6; one by the motorcycle's second camera: 0.57. Views of each photograph as it "
-        "hangs on a wall are printed beside. a ratio below 1 also comes from a mixture of textures, each of which "
+        "hangs on a wall are printed beside. A ratio below 1 also comes from a mixture of textures, each of which "
         "fills the space: 'holds' says fewer dimensions than one Gaussian of the same spectrum, and does not prove a "
         "manifold",
         estimand="TwoNN's dimension of patches over that of the Gaussian control of as many (mean of five draws), "
@@ -415,7 +421,8 @@ RULES = (
     ),
     Rule(
         id="C4",
-        sentence="these deep NN models are good at classifying images regardless of the quality of the image",
+        sentence="Supposedly, these deep NN models are good at classifying images regardless of the quality of the "
+        "image",
         source=COMMENTS,
         tested="the accuracy on test digits of poor quality (noise, blur, low contrast, JPEG), for the worst of the "
         "four kinds",
@@ -510,7 +517,8 @@ RULES = (
         sentence="Perhaps the right background wallpaper could influence visual search classifiers.",
         source=ARTICLE,
         tested="as A3-wallpaper, for a visual search by a transformer",
-        ours="as A3-wallpaper; a transformer was trained for such searches, so its numbers are what one would use",
+        ours="as A3-wallpaper; this transformer was trained so that such a search can go by its numbers, which "
+        "MobileNetV2 was not",
         estimand="share of views whose first hit is right in front of noise less that in front of the wallpaper, mean "
         "over things",
         unit="thing cut out of its photograph, 20 views each",

@@ -16,17 +16,41 @@ from course_utils.studies import photos
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 
+NONE = -100.0  # the logit of a class that is counted with another
 NEAR, LEVELS, SIZES = 0.0065, (1, 2, 4), 12  # PGD goes so many levels up or down; sizes tried for each other change
 NAMED = ("camera", "cat", "coffee", "motorcycle", "pagoda", *(f"foolbox {k:02}" for k in range(20) if k != 7))
 
 
-def named(model: nn.Module, name: str) -> tuple[Tensor, Tensor]:
-    """A photograph in 256 levels and its label, which the model has to give it."""
-    image = eight_bits(photos.cropped(name))
-    label = evaluation.predict(model, image).labels
-    if label.item() not in photos.labels(name):
+class OneName(nn.Module):
+    """A classifier in which some classes are one: the first has the largest of their logits, and the others none."""
+
+    def __init__(self, model: nn.Module, classes: tuple[int, ...]):
+        super().__init__()
+        self.model, self.classes = model, list(classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.model(images)
+        best, merged = logits[:, self.classes].amax(1), logits.clone()
+        merged[:, self.classes] = NONE
+        merged[:, self.classes[0]] = best
+        return merged
+
+
+def named(name: str) -> tuple[nn.Module, Tensor, Tensor]:
+    """The classifier, in which all right names of a photograph are one; the photograph in 256 levels; its label.
+
+    Raises:
+        ValueError: the classifier does not name it rightly.
+    """
+    right = photos.labels(name)
+    model, image, label = (
+        OneName(photos.namer(), right).eval(),
+        eight_bits(photos.cropped(name)),
+        torch.tensor(right[:1]),
+    )
+    if evaluation.predict(model, image).labels != label:
         raise ValueError(f"the network does not name {name} rightly; are its weights others than those of torchvision?")
-    return image, label
+    return model, image, label
 
 
 def searches(model: nn.Module, image: Tensor, label: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
@@ -54,8 +78,7 @@ def nearest(model: nn.Module, image: Tensor, label: Tensor, tries: Tensor) -> fl
 
 def close_one(name: str, generator: torch.Generator) -> dict:
     """Whether there is one within NEAR; the least distortion in 256 levels, and without them by attack."""
-    model = photos.namer()
-    image, label = named(model, name)
+    model, image, label = named(name)
     found = searches(model, image, label, generator)
     least = {attack: nearest(model, image, label, on_levels(image, each)) for attack, each in found.items()}
     how = dict(step_size=1 / 255, loss="margin", start="clean", progress=False)

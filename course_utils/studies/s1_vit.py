@@ -1,7 +1,7 @@
 """S1-vit: is a misclassified image close to every photograph for a transformer, too?
 
-The transformer has no classes. It searches among 41 photographs, six crops of each, and names a crop by the nearest;
-misclassified is a crop whose nearest is another photograph. A unit is one further crop of one photograph. As in
+The transformer has no classes. It searches among 41 photographs, names a crop by the nearest mean of six other crops,
+and misclassified is a crop whose nearest is another photograph. A unit is one further crop of one photograph. As in
 S1-photos the crop and the change are brought to 256 levels, and the least distortion counts; DeepFool and PGD search,
 for a step of L-BFGS takes ten times as long here. MobileNetV2 without its last layer searches beside it, on the same
 crop.

@@ -12,7 +12,6 @@ from torch import Tensor
 from course_utils import attacks, evaluation
 from course_utils.attacks.distances import distortion
 from course_utils.images.photographs import SIDE
-from course_utils.studies import photos
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.s1_photos import NAMED, named
@@ -28,8 +27,7 @@ def by_pixel(change: Tensor) -> Tensor:
 
 def evenness(name: str, generator: torch.Generator) -> dict:
     """The ratio of the two shares of pixels, and both; the distortion, and the share of the middle quarter."""
-    model = photos.namer()
-    image, label = named(model, name)
+    model, image, label = named(name)
     found = attacks.lbfgs(model, image, label, targets="random", generator=generator, progress=False)
     if evaluation.predict(model, found).labels.item() == label.item():
         raise ValueError(f"L-BFGS found nothing for {name}")

@@ -1,8 +1,9 @@
 """Visual search for the studies: pictures are turned into numbers, and a picture is what the nearest picture shows.
 
 `Search` holds a gallery, some pictures of each thing, and answers with the largest cosine between the numbers of a
-picture and those of each thing's gallery. So it is a classifier of things, with gradients. What makes the numbers is
-the transformer, which was trained for that, or a classifier of ImageNet without its last layer.
+picture and those of each thing's gallery, or with that to their mean. So it is a classifier of things, with gradients.
+What makes the numbers is the transformer, which was trained for that, or a classifier of ImageNet without its last
+layer.
 """
 
 import copy
@@ -20,14 +21,20 @@ GALLERY, SMALLEST = 6, 0.6  # crops of a photograph, and the least side of a cro
 
 
 class Search(nn.Module):
-    """Logits ``(N, things)`` of images: SHARP times the largest cosine with an image of each thing's gallery."""
+    """Logits ``(N, things)`` of images: SHARP times the largest cosine with an image of each thing's gallery.
 
-    def __init__(self, embedder: nn.Module, gallery: Tensor, labels: Tensor):
+    With ``means`` a thing is the mean of its gallery's numbers, each of length 1, instead.
+    """
+
+    def __init__(self, embedder: nn.Module, gallery: Tensor, labels: Tensor, *, means: bool = False):
         super().__init__()
         self.embedder = embedder
         with torch.no_grad():
             points = F.normalize(torch.cat([embedder(part) for part in gallery.split(20)]), dim=1)
-        self.things = nn.ParameterList(nn.Parameter(points[labels == k], False) for k in range(int(labels.max()) + 1))
+        things = [points[labels == k] for k in range(int(labels.max()) + 1)]
+        if means:
+            things = [F.normalize(each.mean(0, keepdim=True), dim=1) for each in things]
+        self.things = nn.ParameterList(nn.Parameter(each, False) for each in things)
 
     def forward(self, images: Tensor) -> Tensor:
         found = F.normalize(self.embedder(images), dim=1)
@@ -62,7 +69,8 @@ def crops(name: str, number: int, generator: torch.Generator) -> Tensor:
 
 @functools.lru_cache(4)
 def search(name: str) -> Search:
-    """A search among all photographs, with GALLERY crops of each; its things are `photos.EVERY`, in their order."""
+    """A search among all photographs, by the mean of GALLERY crops of each; its things are `photos.EVERY`, in order."""
     generator = torch.Generator().manual_seed(0)
     gallery = torch.cat([crops(each, GALLERY, generator) for each in photos.EVERY])
-    return Search(embedder(name), gallery, torch.arange(len(photos.EVERY)).repeat_interleave(GALLERY)).eval()
+    labels = torch.arange(len(photos.EVERY)).repeat_interleave(GALLERY)
+    return Search(embedder(name), gallery, labels, means=True).eval()

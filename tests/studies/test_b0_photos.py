@@ -6,7 +6,7 @@ from torch import nn
 
 from course_utils import attacks
 from course_utils.attacks.distances import distortion
-from course_utils.studies import b0_photos, photos
+from course_utils.studies import b0_photos
 from course_utils.studies.b0_photos import LARGE
 
 
@@ -28,8 +28,7 @@ def image():
 
 
 def asked(monkeypatch, image, within, found):
-    monkeypatch.setattr(photos, "namer", lambda: Near(image, within))
-    monkeypatch.setattr(b0_photos, "named", lambda model, name: (image, torch.tensor([0])))
+    monkeypatch.setattr(b0_photos, "named", lambda name: (Near(image, within), image, torch.tensor([0])))
     monkeypatch.setattr(attacks, "deepfool", lambda model, *_, **__: found)
     return b0_photos.lost_names("waves", torch.Generator().manual_seed(0))
 

@@ -48,6 +48,14 @@ def test_a_search_answers_with_the_largest_cosine_in_each_gallery():
     assert not any(weight.requires_grad for weight in found.parameters())
 
 
+def test_by_means_a_thing_is_one_point():
+    gallery = torch.rand(4, 3, 8, 8)
+    found = searching.Search(Colour(), gallery, torch.tensor([0, 0, 1, 1]), means=True)
+    points = nn.functional.normalize(Colour()(gallery), dim=1)
+    means = nn.functional.normalize(torch.stack([points[:2].mean(0), points[2:].mean(0)]), dim=1)
+    torch.testing.assert_close(found(gallery), searching.SHARP * points @ means.T)
+
+
 def test_a_classifier_less_its_last_layer(monkeypatch):
     model = nn.Sequential(nn.Flatten(), nn.Sequential(nn.Linear(12, 5), nn.ReLU(), nn.Linear(5, 4)))
     monkeypatch.setattr(photos, "namer", lambda name: model)
