@@ -63,7 +63,8 @@ def seven(name: str, generator: torch.Generator) -> dict:
     (stretch,) = stretches(SCENES[name], pose)
     directions = int((stretch > ROUNDING).sum())
     first, *_, last = (round(each, 5) for each in stretch.tolist())
-    return {"value": directions == FREE, "directions": directions, "first": first, "seventh": last}
+    beside = {"directions": directions, "first": first, "seventh": last}
+    return {"value": directions == FREE, "factor": name} | beside
 
 
 def estimates(points: Tensor) -> list[float]:

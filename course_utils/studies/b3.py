@@ -148,6 +148,15 @@ def misnamed(unit: list, generator: torch.Generator) -> dict:
     found = sure >= SURE
     near = others(images[found], labels[found], poses, views)
     same = near.amin(1) <= 2 * ROUNDING
+    kept = {
+        "value": [int((~same).sum()), len(labels)],
+        "factor": starts,
+        "top": seed,
+        "left out, since another object looks the same": int(same.sum()),
+        "nearest picture of the named object": _quartiles(near.gather(1, names[found][:, None])[:, 0]),
+    }
+    if STARTS[starts] > 1:  # what stands beside is the same network's
+        return kept
     hidden = fresh[:HIDDEN]
     back = others(hidden.images, (hidden.labels + 1) % len(SCENES), poses, views).amin(1)
     begin = shoot(chosen[: len(labels)], labels)
@@ -155,12 +164,7 @@ def misnamed(unit: list, generator: torch.Generator) -> dict:
     said = evaluation.predict(model, fresh.images)
     wrong = (said.labels != fresh.labels) & (said.confidences >= SURE)
     far = nearest(fresh.images[:1000], views.images, 1, progress=False).distances[:, 0] / SIDE
-    return {
-        "value": [int((~same).sum()), len(labels)],
-        "factor": starts,
-        "top": seed,
-        "left out, since another object looks the same": int(same.sum()),
-        "nearest picture of the named object": _quartiles(near.gather(1, names[found][:, None])[:, 0]),
+    return kept | {
         "hidden poses found": round((back <= 2 * ROUNDING).double().mean().item(), 4),
         "error on fresh views": round(1 - evaluation.accuracy(model, fresh), 4),
         "wrong names at 95 % on fresh views": round(wrong.double().mean().item(), 4),
