@@ -372,7 +372,7 @@ RULES = (
     Rule(
         id="B2-flow",
         sentence="We define a new metric for IAMs that satisfies certain local isometry conditions",
-        source="Nagaraj, Sankaranarayanan and Baraniuk 2011, arXiv 1111.5108, abstract [P]; an IAM is the set of "
+        source="Nagaraj, Sankaranarayanan and Baraniuk 2011, arXiv 1111.5108, abstract; an IAM is the set of "
         "images of an object that is articulated before a camera",
         tested="whether a small step of the camera is as long at one pose as at another more nearly by the motion that "
         "it causes in the picture than by the change of the pixels",
