@@ -1,4 +1,4 @@
-"""With and without a front end, for the tests of what a learner touches; a small network; another default type."""
+"""With and without a front end, for what a learner touches; a small network; a face detector; another default type."""
 
 import base64
 import signal
@@ -7,7 +7,8 @@ import PIL.Image
 import pytest
 import torch
 
-from course_utils import data, figures, models, runtime, training
+from course_utils import data, faces, figures, models, runtime, training
+from course_utils.core import storage
 from tests.stage import CHROMIUM, show, stored
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # by a shell that has started the tests in the background
@@ -48,6 +49,15 @@ def net():
     split = data.mnist("cpu").train[:2000]
     training.fit(model, split, epochs=3, generator=runtime.seed(0), progress=False)
     return model.eval()
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """The face detector with its weights, where these can be had."""
+    try:
+        return faces.nets("cpu")
+    except storage.Missing as error:
+        pytest.skip(f"needs the weights: {error}")
 
 
 @pytest.fixture(autouse=True)

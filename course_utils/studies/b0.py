@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils import evaluation
 from course_utils.attacks.distances import distortion, l2
 from course_utils.core.tensors import bisect
 from course_utils.images import physical
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import digits, network, seeds
+from course_utils.studies.s2 import error
 from course_utils.studies.s4 import SEARCHES, right_digits, shortest
 
 NUMBER, HALVINGS, PORTION, MARGIN = 200, 14, 1000, 8
@@ -81,11 +81,6 @@ def as_far(kind: Kind, images: Tensor, wanted: float, seed: int) -> Tensor:
     return at(place)
 
 
-def right(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """The accuracy."""
-    return (evaluation.predict(model, images).labels == labels).double().mean().item()
-
-
 def by_strength(model: nn.Module, seed: int) -> dict[str, dict[str, list[float]]]:
     """For each kind and each of its five strengths: accuracy on all test digits, and mean distortion."""
     test, found = digits().test, {}
@@ -94,7 +89,7 @@ def by_strength(model: nn.Module, seed: int) -> dict[str, dict[str, list[float]]
         for strength in kind.five:
             images = changed(kind, test.images, torch.full((len(test),), float(strength)), seed)
             far = distortion(test.images, images).mean().item()
-            found[name][str(strength)] = [round(right(model, images, test.labels), 4), round(far, 4)]
+            found[name][str(strength)] = [round(1 - error(model, images, test.labels), 4), round(far, 4)]
     return found
 
 
@@ -104,10 +99,10 @@ def rise(seed: int, generator: torch.Generator) -> dict:
     split = right_digits([model], NUMBER, generator)
     adversarial = shortest(model, split, SEARCHES["l2"], l2)[1] / split.images[0].numel() ** 0.5
     size, draws = adversarial.quantile(0.5).item(), int(torch.randint(2**31, (), generator=generator))
-    ordinary, errors, reached = 1 - right(model, test.images, test.labels), {}, {}
+    ordinary, errors, reached = error(model, test.images, test.labels), {}, {}
     for name, kind in KINDS.items():
         images = as_far(kind, test.images, size, draws)
-        errors[name] = round(1 - right(model, images, test.labels), 4)
+        errors[name] = round(error(model, images, test.labels), 4)
         near = (distortion(test.images, images) / size - 1).abs() < 0.1
         reached[name] = round(near.double().mean().item(), 4)
     return {
@@ -129,7 +124,7 @@ def worst(seed: int, generator: torch.Generator) -> dict:
     return {
         "value": min(named.values()),
         "worst": min(named, key=named.get),
-        "unchanged": round(right(model, test.images, test.labels), 4),
+        "unchanged": round(1 - error(model, test.images, test.labels), 4),
         "accuracy, distortion": found,
     }
 

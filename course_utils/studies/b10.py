@@ -13,8 +13,6 @@ a Gaussian control of their own. Edges make a photograph's patches alike, noise 
 either may win. A picture that is Gaussian itself has a ratio of about 1.
 """
 
-import numpy as np
-import skimage
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -27,12 +25,6 @@ from course_utils.studies.engine import Study
 
 SIDE, STEP, NUMBER, LEAST, DRAWS = 12, 6, 1000, 4 / 255, 5
 SHEET, SEEN = 56, 28  # pixels along a side of the photograph on the wall, and of its views
-
-
-def grey(pixels: np.ndarray) -> Tensor:
-    """A photograph as grey levels ``(1, 1, height, width)`` in [0, 1]."""
-    pixels = skimage.color.rgb2gray(pixels) if pixels.ndim == 3 else pixels / 255
-    return torch.from_numpy(pixels)[None, None]
 
 
 def normal(points: Tensor) -> Tensor:
@@ -78,7 +70,7 @@ def dimensions(points: Tensor) -> Tensor:
 
 def ratio(name: str, generator: torch.Generator) -> dict:
     """TwoNN of patches over that of the control; both, with shuffled pixels; by likelihood; the same for views."""
-    picture = grey(photos.raw(name))
+    picture = photos.grey(photos.raw(name))
     points, seen = patches(picture, generator), views(picture, generator)
     ours, chance = dimensions(points), dimensions(shuffled(points, generator))
     control = torch.stack([dimensions(normal(gaussian(points, generator))) for _ in range(DRAWS)]).mean(0)

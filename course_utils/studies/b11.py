@@ -5,11 +5,11 @@ such vectors for real applications; so 1,000 patches of 28 x 28 pixels of each p
 digits of each class. Beside each share stands what independence would make of the picture's own dark pixels.
 """
 
-import skimage
 import torch
 from torch import Tensor
 
-from course_utils.images.photographs import PHOTOS, raw_photo
+from course_utils.images.photographs import PHOTOS
+from course_utils.studies import photos
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import digits
@@ -33,9 +33,7 @@ def shares(vectors: Tensor) -> tuple[int, float]:
 def all_above(unit: str | int, generator: torch.Generator) -> dict:
     """(every component above, vectors) for the photograph of a name, or for a class of digits."""
     if isinstance(unit, str):
-        pixels = raw_photo(unit)
-        grey = torch.from_numpy(skimage.color.rgb2gray(pixels) if pixels.ndim == 3 else pixels / 255)
-        vectors = patches(grey, PATCHES, generator)
+        vectors = patches(photos.grey(photos.raw(unit))[0, 0], PATCHES, generator)
     else:
         train = digits().train
         vectors = train.images[train.labels == unit].flatten(1)

@@ -70,7 +70,9 @@ def run_command(arguments: Sequence[str]) -> int:
 
 def _trials(chosen, given):
     """The first unit of each study, as many studies side by side as there are workers; how many failed."""
-    hands = 0 if given.dask else os.cpu_count() or 1 if given.workers is None else given.workers
+    hands = (os.cpu_count() or 1) if given.workers is None else given.workers
+    if given.dask:
+        hands = 0
 
     def fails(one):
         try:
@@ -87,7 +89,7 @@ def _trials(chosen, given):
 
 
 def _run(chosen, given, *, workers, progress=True):
-    name, folder, keys = chosen.rule.id, store.folder(given.folder), list(chosen.units)
+    name, folder, keys = chosen.rule.id, store.folder(given.folder), chosen.units
     if given.again:
         if not chosen.again:
             raise ValueError(f"{name} has no second set of units")

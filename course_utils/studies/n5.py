@@ -22,7 +22,6 @@ from torch import Tensor
 
 from course_utils import evaluation
 from course_utils.attacks.distances import l2
-from course_utils.fooling._genomes import take
 from course_utils.fooling.packing import IMAGENET, unpack
 from course_utils.studies import photos
 from course_utils.studies.claims import RULES
@@ -39,7 +38,7 @@ PATTERNS = (  # classes: all at 50 % or more with so many squares, which `square
 def pattern(label: int) -> Tensor:
     """The picture that was bred for a class, in 256 levels: ``(1, 3, 224, 224)``."""
     stored = _stored()
-    drawn = stored.encoding.render(take(stored.genomes, torch.tensor([label])))
+    drawn = stored.encoding.render({name: genes[label : label + 1] for name, genes in stored.genomes.items()})
     return drawn.mul(255).floor().div(255)
 
 

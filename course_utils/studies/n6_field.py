@@ -22,6 +22,7 @@ from course_utils.models import MNIST_MEAN, MNIST_STD, Normalise
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import digits, network, seeds
+from course_utils.studies.pictures import share
 from course_utils.training import fit
 from course_utils.zoo.recipe import Recipe
 
@@ -70,11 +71,6 @@ def conflicts(split: Split, generator: torch.Generator) -> tuple[Tensor, Tensor,
 def read(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Whether each image is read as its label."""
     return evaluation.predict(model, images).labels == labels
-
-
-def share(yes: Tensor) -> float:
-    """The share of True, rounded for storing."""
-    return round(yes.double().mean().item(), 4)
 
 
 def lost(seed: int, generator: torch.Generator) -> dict:

@@ -13,11 +13,11 @@ import torch
 from course_utils import evaluation, models, training
 from course_utils.core import storage
 from course_utils.data import Split
-from course_utils.fooling import CPPN, Direct, map_elites
+from course_utils.fooling import CPPN, Direct
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
 from course_utils.studies.networks import network
-from course_utils.studies.pictures import CLASSES, evolved, share, sure
+from course_utils.studies.pictures import CLASSES, evolved, longer, share, sure
 from course_utils.zoo.recipe import Recipe
 
 GENERATIONS, TURNS, HIGH = 200, 10, 0.99
@@ -40,11 +40,9 @@ def bred_on(source: int, encoding: str) -> Split:
     """The images that reach 99.99 % on a network, three or more, the same for all readers."""
     seed = int(storage.sha256(f"{source}/{encoding}".encode())[:12], 16)
     model, every = of_family(source), torch.arange(CLASSES)
-    run = evolved(model, ENCODINGS[encoding], GENERATIONS, torch.Generator().manual_seed(seed))
-    for turn in range(TURNS):
-        if turn:
-            how = dict(generations=GENERATIONS, population=200, progress=False, resume=run)
-            run = map_elites(model, ENCODINGS[encoding], **how)
+    first = evolved(model, ENCODINGS[encoding], GENERATIONS, torch.Generator().manual_seed(seed))
+    how = dict(generations=GENERATIONS, population=200, progress=False)
+    for run in longer(first, TURNS, model, ENCODINGS[encoding], **how):
         found = Split(run.images, every)[sure(model, run.images, every)]
         if len(found) >= FEWEST:
             return found

@@ -19,7 +19,7 @@ from course_utils.data import Split
 from course_utils.fooling import CPPN, map_elites
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
-from course_utils.studies.pictures import share
+from course_utils.studies.pictures import longer, share
 
 NETWORKS = ("mobilenet_v2", "efficientnet_lite0", "resnet18", "squeezenet1_1")
 CHILDREN, GENERATIONS, TURNS, FEWEST = 400, 199, 10, 3
@@ -36,13 +36,12 @@ def bred_on(source: str) -> Split:
     """
     model, device = zoo.load(source), runtime.device()
     how = dict(generations=GENERATIONS, population=CHILDREN)
-    run = map_elites(model, CPPN(SHAPE), generator=torch.Generator(device).manual_seed(SEED), **how)
-    for _ in range(TURNS):
+    first = map_elites(model, CPPN(SHAPE), generator=torch.Generator(device).manual_seed(SEED), **how)
+    for run in longer(first, TURNS, model, CPPN(SHAPE), **how):
         labels = torch.arange(len(run.images), device=run.images.device)
         found = Split(run.images, labels)[run.confidence >= BRED]
         if len(found) >= FEWEST:
             return found
-        run = map_elites(model, CPPN(SHAPE), resume=run, **how)
     raise ValueError(f"{len(found)} images reached {BRED:.0%} on {source}: its pairs have no value")
 
 

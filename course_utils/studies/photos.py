@@ -59,6 +59,12 @@ def raw(name: str) -> np.ndarray:
     return getattr(skimage.data, name)() if name in MORE else photographs.raw_photo(name)
 
 
+def grey(pixels: np.ndarray) -> Tensor:
+    """A photograph as grey levels ``(1, 1, height, width)`` in [0, 1], float64."""
+    pixels = skimage.color.rgb2gray(pixels) if pixels.ndim == 3 else pixels / 255
+    return torch.from_numpy(pixels)[None, None]
+
+
 def cropped(name: str) -> Tensor:
     """A photograph as a classifier sees it, on the CPU: ``(1, 3, 224, 224)`` in [0, 1]."""
     return photographs.crop(raw(name)).cpu()

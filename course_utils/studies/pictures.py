@@ -8,6 +8,8 @@ one can just read, is stored beside what is judged. Without the first condition,
 would count for the trace that a search leaves.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,6 +32,14 @@ def evolved(
     """What evolution finds, by default with the published population."""
     how = dict(generations=generations, population=population, generator=generator, progress=False)
     return map_elites(model, encoding, **how)
+
+
+def longer(run: Archive, turns: int, model: nn.Module, encoding: CPPN | Direct, **how) -> Iterator[Archive]:
+    """A run of evolution, and then what it has come to after as many generations as ``how`` says, turn by turn."""
+    yield run
+    for _ in range(turns - 1):
+        run = map_elites(model, encoding, resume=run, **how)
+        yield run
 
 
 def climbed(model: nn.Module, runs: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

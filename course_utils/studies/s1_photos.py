@@ -43,11 +43,8 @@ def named(name: str) -> tuple[nn.Module, Tensor, Tensor]:
         ValueError: the classifier does not name it rightly.
     """
     right = photos.labels(name)
-    model, image, label = (
-        OneName(photos.namer(), right).eval(),
-        eight_bits(photos.cropped(name)),
-        torch.tensor(right[:1]),
-    )
+    model, label = OneName(photos.namer(), right).eval(), torch.tensor(right[:1])
+    image = eight_bits(photos.cropped(name))
     if evaluation.predict(model, image).labels != label:
         raise ValueError(f"the network does not name {name} rightly; are its weights others than those of torchvision?")
     return model, image, label
@@ -70,6 +67,12 @@ def on_levels(image: Tensor, found: Tensor) -> Tensor:
     return eight_bits((image + sizes.view(-1, 1, 1, 1) * (found - image)).clamp(0, 1))
 
 
+def stepped(model: nn.Module, image: Tensor, label: Tensor) -> Tensor:
+    """What PGD finds from level to level, for each of LEVELS."""
+    how = dict(step_size=1 / 255, loss="margin", start="clean", progress=False)
+    return eight_bits(torch.cat([attacks.pgd(model, image, label, levels / 255, **how) for levels in LEVELS]))
+
+
 def nearest(model: nn.Module, image: Tensor, label: Tensor, tries: Tensor) -> float:
     """The distortion of the nearest misclassified image among several; infinite if there is none."""
     wrong = evaluation.predict(model, tries).labels != label
@@ -81,9 +84,7 @@ def close_one(name: str, generator: torch.Generator) -> dict:
     model, image, label = named(name)
     found = searches(model, image, label, generator)
     least = {attack: nearest(model, image, label, on_levels(image, each)) for attack, each in found.items()}
-    how = dict(step_size=1 / 255, loss="margin", start="clean", progress=False)
-    steps = [attacks.pgd(model, image, label, levels / 255, **how) for levels in LEVELS]
-    least["PGD"] = nearest(model, image, label, eight_bits(torch.cat(steps)))
+    least["PGD"] = nearest(model, image, label, stepped(model, image, label))
     free = {attack: nearest(model, image, label, each) for attack, each in found.items()}
     shortest = min(least.values())
     return {

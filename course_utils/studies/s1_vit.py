@@ -15,7 +15,7 @@ from course_utils.images.physical import eight_bits
 from course_utils.studies import photos
 from course_utils.studies.claims import RULES
 from course_utils.studies.engine import Study
-from course_utils.studies.s1_photos import LEVELS, NEAR, nearest, on_levels
+from course_utils.studies.s1_photos import NEAR, nearest, on_levels, stepped
 from course_utils.studies.searching import Search, crops, search
 
 DRAWS = 20  # of a crop, until both networks find its photograph
@@ -34,11 +34,7 @@ def query(name: str, generator: torch.Generator, *searches: Search) -> tuple[Ten
 def least_distortion(model: Search, image: Tensor, label: Tensor) -> float:
     """Of the misclassified images that DeepFool and PGD find, in 256 levels; infinite if there is none."""
     found = attacks.deepfool(model, image, label, progress=False)
-    tries = [on_levels(image, found)]
-    for levels in LEVELS:
-        how = dict(step_size=1 / 255, loss="margin", start="clean", progress=False)
-        tries.append(eight_bits(attacks.pgd(model, image, label, levels / 255, **how)))
-    return nearest(model, image, label, torch.cat(tries))
+    return nearest(model, image, label, torch.cat([on_levels(image, found), stepped(model, image, label)]))
 
 
 def close_one(name: str, generator: torch.Generator) -> dict:

@@ -33,11 +33,12 @@ def misled(maker: str, image: Tensor, label: Tensor, generator: torch.Generator)
     """By reader, whether the maker's image misleads it, less whether noise does; of the maker, whether it is misled."""
     made = pushed(search(maker), image, label)
     noise = noisy(image, made, generator)
-    found = {}
-    for reader in (TRANSFORMER, *CONVOLUTIONAL):
-        wrong, by_noise = (evaluation.predict(search(reader), each).labels != label for each in (made, noise))
-        found[reader] = int(wrong) - (0 if reader == maker else int(by_noise))
-    return found
+
+    def wrong(reader: str, shown: Tensor) -> int:
+        return int(evaluation.predict(search(reader), shown).labels != label)
+
+    readers = [each for each in (TRANSFORMER, *CONVOLUTIONAL) if each != maker]
+    return {maker: wrong(maker, made)} | {each: wrong(each, made) - wrong(each, noise) for each in readers}
 
 
 def carried(unit: list, generator: torch.Generator) -> dict:

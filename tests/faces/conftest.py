@@ -1,19 +1,9 @@
-"""The detector with its weights, where these can be had, and one with none."""
+"""The detector with no weights."""
 
 import pytest
 import torch
 
-from course_utils import faces
-from course_utils.core import storage
 from course_utils.faces import detector
-
-
-@pytest.fixture(scope="module")
-def trained():
-    try:
-        return faces.nets("cpu")
-    except storage.Missing as error:
-        pytest.skip(f"needs the weights: {error}")
 
 
 @pytest.fixture

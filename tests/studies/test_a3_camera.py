@@ -6,7 +6,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import faces
-from course_utils.core import storage
 from course_utils.faces.detector import Cascade, Faces
 from course_utils.images import photographs
 from course_utils.studies import a3_camera
@@ -109,22 +108,14 @@ def test_a_success_needs_all_looks_and_the_silence_of_the_other(monkeypatch, see
     assert unit["random squares seen"] == 20 and unit["by the other"] == 20 * (other >= 64)
 
 
-@pytest.fixture(scope="module")
-def cascade():
-    try:
-        return faces.nets("cpu")
-    except storage.Missing as error:
-        pytest.skip(f"needs the weights: {error}")
-
-
 @pytest.mark.parametrize("name, top, left, side", [("astronaut", 62, 169, 110), ("officer", 120, 155, 220)])
 def test_both_detectors_see_a_mosaic_of_a_real_face_and_neither_sees_these_random_squares(
-    cascade, name, top, left, side
+    trained, name, top, left, side
 ):
     photo = torch.from_numpy(photographs.raw_photo(name).copy()).permute(2, 0, 1)[None] / 255
     mosaic = F.interpolate(photo[..., top : top + side, left : left + side], (GENES, GENES), mode="area")
     genes = torch.cat([mosaic, a3_camera.noise(1, 3, GENES, GENES, generator=dice())])
     pictures = a3_camera.shown(genes, a3_camera.noise(1, 3, WHOLE, WHOLE, generator=dice()))
-    assert [a3_camera.sees(each.boxes) for each in faces.detect(pictures, cascade)] == [True, False]
+    assert [a3_camera.sees(each.boxes) for each in faces.detect(pictures, trained)] == [True, False]
     other = a3_camera.other_sees(pictures)
     assert other[0, :2].all() and not other[1].any()

@@ -84,13 +84,13 @@ def test_a_network_that_wants_contrast_fails_below_it(monkeypatch):
 
 def test_the_rise_is_counted_in_ordinary_errors(monkeypatch, images):
     """At the median of the adversarial distortions; an error of 1 % becomes 3 % for noise and stays for the others."""
-    test, asked, rates = Split(images, torch.zeros(12).long()), [], iter([0.99, 0.97, 0.99, 0.99, 0.99, 0.99])
+    test, asked, rates = Split(images, torch.zeros(12).long()), [], iter([0.01, 0.03, 0.01, 0.01, 0.01, 0.01])
     monkeypatch.setattr(b0, "digits", lambda: SimpleNamespace(test=test))
     monkeypatch.setattr(b0, "network", lambda name, seed: None)
     monkeypatch.setattr(b0, "right_digits", lambda models, number, generator: test)
     monkeypatch.setattr(b0, "shortest", lambda *_: (None, 28 * torch.tensor([0.01, 0.02, 0.03, 0.3, torch.inf])))
     monkeypatch.setattr(b0, "as_far", lambda kind, images, wanted, seed: asked.append(wanted) or images + wanted)
-    monkeypatch.setattr(b0, "right", lambda *_: next(rates))
+    monkeypatch.setattr(b0, "error", lambda *_: next(rates))
     monkeypatch.setattr(b0, "by_strength", lambda model, seed: {})
     found = b0.rise(0, dice())
     assert found["value"] == pytest.approx(0.4) and found["errors"]["noise"] == 0.03
@@ -103,7 +103,7 @@ def test_the_worst_of_four_kinds_counts_in_the_strength_that_was_named(monkeypat
     rates["contrast"]["0.3"], rates["rotation"]["20"], rates["blur"]["4.0"] = [0.8, 0.1], [0.2, 0.1], [0.1, 0.1]
     monkeypatch.setattr(b0, "digits", lambda: SimpleNamespace(test=Split(torch.zeros(1, 1, 2, 2), torch.zeros(1))))
     monkeypatch.setattr(b0, "network", lambda name, seed: None)
-    monkeypatch.setattr(b0, "right", lambda *_: 0.99)
+    monkeypatch.setattr(b0, "error", lambda *_: 0.01)
     monkeypatch.setattr(b0, "by_strength", lambda model, seed: rates)
     found = b0.worst(0, dice())
     assert (found["value"], found["worst"]) == (0.8, "contrast")

@@ -58,8 +58,8 @@ def test_a_view_from_straight_ahead_is_the_middle_of_the_picture(monkeypatch):
 
 
 def test_colours_become_grey_levels():
-    assert b10.grey(np.full((5, 4, 3), 255, np.uint8)).equal(torch.ones(1, 1, 5, 4).double())
-    assert b10.grey(np.full((5, 4), 51, np.uint8)).unique().tolist() == [0.2]
+    assert photos.grey(np.full((5, 4, 3), 255, np.uint8)).equal(torch.ones(1, 1, 5, 4).double())
+    assert photos.grey(np.full((5, 4), 51, np.uint8)).unique().tolist() == [0.2]
 
 
 def ratio(monkeypatch, picture):

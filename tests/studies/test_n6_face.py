@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from course_utils import faces
-from course_utils.core import storage
 from course_utils.studies import n6_face
 from course_utils.studies.n6_face import DISC, DRAWS, FACES, ROOM
 
@@ -121,12 +120,8 @@ def test_what_is_no_face_cannot_be_asked(monkeypatch):
         n6_face.half_way(spots(), dice())
 
 
-def test_the_network_points_at_eyes_nose_and_mouth_of_all_its_faces():
-    try:
-        onet = faces.nets("cpu").onet
-    except storage.Missing as error:
-        pytest.skip(f"needs the weights: {error}")
-    known = n6_face.pictures()
+def test_the_network_points_at_eyes_nose_and_mouth_of_all_its_faces(trained):
+    onet, known = trained.onet, n6_face.pictures()
     assert n6_face.taken(onet, known[:FACES]) == [FACES, FACES] and n6_face.taken(onet, known[FACES:])[0] < 5
     left, right, nose, mouth = torch.stack([n6_face.own_places(onet, known[k : k + 1]) for k in range(5)], 1)
     assert (left[:, 1] + 5 < right[:, 1]).all() and (left[:, 0] < nose[:, 0]).all() and (nose[:, 0] < mouth[:, 0]).all()
